@@ -1,0 +1,25 @@
+# Each target sets up .venv by itself; python3 and make are all it takes.
+PYTHON ?= python3
+READY := .venv/.ready
+
+.PHONY: train test lint bench setup
+
+train: $(READY)  ## simulate a shop, train, evaluate, export, print the result table
+	@.venv/bin/python train.py export=true
+
+test: $(READY)  ## every test that needs no GPU and takes seconds
+	@.venv/bin/python -m pytest -q
+
+lint: $(READY)
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+
+bench: $(READY)  ## speed, as ratios on this machine; make bench target=serving runs one
+	@.venv/bin/python -m benchmarks $(target)
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(READY)

@@ -1,0 +1,128 @@
+"""What the data path hands to a task: frozen groups of tensors. B rows, L history length, E and R numbers of pairs, V catalogue rows.
+
+Entity index: users and items are numbered 1..n once per Store (0 pads). It is not the vocabulary index of the id feature:
+an item that training never saw has an entity index of its own, and the unknown index as its id feature.
+"""
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+
+def _moved(value, device: torch.device, non_blocking: bool):
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=non_blocking)
+    if isinstance(value, dict):
+        return {key: _moved(entry, device, non_blocking) for key, entry in value.items()}
+    return value
+
+
+class _OnDevice:
+    """Adds `to(device)`, which Lightning calls to move a batch."""
+
+    def to(self, device: torch.device, non_blocking: bool = False):
+        return type(self)(**{entry.name: _moved(getattr(self, entry.name), device, non_blocking) for entry in fields(self)})
+
+
+@dataclass(frozen=True)
+class Batch(_OnDevice):
+    """Training rows.
+
+    Attributes:
+        features: {column: [B] or [B, L]}, as each feature kind says in `recsys.schema`.
+        labels: {column: [B] float32}, NaN where missing.
+        weight: [B] float32; 0 for rows that only fill up a last batch.
+        user: [B] int64 user entity index.
+        item: [B] int64 item entity index of the row, or [B, L] for windows of a user's sequence, padded with 0 on the right.
+    """
+
+    features: dict[str, Tensor]
+    labels: dict[str, Tensor]
+    weight: Tensor
+    user: Tensor
+    item: Tensor
+
+
+@dataclass(frozen=True)
+class UserBatch(_OnDevice):
+    """Users to answer in a catalogue evaluation, as of the start of the evaluated split.
+
+    Attributes:
+        features: {column: [B] or [B, L]} of user features.
+        user: [B] int64 user entity index.
+        known: [2, E] int64 (row in this batch, item entity index): items the user had before the split; distinct, sorted by row.
+        relevant: [2, R] int64 (row in this batch, item entity index): what the user chose in the split; distinct, sorted by row.
+    """
+
+    features: dict[str, Tensor]
+    user: Tensor
+    known: Tensor
+    relevant: Tensor
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A division of users or items into named groups.
+
+    Attributes:
+        name: as in the metric key test/<name>=<value>/recall@20.
+        values: group names; `codes` index them.
+        codes: [num_entities + 1] int64 by entity index; -1 = in no group.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    codes: Tensor
+
+
+@dataclass(frozen=True)
+class Catalogue(_OnDevice):
+    """Every item that can be recommended. V = num_items + 1 rows, row 0 pads.
+
+    Attributes:
+        features: {column: [V] or [V, L]} item features by entity index.
+        count: [V] int64 positive training interactions of each item.
+    """
+
+    features: dict[str, Tensor]
+    count: Tensor
+
+    def rows(self, items: Tensor) -> dict[str, Tensor]:
+        """Features of these item entity indices, each [N] or [N, L]."""
+        return {column: values.index_select(0, items) for column, values in self.features.items()}
+
+
+@dataclass(frozen=True)
+class KnownItems(_OnDevice):
+    """Each user's distinct training items, ragged: items of user u are item[start[u] : start[u + 1]].
+
+    Attributes:
+        start: [num_users + 2] int64.
+        item: [E] int64 item entity indices, ascending within a user.
+    """
+
+    start: Tensor
+    item: Tensor
+
+    def pairs(self, users: Tensor) -> Tensor:
+        """[2, E] int64 (position in `users`, item entity index), sorted by position, for users [Q] int64."""
+        first, count = self.start[users], self.start[users + 1] - self.start[users]  # [Q]
+        query = torch.repeat_interleave(torch.arange(len(users), device=users.device), count)
+        within = torch.arange(len(query), device=users.device) - torch.repeat_interleave(count.cumsum(0) - count, count)
+        return torch.stack([query, self.item[first[query] + within]])
+
+    def columns(self, users: Tensor, candidates: Tensor, positive_at: Tensor) -> Tensor:
+        """The users' known items among the candidates, without each query's own positive.
+
+        Args:
+            users: [Q] int64 user of each query.
+            candidates: [N] int64 distinct ascending item entity indices.
+            positive_at: [Q] int64 column of each query's positive.
+        Returns:
+            [2, E] int64 (query, column), sorted by query.
+        """
+        query, item = self.pairs(users)
+        column = torch.searchsorted(candidates, item).clamp(max=len(candidates) - 1)
+        keep = (candidates[column] == item) & (column != positive_at[query])
+        return torch.stack([query[keep], column[keep]])

@@ -1,0 +1,62 @@
+"""What goes wrong, said once: what, where, how often, and what to do about it. One exit code per kind of error."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One problem in a config or in data.
+
+    Attributes:
+        what: the problem in plain words, with the number of rows it concerns.
+        where: file, row, column or config key, e.g. "clicks.parquet, row 7, column 'user_id'".
+        remedy: what the reader can type or change.
+    """
+
+    what: str
+    where: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.what}\n    where: {self.where}\n    fix: {self.remedy}"
+
+
+class RecsysError(ValueError):
+    """Every fault of one pass, reported together. `exit_code` is what the command line ends with."""
+
+    exit_code = 1
+
+    def __init__(self, *faults: Fault):
+        self.faults = faults
+        noun = "problem" if len(faults) == 1 else "problems"
+        super().__init__("\n".join([f"{len(faults)} {noun}:", *(f"  {number}. {fault}" for number, fault in enumerate(faults, 1))]))
+
+
+class ConfigError(RecsysError):
+    """The configuration asks for something that does not exist or cannot work."""
+
+    exit_code = 2
+
+
+class DataError(RecsysError):
+    """The tables break a rule of the schema."""
+
+    exit_code = 3
+
+
+class IntegrityError(RecsysError):
+    """A file is not what its manifest says, or an exported graph does not answer like the model."""
+
+    exit_code = 4
+
+
+class NumericsError(RecsysError):
+    """A loss, gradient or weight stopped being finite."""
+
+    exit_code = 5
+
+
+class ResourceError(RecsysError):
+    """Disk, memory or permissions are not enough."""
+
+    exit_code = 6

@@ -1,0 +1,64 @@
+"""Two towers whose vectors meet in a dot product. B rows, L history length, D dim."""
+
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recsys.nn.encoder import embedding_tables
+from recsys.schema import History, Schema
+from recsys.tower.base import Tower
+
+
+class TwoTower(nn.Module):
+    """User tower and item tower in one vector space: the score of an item is the dot product of both vectors.
+
+    Args:
+        user, item: towers, partially built from config.
+        dim: D of both towers' vectors.
+        embedding_dim: width of every embedding table.
+        normalize: L2-normalise both vectors, which makes the score a cosine in [-1, 1]; use a temperature in the loss then.
+        share_item_table: the History of the user tower reads the item tower's table; otherwise it has one of its own.
+        sparse_from: embedding tables with at least this many rows get sparse gradients, for a row-wise optimizer.
+        schema: fitted schema.
+    """
+
+    def __init__(
+        self,
+        user: Callable[..., Tower],
+        item: Callable[..., Tower],
+        dim: int,
+        embedding_dim: int,
+        normalize: bool,
+        share_item_table: bool,
+        sparse_from: int,
+        *,
+        schema: Schema,
+    ):
+        super().__init__()
+        self.dim = dim
+        self.normalize = normalize
+        user_features, item_features = schema.of("user"), schema.of("item")
+        item_tables = embedding_tables(schema, item_features, embedding_dim, sparse_from)
+        user_tables = embedding_tables(schema, user_features, embedding_dim, sparse_from)
+        if share_item_table:
+            listed = {feature.of for feature in user_features if isinstance(feature, History)}
+            user_tables.update({column: item_tables[column] for column in listed})
+        self.user_tower = user(schema=schema, features=user_features, tables=user_tables, dim=dim)
+        self.item_tower = item(schema=schema, features=item_features, tables=item_tables, dim=dim)
+
+    def users(self, features: dict[str, Tensor]) -> Tensor:
+        """User features {column: [B] or [B, L]} -> [B, D]."""
+        return self._in_space(self.user_tower(features))
+
+    def users_at_every_position(self, features: dict[str, Tensor]) -> Tensor:
+        """User features with windows of a sequence -> [B, L, D]; position t has seen the first t items."""
+        return self._in_space(self.user_tower.every_position(features))
+
+    def items(self, features: dict[str, Tensor]) -> Tensor:
+        """Item features {column: [N] or [N, L]} -> [N, D]."""
+        return self._in_space(self.item_tower(features))
+
+    def _in_space(self, vectors: Tensor) -> Tensor:
+        # float32: unit vectors rounded to bfloat16 would tie items that differ
+        return F.normalize(vectors.float(), dim=-1) if self.normalize else vectors.float()

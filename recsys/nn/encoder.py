@@ -1,0 +1,144 @@
+"""Feature columns to numbers a network reads: one part per feature, embeddings shared by table. B rows, L list length, D embedding dim.
+
+Everything but the vocabulary look-up happens here (missing values, log, standardisation, buckets, clock), so that the exported
+graph takes raw values and cannot differ from training.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from recsys.schema import PAD, Categorical, Feature, History, MultiCategorical, Numeric, Schema, Timestamp, Vector
+
+HOUR_S, DAY_S = 3_600, 86_400
+
+
+def embedding_tables(schema: Schema, features: tuple[Feature, ...], dim: int, sparse_from: int) -> nn.ModuleDict:
+    """One embedding table [size, dim] per vocabulary that the features use, keyed by column; row 0 (padding) is zero.
+
+    Args:
+        sparse_from: tables with at least this many rows get sparse gradients, for a row-wise optimizer.
+    """
+    kinds = (Categorical, MultiCategorical, History)
+    columns = dict.fromkeys(schema.table(feature.column) for feature in features if isinstance(feature, kinds))
+    tables = {}
+    for column in columns:
+        size = schema.statistics[column].size
+        tables[column] = nn.Embedding(size, dim, padding_idx=PAD, sparse=size >= sparse_from)
+        nn.init.normal_(tables[column].weight, std=dim**-0.5)
+        nn.init.zeros_(tables[column].weight[PAD])
+    return nn.ModuleDict(tables)
+
+
+class Encoder(nn.Module):
+    """Encodes features side by side: [B, out_dim] in the order of `features`.
+
+    Args:
+        schema: fitted schema.
+        features: the columns to read.
+        tables: embedding tables by column, as from `embedding_tables`; may be shared between encoders.
+    """
+
+    def __init__(self, schema: Schema, features: tuple[Feature, ...], tables: nn.ModuleDict):
+        super().__init__()
+        self.parts = nn.ModuleDict({feature.column: _part(schema, feature, tables) for feature in features})
+        self.widths = {column: part.width for column, part in self.parts.items()}
+        self.out_dim = sum(self.widths.values())
+
+    def forward(self, features: dict[str, Tensor]) -> Tensor:
+        """{column: [B] or [B, L]} -> [B, out_dim] float."""
+        return torch.cat([part(features[column]) for column, part in self.parts.items()], dim=1)
+
+
+def _part(schema: Schema, feature: Feature, tables: nn.ModuleDict) -> nn.Module:
+    match feature:
+        case Categorical():
+            return _Embedded(tables[feature.column])
+        case MultiCategorical() | History():
+            return _MeanEmbedded(tables[schema.table(feature.column)])
+        case Numeric():
+            return _Number(schema, feature)
+        case Vector():
+            return _Dense(schema.statistics[feature.column].size)
+        case Timestamp():
+            return _Clock()
+    raise AssertionError(f"no encoder part for {type(feature).__name__}")
+
+
+class _Embedded(nn.Module):
+    def __init__(self, table: nn.Embedding):
+        super().__init__()
+        self.table = table
+        self.width = table.embedding_dim
+
+    def forward(self, index: Tensor) -> Tensor:
+        return self.table(index)  # [B, D]
+
+
+class _MeanEmbedded(nn.Module):
+    """Mean embedding of the entries that are no padding; the zero vector for an empty list."""
+
+    def __init__(self, table: nn.Embedding):
+        super().__init__()
+        self.table = table
+        self.width = table.embedding_dim
+
+    def forward(self, index: Tensor) -> Tensor:
+        count = (index != PAD).sum(1, keepdim=True).clamp(min=1)
+        return self.table(index).sum(1) / count  # [B, L, D] -> [B, D]; padding rows are zero vectors
+
+
+class _Number(nn.Module):
+    """A standardised number, and the embedding of its quantile bucket where the feature asks for one."""
+
+    def __init__(self, schema: Schema, feature: Numeric):
+        super().__init__()
+        statistics = schema.statistics[feature.column]
+        self.log = feature.log
+        scale = statistics.std if feature.standardize and statistics.std > 0 else 1.0
+        shift = statistics.mean if feature.standardize else 0.0
+        missing = torch.tensor(statistics.mean if feature.fill is None else feature.fill)
+        if self.log and feature.fill is not None:
+            missing = missing.sign() * missing.abs().log1p()
+        self.register_buffer("missing", missing)
+        self.register_buffer("shift", torch.tensor(shift))
+        self.register_buffer("scale", torch.tensor(scale))
+        self.register_buffer("boundaries", torch.tensor(statistics.boundaries))
+        self.buckets = nn.Embedding(len(statistics.boundaries) + 1, BUCKET_DIM) if statistics.boundaries else None
+        self.width = 1 + (BUCKET_DIM if self.buckets is not None else 0)
+
+    def forward(self, value: Tensor) -> Tensor:
+        number = value.sign() * value.abs().log1p() if self.log else value
+        number = torch.where(number.isnan(), self.missing, number)
+        standard = ((number - self.shift) / self.scale)[:, None]  # [B, 1]
+        if self.buckets is None:
+            return standard
+        bucket = (value[:, None] >= self.boundaries).sum(1)  # [B], a missing value falls into bucket 0
+        return torch.cat([standard, self.buckets(bucket)], dim=1)
+
+
+class _Dense(nn.Module):
+    def __init__(self, width: int):
+        super().__init__()
+        self.width = width
+
+    def forward(self, vector: Tensor) -> Tensor:
+        return vector
+
+
+class _Clock(nn.Module):
+    """Embeddings of the UTC hour of day and day of week of an epoch second."""
+
+    def __init__(self):
+        super().__init__()
+        self.hour = nn.Embedding(24, BUCKET_DIM)
+        self.weekday = nn.Embedding(7, BUCKET_DIM)
+        self.width = 2 * BUCKET_DIM
+
+    def forward(self, second: Tensor) -> Tensor:
+        hour = torch.remainder(second.div(HOUR_S, rounding_mode="floor"), 24)
+        weekday = torch.remainder(second.div(DAY_S, rounding_mode="floor") + 3, 7)  # 1970-01-01 was a Thursday; 0 = Monday
+        return torch.cat([self.hour(hour), self.weekday(weekday)], dim=1)
+
+
+BUCKET_DIM = 8
+"""Width of the embedding of a quantile bucket, hour or weekday: few values need few dimensions."""

@@ -1,0 +1,108 @@
+"""Training a two-tower model to rank a user's next items first. B rows, L history length, Q queries, N candidates, V catalogue rows, D dim."""
+
+from collections.abc import Callable
+
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from recsys.batch import Batch, Catalogue, KnownItems, UserBatch
+from recsys.candidates.base import Candidates
+from recsys.loss.base import RetrievalLoss
+from recsys.model.two_tower import TwoTower
+from recsys.schema import PAD
+
+CATALOGUE_CHUNK = 65_536
+"""Items encoded at once when the whole catalogue is; bounds memory, changes no vector."""
+
+
+class Retrieval(LightningModule):
+    """Each positive competes with the step's candidates; the item tower runs once per distinct candidate.
+
+    Args:
+        mask_known: leave the user's other training items out of the negatives.
+        model: the towers.
+        candidates: draws the candidates of a step.
+        loss: scores positives against candidates.
+        optimizer: called with `module=self`.
+        scheduler: called with `optimizer=` and `total_steps=`.
+        catalogue: item features by entity index.
+        known: each user's training items; read when `mask_known`.
+    """
+
+    def __init__(
+        self,
+        mask_known: bool,
+        *,
+        model: TwoTower,
+        candidates: Candidates,
+        loss: RetrievalLoss,
+        optimizer: Callable[..., Optimizer],
+        scheduler: Callable[..., LRScheduler],
+        catalogue: Catalogue,
+        known: KnownItems,
+    ):
+        super().__init__()
+        self.mask_known = mask_known
+        self.model = model
+        self.candidates = candidates
+        self.loss = loss
+        self.build_optimizer = optimizer
+        self.build_scheduler = scheduler
+        self.catalogue = catalogue
+        self.known = known
+
+    def on_fit_start(self) -> None:
+        """The catalogue follows the model to its device."""
+        self.catalogue, self.known = self.catalogue.to(self.device), self.known.to(self.device)
+
+    on_validation_start = on_test_start = on_fit_start
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Gives mining candidates the current item vectors."""
+        every = self.candidates.refresh_every
+        if every and self.global_step % every == 0:
+            self.candidates.refresh(self.item_vectors())
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Scalar loss of one batch."""
+        queries, positives, users, weight = self._queries(batch)
+        sampled = self.candidates.sample(positives, self.global_step, queries.detach())
+        items = self.model.items(self.catalogue.rows(sampled.items))  # [N, D]
+        known = self.known.columns(users, sampled.items, sampled.positive_at) if self.mask_known else None
+        loss = self.loss(queries, items, sampled.positive_at, log_q=sampled.log_q, known=known, weight=weight)
+        self.log("train/loss", loss, batch_size=len(batch.weight))
+        return loss
+
+    def _queries(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """[Q, D] query vectors and the [Q] positives, users and weights that belong to them."""
+        if not self.model.user_tower.trains_every_position:
+            return self.model.users(batch.features), batch.item, batch.user, batch.weight
+        real = batch.item != PAD  # [B, L]
+        queries = self.model.users_at_every_position(batch.features)[real]
+        users = batch.user[:, None].expand_as(real)[real]
+        return queries, batch.item[real], users, batch.weight[:, None].expand_as(real)[real]
+
+    def validation_step(self, batch: UserBatch, batch_idx: int) -> Tensor:
+        """[B, D] vectors of the users to answer; `CatalogueEvaluation` ranks the catalogue for them."""
+        return self.model.users(batch.features)
+
+    test_step = validation_step
+
+    @torch.no_grad()
+    def item_vectors(self) -> Tensor:
+        """[V, D] float32 vectors of the whole catalogue, row 0 zero; dropout off."""
+        training = self.model.training
+        self.model.eval()
+        rows = torch.arange(1, len(self.catalogue.count), device=self.device)
+        vectors = [self.model.items(self.catalogue.rows(chunk)) for chunk in rows.split(CATALOGUE_CHUNK)]
+        self.model.train(training)
+        return torch.cat([vectors[0].new_zeros(1, vectors[0].shape[1]), *vectors])
+
+    def configure_optimizers(self) -> dict:
+        """The optimizer, and a learning rate that moves every step."""
+        optimizer = self.build_optimizer(module=self)
+        scheduler = self.build_scheduler(optimizer=optimizer, total_steps=self.trainer.estimated_stepping_batches)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

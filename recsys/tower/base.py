@@ -1,0 +1,20 @@
+"""A tower turns the features of a user or an item into one vector. B rows, L history length, D dim."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+
+class Tower(nn.Module, ABC):
+    """Features in, vectors out; no loss, no normalisation (the model decides on that)."""
+
+    trains_every_position = False
+    """True when training feeds windows of whole sequences and calls `every_position`."""
+
+    @abstractmethod
+    def forward(self, features: dict[str, Tensor]) -> Tensor:
+        """[B, D] vectors of the rows of `features` ({column: [B] or [B, L]})."""
+
+    def every_position(self, features: dict[str, Tensor]) -> Tensor:
+        """[B, L, D]: the vector at position t has seen only the first t entries of the history."""
+        raise NotImplementedError(f"{type(self).__name__} has one vector per row; use tower@model.user=sequence for sequences")

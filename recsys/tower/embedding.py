@@ -1,0 +1,31 @@
+"""The sum of the features' embeddings. B rows, D dim."""
+
+from torch import Tensor, nn
+
+from recsys.nn.dropout import Dropout
+from recsys.nn.encoder import Encoder
+from recsys.schema import Feature, Schema
+from recsys.tower.base import Tower
+
+
+class EmbeddingTower(Tower):
+    """LightFM's tower (Kula, 2015): with the id as the only feature, two of them are matrix factorisation.
+
+    Args:
+        dropout: probability with which an entry of the summed vector is left out in training.
+        schema, features, tables: what to read, from `TwoTower`.
+        dim: D; parts of another width pass a linear layer without bias.
+    """
+
+    def __init__(self, dropout: float, *, schema: Schema, features: tuple[Feature, ...], tables: nn.ModuleDict, dim: int):
+        super().__init__()
+        self.encoder = Encoder(schema, features, tables)
+        self.projections = nn.ModuleDict(
+            {column: nn.Linear(width, dim, bias=False) for column, width in self.encoder.widths.items() if width != dim}
+        )
+        self.dropout = Dropout(dropout)
+
+    def forward(self, features: dict[str, Tensor]) -> Tensor:
+        """{column: [B] or [B, L]} -> [B, D]."""
+        parts = {column: part(features[column]) for column, part in self.encoder.parts.items()}
+        return self.dropout(sum(self.projections[column](part) if column in self.projections else part for column, part in parts.items()))

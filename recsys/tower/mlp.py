@@ -1,0 +1,41 @@
+"""Encoded features through a multi-layer perceptron. B rows, D dim."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from recsys.nn.encoder import Encoder
+from recsys.nn.mlp import MLP
+from recsys.schema import Feature, Schema
+from recsys.tower.base import Tower
+
+
+class MLPTower(Tower):
+    """The deep structured semantic model's tower (Huang et al., CIKM 2013): ids and side features together.
+
+    A History is the mean of its items' embeddings, as in Covington et al., RecSys 2016.
+
+    Args:
+        hidden: widths of the hidden layers.
+        dropout: probability after each hidden layer.
+        schema, features, tables: what to read, from `TwoTower`.
+        dim: D.
+    """
+
+    def __init__(
+        self,
+        hidden: Sequence[int],
+        dropout: float,
+        *,
+        schema: Schema,
+        features: tuple[Feature, ...],
+        tables: nn.ModuleDict,
+        dim: int,
+    ):
+        super().__init__()
+        self.encoder = Encoder(schema, features, tables)
+        self.mlp = MLP(self.encoder.out_dim, hidden, out_dim=dim, dropout=dropout)
+
+    def forward(self, features: dict[str, Tensor]) -> Tensor:
+        """{column: [B] or [B, L]} -> [B, D]."""
+        return self.mlp(self.encoder(features))

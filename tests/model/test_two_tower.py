@@ -1,0 +1,40 @@
+from functools import partial
+
+import pytest
+import torch
+
+from recsys.model.two_tower import TwoTower
+from recsys.tower.mlp import MLPTower
+from recsys.tower.sequence import SequenceTower
+
+
+def model(schema, *, normalize=True, share_item_table=True, user=None):
+    return TwoTower(
+        user or partial(MLPTower, [8], 0.0), partial(MLPTower, [8], 0.0), 4, 4, normalize, share_item_table, 99, schema=schema
+    )
+
+
+def test_normalized_vectors_have_length_one(schema, user_features, item_features):
+    towers = model(schema)
+    assert towers.users(user_features).norm(dim=1).tolist() == pytest.approx([1.0] * 3)
+    assert towers.items(item_features).norm(dim=1).tolist() == pytest.approx([1.0] * 2)
+
+
+def test_dot_products_are_not_normalized(schema, user_features):
+    towers = model(schema, normalize=False)
+    torch.testing.assert_close(towers.users(user_features), towers.user_tower(user_features))
+
+
+def test_history_reads_the_item_tower_table_only_when_shared(schema):
+    for shared in (True, False):
+        towers = model(schema, share_item_table=shared)
+        history, item = towers.user_tower.encoder.parts["history"].table, towers.item_tower.encoder.parts["item_id"].table
+        assert (history is item) == shared
+
+
+def test_positions_of_a_sequence_are_in_the_same_space(schema, user_features):
+    towers = model(schema, user=partial(SequenceTower, 1, 1, 1, 0.0)).eval()
+    everywhere = towers.users_at_every_position(user_features)
+    prefix = user_features["history"].clone()
+    prefix[:, 1:] = 0
+    torch.testing.assert_close(everywhere[:2, 1], towers.users({**user_features, "history": prefix})[:2])

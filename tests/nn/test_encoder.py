@@ -1,0 +1,75 @@
+import math
+
+import pytest
+import torch
+
+from recsys.nn.encoder import Encoder, embedding_tables
+from recsys.schema import Numeric, Schema, Statistics
+
+
+@pytest.fixture
+def users(schema):
+    features = schema.of("user")
+    return Encoder(schema, features, embedding_tables(schema, features, 4, sparse_from=1_000))
+
+
+@pytest.fixture
+def items(schema):
+    features = schema.of("item")
+    return Encoder(schema, features, embedding_tables(schema, features, 4, sparse_from=1_000))
+
+
+def test_widths_follow_the_declared_order(users, items):
+    assert users.widths == {"user_id": 4, "age": 1, "signup": 16, "history": 4}
+    assert items.widths == {"item_id": 4, "price": 9, "tags": 4, "image": 2}
+    assert items.out_dim == 19
+
+
+def test_numbers_are_standardised_and_a_missing_one_is_the_mean(users, user_features):
+    # (50 - 40) / 10, (30 - 40) / 10, mean
+    assert users(user_features)[:, 4].tolist() == pytest.approx([1.0, -1.0, 0.0])
+
+
+def test_log_numbers_are_standardised_after_the_log(items, item_features):
+    expected = [(math.log1p(4) - 1) / 2, (math.log1p(9) - 1) / 2]
+    assert items(item_features)[:, 4].tolist() == pytest.approx(expected)
+
+
+def test_fill_stands_for_a_missing_number():
+    schema = Schema("u", "i", features=(Numeric("x", "user", log=True, fill=0.0),)).fitted({"x": Statistics("float32", mean=1.0, std=2.0)})
+    encoder = Encoder(schema, schema.features, embedding_tables(schema, schema.features, 4, sparse_from=9))
+    assert encoder({"x": torch.tensor([float("nan")])}).item() == pytest.approx((0.0 - 1.0) / 2.0)
+
+
+def test_quantile_bucket_of_the_raw_value(items, item_features):
+    buckets = items.parts["price"].buckets.weight
+    encoded = items(item_features)[:, 5:13]
+    assert torch.equal(encoded, buckets[[0, 1]])  # 4 < 5 <= 9
+
+
+def test_history_is_the_mean_of_real_entries_only(users, user_features):
+    table = users.parts["history"].table.weight
+    history = users(user_features)[:, 21:]
+    torch.testing.assert_close(history[0], (table[2] + table[5]) / 2)
+    torch.testing.assert_close(history[1], (table[3] + table[2] + table[4]) / 3)
+    assert history[2].tolist() == [0.0] * 4
+
+
+def test_clock_reads_utc_hour_and_weekday(users, user_features):
+    clock = users.parts["signup"]
+    encoded = users(user_features)[:, 5:21]
+    # epoch 0 is Thursday 00:00; 30 h later Friday 06:00; 4 days later Monday 00:00 (weekday 0)
+    assert torch.equal(encoded[:, :8], clock.hour.weight[[0, 6, 0]])
+    assert torch.equal(encoded[:, 8:], clock.weekday.weight[[3, 4, 0]])
+
+
+def test_padding_row_stays_zero_after_a_step(users, user_features):
+    optimizer = torch.optim.SGD(users.parameters(), lr=1.0)
+    users(user_features).sum().backward()
+    optimizer.step()
+    assert users.parts["history"].table.weight[0].abs().sum() == 0
+
+
+def test_only_large_tables_get_sparse_gradients(schema):
+    tables = embedding_tables(schema, schema.features, 4, sparse_from=6)
+    assert {column: table.sparse for column, table in tables.items()} == {"user_id": False, "item_id": True, "tags": False}

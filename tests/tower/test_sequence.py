@@ -1,0 +1,50 @@
+import pytest
+import torch
+
+from recsys.nn.encoder import embedding_tables
+from recsys.schema import Categorical, Schema, Statistics
+from recsys.tower.sequence import SequenceTower
+
+
+@pytest.fixture
+def tower(schema):
+    torch.manual_seed(0)
+    features = schema.of("user")
+    tables = embedding_tables(schema, features, 4, sparse_from=99)
+    built = SequenceTower(2, 2, 2, 0.1, schema=schema, features=features, tables=tables, dim=4).eval()
+    torch.nn.init.normal_(built.start)
+    return built
+
+
+def test_every_position_equals_forward_on_each_prefix(tower, user_features):
+    everywhere = tower.every_position(user_features)
+    assert everywhere.shape == (3, 3, 4)
+    for seen in range(3):
+        prefix = user_features["history"].clone()
+        prefix[:, seen:] = 0
+        expected = tower({**user_features, "history": prefix})
+        rows = (user_features["history"] != 0).sum(1) >= seen
+        torch.testing.assert_close(everywhere[rows, seen], expected[rows])
+
+
+def test_padding_does_not_change_the_answer(tower, user_features):
+    short = {**user_features, "history": user_features["history"][:1, :2], **{c: user_features[c][:1] for c in ("user_id", "age", "signup")}}
+    torch.testing.assert_close(tower(short), tower(user_features)[:1])
+
+
+def test_order_of_the_history_matters(tower, user_features):
+    swapped = {**user_features, "history": user_features["history"][:, [1, 0, 2]]}
+    assert (tower(swapped)[:2] != tower(user_features)[:2]).any(1).all()
+
+
+def test_empty_history_answers_from_side_features(tower, user_features):
+    older = {**user_features, "age": torch.tensor([50.0, 30.0, 70.0])}
+    assert tower(user_features)[2].isfinite().all()
+    assert (tower(older)[2] != tower(user_features)[2]).any()
+
+
+def test_a_schema_without_history_is_refused_with_the_remedy():
+    schema = Schema("u", "i", features=(Categorical("u", "user"),)).fitted({"u": Statistics("int64", size=5)})
+    tables = embedding_tables(schema, schema.features, 4, sparse_from=99)
+    with pytest.raises(ValueError, match="needs a History feature, got none; add one to data.features"):
+        SequenceTower(1, 1, 1, 0.0, schema=schema, features=schema.features, tables=tables, dim=4)

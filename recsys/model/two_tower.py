@@ -19,6 +19,8 @@ class TwoTower(nn.Module):
         embedding_dim: width of every embedding table.
         normalize: L2-normalise both vectors, which makes the score a cosine in [-1, 1]; use a temperature in the loss then.
         share_item_table: the History of the user tower reads the item tower's table; otherwise it has one of its own.
+        id_dropout: share of training rows whose user or item id is taken for unknown, so that new users and items are answered from
+            their other features (after DropoutNet: Volkovs et al., NeurIPS 2017); 0 where ids are the only feature.
         sparse_from: embedding tables with at least this many rows get sparse gradients, for a row-wise optimizer.
         schema: fitted schema.
     """
@@ -31,6 +33,7 @@ class TwoTower(nn.Module):
         embedding_dim: int,
         normalize: bool,
         share_item_table: bool,
+        id_dropout: float,
         sparse_from: int,
         *,
         schema: Schema,
@@ -44,8 +47,8 @@ class TwoTower(nn.Module):
         if share_item_table:
             listed = {feature.of for feature in user_features if isinstance(feature, History)}
             user_tables.update({column: item_tables[column] for column in listed})
-        self.user_tower = user(schema=schema, features=user_features, tables=user_tables, dim=dim)
-        self.item_tower = item(schema=schema, features=item_features, tables=item_tables, dim=dim)
+        self.user_tower = user(schema=schema, features=user_features, tables=user_tables, dim=dim, id_dropout=id_dropout)
+        self.item_tower = item(schema=schema, features=item_features, tables=item_tables, dim=dim, id_dropout=id_dropout)
 
     def users(self, features: dict[str, Tensor]) -> Tensor:
         """User features {column: [B] or [B, L]} -> [B, D]."""

@@ -7,7 +7,7 @@ graph takes raw values and cannot differ from training.
 import torch
 from torch import Tensor, nn
 
-from recsys.schema import PAD, Categorical, Feature, History, MultiCategorical, Numeric, Schema, Timestamp, Vector
+from recsys.schema import PAD, UNKNOWN, Categorical, Feature, History, MultiCategorical, Numeric, Schema, Timestamp, Vector
 
 HOUR_S, DAY_S = 3_600, 86_400
 
@@ -36,11 +36,15 @@ class Encoder(nn.Module):
         schema: fitted schema.
         features: the columns to read.
         tables: embedding tables by column, as from `embedding_tables`; may be shared between encoders.
+        id_dropout: share of training rows whose user or item id is taken for unknown, in [0, 1).
     """
 
-    def __init__(self, schema: Schema, features: tuple[Feature, ...], tables: nn.ModuleDict):
+    def __init__(self, schema: Schema, features: tuple[Feature, ...], tables: nn.ModuleDict, *, id_dropout: float = 0.0):
         super().__init__()
-        self.parts = nn.ModuleDict({feature.column: _part(schema, feature, tables) for feature in features})
+        forgotten = {schema.user: id_dropout, schema.item: id_dropout}
+        self.parts = nn.ModuleDict(
+            {feature.column: _part(schema, feature, tables, forgotten.get(feature.column, 0.0)) for feature in features}
+        )
         self.widths = {column: part.width for column, part in self.parts.items()}
         self.out_dim = sum(self.widths.values())
 
@@ -49,10 +53,10 @@ class Encoder(nn.Module):
         return torch.cat([part(features[column]) for column, part in self.parts.items()], dim=1)
 
 
-def _part(schema: Schema, feature: Feature, tables: nn.ModuleDict) -> nn.Module:
+def _part(schema: Schema, feature: Feature, tables: nn.ModuleDict, forgotten: float) -> nn.Module:
     match feature:
         case Categorical():
-            return _Embedded(tables[feature.column])
+            return _Embedded(tables[feature.column], forgotten)
         case MultiCategorical() | History():
             return _MeanEmbedded(tables[schema.table(feature.column)])
         case Numeric():
@@ -65,12 +69,17 @@ def _part(schema: Schema, feature: Feature, tables: nn.ModuleDict) -> nn.Module:
 
 
 class _Embedded(nn.Module):
-    def __init__(self, table: nn.Embedding):
+    """One embedding per row; a share of training rows gets the unknown one, so that it stands for what the other features leave open."""
+
+    def __init__(self, table: nn.Embedding, forgotten: float):
         super().__init__()
         self.table = table
+        self.forgotten = forgotten
         self.width = table.embedding_dim
 
     def forward(self, index: Tensor) -> Tensor:
+        if self.training and self.forgotten > 0:
+            index = index.masked_fill(torch.rand(index.shape, device=index.device) < self.forgotten, UNKNOWN)
         return self.table(index)  # [B, D]
 
 

@@ -72,7 +72,7 @@ def _text(column: Column) -> Guess:
     if TEXT_WORDS & set(words(column.name)) and column.distinct > MAX_CODES:
         return Guess(f"{column}: text by its name")
     if 2 * column.distinct > len(texts) and column.distinct > MAX_CODES:
-        return Guess(f"{column}: nearly one value per row; a Categorical with buckets could take it")
+        return Guess(f"{column}: mostly one value per row; a Categorical with buckets could take it")
     return Guess(f"{column}: Categorical", "Categorical")
 
 
@@ -82,7 +82,8 @@ def _separator(texts: pl.Series, distinct: int) -> str | None:
         values = texts.str.split(separator).explode()
         if (
             texts.str.contains(separator, literal=True).mean() >= 1 / 3
-            and values.n_unique() < min(distinct, len(values) / 2)
+            and values.n_unique() < len(values) / 2
+            and (separator == "|" or values.n_unique() < distinct)  # ";" and "," also stand in plain text
             and values.str.len_chars().max() <= LONG_CHARS
         ):
             return separator
@@ -112,7 +113,7 @@ def _integer(column: Column) -> Guess:
     few = column.distinct <= min(MAX_CODES, column.rows / 5) or column.binary
     measures = AMOUNT_WORDS & set(name) and column.distinct > 20
     if ID_WORDS & set(name[-1:]) and 2 * column.distinct > len(column.sample):
-        return Guess(f"{column}: nearly one id per row; a Categorical with buckets could take it")
+        return Guess(f"{column}: mostly one id per row; a Categorical with buckets could take it")
     if (ID_WORDS | CODE_WORDS) & set(name):
         return Guess(f"{column}, a code by its name: Categorical", "Categorical")
     if few and not measures:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import permutations
 
 import polars as pl
 
@@ -10,21 +10,24 @@ from recsys.errors import DataError, Fault
 from recsys.schema import Label, TimeUnit, nearest
 from recsys.schema.columns import Column, words
 
-USER_WORDS = tuple(
-    "user customer member visitor client account subscriber reader viewer listener buyer reviewer player person uid author session".split()
+USER_WORDS = words(
+    "user customer member visitor client account subscriber reader viewer listener buyer reviewer player person uid author session"
 )
-ITEM_WORDS = tuple(
+ITEM_WORDS = words(
     "item product movie article stock sku asin book track song video news content listing iid business restaurant recipe game app "
-    "anime artist show post document course job hotel poi ad campaign offer creative goods merchant store venue place photo".split()
+    "anime artist show post document course job hotel poi ad campaign offer creative goods merchant store venue place photo"
 )
-KEY_WORDS = frozenset("id code key number no".split())
-TIME_WORDS = tuple("timestamp time datetime ts date at unix epoch created day".split())
-RANK_WORDS = tuple("seq sequence event interaction pos position index idx".split())
-LABEL_WORDS = frozenset(
+KEY_WORDS = words("id code key number no")
+TIME_WORDS = words("timestamp time datetime ts date at unix epoch created day seq sequence")
+BESIDE_TIME = words("event interaction pos position index idx number no")
+"""Words that may stand beside TIME_WORDS in the name of a rank."""
+LABEL_WORDS = words(
     "click clicked clicks purchase purchased buy bought conversion converted convert order ordered label target like liked cart favorite "
     "favourite install installed watch watched finish finished share shared follow followed visit visited view viewed response responded "
-    "booking booked positive".split()
+    "booking booked positive"
 )
+MAX_MISSING = 0.05
+"""A time may be missing in this share of the rows, which are set aside."""
 PARTS = frozenset({"train", "val", "valid", "validation", "test"})
 TICKS_PER_S: dict[TimeUnit, int] = {"s": 1, "ms": 1_000, "us": 1_000_000}
 DAY_S = 86_400
@@ -47,6 +50,15 @@ class Time:
     why: str
     read_as: str | None = None
 
+    def microseconds(self) -> pl.Expr:
+        """Moments since 1970 UTC; a rank as it is."""
+        column = pl.col(self.column)
+        if self.read_as == "datetime":
+            column = column.str.to_datetime(time_unit="us", time_zone="UTC")
+        if self.unit == "datetime":
+            return column.cast(pl.Datetime("us")).dt.epoch("us")
+        return column.cast(pl.Int64) * (TICKS_PER_S["us"] // TICKS_PER_S.get(self.unit, TICKS_PER_S["us"]))
+
 
 def key_column(columns: Mapping[str, Column], role: str, hints: tuple[str, ...], given: str | None, taken: Collection[str]) -> str:
     """The id column of a role, "user" or "item".
@@ -61,12 +73,20 @@ def key_column(columns: Mapping[str, Column], role: str, hints: tuple[str, ...],
     if given is not None:
         return _existing(given, columns, f"--{role}")
 
+    foreign = {name: [word for word in words(name) if word not in (*hints, *KEY_WORDS)] for name in columns}
+
     def doubt(name: str) -> tuple:
         held = words(name)
-        others = [word for word in held if word not in hints and word not in KEY_WORDS]
-        return len(others), len(held) > 1 and held[-1] not in KEY_WORDS, min(hints.index(word) for word in held if word in hints), len(held)
+        return len(foreign[name]), len(held) > 1 and held[-1] not in KEY_WORDS, min(hints.index(word) for word in held if word in hints)
 
-    named = [name for name, column in columns.items() if name not in taken and _can_be_key(column) and set(words(name)) & set(hints)]
+    named = [
+        name
+        for name, column in columns.items()
+        if name not in taken
+        and set(words(name)) & set(hints)
+        and (words(name)[-1] in KEY_WORDS or foreign[name] in ([], ["name"]))  # user_feature_0 describes a user
+        and _can_be_key(column)
+    ]
     if not named:
         raise DataError(Fault(f"no column looks like the id of the {role}", f"columns {', '.join(columns)}", f"name it: --{role} COLUMN"))
     return min(named, key=doubt)
@@ -101,24 +121,24 @@ def time_column(columns: Mapping[str, Column], given: str | None, taken: Collect
         time = _as_time(columns[_existing(given, columns, "--time")], now_s, any_number=True)
         if time is None:
             raise DataError(
-                Fault(f"column '{given}' is {columns[given]}", f"--time {given}", "name dates or numbers without missing values")
+                Fault(f"column '{given}' is {columns[given]}", f"--time {given}", "name dates or numbers with few missing values")
             )
         return time
     found = []
     for name, column in columns.items():
-        held = [word for word in words(name) if word in TIME_WORDS + RANK_WORDS]
-        if name in taken or not (held or column.dtype.is_temporal()):
+        held = words(name)
+        hints = [TIME_WORDS.index(word) for word in held if word in TIME_WORDS]
+        if name in taken or not (hints or column.dtype.is_temporal()):
             continue
-        time = _as_time(column, now_s, any_number=len(held) == len(words(name)))
+        time = _as_time(column, now_s, any_number=set(held) <= {*TIME_WORDS, *BESIDE_TIME})
         if time is not None:
-            hint = min(((TIME_WORDS + RANK_WORDS).index(word) for word in held), default=99)
-            found.append((time.unit == "rank", hint, len(found), time))
+            found.append((time.unit == "rank", min(hints, default=len(TIME_WORDS)), len(found), time))
     return min(found)[-1] if found else None
 
 
 def _as_time(column: Column, now_s: float, *, any_number: bool) -> Time | None:
     """What a column says of order; None when it says nothing. `any_number`: numbers without a calendar count as ranks."""
-    if column.nulls or column.not_finite or column.binary or column.distinct < 2:
+    if column.nulls > MAX_MISSING * column.rows or column.not_finite or column.binary or column.distinct < 2:
         return None
     if column.dtype == pl.String:
         moments = column.sample.str.to_datetime(time_unit="us", time_zone="UTC", strict=False).dt.replace_time_zone(None)
@@ -139,33 +159,40 @@ def _as_time(column: Column, now_s: float, *, any_number: bool) -> Time | None:
     return Time(column.name, "rank", f"{column.type_name}, {column.low:,} to {column.high:,}: orders rows, no calendar after 2000", read_as)
 
 
-def _dated(column: Column, moments: pl.Series, now_s: float, what: str, read_as: str | None) -> Time:
+def _dated(column: Column, moments: pl.Series, now_s: float, what: str, read_as: str | None) -> Time | None:
     first, last = moments.min(), moments.max()
     low_s, high_s = pl.Series([first, last]).cast(pl.Datetime("us")).dt.epoch("s")
-    calendar = PLAUSIBLE_S[0] <= low_s and high_s <= now_s + DAY_S
-    why = f"{what}, {first} to {last}" + ("" if calendar else ": orders rows, no calendar between 2000 and today")
-    return Time(column.name, "datetime" if calendar else "rank", why, read_as)
+    if high_s > now_s + DAY_S:
+        return None  # a delivery, an end of validity
+    why = f"{what}, {str(first)[:10]} to {str(last)[:10]}"
+    if low_s < PLAUSIBLE_S[0]:
+        return Time(column.name, "rank", f"{why}: orders rows, no calendar before 2000", read_as)
+    return Time(column.name, "datetime", why, read_as)
 
 
 def label_columns(table: pl.LazyFrame, columns: Mapping[str, Column], taken: Collection[str]) -> tuple[Label, ...]:
     """0/1 columns with the name of something to predict, most frequent first.
 
-    A label is `given` the one before it when it is never 1 where that one is 0: a conversion is given the click.
+    A label is `given` the rarest more frequent one without which it never is 1: a conversion is given the click.
     """
     names = [
         name
         for name, column in columns.items()
-        if column.binary and column.distinct == 2 and name not in taken and set(words(name)) & LABEL_WORDS
+        if column.binary and column.distinct == 2 and name not in taken and set(words(name)) & set(LABEL_WORDS)
     ]
     if not names:
         return ()
     ones = dict(zip(names, table.select(pl.col(name).cast(pl.Int64).sum() for name in names).collect(engine="streaming").row(0)))
     names.sort(key=ones.__getitem__, reverse=True)
-    steps = list(pairwise(names))
-    broken = [((pl.col(later) == 1) & (pl.col(earlier) == 0)).sum().alias(later) for earlier, later in steps]
-    impossible = table.select(pl.col(names).cast(pl.Int8)).select(broken).collect(engine="streaming").to_dicts()[0] if steps else {}
-    given = {later: earlier for earlier, later in steps if not impossible[later] and ones[later] < ones[earlier]}
-    return tuple(Label(name, given[name] if name in given else None) for name in names)
+    pairs = [(later, earlier) for later, earlier in permutations(names, 2) if ones[later] < ones[earlier]]
+    broken = [((pl.col(later) == 1) & (pl.col(earlier) == 0)).sum().alias(str(pair)) for pair in pairs for later, earlier in [pair]]
+    counts = table.select(pl.col(names).cast(pl.Int8)).select(broken).collect(engine="streaming").row(0) if pairs else ()
+    implies = {pair for pair, count in zip(pairs, counts) if not count}
+    return tuple(Label(name, _rarest([other for other in names if (name, other) in implies])) for name in names)
+
+
+def _rarest(names: list[str]) -> str | None:
+    return names[-1] if names else None
 
 
 def split_column(columns: Mapping[str, Column]) -> str | None:

@@ -13,16 +13,18 @@ class EmbeddingTower(Tower):
 
     Args:
         dropout: probability with which an entry of the summed vector is left out in training.
-        schema, features, tables: what to read, from `TwoTower`.
+        schema, features, tables, id_dropout: what to read, from `TwoTower`.
         dim: D; parts of another width pass a linear layer without bias.
     """
 
-    def __init__(self, dropout: float, *, schema: Schema, features: tuple[Feature, ...], tables: nn.ModuleDict, dim: int):
+    def __init__(self, dropout: float, *, schema: Schema, features: tuple[Feature, ...], tables: nn.ModuleDict, dim: int, id_dropout: float):
         super().__init__()
-        self.encoder = Encoder(schema, features, tables)
+        self.encoder = Encoder(schema, features, tables, id_dropout=id_dropout)
         self.projections = nn.ModuleDict(
             {column: nn.Linear(width, dim, bias=False) for column, width in self.encoder.widths.items() if width != dim}
         )
+        for projection in self.projections.values():  # a projected part starts as large as an embedding
+            nn.init.normal_(projection.weight, std=(dim * projection.in_features) ** -0.5)
         self.dropout = Dropout(dropout)
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:

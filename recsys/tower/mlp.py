@@ -18,7 +18,7 @@ class MLPTower(Tower):
     Args:
         hidden: widths of the hidden layers.
         dropout: probability after each hidden layer.
-        schema, features, tables: what to read, from `TwoTower`.
+        schema, features, tables, id_dropout: what to read, from `TwoTower`.
         dim: D.
     """
 
@@ -31,9 +31,10 @@ class MLPTower(Tower):
         features: tuple[Feature, ...],
         tables: nn.ModuleDict,
         dim: int,
+        id_dropout: float,
     ):
         super().__init__()
-        self.encoder = Encoder(schema, features, tables)
+        self.encoder = Encoder(schema, features, tables, id_dropout=id_dropout)
         self.mlp = MLP(self.encoder.out_dim, hidden, out_dim=dim, dropout=dropout)
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:

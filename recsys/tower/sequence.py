@@ -21,7 +21,7 @@ class SequenceTower(Tower):
         heads: attention heads, a divisor of dim.
         expansion: width of a block's inner layer, in multiples of dim.
         dropout: probability on tokens and block outputs.
-        schema, features, tables: what to read, from `TwoTower`; histories must be of one length.
+        schema, features, tables, id_dropout: what to read, from `TwoTower`; histories must be of one length.
         dim: D; must equal the embedding dim.
     """
 
@@ -38,6 +38,7 @@ class SequenceTower(Tower):
         features: tuple[Feature, ...],
         tables: nn.ModuleDict,
         dim: int,
+        id_dropout: float,
     ):
         super().__init__()
         histories = [feature for feature in features if isinstance(feature, History)]
@@ -53,7 +54,7 @@ class SequenceTower(Tower):
         if widths != {dim}:
             raise ValueError(f"the sequence tower needs embedding_dim equal to dim, got {sorted(widths)} and {dim}; set model.embedding_dim={dim}")
         side = tuple(feature for feature in features if not isinstance(feature, History))
-        self.encoder = Encoder(schema, side, tables) if side else None
+        self.encoder = Encoder(schema, side, tables, id_dropout=id_dropout) if side else None
         self.side = nn.Linear(self.encoder.out_dim, dim) if self.encoder else None
         self.start = nn.Parameter(torch.zeros(dim))
         self.positions = nn.Parameter(torch.randn(self.max_len + 1, dim) * 0.02)
@@ -76,7 +77,7 @@ class SequenceTower(Tower):
         for column in self.history_columns:
             index = features[column]
             items = items + self.history_tables[column](index[:, : index.shape[1] - drop_last])  # [B, L, D]
-        start = self.start.expand(len(items), -1)
+        start = self.start.expand(items.shape[0], -1)
         if self.encoder is not None:
             start = start + self.side(self.encoder(features))
         tokens = torch.cat([start[:, None], items], dim=1)  # [B, T, D]

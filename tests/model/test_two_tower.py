@@ -10,7 +10,7 @@ from recsys.tower.sequence import SequenceTower
 
 def model(schema, *, normalize=True, share_item_table=True, user=None):
     return TwoTower(
-        user or partial(MLPTower, [8], 0.0), partial(MLPTower, [8], 0.0), 4, 4, normalize, share_item_table, 99, schema=schema
+        user or partial(MLPTower, [8], 0.0), partial(MLPTower, [8], 0.0), 4, 4, normalize, share_item_table, 0.0, 99, schema=schema
     )
 
 

@@ -73,3 +73,18 @@ def test_padding_row_stays_zero_after_a_step(users, user_features):
 def test_only_large_tables_get_sparse_gradients(schema):
     tables = embedding_tables(schema, schema.features, 4, sparse_from=6)
     assert {column: table.sparse for column, table in tables.items()} == {"user_id": False, "item_id": True, "tags": False}
+
+
+def test_forgotten_ids_are_unknown_in_training_only(schema, item_features):
+    torch.manual_seed(0)
+    features = schema.of("item")
+    encoder = Encoder(schema, features, embedding_tables(schema, features, 4, sparse_from=99), id_dropout=0.25)
+    table = encoder.parts["item_id"].table.weight
+    many = {column: values[:1].repeat_interleave(4_000, 0) for column, values in item_features.items()}
+    rows = encoder(many)
+    unknown = (rows[:, :4] == table[1]).all(1)
+    assert unknown.float().mean().item() == pytest.approx(0.25, abs=0.035)  # 5 standard errors
+    assert (rows[~unknown, :4] == table[2]).all()
+    assert (rows[:, 4:] == rows[0, 4:]).all()  # only the id is forgotten
+    encoder.eval()
+    assert (encoder(many)[:, :4] == table[2]).all()

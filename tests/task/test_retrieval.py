@@ -50,7 +50,7 @@ class Refreshed(Candidates):
 
 def task(*, loss, candidates=None, user=None, mask_known=False, lr=0.1):
     torch.manual_seed(0)
-    model = TwoTower(user or partial(EmbeddingTower, 0.0), partial(EmbeddingTower, 0.0), 4, 4, True, True, 99, schema=SCHEMA)
+    model = TwoTower(user or partial(EmbeddingTower, 0.0), partial(EmbeddingTower, 0.0), 4, 4, True, True, 0.0, 99, schema=SCHEMA)
     return Retrieval(
         mask_known,
         model=model,

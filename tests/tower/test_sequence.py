@@ -11,7 +11,7 @@ def tower(schema):
     torch.manual_seed(0)
     features = schema.of("user")
     tables = embedding_tables(schema, features, 4, sparse_from=99)
-    built = SequenceTower(2, 2, 2, 0.1, schema=schema, features=features, tables=tables, dim=4).eval()
+    built = SequenceTower(2, 2, 2, 0.1, schema=schema, features=features, tables=tables, dim=4, id_dropout=0.0).eval()
     torch.nn.init.normal_(built.start)
     return built
 
@@ -47,4 +47,4 @@ def test_a_schema_without_history_is_refused_with_the_remedy():
     schema = Schema("u", "i", features=(Categorical("u", "user"),)).fitted({"u": Statistics("int64", size=5)})
     tables = embedding_tables(schema, schema.features, 4, sparse_from=99)
     with pytest.raises(ValueError, match="needs a History feature, got none; add one to data.features"):
-        SequenceTower(1, 1, 1, 0.0, schema=schema, features=schema.features, tables=tables, dim=4)
+        SequenceTower(1, 1, 1, 0.0, schema=schema, features=schema.features, tables=tables, dim=4, id_dropout=0.0)

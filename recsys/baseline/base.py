@@ -1,0 +1,56 @@
+"""What every report holds a model against. B users, V = num_items + 1 catalogue rows, R interactions."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class TrainingEvents:
+    """Positive interactions of the training split, by entity index, distinct pairs not required.
+
+    Attributes:
+        user: [R] int64.
+        item: [R] int64.
+        time: [R] int64 microseconds since 1970 UTC, or a rank within the user.
+        num_users, num_items: entity counts; indices run from 1 to these.
+    """
+
+    user: Tensor
+    item: Tensor
+    time: Tensor
+    num_users: int
+    num_items: int
+
+
+class Baseline(ABC):
+    """Fitted once on training events, then scores the whole catalogue for users as a function of their known items.
+
+    Attributes:
+        name: as in the file that configures it.
+        sees_validation: at test, fit on validation events too, as history features do: where a gap before the test would hurt.
+    """
+
+    name: str
+    sees_validation: bool = False
+
+    @abstractmethod
+    def fit(self, events: TrainingEvents) -> None:
+        """Learn from the training events."""
+
+    def skipped(self, events: TrainingEvents) -> str | None:
+        """Why this baseline has nothing to say about these events, in one sentence; None when it has."""
+        del events  # most baselines take any
+        return None
+
+    @abstractmethod
+    def scores(self, user: Tensor, known: Tensor) -> Tensor:
+        """Scores of every item.
+
+        Args:
+            user: [B] int64 user entity index.
+            known: [2, E] int64 (row, item) items each user had before the evaluated split.
+        Returns:
+            [B, V] float32; column 0 is ignored by the caller.
+        """

@@ -1,0 +1,43 @@
+"""Every logged value of a run, one JSON object per line: the local truth beside any other logger."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
+
+
+class MetricsLog(Logger):
+    """Appends {"step": ..., "epoch": ..., "<key>": value} to a file; a value that is not finite is null.
+
+    Args:
+        path: file to append to, usually `<run>/metrics.jsonl`.
+    """
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        """Of the kind of log; Lightning asks for it."""
+        return "metrics"
+
+    @property
+    def version(self) -> str:
+        """None but the run directory's name tells runs apart."""
+        return ""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Append one line."""
+        epoch = {"epoch": int(metrics["epoch"])} if "epoch" in metrics else {}
+        values = {key: value if math.isfinite(value) else None for key, value in metrics.items() if key != "epoch"}
+        with self.path.open("a") as file:  # opened per line: a killed run loses none
+            file.write(json.dumps({"step": step, **epoch, **values}) + "\n")
+
+    @rank_zero_only
+    def log_hyperparams(self, params: Any) -> None:
+        """Nothing: config.yaml holds them."""

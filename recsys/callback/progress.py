@@ -1,0 +1,125 @@
+"""What a person sees while a run trains: two bars on a terminal, one line per epoch anywhere."""
+
+import time
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from recsys.batch import Batch
+from recsys.schema import PAD
+
+
+class ProgressBars(Callback):
+    """A bar for the epoch and one for the whole run, with rows/s, loss and time left; after each epoch a line that stays.
+
+    A row is one interaction that the loss saw: an entry of a sequence's window counts, padding does not.
+
+    Args:
+        metrics: validation metrics to show in an epoch's line; one that is not logged is left out.
+        refresh_s: seconds between two looks at the loss, each of which waits for the device.
+    """
+
+    def __init__(self, metrics: list[str], refresh_s: float):
+        self.metrics = metrics
+        self.refresh_s = refresh_s
+        self.console = Console()
+        self.bars: Progress | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Opens the bars."""
+        if self.console.is_terminal and trainer.is_global_zero:
+            self.bars = Progress(
+                TextColumn("{task.description:<12}"),
+                BarColumn(bar_width=None),
+                TaskProgressColumn(),
+                TextColumn("[dim]{task.fields[note]}"),
+                TimeRemainingColumn(),
+                TextColumn("[dim]left"),
+                console=self.console,
+                transient=True,
+            )
+            self.bars.start()
+            self.run = self.bars.add_task("run", total=total_steps(trainer), note="")
+            self.epoch = self.bars.add_task("", total=trainer.num_training_batches, note="")
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts counting rows, seconds and loss anew."""
+        self.rows = torch.zeros((), dtype=torch.int64, device=pl_module.device)
+        self.loss = torch.zeros((), device=pl_module.device)
+        self.steps, self.away_s = 0, 0.0
+        self.started = self.shown = time.monotonic()
+        if self.bars is not None:
+            epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else "?"
+            self.bars.reset(self.epoch, total=trainer.num_training_batches, description=f"epoch {trainer.current_epoch + 1}/{epochs}")
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: dict[str, Tensor], batch: Batch, batch_idx: int
+    ) -> None:
+        """Counts on the device; looks at most every `refresh_s`."""
+        self.rows += rows_seen(batch)
+        self.loss += outputs["loss"]
+        self.steps += 1
+        if self.bars is not None and time.monotonic() - self.shown > self.refresh_s:
+            self.shown = time.monotonic()
+            self.bars.update(
+                self.epoch, completed=batch_idx + 1, note=f"loss {outputs['loss'].item():.4f}  {self._rate(trainer):,.0f} rows/s"
+            )
+            self.bars.update(self.run, completed=trainer.global_step)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Time spent evaluating is no training time."""
+        self.left = time.monotonic()
+        if self.bars is not None:
+            self.bars.update(self.epoch, completed=self.steps)
+            self.bars.update(self.run, completed=trainer.global_step)
+            self.evaluation: TaskID = self.bars.add_task("validation", total=sum(trainer.num_val_batches), note="")
+
+    def on_validation_batch_end(self, trainer: Trainer, *_: object) -> None:
+        """Moves the evaluation's bar."""
+        if self.bars is not None:
+            self.bars.advance(self.evaluation)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Back to training."""
+        if trainer.state.fn == "fit":
+            self.away_s += time.monotonic() - self.left
+        if self.bars is not None:
+            self.bars.remove_task(self.evaluation)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """One line that stays."""
+        rate, passed_s = self._rate(trainer), time.monotonic() - self.started
+        if trainer.is_global_zero:
+            shown = [f"{key} {float(trainer.callback_metrics[key]):.4f}" for key in self.metrics if key in trainer.callback_metrics]
+            loss = f"loss {self.loss.item() / max(1, self.steps):.4f}"
+            rates = [f"{rate:,.0f} rows/s", f"{passed_s:.1f} s"]
+            self.console.print("  ".join([f"epoch {trainer.current_epoch + 1:>3}", loss, *shown, *rates]), highlight=False, soft_wrap=True)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Closes the bars."""
+        if self.bars is not None:
+            self.bars.stop()
+            self.bars = None
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Leaves the terminal as it was."""
+        self.on_train_end(trainer, pl_module)
+
+    def _rate(self, trainer: Trainer) -> float:
+        """Rows per second of training since the epoch began, over all processes."""
+        return self.rows.item() * trainer.world_size / max(1e-9, time.monotonic() - self.started - self.away_s)
+
+
+def rows_seen(batch: Batch) -> Tensor:
+    """Number of interactions with a weight above 0 in a batch, int64 scalar on its device."""
+    real = (batch.item != PAD) & (batch.weight > 0).view(-1, *[1] * (batch.item.ndim - 1))
+    return real.sum()
+
+
+def total_steps(trainer: Trainer) -> int | None:
+    """Optimizer steps of the whole run if nothing stops it early; None when it has no end."""
+    steps = trainer.estimated_stepping_batches
+    return int(steps) if steps != float("inf") else None

@@ -1,0 +1,140 @@
+"""Which items a user's positive competes with. Q queries, N candidates, V = num_items + 1 catalogue rows, D dim.
+
+What `log_q` means. A loss wants sums over the whole catalogue, sum_j f(j), and sees only the candidates. Dividing each
+candidate's term by the probability q that it is among them keeps the expected sum right (Horvitz-Thompson):
+E[sum over candidates of f(j) / q_j] = sum over the catalogue of f(j). Candidates are distinct, so q is the probability of
+being included at all, not the expected number of draws. For a softmax f = exp(score), hence `score - log_q`.
+
+The catalogue is that of training: items with at least one training positive. An item that was never chosen, most often because it
+arrives later, is nobody's negative, so that its side features alone decide how it is ranked.
+
+Each sampler says what it holds fixed. Whatever is there for certain, given the batch, has log_q = 0:
+
+    full      every item                                        log_q = 0
+    uniform   the batch's positives, given                      log_q = 0
+              and `num` items drawn from the catalogue          log_q = log(num / num_items)
+    hard      as uniform; the mined items are given too         log_q = 0
+    in_batch  positives, seen as Q draws by training share p    log_q = log(1 - (1 - p)^Q)
+    queue     the same over Q + (ids in the queue) draws        log_q = log(1 - (1 - p)^(Q + queued))
+    mixed     in_batch and `num_uniform` drawn items            log_q = log(1 - (1 - num_uniform / num_items) (1 - p)^Q)
+
+mixed and uniform draw the same candidates. mixed has the smaller variance and trusts that positives arrive by training share;
+uniform trusts its generator alone.
+"""
+
+import hashlib
+import math
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, distributed, nn
+
+from recsys.errors import ConfigError, Fault
+
+
+class Sampled(NamedTuple):
+    """Candidates of one step.
+
+    Attributes:
+        items: [N] int64 item entity indices, distinct, ascending, never 0.
+        log_q: [N] float32, log of the probability that the item is among the candidates of a step (0 = always there).
+        positive_at: [Q] int64, where each query's positive stands in `items`.
+    """
+
+    items: Tensor
+    log_q: Tensor
+    positive_at: Tensor
+
+
+class Candidates(nn.Module, ABC):
+    """Draws the candidates of a step as a pure function of (seed, step, rank) and the positives."""
+
+    refresh_every = 0
+    """Steps between two calls of `refresh`; 0 = never called."""
+
+    @abstractmethod
+    def sample(self, positives: Tensor, step: int, queries: Tensor) -> Sampled:
+        """Candidates for one step; every positive is among them.
+
+        Args:
+            positives: [Q] int64 item entity indices, >= 1, duplicates allowed.
+            step: global step, the only source of randomness beside the seed and the rank.
+            queries: [Q, D] the queries' current vectors, detached; only mining samplers read them.
+        """
+
+    def refresh(self, catalogue: Tensor) -> None:
+        """Receives the current item vectors [V, D] (row 0 pads) every `refresh_every` steps."""
+
+
+def check_counts(counts: dict[str, int]) -> None:
+    """Refuses sizes below 1, all at once.
+
+    Raises:
+        ConfigError: naming each argument.
+    """
+    faults = [Fault(f"{name} is {count}", f"candidates.{name}", "choose at least 1") for name, count in counts.items() if count < 1]
+    if faults:
+        raise ConfigError(*faults)
+
+
+def step_generator(seed: int, step: int, device: torch.device) -> torch.Generator:
+    """Random numbers of this (seed, step, rank) on `device`: seeded by the first 8 bytes of BLAKE2b("<seed> <step> <rank>").
+
+    The global generator is neither read nor moved. CPU and CUDA generators give different draws for the same seed.
+    """
+    rank = distributed.get_rank() if distributed.is_available() and distributed.is_initialized() else 0
+    digest = hashlib.blake2b(f"{seed} {step} {rank}".encode(), digest_size=8).digest()
+    # >> 1: manual_seed takes a signed 64-bit number
+    return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
+
+
+def draw_uniform(num: int, catalogue: Tensor, generator: torch.Generator) -> Tensor:
+    """[min(num, len(catalogue))] distinct items of a catalogue [N]; every set of that size is equally likely.
+
+    Draws with replacement, keeps the distinct ones (all sets of their number are equally likely) and then a random `num` of them:
+    time grows with num, not with the catalogue, as a random permutation of it would.
+    """
+    device, num_items = generator.device, len(catalogue)
+    if 2 * num > num_items:
+        return catalogue[torch.randperm(num_items, generator=generator, device=device)[:num]]
+    # expected draws to see num distinct items, and a margin that makes a second round rare
+    draws = int(-num_items * math.log1p(-num / num_items) + 6 * math.sqrt(num)) + 8
+    found = torch.randint(num_items, (draws,), generator=generator, device=device).unique()
+    while len(found) < num:
+        more = torch.randint(num_items, (draws,), generator=generator, device=device)
+        found = torch.cat([found, more]).unique()
+    return catalogue[found[torch.randperm(len(found), generator=generator, device=device)[:num]]]
+
+
+def trained_items(item_count: Tensor) -> Tensor:
+    """[N] int64 entity indices of the items with a training positive, ascending; item_count [V] int64."""
+    return item_count.nonzero().squeeze(1)
+
+
+def merge(num_rows: int, positives: Tensor, *others: Tensor) -> tuple[Tensor, Tensor]:
+    """Distinct items of all groups, ascending and without 0 [N], and where each positive stands among them [Q]."""
+    chosen = torch.zeros(num_rows, dtype=torch.bool, device=positives.device)
+    for group in (positives, *others):
+        chosen[group] = True
+    chosen[0] = False
+    items = chosen.nonzero().squeeze(1)
+    place = torch.empty(num_rows, dtype=torch.int64, device=positives.device)
+    place[items] = torch.arange(len(items), device=positives.device)
+    return items, place[positives]
+
+
+def log_absence(item_count: Tensor, *, at_least: int = 0) -> Tensor:
+    """log(1 - p) [V] float32, the log probability that one positive is another item. p = an item's share of the training positives.
+
+    Args:
+        item_count: [V] int64 training positives of each item.
+        at_least: smaller counts are raised to this; 1 where every candidate is a positive and so cannot have probability 0.
+    """
+    share = item_count.clamp_min(at_least).double() / item_count.sum().clamp_min(1)  # float64: 1 - p of rare items
+    return torch.log1p(-share.clamp_max(1)).float()
+
+
+def log_inclusion(log_missed: Tensor) -> Tensor:
+    """log(1 - exp(log_missed)): the log probability of being drawn at all. expm1 keeps rare items exact in float32."""
+    return torch.log(-torch.expm1(log_missed))

@@ -1,0 +1,181 @@
+"""What a run is made of: closed root configs, and `build`, which turns a checked node into an object. No Hydra here.
+
+A node is a mapping with `_target_` (a class or function) and its keyword arguments; with `_partial_: true` it builds a
+`functools.partial` that the program calls with what only a run knows (schema, catalogue, ...).
+"""
+
+import functools
+import inspect
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+
+from recsys.config.target import locate
+from recsys.config.values import convert
+from recsys.errors import ConfigError, Fault, RecsysError
+from recsys.schema import Schema, TimeUnit
+
+
+@dataclass(frozen=True)
+class Makes:
+    """What a node of a root config has to build.
+
+    Attributes:
+        base: dotted name of the class; by name, because the root configs are read before anything heavy is imported.
+        later: arguments that the program adds, since only a run knows them; with any, the node needs `_partial_: true`.
+    """
+
+    base: str
+    later: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """One data set: `conf/data/<name>.yaml`. The columns, labels and times are those of `recsys.schema.Schema`.
+
+    Attributes:
+        name: part of the run directory's name.
+        source, user, item, split: where the raw tables come from, their id columns, and the division into train, val and test.
+        root: folder of the raw files, for sources that read files.
+        bad_rows: what happens to rows that break a rule: the run fails, or they are set aside and counted.
+        max_unknown_share: share of validation or test rows with ids that training never saw, above which there is a warning.
+        store: folder that keeps prepared data.
+    """
+
+    name: str
+    source: Annotated[dict, Makes("recsys.source.base.Source")]
+    user: str
+    item: str
+    split: Annotated[dict, Makes("recsys.data.split.Split")]
+    root: Path | None = None
+    time: str | None = None
+    time_unit: TimeUnit = "datetime"
+    features: tuple[Annotated[dict, Makes("recsys.schema.Feature")], ...] = ()
+    labels: tuple[Annotated[dict, Makes("recsys.schema.Label")], ...] = ()
+    positive: str | None = None
+    bad_rows: Literal["fail", "quarantine"] = "fail"
+    max_unknown_share: float = 0.2
+    store: Path = Path(".cache/store")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that `train.py` reads; the resolved one is saved as `config.yaml` and rebuilds the run."""
+
+    data: DataConfig
+    loader: Annotated[dict, Makes("pytorch_lightning.LightningDataModule", later=("store", "seed", "sequence_length"))]
+    task: Annotated[
+        dict,
+        Makes(
+            "pytorch_lightning.LightningModule",
+            later=("model", "candidates", "loss", "optimizer", "scheduler", "catalogue", "known"),
+        ),
+    ]
+    model: Annotated[dict, Makes("torch.nn.Module", later=("schema",))]
+    candidates: Annotated[dict, Makes("recsys.candidates.base.Candidates", later=("item_count", "seed"))]
+    loss: Annotated[dict, Makes("torch.nn.Module")]
+    optimizer: Annotated[dict, Makes("torch.optim.Optimizer", later=("module",))]
+    scheduler: Annotated[dict, Makes("torch.optim.lr_scheduler.LRScheduler", later=("optimizer", "total_steps"))]
+    trainer: Annotated[dict, Makes("pytorch_lightning.Trainer", later=("callbacks", "logger", "default_root_dir"))]
+    callbacks: dict[str, Annotated[dict, Makes("pytorch_lightning.Callback")]] = field(default_factory=dict)
+    logger: dict[str, Annotated[dict, Makes("pytorch_lightning.loggers.Logger", later=("save_dir",))]] = field(default_factory=dict)
+    seed: int = 0
+
+    def __post_init__(self):
+        for name in ("evaluation", "checkpoint"):
+            if name not in self.callbacks:
+                raise ConfigError(
+                    Fault(f"callbacks.{name} is missing", "callbacks", "every run is measured, and tested with its best weights")
+                )
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Everything that `export.py` reads.
+
+    Attributes:
+        run: directory of a finished run.
+        checkpoint: whose weights are exported.
+        k: length of the lists that are compared with the model's, at least 1.
+    """
+
+    run: Path
+    checkpoint: Literal["best", "last"] = "best"
+    k: int = 100
+
+
+def typed(config: dict[str, Any], root: type) -> Any:
+    """A checked mapping as the root config it was checked against; nodes stay mappings until they are built."""
+    kinds = {entry.name: entry.type for entry in fields(root)}
+    inner = {key for key, kind in kinds.items() if is_dataclass(kind)}
+    return root(**{key: typed(value, kinds[key]) if key in inner else convert(value, kinds[key]) for key, value in config.items()})
+
+
+def schema_of(data: DataConfig) -> Schema:
+    """The schema that a data config describes, not fitted yet."""
+    return Schema(
+        user=data.user,
+        item=data.item,
+        time=data.time,
+        time_unit=data.time_unit,
+        features=tuple(build(list(data.features))),
+        labels=tuple(build(list(data.labels))),
+        positive=data.positive,
+    )
+
+
+def save_config(config: TrainConfig, path: Path) -> None:
+    """Write a root config as plain yaml; `recsys.config.check.load_config` reads it back, without Hydra.
+
+    Raises:
+        ConfigError: the file exists: two runs never share a directory.
+    """
+    try:
+        with path.open("x") as file:
+            yaml.safe_dump(_plain(asdict(config)), file, sort_keys=False, allow_unicode=True)
+    except FileExistsError as error:
+        raise ConfigError(Fault("the directory holds a run already", str(path.parent), "choose another with hydra.run.dir=DIR")) from error
+
+
+def build(node: Any) -> Any:
+    """The object a node describes; inner nodes first, lists and mappings of nodes as lists and dicts.
+
+    Raises:
+        ConfigError: the target is not allowed, or its constructor refused a value.
+    """
+    if isinstance(node, list | tuple):
+        return [build(entry) for entry in node]
+    if not isinstance(node, dict):
+        return node
+    if "_target_" not in node:
+        return {key: build(value) for key, value in node.items()}
+    arguments = {key: build(value) for key, value in node.items() if key not in ("_target_", "_partial_")}
+    try:
+        target = locate(node["_target_"])
+        kinds = {name: parameter.annotation for name, parameter in signature(target).parameters.items()}
+        arguments = {key: convert(value, kinds[key]) if key in kinds else value for key, value in arguments.items()}
+        if node.get("_partial_"):
+            return functools.partial(target, **arguments)
+        return target(**arguments)
+    except RecsysError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigError(Fault(str(error), f"the config of {node['_target_']}", "change the key that the message names")) from error
+
+
+def signature(target: Any) -> inspect.Signature:
+    """The target's signature with evaluated annotations where its module allows."""
+    try:
+        return inspect.signature(target, eval_str=True)
+    except NameError:  # imported under TYPE_CHECKING only
+        return inspect.signature(target)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,222 @@
+"""Reading a config as a stranger would type it: every key, value and target is held against the code before anything is built."""
+
+import importlib
+import inspect
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING as NO_DEFAULT
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+
+from recsys.config import Makes, signature, typed
+from recsys.config.target import locate
+from recsys.config.values import UNIONS, alternatives, choices, elements, fits, hint, mapping_values, plain, returned, words
+from recsys.errors import ConfigError, Fault
+from recsys.schema import nearest
+
+EVERYTHING = ""
+"""Key of `origin` for what has no entry of its own and whose parents have none either."""
+
+
+def check_config(config: dict[str, Any], root: type, *, origin: Mapping[str, str]) -> None:
+    """Hold a resolved config against a closed root config, down to the arguments of every `_target_`.
+
+    Args:
+        config: plain mapping, interpolations resolved.
+        root: dataclass such as `TrainConfig`.
+        origin: {dotted key: file and line, or command line} for messages; a key without one is looked up by its parents.
+    Raises:
+        ConfigError: with every fault at once.
+    """
+    faults = list(_Check(origin).closed(config, root, ""))
+    if faults:
+        raise ConfigError(*faults)
+
+
+def load_config(path: Path, root: type) -> Any:
+    """A root config from the yaml that `recsys.config.save_config` wrote, checked again.
+
+    Raises:
+        ConfigError: there is no such file, or it does not fit the code.
+    """
+    if not path.exists():
+        raise ConfigError(
+            Fault(f"there is no {path.name}", str(path.parent), "name the directory of a run; train.py prints it as its last line")
+        )
+    config = yaml.safe_load(path.read_text())
+    check_config(config, root, origin={EVERYTHING: str(path)})
+    return typed(config, root)
+
+
+class _Check:
+    """Yields the faults of a config, depth first. `path` is the dotted key of the value at hand."""
+
+    def __init__(self, origin: Mapping[str, str]):
+        self.origin = origin
+
+    def where(self, path: str) -> str:
+        """Place of a key: of itself, or of the nearest key around it."""
+        known = path
+        while known not in self.origin and known:
+            known = known.rpartition(".")[0]
+        return f"{self.origin[known]}, key '{path}'" if known in self.origin else f"key '{path or 'root'}'"
+
+    def value(self, value: Any, annotation: Any, path: str) -> Iterator[Fault]:
+        """Any value that stands where `annotation` is asked for."""
+        if isinstance(value, dict):
+            yield from self.mapping(value, annotation, path)
+        elif isinstance(value, list):
+            yield from self.list(value, annotation, path)
+        elif not fits(value, annotation):
+            yield self.unfit(value, annotation, path)
+
+    def unfit(self, value: Any, annotation: Any, path: str) -> Fault:
+        shown = "null" if value is None else f"the text '{value}'" if isinstance(value, str) else str(value).lower()
+        shown = "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else shown
+        what = f"'{path}' takes {words(annotation)}, got {shown}{nearest(str(value), choices(annotation))}"
+        return Fault(what, self.where(path), hint(value, annotation))
+
+    def list(self, value: list, annotation: Any, path: str) -> Iterator[Fault]:
+        kinds = alternatives(annotation)
+        candidates = [(Any, ...)] if Any in kinds else [elements(kind) for kind in kinds if elements(kind) is not None]
+        if not candidates:
+            yield self.unfit(value, annotation, path)
+            return
+        attempts = [list(self.elements(value, candidate, path)) for candidate in candidates]
+        yield from min(attempts, key=len)
+
+    def elements(self, value: list, kinds: tuple, path: str) -> Iterator[Fault]:
+        if kinds[-1] is not ... and len(kinds) != len(value):
+            yield Fault(f"'{path}' has {len(value)} values, {len(kinds)} are wanted", self.where(path), f"give {len(kinds)} values")
+            return
+        for number, entry in enumerate(value):
+            yield from self.value(entry, kinds[0] if kinds[-1] is ... else kinds[number], f"{path}.{number}")
+
+    def mapping(self, value: dict, annotation: Any, path: str) -> Iterator[Fault]:
+        if "_target_" in value:
+            yield from self.node(value, annotation, path)
+            return
+        kinds = alternatives(annotation)
+        closed = [kind for kind in kinds if is_dataclass(kind)]
+        inner = [Any] if Any in kinds else [mapping_values(kind) for kind in kinds if mapping_values(kind) is not None]
+        if _makes(annotation) is not None:
+            keys = f" but {', '.join(value)}" if value else ""
+            yield Fault(
+                f"'{path}' has no _target_{keys}", self.where(path), f"choose one of conf/{path.partition('.')[0]}, or add _target_"
+            )
+        elif closed:
+            yield from self.closed(value, closed[0], path)
+        elif inner:
+            for key, entry in value.items():
+                yield from self.value(entry, inner[0], _join(path, key))
+        else:
+            yield self.unfit(value, annotation, path)
+
+    def closed(self, value: dict, kind: type, path: str) -> Iterator[Fault]:
+        """A mapping whose keys are the fields of a dataclass, no more and no less."""
+        taken = {entry.name: entry for entry in fields(kind)}
+        hints = typing.get_type_hints(kind, include_extras=True)
+        for key in value:
+            if key not in taken:
+                yield self.unknown(key, taken, path, "the config" if not path else f"'{path}'")
+            else:
+                yield from self.value(value[key], hints[key], _join(path, key))
+        for key, entry in taken.items():
+            if key not in value and entry.default is NO_DEFAULT and entry.default_factory is NO_DEFAULT:
+                makes = _makes(hints[key])
+                wanted = f"a node that builds {makes.base}" if makes else words(hints[key])
+                yield Fault(f"'{_join(path, key)}' is missing", self.where(path), f"add {key}: {wanted}")
+
+    def unknown(self, key: str, taken: Mapping[str, Any], path: str, name: str) -> Fault:
+        return Fault(
+            f"nothing is called '{key}' in {name}{nearest(str(key), taken)}",
+            self.where(_join(path, key)),
+            f"taken there: {', '.join(taken)}",
+        )
+
+    def node(self, node: dict, annotation: Any, path: str) -> Iterator[Fault]:
+        """A component: its target, what the target builds, and its arguments."""
+        where = self.where(_join(path, "_target_"))
+        try:
+            target = locate(str(node["_target_"]))
+        except ValueError as error:
+            yield Fault(f"'{path}': {error}", where, "name a class of these packages, as the files of conf do")
+            return
+        partial = node.get("_partial_", False)
+        if not isinstance(partial, bool):
+            yield self.unfit(partial, bool, _join(path, "_partial_"))
+        fault = self.misplaced(target, annotation, partial is True, path)
+        if fault is not None:
+            yield fault
+        yield from self.arguments(node, target, _later(node, target, annotation, partial is True or fault is not None), path)
+
+    def misplaced(self, target: Any, annotation: Any, partial: bool, path: str) -> Fault | None:
+        """What a target builds, against what is asked for where it stands."""
+        where, makes = self.where(_join(path, "_target_")), _makes(annotation)
+        kinds = (_located(makes.base),) if makes else alternatives(annotation)
+        if Any in kinds:
+            return None
+        wants_partial = bool(makes.later) if makes else all(returned(kind) is not None for kind in kinds)
+        bases = [returned(kind) if wants_partial and not makes else kind for kind in kinds]
+        result = target if inspect.isclass(target) else signature(target).return_annotation
+        if all(map(inspect.isclass, [result, *bases])) and not any(issubclass(result, base) for base in bases):
+            wanted = " or ".join(f"{base.__module__}.{base.__name__}" for base in bases)
+            return Fault(f"'{path}' builds {result.__name__}, which is no {wanted}", where, f"name a subclass of {wanted}")
+        if wants_partial and not partial:
+            return Fault(f"'{path}' is built at once, but takes what only a run knows", where, "add _partial_: true")
+        if partial and not wants_partial:
+            return Fault(f"'{path}' is a partial, but nothing completes it", where, "remove _partial_")
+        return None
+
+    def arguments(self, node: dict, target: Any, later: set[str], path: str) -> Iterator[Fault]:
+        """Keys that the target takes, with values that fit, and every required one but those that the program adds later."""
+        parameters = signature(target).parameters.values()
+        named = {entry.name: entry for entry in parameters if entry.kind in (entry.POSITIONAL_OR_KEYWORD, entry.KEYWORD_ONLY)}
+        taken = {name: entry for name, entry in named.items() if name not in later}
+        any_key = any(entry.kind is entry.VAR_KEYWORD for entry in parameters)  # of other packages: ours has no **kwargs
+        for key in node:
+            if key in taken:
+                yield from self.value(node[key], taken[key].annotation, _join(path, key))
+            elif key not in ("_target_", "_partial_") and (not any_key or key in later):
+                yield self.unknown(key, taken, path, f"'{path}', {target.__name__}")
+        for key, entry in taken.items():
+            if key not in node and entry.default is entry.empty:
+                what = f"'{_join(path, key)}' is missing"
+                yield Fault(what, self.where(_join(path, "_target_")), f"add {key}: {words(entry.annotation)}")
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else str(key)
+
+
+def _makes(annotation: Any) -> Makes | None:
+    """What a root config says of a node's place, `| None` seen through."""
+    parts = typing.get_args(annotation) if typing.get_origin(annotation) in UNIONS else (annotation,)
+    return next(
+        (extra for part in parts if typing.get_origin(part) is Annotated for extra in part.__metadata__ if isinstance(extra, Makes)), None
+    )
+
+
+def _later(node: dict, target: Any, annotation: Any, partial: bool) -> set[str]:
+    """Arguments that a node leaves to the program.
+
+    At a place of a root config those that the place names. In a partial inside a node, of ours: required keyword-only arguments, and
+    others that no yaml file can hold, such as tensors; of other packages: whatever the node does not give.
+    """
+    makes = _makes(annotation)
+    if makes is not None:
+        return set(makes.later)
+    if not partial:
+        return set()
+    ours = target.__module__.startswith("recsys.")
+    required = [entry for entry in signature(target).parameters.values() if entry.default is entry.empty]
+    names = {entry.name for entry in required if entry.name not in node and not (ours and plain(entry.annotation))}
+    return names | {entry.name for entry in required if ours and entry.kind is entry.KEYWORD_ONLY}
+
+
+def _located(name: str) -> type:
+    module, _, attribute = name.rpartition(".")
+    return vars(importlib.import_module(module))[attribute]

@@ -1,0 +1,214 @@
+"""From override texts to a checked config, through Hydra's own parser and composer; every fault at once, none of Hydra's traces.
+
+An override is a choice (`loss=bpr`, of a file in conf/<group>) or a key (`loss.temperature=0.1`). A key that no yaml file sets may
+still be one that its target takes, so such keys are added to the config (`++`) and `check_config` decides.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from recsys.config.check import check_config
+from recsys.config.files import file_faults, key_lines, shown
+from recsys.config.overrides import Typed, parsed, variants
+from recsys.config.refusals import hydra_faults, missing_faults, resolver_faults
+from recsys.errors import ConfigError, Fault
+from recsys.schema import nearest
+
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
+
+
+def checked(conf: Path, name: str, texts: list[str], root: type, *, multirun: bool) -> list[str]:
+    """Hold a command line against conf and the code.
+
+    Args:
+        conf: folder of the yaml files; `name` is the root one, without its ending.
+        texts: overrides as typed.
+        root: dataclass of the root config.
+        multirun: sweeps (`loss=bpr,softmax`) are allowed; each of their values is checked, with the first of every other sweep.
+    Returns:
+        The overrides as Hydra wants them.
+    Raises:
+        ConfigError: with every fault of files, choices, keys and values.
+    """
+    refused = list(file_faults(conf))
+    if refused:
+        raise ConfigError(*refused)
+    with initialize_config_dir(str(conf.resolve()), version_base="1.3", job_name=name):
+        command = _Command(conf, name, root, GlobalHydra.instance().config_loader())
+        overrides, faults = parsed(texts, command.loader, multirun=multirun)
+        for variant in variants(overrides):
+            faults += command.faults(variant)
+        if faults:
+            raise ConfigError(*dict.fromkeys(faults))
+        return [f"++{override.input_line}" if override.key_or_group in command.added else override.input_line for override in overrides]
+
+
+class _Command:
+    """What conf offers, and the faults of override lists against it."""
+
+    def __init__(self, conf: Path, name: str, root: type, loader: ConfigLoader):
+        self.conf, self.name, self.root, self.loader = conf, name, root, loader
+        self.added: set[str] = set()
+        self.groups: dict[str, list[str]] = {}
+
+    def faults(self, typed: list[Typed]) -> list[Fault]:
+        """Every fault of one run."""
+        try:
+            config = self.loaded(typed)
+        except COMPOSITION_ERRORS:
+            return self.faults_one_by_one(typed)
+        return self.config_faults(config, typed)
+
+    def loaded(self, typed: list[Typed]) -> DictConfig:
+        return self.loader.load_configuration(self.name, [entry.text for entry in typed], RunMode.RUN)
+
+    def faults_one_by_one(self, typed: list[Typed]) -> list[Fault]:
+        """What Hydra refuses at the first fault, taken apart: choices first, then keys."""
+        choices = [entry for entry in typed if self.is_choice(entry.override)]
+        accepted, faults = self.accepted(choices)
+        try:
+            base = OmegaConf.to_container(self.loaded(accepted))
+        except COMPOSITION_ERRORS as error:
+            return [*faults, _file_fault(error)]
+        unknown = tuple(f"{entry.override.package or entry.override.key_or_group}." for entry in choices if entry not in accepted)
+        keys = [entry for entry in typed if entry not in choices and not entry.override.key_or_group.startswith(unknown)]
+        keys = [self.added_where_new(entry, base) for entry in keys]
+        try:
+            config = self.loaded(accepted + keys)
+        except COMPOSITION_ERRORS:
+            return faults + list(self.key_faults(accepted, keys))
+        return faults + self.config_faults(config, accepted + keys)
+
+    def is_choice(self, override: Override) -> bool:
+        group = override.key_or_group
+        parent, _, last = group.rpartition("/")
+        if parent not in self.groups:
+            self.groups[parent] = self.loader.get_group_options(parent, ObjectType.GROUP)
+        return last in self.groups[parent] and not isinstance(override.value(), dict)
+
+    def accepted(self, choices: list[Typed]) -> tuple[list[Typed], list[Fault]]:
+        """The choices that exist and have a place, and a fault for each other."""
+        faults, known = [], []
+        for entry in choices:
+            fault = self.choice_fault(entry)
+            (known if fault is None else faults).append(entry if fault is None else fault)
+        if self.composes(known):
+            return known, faults
+        placed: list[Typed] = []
+        rest = known
+        while fitting := [entry for entry in rest if self.composes([*placed, entry])]:  # a choice can bring the group of another
+            placed, rest = [*placed, fitting[0]], [entry for entry in rest if entry is not fitting[0]]
+        return placed, faults + [self.placement_fault(entry, placed) for entry in rest]
+
+    def choice_fault(self, entry: Typed) -> Fault | None:
+        group, value = entry.override.key_or_group, entry.text.partition("=")[2]
+        if entry.override.is_delete() or group.startswith("hydra/"):
+            return None
+        for choice in value.strip("[]").split(","):
+            folder, _, last = choice.strip().rpartition("/")
+            options = self.loader.get_group_options(f"{group}/{folder}".rstrip("/"))
+            if last not in options:
+                return Fault(f"there is no {group} '{choice}'{nearest(last, options)}", entry.where, f"use one of {', '.join(options)}")
+        return None
+
+    def composes(self, choices: list[Typed]) -> bool:
+        try:
+            self.loader.compute_defaults_list(self.name, [entry.text for entry in choices], RunMode.RUN)
+        except COMPOSITION_ERRORS:
+            return False
+        return True
+
+    def placement_fault(self, entry: Typed, placed: list[Typed]) -> Fault:
+        try:
+            defaults = self.loader.compute_defaults_list(self.name, [other.text for other in placed], RunMode.RUN)
+        except COMPOSITION_ERRORS as error:
+            return _file_fault(error)
+        known = [key for key in defaults.overrides.known_choices if not key.startswith("hydra/")]
+        key = entry.override.get_key_element()
+        close = [other for other in known if other.partition("@")[0] == entry.override.key_or_group] or known
+        return Fault(f"nothing in this config is chosen by '{key}'{nearest(key, known)}", entry.where, f"use one of {', '.join(close)}")
+
+    def added_where_new(self, entry: Typed, base: dict) -> Typed:
+        plain = entry.override.is_add() or entry.override.is_force_add() or entry.override.is_delete() or entry.override.is_hydra_override()
+        if plain or _holds(base, entry.override.key_or_group):
+            return entry
+        self.added.add(entry.override.key_or_group)
+        return Typed(entry.override, f"++{entry.text}")
+
+    def key_faults(self, accepted: list[Typed], keys: list[Typed]) -> Iterator[Fault]:
+        """Composed one by one, to learn which key Hydra refuses."""
+        for entry in keys:
+            try:
+                self.loaded([*accepted, entry])
+            except COMPOSITION_ERRORS as error:
+                yield Fault(_first_line(error), entry.where, f"see the keys with --cfg job; this one is '{entry.override.key_or_group}'")
+
+    def config_faults(self, config: DictConfig, typed: list[Typed]) -> list[Fault]:
+        """Faults of a composed config; files and lines are looked up only if there are any."""
+        if not list(self.judged(config, {})):
+            return []
+        return list(self.judged(config, self.origin(typed)))
+
+    def judged(self, config: DictConfig, origin: dict[str, str]) -> Iterator[Fault]:
+        plain = OmegaConf.to_container(config, resolve=False)
+        yield from hydra_faults(plain.pop("hydra"))
+        refused = [*resolver_faults(plain, origin), *missing_faults(plain, origin)]
+        if refused:  # other values may depend on these
+            yield from refused
+            return
+        try:
+            check_config(OmegaConf.to_container(OmegaConf.create(plain), resolve=True), self.root, origin=origin)
+        except OmegaConfBaseException as error:
+            place = origin.get(error.full_key, self.name)
+            yield Fault(_first_line(error), f"{place}, key '{error.full_key}'", "an interpolation like ${data.root} names another key")
+        except ConfigError as error:
+            yield from error.faults
+
+    def origin(self, typed: list[Typed]) -> dict[str, str]:
+        """{dotted key: the file and line, or the override, that set it last}."""
+        choices = [entry.text for entry in typed if self.is_choice(entry.override)]
+        places: dict[str, str] = {}
+        for default in self.loader.compute_defaults_list(self.name, choices, RunMode.RUN).defaults:
+            path = self.conf / f"{default.config_path}.yaml"
+            if path.exists():
+                for key, line in key_lines(path).items():
+                    places[".".join(filter(None, [default.package, key]))] = f"{shown(path, self.conf)}, line {line}"
+        for entry in typed:
+            places[entry.override.key_or_group] = f"command line, {entry.override.input_line}"
+        return places
+
+
+def _holds(node: Any, path: str) -> bool:
+    for part in path.split("."):
+        if isinstance(node, list) and part.isdigit() and int(part) < len(node):
+            node = node[int(part)]
+        elif isinstance(node, dict) and part in node:
+            node = node[part]
+        else:
+            return False
+    return True
+
+
+def _file_fault(error: Exception) -> Fault:
+    """A yaml file that Hydra could not read or place."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        return Fault(
+            f"not readable as yaml: {error.problem}", f"{error.problem_mark.name}, line {error.problem_mark.line + 1}", "correct that line"
+        )
+    return Fault(_first_line(error), "the defaults lists of conf", "name files that exist; each group is chosen once")
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,0 +1,91 @@
+"""Runs a program from its command line: help, checks, Hydra, exit codes."""
+
+import argparse
+import contextlib
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.panel import Panel
+from rich.text import Text
+
+from recsys.config import typed
+from recsys.config.check import check_config
+from recsys.config.compose import checked
+from recsys.config.help import help_text
+from recsys.errors import RecsysError
+
+log = logging.getLogger(__name__)
+
+
+def launch(program: Callable[[Any, Path], Any], root: type, *, conf: Path, examples: tuple[str, ...]) -> None:
+    """Run `program(config, folder)` for `sys.argv`: once, or with -m once per trial.
+
+    Everything that can be known to be wrong is said before the program starts, and ends with exit code 2.
+
+    Args:
+        program: receives the typed root config and the directory of the run; its name is that of its root yaml in `conf`.
+        root: dataclass of the root config.
+        conf: folder of the yaml files.
+        examples: command lines for --help.
+    """
+    name = program.__name__
+    arguments = _parsed(name)
+    if arguments.help:
+        print(help_text(name, about=program.__doc__ or "", conf=conf, examples=examples))
+        return
+    with plain_errors():
+        overrides = checked(conf, name, arguments.overrides, root, multirun=arguments.multirun)
+    flags = ["--multirun"] * arguments.multirun + ["--resolve"] * arguments.resolve
+    flags += [f"--cfg={arguments.cfg}"] * bool(arguments.cfg) + [f"--package={arguments.package}"] * bool(arguments.package)
+    sys.argv[1:] = [*flags, *overrides]
+
+    def job(config: DictConfig) -> Any:
+        logging.captureWarnings(True)
+        with plain_errors():
+            plain = OmegaConf.to_container(config, resolve=True)
+            check_config(plain, root, origin={})
+            try:
+                return program(typed(plain, root), Path(HydraConfig.get().runtime.output_dir))
+            except Exception:
+                if logging.root.handlers:  # a program without a log file has none, and its error is printed below
+                    log.exception("ended early")
+                raise
+
+    hydra.main(version_base="1.3", config_path=str(conf.resolve()), config_name=name)(job)()
+
+
+@contextlib.contextmanager
+def plain_errors() -> Iterator[None]:
+    """Errors that name what, where and remedy are printed without a trace; the process ends with their exit code."""
+    try:
+        yield
+    except RecsysError as error:
+        console, kind = Console(stderr=True), type(error).__name__.removesuffix("Error")
+        if console.is_terminal:
+            console.print(Panel(Text(str(error)), title=f"[bold red]{kind} error[/]", title_align="left", border_style="red", expand=False))
+        else:
+            print(f"{kind} error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def _parsed(name: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=f"{name}.py",
+        usage=f"python {name}.py [group=choice ...] [key=value ...] [-m] [--cfg job] [--help]",
+        add_help=False,
+        allow_abbrev=False,
+    )
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("-m", "--multirun", action="store_true")
+    parser.add_argument("-c", "--cfg", choices=["job", "hydra", "all"])
+    parser.add_argument("-p", "--package")
+    parser.add_argument("--resolve", action="store_true")
+    parser.add_argument("overrides", nargs="*")
+    return parser.parse_intermixed_args()

@@ -1,0 +1,57 @@
+"""Override texts as Hydra parses them, and the runs that a sweep over them stands for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.errors import HydraException
+
+from recsys.errors import Fault
+
+
+@dataclass(frozen=True)
+class Typed:
+    """One override with one value of its sweep, if it is one."""
+
+    override: Override
+    text: str
+
+    @property
+    def where(self) -> str:
+        return f"command line, {self.text}"
+
+
+def parsed(texts: list[str], loader: ConfigLoader, *, multirun: bool) -> tuple[list[Override], list[Fault]]:
+    """The overrides that can be read, and a fault for each other and for each sweep without -m."""
+    parser = OverridesParser.create(config_loader=loader)
+    overrides, faults = [], []
+    for text in texts:
+        try:
+            override = parser.parse_override(text)
+        except HydraException:
+            faults.append(Fault(f"cannot read '{text}'", "command line", "write key=value, and put quotes around special characters"))
+            continue
+        if override.is_sweep_override() and not multirun:
+            faults.append(Fault(f"'{text}' lists several values", "command line", "add -m to run each of them, or write [a,b] for a list"))
+        overrides.append(override)
+    return overrides, faults
+
+
+def variants(overrides: list[Override]) -> Iterator[list[Typed]]:
+    """The run with every sweep's first value, then one for each other value of each sweep."""
+    values = [_values(override) for override in overrides]
+    first = [Typed(override, texts[0]) for override, texts in zip(overrides, values)]
+    yield first
+    for place, texts in enumerate(values):
+        for text in texts[1:]:
+            yield [*first[:place], Typed(overrides[place], text), *first[place + 1 :]]
+
+
+def _values(override: Override) -> list[str]:
+    if not override.is_sweep_override():
+        return [override.input_line]
+    sweep = override.value()
+    values = [str(sweep.start), str(sweep.end)] if isinstance(sweep, IntervalSweep) else list(override.sweep_string_iterator())
+    return [f"{override.get_key_element()}={value}" for value in values] or [override.input_line]

@@ -1,0 +1,65 @@
+"""Which classes and functions a config may name."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterable
+from types import FunctionType, ModuleType
+
+from recsys.schema import nearest
+
+PACKAGES = ("recsys", "torch.optim", "pytorch_lightning")
+"""Packages whose public classes a config may build; of recsys also its functions."""
+
+
+def locate(name: str) -> Callable:
+    """The class or function that a `_target_` names.
+
+    A target is `module.Name`: public, at the top level of its module, and defined in the package it is named in, so that neither an
+    import (`recsys.data.store.os.system`) nor a method (`recsys.schema.Schema.load`) can be reached.
+
+    Raises:
+        ValueError: the target is not allowed or does not exist; the text says why and names the nearest.
+    """
+    package = next((package for package in PACKAGES if name.startswith(package + ".")), None)
+    if package is None:
+        raise ValueError(f"'{name}' is not allowed; a config builds only from {', '.join(PACKAGES)}")
+    if not all(part.isidentifier() and not part.startswith("_") for part in name.split(".")):
+        raise ValueError(f"'{name}' is not allowed; a target is a public name like recsys.loss.bpr.BPR")
+    module_name, _, attribute = name.rpartition(".")
+    module = _module(module_name)
+    found = vars(module).get(attribute)
+    public = _public(module, package)
+    if not _defined_in(found, package):
+        raise ValueError(f"{module_name} defines no '{attribute}'{nearest(attribute, public)}{_listed(public)}")
+    if inspect.isabstract(found):
+        raise ValueError(f"{name} is abstract: name one of its subclasses")
+    return found
+
+
+def _module(name: str) -> ModuleType:
+    parent, _, last = name.rpartition(".")
+    if parent:
+        package = _module(parent)
+        # names are looked up before importing: a missing module is told apart from one that fails while it is imported
+        siblings = [entry.name for entry in pkgutil.iter_modules(package.__path__)] if "__path__" in vars(package) else []
+        if last not in siblings:
+            raise ValueError(f"{parent} has no module '{last}'{nearest(last, siblings)}{_listed(siblings)}")
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ValueError(f"{name} cannot be imported: {error}") from error
+
+
+def _defined_in(found: object, package: str) -> bool:
+    kinds = (type, FunctionType) if package == "recsys" else (type,)
+    return isinstance(found, kinds) and (found.__module__ + ".").startswith(package + ".")
+
+
+def _public(module: ModuleType, package: str) -> list[str]:
+    return sorted(name for name, value in vars(module).items() if not name.startswith("_") and _defined_in(value, package))
+
+
+def _listed(names: Iterable[str]) -> str:
+    shown = [name for name in names if not name.startswith("_")]
+    return f" (there: {', '.join(shown)})" if 0 < len(shown) <= 12 else ""

@@ -1,0 +1,146 @@
+"""How a plain value from a yaml file meets a type annotation: does it fit, what would, and its conversion."""
+
+import contextlib
+import inspect
+import math
+import types
+import typing
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, Union
+
+UNIONS = (Union, types.UnionType)
+LISTS = (list, set, frozenset, Sequence, Iterable, Collection)
+WORDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    Path: "a path",
+    type(None): "null",
+    dict: "a mapping",
+}
+
+
+def alternatives(annotation: Any) -> tuple:
+    """The types that an annotation allows, unions flattened; `(Any,)` where it says nothing."""
+    if annotation is inspect.Parameter.empty or isinstance(annotation, str | TypeVar) or annotation in (Any, object):
+        return (Any,)
+    origin = typing.get_origin(annotation)
+    if origin is Annotated:
+        return alternatives(typing.get_args(annotation)[0])
+    if origin in UNIONS:
+        return tuple(kind for part in typing.get_args(annotation) for kind in alternatives(part))
+    return (type(None),) if annotation is None else (annotation,)
+
+
+def elements(kind: Any) -> tuple | None:
+    """Element types of a list-like type, `(X, ...)` for any length; None when the type is not list-like."""
+    origin, arguments = typing.get_origin(kind) or kind, typing.get_args(kind)
+    if origin is tuple:
+        return arguments or (Any, ...)
+    return (arguments[0] if arguments else Any, ...) if origin in LISTS else None
+
+
+def mapping_values(kind: Any) -> Any | None:
+    """Type of a mapping's values; None when the type is no mapping."""
+    origin, arguments = typing.get_origin(kind) or kind, typing.get_args(kind)
+    if inspect.isclass(origin) and issubclass(origin, Mapping):
+        return arguments[1] if arguments else Any
+    return None
+
+
+def returned(kind: Any) -> Any | None:
+    """What a Callable type gives back; None when the type is no Callable."""
+    if (typing.get_origin(kind) or kind) is not Callable:
+        return None
+    arguments = typing.get_args(kind)
+    return arguments[1] if arguments else Any
+
+
+def fits(value: Any, annotation: Any) -> bool:
+    """Whether a scalar (text, number, bool or null) may stand where this is asked for. An int may stand for a float, nothing else."""
+    return any(_fits(value, kind) for kind in alternatives(annotation))
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if kind is Any:
+        return True
+    if typing.get_origin(kind) is Literal:
+        return any(type(value) is type(choice) and value == choice for choice in typing.get_args(kind))
+    if kind is float:
+        return type(value) in (int, float) and not math.isnan(value)
+    if kind is Path:
+        return isinstance(value, str | Path)
+    return kind in (int, str, bool, type(None)) and type(value) is kind
+
+
+def plain(annotation: Any) -> bool:
+    """Whether a yaml file can hold a value of this type, as a value or as a partial node."""
+    return any(
+        kind is Any
+        or kind in WORDS
+        or returned(kind) is not None
+        or typing.get_origin(kind) is Literal
+        or (elements(kind) is not None and plain(elements(kind)[0]))
+        for kind in alternatives(annotation)
+    )
+
+
+def words(annotation: Any) -> str:
+    """What an annotation asks for, in words.
+
+    Example:
+        >>> words(float | None), words(list[int])
+        ('a number or null', 'a list of whole numbers')
+    """
+    kinds = alternatives(annotation)
+    literals = [str(choice) for kind in kinds if typing.get_origin(kind) is Literal for choice in typing.get_args(kind)]
+    plain = [kind for kind in kinds if typing.get_origin(kind) is not Literal]
+    if len(plain) > 1:  # a yaml file can hold no tensor, so it is not offered beside a number
+        plain = [kind for kind in plain if kind in WORDS or typing.get_origin(kind) is not None or not inspect.isclass(kind)] or plain
+    listed = [f"one of {', '.join(dict.fromkeys(literals))}"] if literals else []
+    return " or ".join(dict.fromkeys(listed + [_words(kind) for kind in plain]))
+
+
+def _words(kind: Any) -> str:
+    if kind is Any:
+        return "anything"
+    if kind in WORDS:
+        return WORDS[kind]
+    if elements(kind) is not None:
+        inner = words(elements(kind)[0]).removeprefix("a ")
+        return "a list" if inner == "anything" else f"a list of {inner}" + ("s" if inner.endswith(("number", "path")) else "")
+    if mapping_values(kind) is not None:
+        return "a mapping"
+    if returned(kind) is not None:
+        return "a node with _target_ and _partial_: true"
+    return f"a {kind.__name__}" if inspect.isclass(kind) else str(kind)
+
+
+def choices(annotation: Any) -> list[str]:
+    """The texts that an annotation enumerates; none where it enumerates nothing."""
+    literals = [kind for kind in alternatives(annotation) if typing.get_origin(kind) is Literal]
+    return [choice for kind in literals for choice in typing.get_args(kind) if isinstance(choice, str)]
+
+
+def hint(value: Any, annotation: Any) -> str:
+    """How to write the value so that it fits, where that is known."""
+    kinds = alternatives(annotation)
+    if isinstance(value, str) and (float in kinds or int in kinds):
+        with contextlib.suppress(ValueError):
+            if float(value).is_integer() or float in kinds:
+                return f"write {value} without quotes"
+    if isinstance(value, float) and int in kinds and value.is_integer():
+        return f"write {int(value)}"
+    return "give one of these" if choices(annotation) else f"give {words(annotation)}"
+
+
+def convert(value: Any, annotation: Any) -> Any:
+    """The value as its annotation types it: text to Path, list to tuple."""
+    kinds = alternatives(annotation)
+    if isinstance(value, str) and Path in kinds and str not in kinds:
+        return Path(value)
+    if isinstance(value, list) and any((typing.get_origin(kind) or kind) is tuple for kind in kinds):
+        return tuple(value)
+    return value

@@ -1,0 +1,144 @@
+"""A store as Lightning wants it: loaders of whole batches, and what tasks, baselines and reports ask of the data."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Literal
+
+import torch
+from pytorch_lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from recsys.baseline.base import TrainingEvents
+from recsys.batch import Batch, Catalogue, KnownItems, Slice, UserBatch
+from recsys.data.loading import EvaluationSteps, StepSampler, TrainingSteps
+from recsys.data.order import Order
+from recsys.data.rows import EvaluationUsers, PositiveRows, Rows, Sequences
+from recsys.data.slices import activity, column_slices, popularity, user_columns
+from recsys.data.store import Store
+
+
+class DataModule(LightningDataModule):
+    """Batches are a pure function of seed and step: the same for any number of workers, and after any interruption.
+
+    Set `use_distributed_sampler: false` on the trainer: processes share rows and users here already.
+
+    Args:
+        store: the prepared data.
+        batch_size: rows of a step (windows, with `sequence_length`) over all processes together.
+        eval_batch_size: users of an evaluation step of one process.
+        num_workers: processes that make training batches ahead; 0 = made when asked for. Evaluation has none: its batches cost less to
+            make than to hand over.
+        seed: of the order of rows.
+        sequence_length: 0 trains on single events; above, on windows of this many events of a user, for a tower with `every_position`.
+        device_resident: keep the whole store on the accelerator and make batches there, without workers; nothing changes on a CPU.
+        slice_columns: categorical item columns of at most 20 values to report by; user columns of that kind always are.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        batch_size: int,
+        eval_batch_size: int,
+        num_workers: int,
+        seed: int,
+        sequence_length: int = 0,
+        device_resident: bool = False,
+        slice_columns: Sequence[str] = (),
+    ):
+        super().__init__()
+        self.allow_zero_length_dataloader_with_multiple_devices = True  # fewer users than processes
+        self.store = store
+        self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
+        self.num_workers = num_workers
+        self.seed = seed
+        self.sequence_length = sequence_length
+        self.device_resident = device_resident
+        self.slice_columns = tuple(slice_columns)
+
+    def setup(self, stage: str) -> None:
+        """Moves the store to the accelerator once, where that is asked for and there is one."""
+        device = self.trainer.strategy.root_device
+        if self.device_resident and device.type == "cuda" and self.store.user.device != device:
+            self.store = self.store.to(device)
+            self.num_workers = 0
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """An epoch of this process's share of every batch, from the step on that training has reached."""
+        rows: Rows = Sequences(self.store, self.sequence_length) if self.sequence_length else PositiveRows(self.store)
+        sizes = None if rows.sizes is None else rows.sizes.cpu().numpy()
+        order = Order(len(rows), self.batch_size, seed=self.seed, sizes=sizes, world_size=self._world_size, rank=self._rank)
+        steps = TrainingSteps(rows, order)
+        sampler = StepSampler(len(steps), self._steps_taken)
+        return DataLoader(
+            steps,
+            batch_size=None,
+            sampler=sampler,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            generator=torch.Generator(),  # of its own: workers must not be seeded from the stream of dropout and initialisation
+        )
+
+    def val_dataloader(self) -> DataLoader[UserBatch]:
+        """This process's validation users."""
+        return self._users("val")
+
+    def test_dataloader(self) -> DataLoader[UserBatch]:
+        """This process's test users."""
+        return self._users("test")
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Every item, in memory."""
+        features = {column: values if values.is_floating_point() else values.long() for column, values in self.store.item_features.items()}
+        return Catalogue(features, self.store.item_count)
+
+    @cached_property
+    def training_events(self) -> TrainingEvents:
+        """Every positive training interaction, by user, then time."""
+        return self.events_before("val")
+
+    def events_before(self, split: Literal["val", "test"]) -> TrainingEvents:
+        """Every positive interaction of the earlier splits, by user, then time: what an evaluation of this split may look back on."""
+        store = self.store
+        earlier = (store.event_split < {"val": 1, "test": 2}[split]).nonzero().squeeze(1)
+        user, item = store.user[store.event_row[earlier]].long(), store.event_item[earlier].long()
+        return TrainingEvents(user, item, store.event_time[earlier], num_users=store.num_users, num_items=store.num_items)
+
+    @cached_property
+    def known(self) -> KnownItems:
+        """Each user's distinct training items."""
+        events, size = self.training_events, self.store.num_items + 1
+        pairs = torch.unique(events.user * size + events.item)  # ascending by user, then item
+        per_user = torch.bincount(pairs // size, minlength=events.num_users + 1)
+        return KnownItems(_starts(per_user), pairs % size)
+
+    def user_slices(self, split: Literal["val", "test"]) -> list[Slice]:
+        """Users by activity in training and by each categorical column of at most 20 values; the same for both splits."""
+        return [activity(self.store), *column_slices(self.store, user_columns(self.store))]
+
+    def item_slices(self, split: Literal["val", "test"]) -> list[Slice]:
+        """Items by popularity in training and by `slice_columns`; the same for both splits."""
+        return [popularity(self.store), *column_slices(self.store, self.slice_columns)]
+
+    def _users(self, split: str) -> DataLoader[UserBatch]:
+        users = EvaluationUsers(self.store, split)
+        steps = EvaluationSteps(users, self.eval_batch_size, world_size=self._world_size, rank=self._rank)
+        return DataLoader(steps, batch_size=None, generator=torch.Generator())
+
+    def _steps_taken(self) -> int:
+        return self.trainer.fit_loop.epoch_loop.batch_progress.total.processed if self.trainer else 0
+
+    @property
+    def _world_size(self) -> int:
+        return self.trainer.world_size if self.trainer else 1
+
+    @property
+    def _rank(self) -> int:
+        return self.trainer.global_rank if self.trainer else 0
+
+
+def _starts(count: Tensor) -> Tensor:
+    return torch.cat([count.new_zeros(1), count.cumsum(0)])

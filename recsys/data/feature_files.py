@@ -1,0 +1,107 @@
+"""The arrays, vocabularies and statistics of features. N rows, n entities."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from recsys.data.columns import encode
+from recsys.data.entities import Entities, first_rows
+from recsys.data.events import KeyColumns
+from recsys.data.split import TRAIN
+from recsys.data.spool import Spool
+from recsys.data.statistics import fit
+from recsys.data.store import file_name
+from recsys.schema import Entity, Feature, History, Schema, Statistics
+
+
+@dataclass(frozen=True)
+class FeatureFiles:
+    """Writes one feature after the other into the folder of a store.
+
+    Attributes:
+        folder: of the store.
+        schema: not fitted yet.
+        rows: key columns in file order.
+        spool: the interactions.
+    """
+
+    folder: Path
+    schema: Schema
+    rows: KeyColumns
+    spool: Spool
+
+    def entity(self, entity: Entity, entities: Entities, codes: np.ndarray) -> dict[str, Statistics]:
+        """Write [n + 1] arrays of a user's or item's features, row 0 zero; counts are training rows, of an id positive training rows.
+
+        Args:
+            codes: [N] int32 entity index of the rows.
+        """
+        train = self.rows.split == TRAIN
+        size = len(entities.ids) + 1
+        seen = np.bincount(codes[train], minlength=size)[1:]
+        chosen = np.bincount(codes[train & self.rows.positive], minlength=size)[1:]
+        described_by = first_rows(codes, self.rows.time, size - 1) if entities.table is None else None
+        statistics = {}
+        for feature in self._stored(entity):
+            weight = chosen if feature.column == entities.key else seen
+            if feature.column == entities.key:
+                values = entities.ids
+            elif described_by is None:
+                values = entities.table[feature.column]
+            else:
+                values = self.spool.column(feature.column).gather(described_by)
+            statistics[feature.column] = self._write(f"{entity}_features", feature, values, values, weight, _with_padding)
+        return statistics
+
+    def context(self, order: np.ndarray) -> dict[str, Statistics]:
+        """Write [N] arrays of the rows' own features, fitted on training rows.
+
+        Args:
+            order: [N] int64, rows of the store in file order.
+        """
+        train = pl.Series(self.rows.split == TRAIN)
+        statistics = {}
+        for feature in self._stored("context"):
+            values = self.spool.column(feature.column)
+            training = values.filter(train)
+            statistics[feature.column] = self._write("context_features", feature, values, training, None, lambda array: array[order])
+        return statistics
+
+    def labels(self, order: np.ndarray) -> None:
+        """Write the labels, [N] float32, NaN where missing."""
+        for label in self.schema.labels:
+            values = self.spool.column(label.column).cast(pl.Float32).fill_null(float("nan")).to_numpy()
+            self._save("labels", label.column, values[order])
+
+    def _stored(self, entity: Entity) -> list[Feature]:
+        return [feature for feature in self.schema.of(entity) if not isinstance(feature, History)]
+
+    def _write(
+        self,
+        group: str,
+        feature: Feature,
+        values: pl.Series,
+        training: pl.Series,
+        weight: np.ndarray | None,
+        arrange: Callable[[np.ndarray], np.ndarray],
+    ) -> Statistics:
+        statistics, vocabulary = fit(feature, training, weight)
+        array = encode(feature, values, vocabulary=vocabulary, time_unit=self.schema.time_unit)
+        self._save(group, feature.column, arrange(array))
+        if vocabulary is None:
+            return statistics
+        (self.folder / "vocabulary").mkdir(exist_ok=True)
+        sha256 = vocabulary.save(self.folder / "vocabulary" / file_name(feature.column, ".parquet"))
+        return replace(statistics, vocabulary_sha256=sha256)
+
+    def _save(self, group: str, column: str, array: np.ndarray) -> None:
+        (self.folder / group).mkdir(exist_ok=True)
+        np.save(self.folder / group / file_name(column), array)
+
+
+def _with_padding(array: np.ndarray) -> np.ndarray:
+    """[n + 1, ...]: a row of zeros before the first."""
+    return np.concatenate([np.zeros_like(array[:1]), array])

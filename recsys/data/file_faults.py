@@ -1,0 +1,164 @@
+"""What is wrong with a file itself: empty, truncated, corrupted, not UTF-8, or a CSV field that is not of its column's type."""
+
+import codecs
+import csv
+import gzip
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recsys.errors import Fault
+
+PARQUET = (".parquet", ".pq")
+TEXT = (".csv", ".csv.gz", ".tsv")
+BLOCK_BYTES = 1 << 24
+THRIFT_I32 = 0x15
+"""Compact-protocol header of a 32-bit field whose id is one above the previous field's."""
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """What was found in one file.
+
+    Attributes:
+        faults: empty when its rows can be read.
+        has_checksums: whether its pages carry checksums, which were verified; None for other than parquet files.
+    """
+
+    faults: tuple[Fault, ...] = ()
+    has_checksums: bool | None = None
+
+
+def inspect(path: Path, columns: Iterable[str] | None) -> FileReport:
+    """Everything wrong with one file as such.
+
+    Args:
+        columns: those whose pages are verified; others are not read. None = all.
+    """
+    try:
+        if path.stat().st_size == 0:
+            return FileReport((Fault("empty file: 0 bytes", str(path), "delete the file, or export it again"),))
+        if path.name.endswith(PARQUET):
+            return _inspect_parquet(path, columns)
+        return FileReport(tuple(_text_faults(path)) if path.name.endswith(TEXT) else ())
+    except OSError as error:
+        return _unread(path, error.strerror or str(error))
+    except (EOFError, zlib.error) as error:
+        return _unread(path, str(error))
+
+
+def _unread(path: Path, reason: str) -> FileReport:
+    return FileReport((Fault(f"file cannot be read: {reason}", str(path), "check that it exists and may be read, or copy it again"),))
+
+
+def _inspect_parquet(path: Path, columns: Iterable[str] | None) -> FileReport:
+    try:
+        metadata = pq.read_metadata(path)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        return FileReport(
+            (Fault(f"no readable parquet file, truncated or of another format: {reason}", str(path), "copy or export it again"),)
+        )
+    if metadata.num_rows == 0:
+        return FileReport((Fault("no rows in the file", str(path), "delete the file, or export it again"),))
+    if not _has_checksums(path, metadata):
+        return FileReport(has_checksums=False)
+    return FileReport(tuple(_page_faults(path, metadata, columns)), has_checksums=True)
+
+
+def _page_faults(path: Path, metadata: pq.FileMetaData, columns: Iterable[str] | None) -> Iterator[Fault]:
+    names = metadata.schema.to_arrow_schema().names
+    wanted = names if columns is None else [column for column in columns if column in names]
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        for group in range(metadata.num_row_groups):
+            for column in wanted:
+                try:
+                    file.read_row_group(group, columns=[column])
+                except (pa.ArrowException, OSError) as error:
+                    reason = str(error).splitlines()[0]
+                    where = f"{path}, row group {group}, column '{column}'"
+                    yield Fault(f"corrupted page: {reason}", where, "copy the file again: its bytes are not those that were written")
+
+
+def _has_checksums(path: Path, metadata: pq.FileMetaData) -> bool:
+    """Whether the first page header has a crc: its fields are type, uncompressed size, compressed size, then crc if there is one."""
+    chunk = metadata.row_group(0).column(0)
+    with path.open("rb") as file:
+        file.seek(chunk.dictionary_page_offset or chunk.data_page_offset)
+        header = file.read(64)
+    position = 0
+    for _ in range(3):
+        position += 1
+        while header[position] & 0x80:  # a varint continues while its high bit is set
+            position += 1
+        position += 1
+    return header[position] == THRIFT_I32
+
+
+def _open(path: Path) -> BinaryIO:
+    return gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb")
+
+
+def _text_faults(path: Path) -> Iterator[Fault]:
+    """At most one fault: the first byte that is not UTF-8, or no row below the header."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    line, consumed, has_header, has_rows = 1, 0, False, False
+    with _open(path) as file:
+        while True:
+            block = file.read(BLOCK_BYTES)
+            pending = decoder.getstate()[0]  # a character that began in the previous block
+            try:
+                decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                text, start = pending + block, error.start
+                where = f"{path}, line {line + text[:start].count(10)}, byte {consumed - len(pending) + start}"
+                yield Fault(f"not UTF-8: byte 0x{text[start]:02x}", where, f"convert the file: iconv -f latin1 -t utf-8 {path.name}")
+                return
+            if not block:
+                break
+            below = block if has_header else block.partition(b"\n")[2]
+            has_rows = has_rows or bool(below and not below.isspace())
+            has_header = has_header or b"\n" in block
+            line += block.count(10)
+            consumed += len(block)
+    if not has_rows:
+        yield Fault("no rows in the file", str(path), "delete the file, or export it again")
+
+
+def unreadable(paths: Sequence[Path], error: pl.exceptions.PolarsError) -> Fault:
+    """The fault behind an error that Polars raised while it read these files: for a CSV field, with file and line."""
+    reason = str(error).splitlines()[0]
+    parsing = re.match(
+        r"could not parse `(?P<value>.*)` as dtype `(?P<dtype>.*)` at column '(?P<column>.*)' \(column number (?P<number>\d+)\)", reason
+    )
+    if parsing is None:
+        return Fault(
+            f"rows cannot be read: {reason}",
+            ", ".join(map(str, paths)),
+            "export these files again, or set data.source.types for the column named",
+        )
+    value, dtype, column, number = parsing["value"], parsing["dtype"], parsing["column"], int(parsing["number"])
+    found = (f"{path}, line {line}" for path in paths if (line := _line_of(path, value, column, number - 1)))
+    where = next(found, ", ".join(map(str, paths)))
+    remedy = f"correct the field, set data.source.types.{column}=string, or data.source.nulls=['{value}'] if it means a missing value"
+    return Fault(f"field '{value}' is not the {dtype} that the rows above it hold", f"{where}, column '{column}'", remedy)
+
+
+def _line_of(path: Path, value: str, column: str, index: int) -> int | None:
+    """First line of a CSV file (from 1) whose field `index` is `value`; None where there is none."""
+    if not path.name.endswith(TEXT):
+        return None
+    with _open(path) as file, codecs.getreader("utf-8-sig")(file) as text:
+        header = next(text, "")
+        for separator in ",\t;|":
+            if header.rstrip("\r\n").split(separator)[index : index + 1] in ([column], [f'"{column}"']):
+                rows = csv.reader(text, delimiter=separator)
+                return next((rows.line_num + 1 for row in rows if row[index : index + 1] == [value]), None)
+    return None

@@ -1,0 +1,75 @@
+"""What a DataLoader hands out: whole batches, each a pure function of its number. B rows."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import torch
+from torch.utils.data import Dataset, Sampler
+
+from recsys.batch import Batch, UserBatch
+from recsys.data.order import Order
+from recsys.data.rows import EvaluationUsers, Rows
+
+
+class TrainingSteps(Dataset[Batch]):
+    """Batches by global step.
+
+    Args:
+        rows: where rows come from.
+        order: which of them make a step.
+    """
+
+    def __init__(self, rows: Rows, order: Order):
+        self.rows = rows
+        self.order = order
+
+    def __len__(self) -> int:
+        """Steps per epoch."""
+        return self.order.steps_per_epoch
+
+    def __getitem__(self, step: int) -> Batch:
+        batch = self.rows.batch(self.order.rows(step))
+        return replace(batch, weight=self.order.weight(step).to(batch.weight.device))
+
+
+class StepSampler(Sampler[int]):
+    """Global step numbers of the next epoch, from wherever training stands when it is asked.
+
+    A pass over the data is numbered on, never restarted: an interrupted epoch goes on with the step after the last one taken.
+
+    Args:
+        steps_per_epoch: how many to hand out.
+        steps_taken: gives the number of steps already trained on.
+    """
+
+    def __init__(self, steps_per_epoch: int, steps_taken: Callable[[], int]):
+        self.steps_per_epoch = steps_per_epoch
+        self.steps_taken = steps_taken
+
+    def __len__(self) -> int:
+        return self.steps_per_epoch
+
+    def __iter__(self) -> Iterator[int]:
+        first = self.steps_taken()
+        return iter(range(first, first + self.steps_per_epoch))
+
+
+class EvaluationSteps(Dataset[UserBatch]):
+    """Batches of evaluation users; each user is in one batch of one process, nobody is repeated to fill up.
+
+    Args:
+        users: all users of a split.
+        batch_size: users of a batch; the last may hold fewer.
+        world_size, rank: this process takes every world_size-th user, from its rank on; it may get none.
+    """
+
+    def __init__(self, users: EvaluationUsers, batch_size: int, *, world_size: int = 1, rank: int = 0):
+        self.users = users
+        self.mine = torch.arange(rank, len(users), world_size)
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.mine) // self.batch_size)
+
+    def __getitem__(self, step: int) -> UserBatch:
+        return self.users.batch(self.mine[step * self.batch_size : (step + 1) * self.batch_size])

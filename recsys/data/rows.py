@@ -1,0 +1,200 @@
+"""Row numbers to a Batch: one vectorised gather per column, wherever the store is.
+
+B rows, L history length, W windows, E events, P pairs.
+"""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from recsys.batch import Batch, UserBatch
+from recsys.data.store import Store
+from recsys.schema import Entity, History
+
+SPLITS = {"val": 1, "test": 2}
+"""{name of an evaluated split: its code in a Store}."""
+
+
+class Rows(ABC):
+    """Training rows, addressed by their number."""
+
+    sizes: Tensor | None = None
+    """[len] int64, where rows differ in length; batches then hold rows of similar size."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many there are."""
+
+    @abstractmethod
+    def batch(self, index: Tensor) -> Batch:
+        """The rows [B] int64 of these numbers, each with weight 1; a pure function."""
+
+
+class PositiveRows(Rows):
+    """Every training event, with its user's history strictly before it; no labels, since all are positive.
+
+    Args:
+        store: on any device; batches are made there.
+    """
+
+    def __init__(self, store: Store):
+        self.store = store
+        self.histories = _Histories(store)
+        self.rows = store.event_row[store.event_split == 0]  # [E]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batch(self, index: Tensor) -> Batch:
+        """{column: [B]} of user and context features, histories [B, max_len]; item [B]."""
+        store = self.store
+        row = self.rows[index.to(self.rows.device)]
+        user = store.user[row].long()
+        features = {
+            **_gathered(store, "user", user),
+            **self.histories.before(store.event_start[user], store.history_stop[row]),
+            **_gathered(store, "context", row),
+        }
+        return Batch(features, {}, torch.ones(len(row), device=row.device), user, store.item[row].long())
+
+
+class Sequences(Rows):
+    """Windows of each user's training events, cut from the end backwards: every training event is in exactly one.
+
+    A window's history is the window itself, right padded: what stands before position t is what a causal tower sees there. Context
+    features are those of the window's first event, which every later position may know.
+
+    Args:
+        store: on any device; batches are made there.
+        length: L, events per window; a user's first window may hold fewer.
+    """
+
+    def __init__(self, store: Store, length: int):
+        self.store = store
+        self.histories = _Histories(store)
+        self.items = _after_padding(store.event_item)
+        self.length = length
+        users = torch.arange(store.num_users + 1, device=store.event_start.device)
+        count = _events_until(store, 0) - store.event_start[:-1]  # [num_users + 1]
+        windows = (count + length - 1) // length
+        self.user = torch.repeat_interleave(users, windows)  # [W]
+        first_window = torch.repeat_interleave(windows.cumsum(0) - windows, windows)
+        from_end = windows[self.user] - 1 - (torch.arange(len(self.user), device=users.device) - first_window)  # 0 = a user's last window
+        self.stop = store.event_start[self.user] + count[self.user] - from_end * length
+        self.start = torch.maximum(self.stop - length, store.event_start[self.user])
+        self.sizes = self.stop - self.start
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def batch(self, index: Tensor) -> Batch:
+        """{column: [B]} of user and context features, histories [B, L]; item [B, L]; L is the size of the batch's longest window."""
+        store = self.store
+        index = index.to(self.user.device)
+        user, start, stop = self.user[index], self.start[index], self.stop[index]
+        length = int((stop - start).max())
+        items = _window(self.items, start, stop, length)
+        features = {
+            **_gathered(store, "user", user),
+            **self.histories.before(start, stop, length=length),
+            **_gathered(store, "context", store.event_row[start]),
+        }
+        return Batch(features, {}, torch.ones(len(user), device=user.device), user, items)
+
+
+class EvaluationUsers:
+    """Users who chose something in a split, as of its start: they know their events of earlier splits.
+
+    Context features are those of the user's first event in the split, what a server would be told with the request.
+
+    Args:
+        store: on any device; batches are made there.
+        split: "val" or "test".
+    """
+
+    def __init__(self, store: Store, split: str):
+        self.store = store
+        self.histories = _Histories(store)
+        known_stop, relevant_stop = _events_until(store, SPLITS[split] - 1), _events_until(store, SPLITS[split])
+        self.user = torch.nonzero(relevant_stop > known_stop).squeeze(1)
+        self.known_start = store.event_start[self.user]
+        self.known_stop, self.relevant_stop = known_stop[self.user], relevant_stop[self.user]
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def batch(self, index: Tensor) -> UserBatch:
+        """The users [B] int64 of these numbers; a pure function."""
+        store = self.store
+        index = index.to(self.user.device)
+        user, start, cut, stop = self.user[index], self.known_start[index], self.known_stop[index], self.relevant_stop[index]
+        features = {
+            **_gathered(store, "user", user),
+            **self.histories.before(start, cut),
+            **_gathered(store, "context", store.event_row[cut]),
+        }
+        return UserBatch(features, user, known=distinct_pairs(store, start, cut), relevant=distinct_pairs(store, cut, stop))
+
+
+def distinct_pairs(store: Store, start: Tensor, stop: Tensor) -> Tensor:
+    """[2, P] int64 (row, item entity index): distinct items of the events start : stop of each row, sorted by row, then item.
+
+    Args:
+        start, stop: [B] int64 event numbers.
+    """
+    count = stop - start
+    row = torch.repeat_interleave(torch.arange(len(start), device=start.device), count)  # [P']
+    within = torch.arange(len(row), device=row.device) - torch.repeat_interleave(count.cumsum(0) - count, count)
+    item = store.event_item[start[row] + within]
+    size = store.num_items + 1
+    pairs = torch.unique(row * size + item)  # ascending
+    return torch.stack([pairs // size, pairs % size])
+
+
+def _events_until(store: Store, split: int) -> Tensor:
+    """[num_users + 1] int64: end of each user's events in splits 0..split, which stand first among the user's events."""
+    kept = torch.zeros(len(store.event_split) + 1, dtype=torch.int64, device=store.event_split.device)
+    torch.cumsum(store.event_split <= split, 0, out=kept[1:])
+    return store.event_start[:-1] + kept[store.event_start[1:]] - kept[store.event_start[:-1]]
+
+
+def _gathered(store: Store, entity: Entity, index: Tensor) -> dict[str, Tensor]:
+    columns = {"user": store.user_features, "context": store.context_features}[entity]
+    return {column: _wide(values.index_select(0, index)) for column, values in columns.items()}
+
+
+def _wide(values: Tensor) -> Tensor:
+    """Indices as int64, as batches hold them; numbers stay float32."""
+    return values if values.is_floating_point() else values.long()
+
+
+class _Histories:
+    """The History features of ranges of events, each one gather."""
+
+    def __init__(self, store: Store):
+        self.features = [feature for feature in store.schema.features if isinstance(feature, History)]
+        self.values = {of: _after_padding(store.item_features[of][store.event_item]) for of in {feature.of for feature in self.features}}
+
+    def before(self, start: Tensor, stop: Tensor, length: int | None = None) -> dict[str, Tensor]:
+        """{column: [B, length] int64} of the last events of start : stop, [B] each; without a length, each feature's max_len."""
+        return {feature.column: _window(self.values[feature.of], start, stop, length or feature.max_len) for feature in self.features}
+
+
+def _after_padding(values: Tensor) -> Tensor:
+    """[E + 1]: a zero, then the values of the events."""
+    return torch.cat([values.new_zeros(1), values])
+
+
+def _window(values: Tensor, start: Tensor, stop: Tensor, length: int) -> Tensor:
+    """[B, length] int64: values of the last `length` events of start : stop, oldest first, 0 on the right.
+
+    Args:
+        values: [E + 1], as from `_after_padding`.
+        start, stop: [B] int64 event numbers.
+    """
+    first = torch.maximum(stop - length, start)
+    position = torch.arange(length, device=start.device)
+    at = (first + 1)[:, None] + position  # [B, L]
+    at.masked_fill_(position >= (stop - first)[:, None], 0)
+    return values.index_select(0, at.view(-1)).view_as(at).long()

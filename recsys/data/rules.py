@@ -1,0 +1,134 @@
+"""What a rule for a column is: the raw types it takes, and the rows that break it as boolean Polars expressions.
+
+Expressions, so that one streaming pass counts every fault of a table at once.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+Dtypes = Mapping[str, pl.DataType]
+"""{column: raw type} of one table."""
+
+ASIDE = "or set data.bad_rows=quarantine"
+"""End of every remedy that concerns single rows."""
+CASTS = {"int64": "pl.Int64", "float64": "pl.Float64", "string": "pl.String", "bool": "pl.Boolean", "datetime": "pl.Datetime"}
+"""Types as `data.source.types` names them, and as Polars does."""
+LONGEST_BYTES = 1_000_000
+"""A longer string is a broken file, not a category."""
+TEXT_FAULT = "string with a NUL byte or longer than 1 MB"
+
+
+@dataclass(frozen=True)
+class Check:
+    """Rows that break a rule.
+
+    Attributes:
+        column: the column at fault.
+        what: the fault in plain words, without numbers.
+        bad: true where a row breaks the rule; null counts as false.
+        remedy: what to type.
+        shown: the value printed for an offending row; None = there is nothing to show.
+    """
+
+    column: str
+    what: str
+    bad: pl.Expr
+    remedy: str
+    shown: pl.Expr | None = None
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Something worth saying that is no fault.
+
+    Attributes:
+        sentence: may hold {count} and {rows}, which are filled in.
+        number: one number or boolean for the table; the sentence is said when it is above 0.
+    """
+
+    sentence: str
+    number: pl.Expr
+
+
+@dataclass(frozen=True)
+class Rule(ABC):
+    """What one column must hold.
+
+    Attributes:
+        column: column name in the raw table.
+        needed_by: what reads it, e.g. "user id".
+        key: config key that names the column, e.g. "data.user".
+    """
+
+    column: str
+    needed_by: str
+    key: str
+
+    @abstractmethod
+    def type_remedy(self, dtype: pl.DataType) -> str | None:
+        """What to type when the column must not have this type; None when it may."""
+
+    @abstractmethod
+    def checks(self, dtypes: Dtypes) -> Iterator[Check]:
+        """Rows that break the rule, as far as the types of the table's columns allow to tell."""
+
+    def tallies(self, dtypes: Dtypes) -> Iterator[Tally]:
+        """What to mention of this column."""
+        yield from ()
+
+    def cast(self, name: str) -> str:
+        """The remedy that brings the column to another type, as the source's config and as Polars write it."""
+        return f"set data.source.types.{self.column}={name}, or rewrite the file with pl.col('{self.column}').cast({CASTS[name]})"
+
+
+def is_category(dtype: pl.DataType) -> bool:
+    """Whether values of this type can be looked up in a vocabulary or hashed."""
+    return dtype.is_integer() or dtype in (pl.String, pl.Boolean, pl.Categorical, pl.Enum, pl.Null)
+
+
+def is_number(dtype: pl.DataType) -> bool:
+    """Whether values of this type can be read as float32."""
+    return dtype.is_numeric() or dtype == pl.Boolean
+
+
+def is_date(dtype: pl.DataType) -> bool:
+    """Whether values of this type are moments."""
+    return dtype in (pl.Date, pl.Datetime)
+
+
+def is_list(dtype: pl.DataType) -> bool:
+    """Whether values of this type are lists."""
+    return dtype in (pl.List, pl.Array)
+
+
+def as_list(column: str, dtype: pl.DataType) -> pl.Expr:
+    """A list or array column as lists."""
+    return pl.col(column).arr.to_list() if dtype == pl.Array else pl.col(column)
+
+
+def as_number(column: str, dtype: pl.DataType) -> pl.Expr:
+    """A numeric column, with false and true as 0 and 1."""
+    return pl.col(column).cast(pl.Int8) if dtype == pl.Boolean else pl.col(column)
+
+
+def broken_text(values: pl.Expr) -> pl.Expr:
+    """Whether a string cannot be a category: it holds a NUL byte or is longer than LONGEST_BYTES."""
+    return values.str.contains("\0", literal=True) | (values.str.len_bytes() > LONGEST_BYTES)
+
+
+def category_checks(column: str, dtype: pl.DataType) -> Iterator[Check]:
+    """What values of a categorical type can still get wrong: broken strings, integers beyond int64."""
+    values = pl.col(column)
+    if dtype == pl.String:
+        yield Check(column, TEXT_FAULT, broken_text(values), text_remedy(column), values.str.head(40))
+    if dtype == pl.UInt64:
+        remedy = f"rewrite the file with pl.col('{column}').cast(pl.String)"
+        yield Check(column, "integer beyond int64", values > 2**63 - 1, remedy, values)
+
+
+def text_remedy(column: str) -> str:
+    """What to type against broken strings."""
+    return f"export the file again, remove NUL bytes with pl.col('{column}').str.replace_all('\\x00', ''), {ASIDE}"

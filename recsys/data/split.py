@@ -1,0 +1,246 @@
+"""Which rows train, which select, which test. N rows in file order; codes: 0 train, 1 validation, 2 test."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import polars as pl
+
+from recsys.data.leaks import future_leak
+from recsys.data.ranking import stable_order
+from recsys.errors import ConfigError, DataError, Fault
+
+TRAIN, VAL, TEST = 0, 1, 2
+NAMES = ("training", "validation", "test")
+GIVEN = {"train": TRAIN, "val": VAL, "valid": VAL, "validation": VAL, "test": TEST}
+DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class SplitRows:
+    """What a split may look at.
+
+    Attributes:
+        user: [N] int32 user entity index.
+        time: [N] int64, microseconds since 1970 UTC or a rank within the user; None when nothing is known of order.
+        calendar: `time` is a moment, comparable across users; False for a rank.
+        positive: [N] bool, the row is a positive interaction.
+        given: [N] the raw column named by `Split.column`; None when the split reads none.
+    """
+
+    user: np.ndarray
+    time: np.ndarray | None
+    calendar: bool
+    positive: np.ndarray
+    given: pl.Series | None = None
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The split of every row.
+
+    Attributes:
+        codes: [N] uint8: 0 train, 1 validation, 2 test.
+        leaks: sentence that says how training sees the future of test rows; None when it cannot.
+        boundaries: {"val": first moment of validation, "test": of test, "end": after the last row}, microseconds; None unless temporal.
+    """
+
+    codes: np.ndarray
+    leaks: str | None = None
+    boundaries: dict[str, int] | None = None
+
+
+class Split(ABC):
+    """A rule that divides rows; `column` is the raw column it reads, None for most."""
+
+    column: str | None = None
+
+    @abstractmethod
+    def assign(self, rows: SplitRows) -> Assignment:
+        """The split of each row; DataError when the rows cannot be divided this way."""
+
+
+@dataclass(frozen=True)
+class Temporal(Split):
+    """One cut in time for everybody: what is served tomorrow was never trained on. Never leaks.
+
+    Attributes:
+        test_days: the last days of the data, counted back from its last timestamp.
+        val_days: the days before those.
+        val_start, test_start: instead of days, the first moment of each as an ISO date or date-time in UTC.
+    """
+
+    val_days: float | None = None
+    test_days: float | None = None
+    val_start: str | None = None
+    test_start: str | None = None
+
+    def __post_init__(self):
+        days, dates = (self.val_days, self.test_days), (self.val_start, self.test_start)
+        if (None in days) == (None in dates) or any(entry is not None for entry in (days if None in days else dates)):
+            raise ConfigError(
+                Fault(
+                    f"a temporal split takes val_days and test_days, or val_start and test_start; got {self}",
+                    "data.split",
+                    "give one pair and leave the other null",
+                )
+            )
+        if None not in days and min(days) <= 0:
+            raise ConfigError(Fault(f"val_days and test_days must be above 0, got {days}", "data.split", "give numbers of days"))
+
+    def assign(self, rows: SplitRows) -> Assignment:
+        if rows.time is None or not rows.calendar:
+            raise DataError(
+                Fault(
+                    "a temporal split needs moments, and these rows have none that compare across users",
+                    "data.time, data.time_unit",
+                    "name a timestamp column, or use data.split=leave_one_out or ratio",
+                )
+            )
+        end = int(rows.time.max()) + 1
+        if self.test_start is not None:
+            val, test = _microseconds(self.val_start), _microseconds(self.test_start)
+        else:
+            test = end - round(self.test_days * DAY_US)
+            val = test - round(self.val_days * DAY_US)
+        codes = (rows.time >= val).astype(np.uint8)
+        codes += rows.time >= test
+        return Assignment(codes, boundaries={"val": val, "test": test, "end": end})
+
+
+@dataclass(frozen=True)
+class LeaveOneOut(Split):
+    """Each user's last positive row is test, the one before it validation; order by time, then by file order.
+
+    Users with fewer than three positives stay in training. A row that is no positive goes where its moment falls: from the
+    validation positive on it is validation, from the test positive on test.
+    """
+
+    def assign(self, rows: SplitRows) -> Assignment:
+        time = np.zeros(len(rows.user), dtype=np.int64) if rows.time is None else rows.time
+        positive_at = np.flatnonzero(rows.positive)
+        user = rows.user[positive_at]
+        by_user = stable_order(user, time[positive_at])
+        users, first, count = np.unique(user[by_user], return_index=True, return_counts=True)
+        users, last = users[count >= 3], (first + count - 1)[count >= 3]
+        codes = np.zeros(len(time), dtype=np.uint8)
+        for row in (positive_at[by_user[last - 1]], positive_at[by_user[last]]):
+            codes += _at_or_after(rows.user, time, users, row)
+        return _with_leaks(rows, codes)
+
+
+@dataclass(frozen=True)
+class Ratio(Split):
+    """Rows at random, whatever their moment. Leaks the future wherever rows have an order.
+
+    Attributes:
+        val_share, test_share: shares of all rows, each above 0, together below 1.
+        seed: of the shuffle.
+    """
+
+    val_share: float = 0.1
+    test_share: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self):
+        if min(self.val_share, self.test_share) <= 0 or self.val_share + self.test_share >= 1:
+            raise ConfigError(
+                Fault(
+                    f"val_share {self.val_share} and test_share {self.test_share} leave no rows for one of the three parts",
+                    "data.split",
+                    "use shares above 0 whose sum is below 1",
+                )
+            )
+
+    def assign(self, rows: SplitRows) -> Assignment:
+        shuffled = np.random.Generator(np.random.Philox(self.seed)).permutation(len(rows.user))
+        num_test, num_val = round(self.test_share * len(shuffled)), round(self.val_share * len(shuffled))
+        codes = np.zeros(len(shuffled), dtype=np.uint8)
+        codes[shuffled[:num_test]] = TEST
+        codes[shuffled[num_test : num_test + num_val]] = VAL
+        return _with_leaks(rows, codes)
+
+
+@dataclass(frozen=True)
+class Given(Split):
+    """As a column says: train, val (or valid, validation) or test.
+
+    Attributes:
+        column: raw column of the interactions; a source of several files adds it.
+        val_share: where nothing is marked validation, cut this share of every user's training rows at random (rounded down).
+        seed: of that cut.
+    """
+
+    column: str = "split"
+    val_share: float = 0.0
+    seed: int = 0
+
+    def assign(self, rows: SplitRows) -> Assignment:
+        codes = self._codes(rows.given)
+        if self.val_share > 0:
+            if (codes == VAL).any():
+                raise ConfigError(
+                    Fault(
+                        f"val_share is {self.val_share}, and column '{self.column}' marks {np.sum(codes == VAL):,} rows as validation",
+                        "data.split.val_share",
+                        "set val_share: 0",
+                    )
+                )
+            train_at = np.flatnonzero(codes == TRAIN)
+            codes[train_at[_share_of_each(rows.user[train_at], self.val_share, self.seed)]] = VAL
+        return _with_leaks(rows, codes)
+
+    def _codes(self, given: pl.Series) -> np.ndarray:
+        codes = given.cast(pl.String).replace_strict(GIVEN, default=None, return_dtype=pl.UInt8)
+        strangers = given.filter(codes.is_null())
+        if len(strangers):
+            examples = ", ".join(repr(value) for value in strangers.unique().sort()[:5])
+            raise DataError(
+                Fault(
+                    f"{len(strangers):,} rows are marked neither train, val nor test but {examples}",
+                    f"interactions, column '{self.column}'",
+                    f"use {', '.join(GIVEN)}",
+                )
+            )
+        return codes.to_numpy().copy()
+
+
+def check_parts(assignment: Assignment, positive: np.ndarray, split: Split) -> None:
+    """DataError for every part that has no rows, or no positive row to learn from or be evaluated on."""
+    faults = []
+    for code, name in enumerate(NAMES):
+        rows, positives = int(np.sum(assignment.codes == code)), int(np.sum(positive[assignment.codes == code]))
+        if positives == 0:
+            what = f"none of the {rows:,} {name} rows is positive" if rows else f"no {name} rows"
+            faults.append(Fault(f"{what} under {split}", "data.split", "move the cut, or use another split"))
+    if faults:
+        raise DataError(*faults)
+
+
+def _microseconds(moment: str) -> int:
+    parsed = datetime.fromisoformat(moment)
+    return round(parsed.replace(tzinfo=parsed.tzinfo or UTC).timestamp() * 1_000_000)
+
+
+def _at_or_after(user: np.ndarray, time: np.ndarray, users: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """[N] bool: the row is its user's cut row (`row` [U], of `users` [U]), or comes after it in (time, file) order."""
+    cut_row = np.full(user.max() + 1, len(user), dtype=np.int64)
+    cut_time = np.full(user.max() + 1, np.iinfo(np.int64).max, dtype=np.int64)
+    cut_row[users], cut_time[users] = row, time[row]
+    return (time > cut_time[user]) | ((time == cut_time[user]) & (np.arange(len(user)) >= cut_row[user]))
+
+
+def _share_of_each(user: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """[N] bool: a random `share` of every user's rows, rounded down."""
+    luck = np.random.Generator(np.random.Philox(seed)).permutation(len(user))
+    order = stable_order(user, luck)
+    _, first, count = np.unique(user[order], return_index=True, return_counts=True)
+    position = np.arange(len(user)) - np.repeat(first, count)
+    chosen = np.zeros(len(user), dtype=bool)
+    chosen[order] = position < np.repeat(np.floor(count * share), count)
+    return chosen
+
+
+def _with_leaks(rows: SplitRows, codes: np.ndarray) -> Assignment:
+    return Assignment(codes, future_leak(rows.user, rows.time, calendar=rows.calendar, train=codes == TRAIN, test=codes == TEST))

@@ -1,0 +1,123 @@
+"""Raw value <-> vocabulary index: 0 pads, 1 is unknown, rare or missing, known values follow from 2 on.
+
+Strings are compared code point by code point: nothing is normalised here, so nothing has to be at serving. NFC and NFD
+spellings of one word are two values; a source that wants them to be one normalises before.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import mmh3
+import numpy as np
+import polars as pl
+
+from recsys.errors import DataError, Fault
+from recsys.schema import FIRST_KNOWN, UNKNOWN
+
+CHUNK_ROWS = 4_000_000
+"""Rows looked up at once; bounds memory, changes nothing."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Known values of one column, most frequent first, equal counts by ascending value.
+
+    Attributes:
+        values: [size] Int64 or String; the first two (padding, unknown) are null.
+        counts: [size] Int64 training rows; rare and missing values are counted under unknown.
+    """
+
+    values: pl.Series
+    counts: pl.Series
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @classmethod
+    def fit(cls, values: pl.Series, *, rows: pl.Series | None, min_count: int) -> "Vocabulary":
+        """Learn from training rows only.
+
+        Args:
+            values: Int64 or String, nulls allowed.
+            rows: how many training rows each of `values` stands for; None = one each. Values that stand for none are left out.
+            min_count: values with fewer training rows are unknown.
+
+        Example:
+            >>> Vocabulary.fit(pl.Series(["b", "a", "b", None, "c", "c"]), rows=None, min_count=2).values.to_list()
+            [None, None, 'b', 'c']
+        """
+        frame = pl.DataFrame({"value": values})
+        number = pl.len() if rows is None else pl.col("rows").sum()
+        frame = frame if rows is None else frame.with_columns(rows.alias("rows"))
+        counts = frame.group_by("value").agg(number.cast(pl.Int64).alias("count"))
+        known = counts.filter(pl.col("value").is_not_null() & (pl.col("count") >= max(min_count, 1)))
+        known = known.sort("count", "value", descending=[True, False])
+        reserved = pl.DataFrame({"value": [None, None], "count": [0, counts["count"].sum() - known["count"].sum()]}, schema=known.schema)
+        frame = pl.concat([reserved, known])
+        return cls(frame["value"], frame["count"])
+
+    def index(self, values: pl.Series) -> np.ndarray:
+        """Vocabulary index of raw values, int32; 1 where unknown or null."""
+        known = np.arange(FIRST_KNOWN, len(self), dtype=np.int32)
+        return look_up(values, self.values[FIRST_KNOWN:], known)
+
+    def save(self, path: Path) -> str:
+        """Write a parquet file with the columns value and count; returns its sha256."""
+        pl.DataFrame({"value": self.values, "count": self.counts}).write_parquet(path)
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    @classmethod
+    def load(cls, path: Path) -> "Vocabulary":
+        """Read what `save` wrote."""
+        frame = pl.read_parquet(path)
+        return cls(frame["value"], frame["count"])
+
+
+def canonical(values: pl.Series) -> pl.Series:
+    """Categories as they are compared: integers and booleans as Int64, text of any kind as String; a DataError for other types."""
+    if values.dtype.is_integer() or values.dtype == pl.Boolean:
+        return values.cast(pl.Int64)
+    if values.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Null):
+        return values.cast(pl.String)
+    raise DataError(
+        Fault(f"type {values.dtype} is no category", f"column '{values.name}'", f"set data.source.types.{values.name} to int64 or string")
+    )
+
+
+def look_up(values: pl.Series, keys: pl.Series, index: np.ndarray) -> np.ndarray:
+    """The `index` (int32) of the key that each value equals; 1 (unknown) where there is none or the value is null.
+
+    Args:
+        values: [N] Int64 or String.
+        keys: [K] distinct, of the same type.
+        index: [K] int32.
+    """
+    if values.dtype != keys.dtype:  # text asked for among numbers, or the reverse: a join would refuse
+        return np.full(len(values), UNKNOWN, dtype=np.int32)
+    known = pl.DataFrame({"value": keys, "index": index})
+    found = np.empty(len(values), dtype=np.int32)
+    for start in range(0, len(values), CHUNK_ROWS):
+        chunk = values[start : start + CHUNK_ROWS].to_frame("value")
+        joined = chunk.join(known, on="value", how="left", maintain_order="left")["index"]
+        found[start : start + len(chunk)] = joined.fill_null(UNKNOWN).to_numpy()
+    return found
+
+
+def hash_index(values: pl.Series, buckets: int) -> np.ndarray:
+    """Bucket of raw values, int32 in [2, buckets + 2); 1 where null.
+
+    MurmurHash3 (x86, 32 bit, seed 0, unsigned) of a string's UTF-8 or an integer's 8 little-endian bytes, as ONNX Runtime's
+    com.microsoft::MurmurHash3 computes it.
+
+    Args:
+        values: Int64 or String.
+    """
+    distinct = values.drop_nulls().unique()
+    if distinct.dtype == pl.Int64:
+        raw = distinct.to_numpy().astype("<i8").tobytes()
+        hashes = [mmh3.hash(raw[start : start + 8], 0, False) for start in range(0, len(raw), 8)]
+    else:
+        hashes = [mmh3.hash(value, 0, False) for value in distinct.to_list()]
+    index = FIRST_KNOWN + np.array(hashes, dtype=np.int64) % buckets
+    return look_up(values, distinct, index.astype(np.int32))

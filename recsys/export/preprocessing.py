@@ -1,0 +1,181 @@
+"""The part of a served graph that turns raw columns into what a tower reads. B rows, L list length.
+
+Every input is a raw column under its own name. Missing is "" in a string column and the smallest int64 in an integer column
+(booleans are integers 0 and 1), NaN in a Numeric; the first two also pad lists on the right. Every index that leaves this part
+is inside its table, whatever comes in: a vocabulary look-up answers 1 (unknown) by default, a hash is taken modulo its buckets.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+
+from recsys.errors import Fault, IntegrityError
+from recsys.schema import FIRST_KNOWN, PAD, UNKNOWN, Categorical, Feature, History, MultiCategorical, Numeric, Schema, Timestamp, Vector
+
+MISSING_STRING = ""
+MISSING_INTEGER = -(2**63)
+MISSING_MOMENT = 0
+"""What the prepared data holds for a missing Timestamp: 1970."""
+
+
+class Graph:
+    """Nodes, inputs and constants of a graph under construction; every value is a name.
+
+    Args:
+        scope: prefix of the names that are made up here, e.g. "raw/".
+    """
+
+    def __init__(self, scope: str):
+        self.scope = scope
+        self.inputs: list[ValueInfoProto] = []
+        self.nodes: list[NodeProto] = []
+        self.constants: list[TensorProto] = []
+
+    def input(self, name: str, element: int, shape: list[str | int]) -> str:
+        """A graph input of this element type (a `TensorProto` constant) and shape."""
+        self.inputs.append(helper.make_tensor_value_info(name, element, shape))
+        return name
+
+    def constant(self, values: np.ndarray) -> str:
+        """A constant; an object array holds strings."""
+        name = f"{self.scope}constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(values, name))
+        return name
+
+    def integer(self, *values: int) -> str:
+        """A constant int64 [len(values)]."""
+        return self.constant(np.array(values, np.int64))
+
+    def add(self, operator: str, *inputs: str, output: str | None = None, domain: str = "", **attributes) -> str:
+        """One node with one output; returns the output's name."""
+        name = output or f"{self.scope}{operator}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, list(inputs), [name], name=name, domain=domain, **attributes))
+        return name
+
+
+def missing(dtype: str) -> str | int:
+    """What stands for a missing value, and pads lists, in a raw column of this `Statistics.dtype`."""
+    return MISSING_STRING if dtype == "string" else MISSING_INTEGER
+
+
+def id_dtype(ids: pl.Series) -> str:
+    """Raw type of entity ids, as `Statistics.dtype` names it."""
+    return "string" if ids.dtype == pl.String else "int64"
+
+
+def element_type(dtype: str) -> int:
+    """Element type of a raw id or category of this `Statistics.dtype`: string, else int64."""
+    return TensorProto.STRING if dtype == "string" else TensorProto.INT64
+
+
+def raw_array(values: pl.Series | list, dtype: str) -> np.ndarray:
+    """Raw ids or categories as a graph takes them: object array of strings, or int64; null becomes `missing(dtype)`."""
+    values = pl.Series(values)
+    if dtype == "string":
+        return values.cast(pl.String).fill_null(MISSING_STRING).to_numpy().astype(object)
+    return values.cast(pl.Int64).fill_null(MISSING_INTEGER).to_numpy()
+
+
+def label_encoder(graph: Graph, raw: str, keys: np.ndarray, values: np.ndarray, *, default: int) -> str:
+    """Look up raw values of any shape: keys[i] -> values[i], every other value -> default; int64 in the same shape."""
+    attribute = {"keys_strings": keys.tolist()} if keys.dtype == object else {"keys_int64s": keys.tolist()}
+    return graph.add("LabelEncoder", raw, domain="ai.onnx.ml", values_int64s=values.tolist(), default_int64=default, **attribute)
+
+
+def read_features(graph: Graph, features: tuple[Feature, ...], schema: Schema, vocabularies: Mapping[str, pl.Series], prefix: str) -> None:
+    """Add each feature's raw input under its column name, and the nodes that compute `<prefix><column>` from it.
+
+    Args:
+        vocabularies: {column: raw values by vocabulary index; [0] and [1] are null}, for every column with a vocabulary.
+        prefix: the index inputs of the tower are called `<prefix><column>`.
+
+    Raises:
+        IntegrityError: a vocabulary is not the one that the model's tables were made for.
+    """
+    faults = [fault for column in _vocabulary_columns(features, schema) for fault in _vocabulary_faults(column, schema, vocabularies)]
+    if faults:
+        raise IntegrityError(*faults)
+    for feature in features:
+        graph.add("Identity", _value(graph, feature, schema, vocabularies), output=f"{prefix}{feature.column}")
+
+
+def _value(graph: Graph, feature: Feature, schema: Schema, vocabularies: Mapping[str, pl.Series]) -> str:
+    column = feature.column
+    match feature:
+        case Numeric():
+            return graph.input(column, TensorProto.FLOAT, ["batch"])
+        case Timestamp():
+            raw = graph.input(column, TensorProto.INT64, ["batch"])
+            return graph.add("Where", _is_missing(graph, raw, "int64"), graph.integer(MISSING_MOMENT), raw)
+        case Vector():
+            return graph.input(column, TensorProto.FLOAT, ["batch", schema.statistics[column].size])
+        case Categorical():
+            raw = graph.input(column, element_type(schema.statistics[column].dtype), ["batch"])
+            return _index(graph, raw, column, schema, vocabularies)
+        case MultiCategorical() | History():
+            return _list_index(graph, feature, schema, vocabularies)
+    raise AssertionError(f"no served input for {type(feature).__name__}")
+
+
+def _index(graph: Graph, raw: str, table: str, schema: Schema, vocabularies: Mapping[str, pl.Series]) -> str:
+    """Raw values of any shape -> index in the table of column `table`; unknown and missing -> 1."""
+    dtype = schema.statistics[table].dtype
+    buckets = schema.feature(table).buckets
+    if buckets == 0:
+        keys = raw_array(vocabularies[table][FIRST_KNOWN:], dtype)
+        return label_encoder(graph, raw, keys, np.arange(FIRST_KNOWN, FIRST_KNOWN + len(keys)), default=UNKNOWN)
+    digest = graph.add("MurmurHash3", raw, domain="com.microsoft", positive=1, seed=0)
+    bucket = graph.add("Mod", graph.add("Cast", digest, to=TensorProto.INT64), graph.integer(buckets))
+    index = graph.add("Add", bucket, graph.integer(FIRST_KNOWN))
+    return graph.add("Where", _is_missing(graph, raw, dtype), graph.integer(UNKNOWN), index)
+
+
+def _list_index(graph: Graph, feature: MultiCategorical | History, schema: Schema, vocabularies: Mapping[str, pl.Series]) -> str:
+    """Raw lists [B, any] -> index [B, at most max_len]: the first entries of a MultiCategorical, the last of a History."""
+    table = schema.table(feature.column)
+    dtype = schema.statistics[table].dtype
+    raw = graph.input(feature.column, element_type(dtype), ["batch", f"length of {feature.column}"])
+    size = graph.add("Shape", raw, start=1, end=2)  # [1] = L
+    position = graph.add("Range", *_scalars(graph, 0), graph.add("Squeeze", size), *_scalars(graph, 1))  # [L]
+    after = graph.add("Add", position, graph.integer(1))
+    ends = graph.add("Where", _is_missing(graph, raw, dtype), graph.integer(0), after)  # [B, L]
+    length = graph.add("ReduceMax", ends, graph.integer(1), keepdims=1)  # [B, 1], one after the last entry that is no padding
+    index = _index(graph, raw, table, schema, vocabularies)
+    index = graph.add("Where", graph.add("Less", position, length), index, graph.integer(PAD))  # [B, L]
+    width = graph.add("Min", size, graph.integer(feature.max_len))  # [1]
+    if isinstance(feature, MultiCategorical):
+        return graph.add("Slice", index, graph.integer(0), width, graph.integer(1))
+    start = graph.add("Max", graph.add("Sub", length, width), graph.integer(0))  # [B, 1]
+    kept = graph.add("Slice", position, graph.integer(0), width)
+    return graph.add("GatherElements", index, graph.add("Add", start, kept), axis=1)  # [B, min(L, max_len)]
+
+
+def _is_missing(graph: Graph, raw: str, dtype: str) -> str:
+    sentinel = np.array(missing(dtype), object if dtype == "string" else np.int64)
+    return graph.add("Equal", raw, graph.constant(sentinel))
+
+
+def _scalars(graph: Graph, *values: int) -> list[str]:
+    return [graph.constant(np.array(value, np.int64)) for value in values]
+
+
+def _vocabulary_columns(features: tuple[Feature, ...], schema: Schema) -> list[str]:
+    kinds = (Categorical, MultiCategorical, History)
+    tables = dict.fromkeys(schema.table(feature.column) for feature in features if isinstance(feature, kinds))
+    return [column for column in tables if schema.feature(column).buckets == 0]
+
+
+def _vocabulary_faults(column: str, schema: Schema, vocabularies: Mapping[str, pl.Series]) -> list[Fault]:
+    size = schema.statistics[column].size
+    remedy = "export with the store that the run was trained on (data.json in the run directory)"
+    if column not in vocabularies:
+        return [Fault("there is no vocabulary", f"column '{column}'", remedy)]
+    if len(vocabularies[column]) != size:
+        return [Fault(f"the vocabulary has {len(vocabularies[column])} entries, the model {size}", f"column '{column}'", remedy)]
+    sentinel = missing(schema.statistics[column].dtype)
+    if (vocabularies[column] == sentinel).any():
+        what = f"the vocabulary lists {sentinel!r}, which stands for a missing value at serving"
+        return [Fault(what, f"column '{column}'", "prepare the data again with this value as null, and train again")]
+    return []

@@ -1,0 +1,103 @@
+"""The same rows twice: raw, as a served graph takes them, and by index, as the model reads them. N rows, L list length.
+
+The raw side is drawn from the index side (vocabulary entry -> raw value), never through the graph under test, so the two agree
+only if the graph's look-ups, hashes, padding and missing values are those of training.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import mmh3
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from recsys.export.preprocessing import missing, raw_array
+from recsys.schema import FIRST_KNOWN, PAD, UNKNOWN, Categorical, Feature, History, MultiCategorical, Schema
+
+UNKNOWN_SHARE = 0.1
+"""Of values replaced by ones that no training row held, half of them missing where the column allows it."""
+EMPTY_SHARE = 0.05
+"""Of rows whose lists are emptied; the histories of one row together."""
+
+
+@dataclass(frozen=True)
+class Requests:
+    """N rows in both forms.
+
+    Attributes:
+        raw: {column: [N] or [N, L]} object (strings), int64 or float32, as graph inputs.
+        index: {column: [N] or [N, L]} int64 or float32, as the model reads them.
+    """
+
+    raw: dict[str, np.ndarray]
+    index: dict[str, Tensor]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.raw.values())))
+
+    def rows(self, start: int, stop: int) -> dict[str, np.ndarray]:
+        """Raw rows start <= row < stop."""
+        return {column: values[start:stop] for column, values in self.raw.items()}
+
+    def describe(self, row: int) -> str:
+        """One raw row in words, long lists cut."""
+        return ", ".join(f"{column}={values[row : row + 1].tolist()[0]!r:.200}" for column, values in self.raw.items())
+
+
+def requests(
+    features: Mapping[str, Tensor],
+    kinds: tuple[Feature, ...],
+    schema: Schema,
+    vocabularies: Mapping[str, pl.Series],
+    generator: np.random.Generator,
+) -> Requests:
+    """Requests like these rows, with a tenth of the values unknown or missing and a twentieth of the lists empty.
+
+    Args:
+        features: {column: [N] or [N, L]} by index, from the Store.
+        kinds: the features to fill in.
+        vocabularies: {column: raw values by vocabulary index}. Hashed columns have none: their values are drawn afresh.
+    """
+    number = len(features[kinds[0].column])
+    no_history, no_tags = generator.random((2, number)) < EMPTY_SHARE
+    raw, index = {}, {}
+    for kind in kinds:
+        values = features[kind.column].numpy()
+        if not isinstance(kind, Categorical | MultiCategorical | History):
+            raw[kind.column], index[kind.column] = values, torch.from_numpy(values)
+            continue
+        wanted = values.astype(np.int64)
+        if isinstance(kind, Categorical):
+            filled = np.ones_like(wanted, dtype=bool)
+        else:
+            filled = (wanted != PAD) & ~(no_history if isinstance(kind, History) else no_tags)[:, None]
+        column_index, column_raw = _categories(wanted, schema, schema.table(kind.column), vocabularies, generator)
+        if isinstance(kind, Categorical):
+            absent = generator.random(number) < UNKNOWN_SHARE / 2
+            column_raw[absent] = missing(schema.statistics[kind.column].dtype)
+            column_index[absent] = UNKNOWN
+        column_raw[~filled] = missing(schema.statistics[schema.table(kind.column)].dtype)
+        column_index[~filled] = PAD
+        raw[kind.column], index[kind.column] = column_raw, torch.from_numpy(column_index)
+    return Requests(raw, index)
+
+
+def _categories(
+    wanted: np.ndarray, schema: Schema, table: str, vocabularies: Mapping[str, pl.Series], generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Index and raw value in the shape of `wanted`, a share of them unknown to the vocabulary of column `table`."""
+    dtype = schema.statistics[table].dtype
+    buckets = schema.feature(table).buckets
+    fresh = generator.integers(2**62, size=wanted.shape)  # no id of a real catalogue is that large
+    raw = np.array([f"never seen {value}" for value in fresh.ravel()], dtype=object).reshape(wanted.shape) if dtype == "string" else fresh
+    if buckets:
+        return np.vectorize(lambda value: FIRST_KNOWN + _hash(value) % buckets, otypes=[np.int64])(raw), raw
+    unknown = (wanted < FIRST_KNOWN) | (generator.random(wanted.shape) < UNKNOWN_SHARE)
+    known = raw_array(vocabularies[table], dtype)[wanted]
+    return np.where(unknown, UNKNOWN, wanted), np.where(unknown, raw, known)
+
+
+def _hash(value: str | int) -> int:
+    return mmh3.hash(value if isinstance(value, str) else np.int64(value).tobytes(), 0, signed=False)

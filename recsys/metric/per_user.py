@@ -1,0 +1,147 @@
+"""What every user got, gathered over processes: the table that all averages, slices and intervals are made of.
+
+U users, V catalogue rows, K positions, R relevant pairs, M metrics.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from recsys.metric.beyond_accuracy import coverage, exposure, gini, novelty
+from recsys.metric.ranking import METRICS, rank
+from recsys.metric.top_k import TopK
+
+SLICE_METRICS = ("recall", "ndcg")
+"""Metrics of groups of users and items."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Users or items whose metrics are shown apart. Of a group of items only these count as relevant, while lists stay as they are.
+
+    Attributes:
+        name: as in metric keys, e.g. "popularity=head".
+        codes: [n + 1] int64 group of each entity.
+        code: of this group.
+    """
+
+    name: str
+    codes: Tensor
+    code: int
+
+
+class UserTable:
+    """One row per user with a relevant item, by ascending user.
+
+    No dataclass: torchmetrics would look into it and squeeze a table of one user.
+
+    Args:
+        user: [U] int64.
+        values: [U, M] float64; NaN where a user has no relevant item in a group.
+        items: [U, K] int64 recommended items, 0 where a list is shorter.
+        columns: names of the M columns, e.g. "recall@20", "popularity=head/recall@20".
+        left_out: number of users without relevant items.
+    """
+
+    def __init__(self, user: Tensor, values: Tensor, *, items: Tensor, columns: tuple[str, ...], left_out: int):
+        self.user, self.values, self.items = user, values, items
+        self.columns = columns
+        self.left_out = left_out
+
+    def column(self, name: str) -> Tensor:
+        """[U] values of a column."""
+        return self.values[:, self.columns.index(name)]
+
+
+class UserMetrics(Metric):
+    """Measures lists on the CPU in float64 and keeps one row per user; `compute` gives every process the table of all users.
+
+    A user that several processes report, as padding of an uneven split does, counts once.
+
+    Args:
+        ks: cut-offs of every metric and of novelty.
+        slice_ks: cut-offs of the groups' metrics, each at most the largest of ks.
+        bits: [V] float64, from `self_information`.
+        groups: groups of items to show apart.
+    """
+
+    full_state_update = False
+
+    def __init__(self, ks: list[int], slice_ks: list[int], *, bits: Tensor, groups: list[Group]):
+        super().__init__()
+        self.ks, self.slice_ks, self.bits, self.groups = ks, slice_ks, bits, groups
+        self.columns = (
+            *(f"{name}@{k}" for name in (*METRICS, "novelty") for k in ks),
+            *(f"{group.name}/{name}@{k}" for group in groups for name in SLICE_METRICS for k in slice_ks),
+        )
+        for state in ("user", "values", "items"):
+            self.add_state(state, [], dist_reduce_fx="cat")
+        nothing = torch.empty((0, max(ks)), dtype=torch.int64)
+        nobody = nothing[:, 0]
+        # a process that gets no user must still send tensors of the right rank, or the others wait for it for ever
+        self.update(nobody, TopK(nothing, nothing, nothing, nothing, nobody), nothing[:, :2].T)
+
+    def update(self, user: Tensor, top: TopK, relevant: Tensor) -> None:
+        """Measure a batch of users.
+
+        Args:
+            user: [B] int64 entity index.
+            top: their lists, on the CPU, at least as long as every cut-off.
+            relevant: [2, R] int64 (row, item), the pairs of `top.relevant_start`.
+        """
+        row, item = relevant
+        ranking = rank(top, row, top.relevant_start)
+        values = [metric(ranking, self.ks) for metric in METRICS.values()]
+        values.append(novelty(top.items, self.ks, self.bits))
+        for group in self.groups:
+            inside = group.codes[item] == group.code
+            part = rank(top, row[inside], top.relevant_start[inside])
+            values += [METRICS[name](part, self.slice_ks) for name in SLICE_METRICS]
+        self.user.append(user.to(self.device))
+        self.values.append(torch.cat(values, 1).to(self.device))
+        self.items.append(top.items.to(self.device))
+
+    def compute(self) -> UserTable:
+        """The table of all users of all processes, on the CPU."""
+        user, values, items = (
+            torch.cat(state).cpu() if isinstance(state, list) else state.cpu() for state in (self.user, self.values, self.items)
+        )
+        user, order = user.sort(stable=True)
+        first = torch.ones_like(user, dtype=torch.bool)
+        first[1:] = user[1:] != user[:-1]
+        measured = ~values[order, 0].isnan()  # the first column is NaN without relevant items
+        kept = order[first & measured]
+        left_out = int((first & ~measured).sum())
+        return UserTable(user[first & measured], values[kept], items=items[kept], columns=self.columns, left_out=left_out)
+
+
+def mean(values: Tensor) -> list[float]:
+    """Means of the columns, NaN left out; the same for every number of threads.
+
+    Args:
+        values: [U, M] float64, at least one number per column.
+    """
+    by_column = np.ascontiguousarray(values.numpy().T)  # one thread sums each row pairwise; torch.sum would split the work
+    counted = ~np.isnan(by_column)
+    return (np.where(counted, by_column, 0.0).sum(1) / counted.sum(1)).tolist()
+
+
+def summary(table: UserTable, ks: list[int], num_items: int) -> dict[str, float]:
+    """Means over users, and what the lists look like as a whole.
+
+    Args:
+        ks: cut-offs of coverage and Gini.
+        num_items: items of the catalogue.
+    Returns:
+        {"recall@20": ..., "coverage@20": ..., "users": ..., "users_left_out": ...}, without the columns of groups.
+    """
+    names = [name for name in table.columns if "/" not in name]
+    result = dict(zip(names, mean(table.values[:, : len(names)])))
+    for k in ks:
+        exposures = exposure(table.items, k, num_items)
+        result[f"coverage@{k}"] = coverage(exposures)
+        result[f"gini@{k}"] = gini(exposures)
+    return {**result, "users": float(len(table.user)), "users_left_out": float(table.left_out)}

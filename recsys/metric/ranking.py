@@ -1,0 +1,137 @@
+"""Ranking metrics per user, tied items at their expected value. U users, K positions, R relevant pairs, k cut-offs.
+
+Items with equal scores stand in uniformly random order. Their group has m items, r of them relevant, counted over the whole catalogue,
+whether or not all of them reach the list. For a position p with i positions of its group before it:
+
+- P(relevant at p) = r / m, and P(relevant at p and at another position of the group) = r (r - 1) / (m (m - 1));
+- P(relevant at p | none of its group before p) = r / (m - i), at most 1: the product of the complements along the list is the chance of
+  no hit yet, across groups as well, since a group passed whole with r > 0 has made it 0.
+
+So every metric here is a closed form, in float64. Gains are linear (0 or 1), the ideal list has min(R, k) ones, and R counts all relevant
+items of the user. McSherry and Najork, ECIR 2008, do the same for graded gains.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from recsys.metric.top_k import TopK
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Where each user's relevant items may stand.
+
+    Attributes:
+        size: [U, K] int64 items in the tie group of each position (m).
+        offset: [U, K] int64 positions of that group before this one (i).
+        relevant: [U, K] int64 relevant items in that group (r).
+        total: [U] int64 relevant items of the user, listed or not (R).
+    """
+
+    size: Tensor
+    offset: Tensor
+    relevant: Tensor
+    total: Tensor
+
+    def expected(self) -> Tensor:
+        """[U, K] float64 probability that each position holds a relevant item."""
+        return self.relevant.double() / self.size
+
+
+def rank(top: TopK, row: Tensor, relevant_start: Tensor) -> Ranking:
+    """Ranking of some relevant pairs in their users' lists.
+
+    Args:
+        top: the lists of U users.
+        row: [R] int64 user row of each relevant pair.
+        relevant_start: [R] int64, as in `TopK`.
+    """
+    listed = relevant_start >= 0
+    at_start = torch.zeros_like(top.start)
+    at_start.index_put_((row[listed], relevant_start[listed]), torch.ones_like(row[listed]), accumulate=True)
+    position = torch.arange(top.start.shape[1], device=top.start.device)
+    return Ranking(top.size, position - top.start, at_start.gather(1, top.start), torch.bincount(row, minlength=len(top.start)))
+
+
+def recall(ranking: Ranking, ks: list[int]) -> Tensor:
+    """Share of the relevant items found in the first k.
+
+    Args:
+        ks: cut-offs, each at most K.
+    Returns:
+        [U, len(ks)] float64; NaN where a user has no relevant item. So do all metrics of this module.
+    """
+    return _at(ranking.expected(), ks) / _total(ranking)
+
+
+def precision(ranking: Ranking, ks: list[int]) -> Tensor:
+    """Share of the first k that is relevant; the denominator is k even where the catalogue is smaller."""
+    return _known(_at(ranking.expected(), ks) / _cutoffs(ranking, ks), ranking)
+
+
+def hit_rate(ranking: Ranking, ks: list[int]) -> Tensor:
+    """Whether any of the first k is relevant."""
+    return _known(_at(_first_hit(ranking), ks), ranking)
+
+
+def mrr(ranking: Ranking, ks: list[int]) -> Tensor:
+    """1 / position (from 1) of the first relevant item, 0 where it is beyond k."""
+    return _known(_at(_first_hit(ranking) / _positions(ranking), ks), ranking)
+
+
+def ndcg(ranking: Ranking, ks: list[int]) -> Tensor:
+    """Sum of 1 / log2(1 + position) over relevant items in the first k, over that of the ideal list: min(R, k) ones."""
+    discount = 1.0 / torch.log2(_positions(ranking) + 1)
+    return _at(ranking.expected() * discount, ks) / _known(discount.cumsum(0)[_ideal(ranking, ks) - 1], ranking)
+
+
+def average_precision(ranking: Ranking, ks: list[int]) -> Tensor:
+    """Sum of precision at each relevant item in the first k, over min(R, k); its mean over users is MAP."""
+    expected = ranking.expected()
+    before_group = expected.cumsum(1) - expected * (ranking.offset + 1)  # relevant items in earlier groups, none of them random
+    partner = (ranking.relevant - 1).clamp(min=0) / (ranking.size - 1).clamp(min=1).double()
+    at_hit = expected * (1 + before_group + ranking.offset * partner) / _positions(ranking)
+    return _at(at_hit, ks) / _known(_ideal(ranking, ks).double(), ranking)
+
+
+METRICS = {"recall": recall, "precision": precision, "hit_rate": hit_rate, "ndcg": ndcg, "mrr": mrr, "map": average_precision}
+"""Name in metric keys -> function."""
+
+
+def _first_hit(ranking: Ranking) -> Tensor:
+    """[U, K] probability that the first relevant item stands at each position."""
+    hazard = (ranking.relevant.double() / (ranking.size - ranking.offset)).clamp(max=1.0)
+    none_yet = (1 - hazard).cumprod(1)
+    before = torch.cat([torch.ones_like(none_yet[:, :1]), none_yet[:, :-1]], 1)
+    return before * hazard
+
+
+def _at(per_position: Tensor, ks: list[int]) -> Tensor:
+    """[U, len(ks)] sums of the first k columns of [U, K]."""
+    return per_position.cumsum(1)[:, torch.tensor(ks, device=per_position.device) - 1]
+
+
+def _positions(ranking: Ranking) -> Tensor:
+    """[K] float64: 1, 2, ..."""
+    return torch.arange(1, ranking.size.shape[1] + 1, dtype=torch.float64, device=ranking.size.device)
+
+
+def _cutoffs(ranking: Ranking, ks: list[int]) -> Tensor:
+    return torch.tensor(ks, dtype=torch.float64, device=ranking.size.device)
+
+
+def _total(ranking: Ranking) -> Tensor:
+    """[U, 1] float64 relevant items, NaN where there are none."""
+    return _known(ranking.total[:, None].double(), ranking)
+
+
+def _ideal(ranking: Ranking, ks: list[int]) -> Tensor:
+    """[U, len(ks)] int64 relevant items of the ideal list: min(R, k), at least 1."""
+    return torch.minimum(ranking.total[:, None], torch.tensor(ks, device=ranking.total.device)).clamp(min=1)
+
+
+def _known(values: Tensor, ranking: Ranking) -> Tensor:
+    """The values, NaN for users without relevant items."""
+    return values.masked_fill(ranking.total[:, None] == 0, torch.nan)

@@ -1,0 +1,139 @@
+"""The result of a run as a person reads it, from the flat metrics of `metrics.json` alone.
+
+Keys: test/recall@20 with /low and /high, baseline/<name>/test/recall@20, oracle/test/recall@20, test/<slice>=<value>/recall@20.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+HEADLINE = "recall@20"
+COLUMNS = (HEADLINE, "ndcg@20", "hit_rate@10", "coverage@20")
+MODEL, ORACLE = "test/", "oracle/test/"
+BAR_WIDTH = 8
+
+
+@dataclass(frozen=True)
+class _Row:
+    name: str
+    prefix: str
+    style: str = ""
+
+
+def result_table(metrics: Mapping[str, float], name: str) -> RenderableType:
+    """The model among its baselines, best first, its slices, and a verdict in words.
+
+    Args:
+        metrics: flat metrics of a finished run.
+        name: what the model is called.
+    """
+    rows = _ranked(metrics, name)
+    parts: list[RenderableType] = [_main_table(metrics, rows)]
+    slices = _slice_table(metrics)
+    if slices is not None:
+        parts += ["", slices]
+    return Group(*parts, "", Text(verdict(metrics, name), style="bold"))
+
+
+def verdict(metrics: Mapping[str, float], name: str) -> str:
+    """Who wins on the test set, by how much, and how sure that is; the share of the oracle where one is known."""
+    mine = metrics[MODEL + HEADLINE]
+    others = {row.name: metrics[row.prefix + HEADLINE] for row in _baselines(metrics)}
+    sentences = []
+    if others:
+        best = max(others, key=lambda other: others[other])
+        theirs = others[best]
+        against = f"{HEADLINE} {max(mine, theirs):.4f} against {min(mine, theirs):.4f}"
+        if mine > theirs:
+            sentences.append(f"{name} is above every baseline: {against} of {best}{_change(mine, theirs)}.")
+        elif theirs > mine:
+            sentences.append(f"{best} wins: {against} of {name}{_change(theirs, mine)}.")
+        else:
+            sentences.append(f"{name} and {best} are equal: {HEADLINE} {mine:.4f}.")
+        low, high = (metrics.get(f"{MODEL}{HEADLINE}/{bound}") for bound in ("low", "high"))
+        if low is not None and high is not None and low <= theirs <= high and mine != theirs:
+            sentences.append(f"The difference is within the 95 % interval of {name}, {low:.4f} to {high:.4f}: more test users would tell.")
+    ceiling = metrics.get(ORACLE + HEADLINE)
+    if ceiling:
+        sentences.append(
+            f"{name} reaches {mine / ceiling:.0%} of what knowing the true probabilities gives ({ceiling:.4f}).".replace("%", " %")
+        )
+    return " ".join(sentences) or f"{name}: {HEADLINE} {mine:.4f}."
+
+
+def _change(more: float, less: float) -> str:
+    return f" (+{more / less - 1:.0%})".replace("%", " %") if less > 0 else ""
+
+
+def _baselines(metrics: Mapping[str, float]) -> list[_Row]:
+    names = [key.split("/")[1] for key in metrics if key.startswith("baseline/") and key.endswith(f"/{MODEL}{HEADLINE}")]
+    return [_Row(name, f"baseline/{name}/{MODEL}") for name in names]
+
+
+def _ranked(metrics: Mapping[str, float], name: str) -> list[_Row]:
+    rows = [_Row(name, MODEL, "bold green"), *_baselines(metrics)]
+    rows.sort(key=lambda row: -metrics[row.prefix + HEADLINE])
+    return rows + ([_Row("oracle", ORACLE, "dim")] if ORACLE + HEADLINE in metrics else [])
+
+
+def _main_table(metrics: Mapping[str, float], rows: list[_Row]) -> Table:
+    columns = [column for column in COLUMNS if MODEL + column in metrics]
+    table = _empty_table("Test users, whole catalogue")
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, width=BAR_WIDTH)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    longest = max(metrics[row.prefix + HEADLINE] for row in rows)
+    for number, row in enumerate(rows):
+        cells = [_cell(metrics, row.prefix + column, interval=row.prefix == MODEL) for column in columns]
+        before_oracle = number + 1 < len(rows) and rows[number + 1].prefix == ORACLE
+        table.add_row(row.name, bar(metrics[row.prefix + HEADLINE], longest), *cells, style=row.style, end_section=before_oracle)
+    return table
+
+
+def _cell(metrics: Mapping[str, float], key: str, *, interval: bool) -> Text:
+    value, low, high = (metrics.get(entry) for entry in (key, f"{key}/low", f"{key}/high"))
+    if value is None:
+        return Text("–", style="dim")
+    text = Text(f"{value:.4f}")
+    return text if not interval or low is None or high is None else text.append(f"\n{low:.3f}–{high:.3f}", style="not bold dim")
+
+
+def _slice_table(metrics: Mapping[str, float]) -> Table | None:
+    """One row per group of users or items, in the order they were logged."""
+    prefixes = [key.removesuffix(HEADLINE) for key in metrics if key.startswith(MODEL) and "=" in key and key.endswith(f"/{HEADLINE}")]
+    if not prefixes:
+        return None
+    columns = [column for column in COLUMNS if any(prefix + column in metrics for prefix in prefixes)]
+    table = _empty_table("The model by groups")
+    for width in (None, None, BAR_WIDTH):
+        table.add_column(no_wrap=True, width=width)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    longest, last = max(metrics[prefix + HEADLINE] for prefix in prefixes), ""
+    for prefix in prefixes:
+        name, _, value = prefix.removeprefix(MODEL).rstrip("/").partition("=")
+        cells = [f"{metrics[prefix + column]:.4f}" if prefix + column in metrics else "–" for column in columns]
+        table.add_row("" if name == last else name, value, bar(metrics[prefix + HEADLINE], longest), *cells)
+        last = name
+    return table
+
+
+def _empty_table(title: str) -> Table:
+    # two blanks between columns: the widest table of this module fits into 80
+    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+
+
+def bar(value: float, longest: float) -> str:
+    """A bar of up to BAR_WIDTH characters, in eighths.
+
+    Example:
+        >>> bar(1.0, 2.0)
+        '████'
+    """
+    eighths = round(8 * BAR_WIDTH * value / longest) if longest > 0 else 0
+    return "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]

@@ -1,0 +1,159 @@
+"""Where raw tables come from: lazy Polars frames in raw columns."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import polars.selectors as cs
+
+from recsys.errors import ConfigError, Fault
+from recsys.schema import nearest
+
+FILE = "__file"
+"""Column a raw table may carry: path of the file a row came from, as str of its entry in `Tables.files`."""
+ROW = "__row"
+"""Column a raw table may carry: row number within that file, from 0; a CSV's header line is not counted."""
+
+SUFFIXES = (".parquet", ".pq", ".csv", ".csv.gz", ".tsv")
+"""Files that `scan` can read."""
+INFERENCE_ROWS = 20_000
+"""First rows of a CSV that decide its column types; `types` overrules them."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Raw tables, nothing read yet.
+
+    Attributes:
+        interactions: one row per interaction (or impression), in raw columns.
+        users, items: one row per user or item, keyed by the schema's id columns; None when there is none.
+        files: {"interactions" | "users" | "items": files behind that frame, in row order}; file faults are named from here.
+        parts: {table: the share of its frame that comes from each entry of `files`, in the same order}, for faults that would be
+            hidden or nameless in the concatenated frame (unreadable files, differing types). A table may be missing here.
+        notes: what the source dropped or changed while reading, in sentences with counts; printed before training.
+    """
+
+    interactions: pl.LazyFrame
+    users: pl.LazyFrame | None = None
+    items: pl.LazyFrame | None = None
+    files: dict[str, tuple[Path, ...]] = field(default_factory=dict)
+    parts: dict[str, tuple[pl.LazyFrame, ...]] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+
+class Oracle(ABC):
+    """Knows the true probabilities of a simulated world; evaluation alone reads it."""
+
+    @abstractmethod
+    def scores(self, user_ids: np.ndarray, item_ids: np.ndarray, start: int, stop: int) -> np.ndarray:
+        """True expected number of positive interactions of each user with each item between two moments.
+
+        Args:
+            user_ids: [U] raw user ids.
+            item_ids: [N] raw item ids.
+            start, stop: microseconds since 1970 UTC, stop exclusive.
+        Returns:
+            [U, N] float32; 0 for an item that does not exist yet in that period.
+        """
+
+
+class Source(ABC):
+    """Yields raw tables; `data/<name>.yaml` says which columns mean what."""
+
+    @abstractmethod
+    def tables(self) -> Tables:
+        """The raw tables, lazily; a missing file is a DataError that names it."""
+
+    def oracle(self) -> Oracle | None:
+        """The truth behind the tables, where it is known."""
+        return None
+
+
+def scan(
+    file: Path,
+    *,
+    types: Mapping[str, pl.DataType | type[pl.DataType]] | None = None,
+    separator: str | None = None,
+    nulls: Sequence[str] = (),
+) -> pl.LazyFrame:
+    """One parquet or CSV file, nothing read yet, with FILE and ROW; both cost nothing in a query that does not select them.
+
+    Args:
+        file: a path that ends in one of SUFFIXES.
+        types: {column: type} the file is read as; columns it does not have are ignored. Text becomes a moment in UTC, day before
+            month where slashes leave it open; a number with a fraction loses it as an integer.
+        separator: between the fields of a CSV; None = a tab for .tsv, else a comma.
+        nulls: texts that mean a missing value in a CSV, besides the empty field.
+    """
+    types = dict(types or {})
+    if file.name.endswith((".parquet", ".pq")):
+        frame = pl.scan_parquet(file, row_index_name=ROW)
+    else:
+        frame = pl.scan_csv(
+            file,
+            separator=separator or ("\t" if file.suffix == ".tsv" else ","),
+            null_values=list(nulls) or None,
+            # Integers are cast below instead: where an id may be missing, many programs write 17850.0.
+            schema_overrides={column: dtype for column, dtype in types.items() if not dtype.is_integer()},
+            try_parse_dates=True,
+            infer_schema_length=INFERENCE_ROWS,
+            row_index_name=ROW,
+        )
+    for column, dtype in types.items():
+        named = cs.by_name(column, require_all=False)  # a selector, so that no file is opened to see whether it has the column
+        if dtype.is_temporal():
+            moments = (named & cs.string()).str.to_datetime(time_unit="us", time_zone="UTC").dt.replace_time_zone(None)
+            frame = frame.with_columns(moments)
+        frame = frame.with_columns(named.cast(dtype))
+    return frame.with_columns(pl.lit(str(file)).alias(FILE))
+
+
+def joined(parts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
+    """The rows of all parts, one after another; columns by name in any order, missing ones null.
+
+    Never raises: it gives differing types their common type (int and string become string), so compare the parts' types first.
+    """
+    return pl.concat(parts, how="diagonal_relaxed")
+
+
+def folder(root: Path | None, holds: str) -> Path:
+    """The folder of raw files that `data.root` names; a ConfigError when it names none.
+
+    Args:
+        root: as configured, "~" allowed.
+        holds: what the folder should hold, for the error message.
+    """
+    if root is None:
+        raise ConfigError(Fault("data.root is not set", "data.root", f"type data.root=<folder that holds {holds}>"))
+    return Path(root).expanduser()
+
+
+def find_files(pattern: Path, key: str) -> tuple[tuple[Path, ...], tuple[Fault, ...]]:
+    """The files that a path, a glob ("**" for any depth) or a folder stands for, sorted; or the one fault that there are none.
+
+    Names that begin with "." or "_" (_SUCCESS, .crc) are left out of globs and folders.
+
+    Args:
+        pattern: path, glob or folder.
+        key: config key it comes from, for the fault.
+    """
+    start = pattern
+    while not start.exists() and start != start.parent:
+        start = start.parent
+    if pattern.is_file():
+        return (pattern,), ()
+    glob = "**/*" if pattern.is_dir() else str(pattern.relative_to(start))
+    files = tuple(sorted(path for path in start.glob(glob) if path.is_file() and not path.name.startswith((".", "_"))))
+    if files:
+        return files, ()
+    if pattern.is_dir():
+        return (), (Fault(f"no file in folder '{pattern}'", str(pattern), f"put the files there, or change {key}"),)
+    names = sorted(path.name for path in start.iterdir()) if start.is_dir() else []
+    wanted = pattern.relative_to(start).parts[0]
+    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") if names else "nothing"
+    noun = "file matches" if any(mark in wanted for mark in "*?[") else "file or folder"
+    what = f"no {noun} '{wanted}'{nearest(wanted, names)}"
+    return (), (Fault(what, str(pattern), f"change {key}; '{start}' holds {shown}"),)

@@ -1,0 +1,149 @@
+"""UCI Online Retail: invoice lines of a gift wholesaler, December 2010 to December 2011, with all their dirt."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from recsys.errors import DataError, Fault
+from recsys.schema import nearest
+from recsys.source.base import FILE, ROW, Source, Tables, find_files, folder, scan
+
+COLUMNS = {
+    "invoice_no": pl.String,
+    "stock_code": pl.String,
+    "description": pl.String,
+    "quantity": pl.Int32,
+    "invoice_date": pl.Datetime("us"),
+    "unit_price": pl.Float64,
+    "customer_id": pl.Int32,
+    "country": pl.String,
+}
+PRODUCT = r"^(\d{5}|DCGS|PADS)"
+"""Stock codes of goods. The others are postage, fees, corrections, samples, discounts and vouchers: POST, DOT, M, C2, D, S, ..."""
+
+REPEATED = "that repeat another one in every column"
+
+
+class OnlineRetail(Source):
+    """Purchases of known customers: about 391,000 of 541,909 invoice lines; the notes count what is dropped.
+
+    A cancelled invoice is dropped, but the purchase it takes back stays: the customer did choose the product, and to remove it
+    would carry a later event into the past. Lines that repeat a product on its invoice at another price or quantity stay.
+
+    The set has no tables of customers and products. Each is described by its first kept line: a customer by the country, a
+    product by the description and price it had when it was first sold (`price`). So nothing that happened later describes a
+    product during training, as a most frequent description or a median price would.
+
+    Source: Chen, Online Retail, UCI Machine Learning Repository, 2015. CC BY 4.0.
+
+    Args:
+        root: folder of transactions.parquet or transactions.csv with invoice_no, stock_code, description, quantity,
+            invoice_date, unit_price, customer_id and country.
+    """
+
+    def __init__(self, root: Path | None):
+        self.root = root
+
+    def tables(self) -> Tables:
+        """Purchases, customers and products; a DataError names a missing file or column."""
+        root = folder(self.root, "transactions.parquet or transactions.csv")
+        as_csv = (root / "transactions.csv").exists() and not (root / "transactions.parquet").exists()
+        files, missing = find_files(root / ("transactions.csv" if as_csv else "transactions.parquet"), "data.root")
+        if missing:
+            raise DataError(*missing)
+        lines = scan(files[0], types=COLUMNS)
+        _check_columns(lines, files[0])
+        sales = _Sales(lines)
+        interactions = pl.defer(lambda: sales.purchases, schema={**COLUMNS, FILE: pl.String, ROW: pl.get_index_type()})
+        interactions = interactions.select("customer_id", "stock_code", "invoice_date", "quantity", "unit_price", "invoice_no", FILE, ROW)
+        return Tables(
+            interactions,
+            users=pl.defer(lambda: sales.customers, schema={"customer_id": pl.Int32, "country": pl.String}),
+            items=pl.defer(lambda: sales.products, schema={"stock_code": pl.String, "description": pl.String, "price": pl.Float64}),
+            files={"interactions": files},
+            parts={"interactions": (interactions,)},
+            notes=_Notes(sales),
+        )
+
+
+class _Sales:
+    """The cleaned lines, kept after their first use: validation and preparation read them many times, and they are few."""
+
+    def __init__(self, lines: pl.LazyFrame):
+        self.lines = lines
+
+    @cached_property
+    def purchases(self) -> pl.DataFrame:
+        kept = self.lines.filter(~pl.any_horizontal(*_dirt().values())).with_columns(pl.col("description").str.strip_chars())
+        return kept.select(*COLUMNS, FILE, ROW).unique(list(COLUMNS), keep="first", maintain_order=True).collect()
+
+    @cached_property
+    def first_lines(self) -> pl.DataFrame:
+        return self.purchases.sort("invoice_date", ROW)
+
+    @cached_property
+    def customers(self) -> pl.DataFrame:
+        return self.first_lines.group_by("customer_id", maintain_order=True).agg(pl.col("country").first())
+
+    @cached_property
+    def products(self) -> pl.DataFrame:
+        described = pl.col("description").drop_nulls().first()
+        return self.first_lines.group_by("stock_code", maintain_order=True).agg(described, pl.col("unit_price").first().alias("price"))
+
+
+def _dirt() -> dict[str, pl.Expr]:
+    """Why a line is no purchase of a known customer; a line is counted under the first reason it meets.
+
+    A missing code, date or price is no reason: validation names those lines.
+    """
+    reasons = {
+        "of cancelled invoices": pl.col("invoice_no").str.starts_with("C"),
+        "without a customer": pl.col("customer_id").is_null(),
+        "with a quantity of zero or less": pl.col("quantity") <= 0,
+        "with a price of zero or less": pl.col("unit_price") <= 0,
+        "that are no product (postage, fees, corrections)": ~pl.col("stock_code").str.contains(PRODUCT),
+    }
+    return {reason: dirty.fill_null(False) for reason, dirty in reasons.items()}
+
+
+def _check_columns(part: pl.LazyFrame, file: Path) -> None:
+    try:
+        columns = part.collect_schema().names()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(Fault(f"the file cannot be read: {reason}", str(file), "copy or export it again")) from error
+    absent = [column for column in COLUMNS if column not in columns]
+    if absent:
+        raise DataError(
+            *(Fault(f"no column '{column}'{nearest(column, columns)}", str(file), f"rename it to {column}") for column in absent)
+        )
+
+
+class _Notes(Sequence):
+    """What is dropped, and described several times: counted when the first sentence is read, for a prepared store reads none."""
+
+    def __init__(self, sales: _Sales):
+        self.sales = sales
+
+    def __len__(self) -> int:
+        return len(self.sentences)
+
+    def __getitem__(self, index):
+        return self.sentences[index]
+
+    @cached_property
+    def sentences(self) -> tuple[str, ...]:
+        dropped, seen = {}, pl.lit(False)
+        for reason, dirty in _dirt().items():
+            dropped[reason] = (dirty & ~seen).sum()
+            seen = seen | dirty
+        count = self.sales.lines.select(pl.len().alias("lines"), **dropped).collect().row(0, named=True)
+        kept = self.sales.purchases
+        count[REPEATED] = count["lines"] - sum(count[reason] for reason in dropped) - len(kept)
+        described = (kept.group_by("stock_code").agg(pl.col("description").n_unique())["description"] > 1).sum()
+        return (
+            *(f"dropped {count[reason]:,} of {count['lines']:,} lines {reason}" for reason in (*dropped, REPEATED) if count[reason]),
+            f"kept {len(kept):,} purchases; {described:,} products have several descriptions, the first is kept",
+        )

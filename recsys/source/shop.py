@@ -1,0 +1,124 @@
+"""The embedded default data set: a simulated shop whose true probabilities are known."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from recsys.data.publish import published
+from recsys.errors import ConfigError, Fault
+from recsys.source import shop_policy, shop_tables, shop_visits, shop_words, shop_world
+from recsys.source.base import Oracle, Source, Tables, joined, scan
+from recsys.source.shop_tables import FIRST_ITEM_ID, FIRST_USER_ID, OPENING, write
+from recsys.source.shop_visits import World
+
+MINIMUM = {"num_users": 10, "num_items": 300, "num_impressions": 1, "days": 1, "seed": 0}
+"""Fewer than 300 items could not fill the first pages without showing one twice."""
+USERS_PER_CHUNK = 256
+"""Scored at once: what is in between stays small, and in the processor's cache."""
+LAWS = (shop_policy, shop_tables, shop_visits, shop_words, shop_world)
+"""Modules whose text is part of a shop's name: data and oracle never come from different laws."""
+
+
+class Shop(Source):
+    """Users see pages of items chosen by a logging policy, click some, and buy some of those; see `shop_visits` for the laws.
+
+    Interactions are impressions in order of time: visit_id, user_id, item_id, timestamp (of the page), device, position (from 1),
+    propensity (of this item in this slot), click, conversion. Users sign up and items arrive during the whole period; tastes drift.
+    The true probabilities lie in a table beside the data which no schema names.
+
+    Everything is a pure function of the arguments except `folder`, whatever the number of cores.
+
+    Args:
+        num_users: at least 10.
+        num_items: at least 300.
+        num_impressions: rows of interactions.
+        days: length of the simulation, from 2025-01-06 on.
+        seed: of all that is random.
+        folder: where shops are kept, each under a name made of its arguments; made at first use, about 20 bytes per impression.
+    """
+
+    def __init__(self, *, num_users: int, num_items: int, num_impressions: int, days: int, seed: int, folder: Path):
+        self.sizes = {"num_users": num_users, "num_items": num_items, "num_impressions": num_impressions, "days": days, "seed": seed}
+        self.folder = folder
+
+    def tables(self) -> Tables:
+        """Impressions, users and items; simulates them if this shop is not in the folder yet."""
+        place = self._made()
+        names = {"interactions": "interactions-*.parquet", "users": "users.parquet", "items": "items.parquet"}
+        files = {table: tuple(sorted(place.glob(name))) for table, name in names.items()}
+        parts = {table: tuple(scan(file) for file in paths) for table, paths in files.items()}
+        return Tables(**{table: joined(frames) for table, frames in parts.items()}, files=files, parts=parts)
+
+    def oracle(self) -> "ShopOracle":
+        """The truth; simulates the shop if it is not in the folder yet."""
+        return ShopOracle(self._world(), sorted(self._made().glob("oracle/*.parquet")))
+
+    def _world(self) -> World:
+        sizes = dict(self.sizes)
+        return World.create(num_visits=-(-sizes.pop("num_impressions") // shop_policy.SLOTS), **sizes)
+
+    def _made(self) -> Path:
+        faults = [
+            Fault(f"{name} is {self.sizes[name]:,}", f"data.source.{name}", f"type data.source.{name}={least} or more")
+            for name, least in MINIMUM.items()
+            if self.sizes[name] < least
+        ]
+        if faults:
+            raise ConfigError(*faults)
+        # numpy may change its random streams between versions
+        content = hashlib.sha256(json.dumps([self.sizes, np.__version__]).encode())
+        for module in LAWS:
+            content.update(Path(module.__file__).read_bytes())
+        place = Path(self.folder).expanduser() / f"shop-{content.hexdigest()[:16]}"
+        with published(place) as building:
+            if building is not None:
+                write(self._world(), self.sizes["num_impressions"], building)
+        return place
+
+
+class ShopOracle(Oracle):
+    """True expected clicks of any user on any item, and the true probabilities of every impression.
+
+    Args:
+        world: the shop.
+        files: parquet files of the probabilities, in row order of the interactions.
+    """
+
+    def __init__(self, world: World, files: list[Path]):
+        self.world = world
+        self.files = files
+
+    def scores(self, user_ids: np.ndarray, item_ids: np.ndarray, start: int, stop: int) -> np.ndarray:
+        """Expected clicks: the policy's exposure, times examination, times click probability.
+
+        Raises:
+            ValueError: an id that this shop does not have.
+        """
+        by_id = np.argsort(self.world.items.number)
+        users = _index(user_ids, FIRST_USER_ID, len(self.world.users.rate), "user")
+        items = by_id[_index(item_ids, FIRST_ITEM_ID, len(by_id), "item")]
+        opening = int(OPENING.astype(np.int64))
+        scores = np.empty((len(users), len(items)), np.float32)
+        for first in range(0, len(users), USERS_PER_CHUNK):
+            chunk = slice(first, first + USERS_PER_CHUNK)
+            scores[chunk] = self.world.expected_clicks(users[chunk], start - opening, stop - opening)[:, items]
+        return scores
+
+    def probabilities(self) -> pl.LazyFrame:
+        """The truth of every impression, one row for each row of the interactions, in their order.
+
+        Columns: user_id, item_id, timestamp (together a key), click_probability P(click | shown), conversion_probability
+        P(conversion | clicked), conversion_if_clicked (P(conversion) if everyone had to click: the truth over all impressions).
+        """
+        return pl.scan_parquet(self.files)
+
+
+def _index(ids: np.ndarray, first: int, number: int, entity: str) -> np.ndarray:
+    index = np.asarray(ids, np.int64) - first
+    if len(index) and not 0 <= index.min() <= index.max() < number:
+        last = first + number - 1
+        raise ValueError(f"this shop's {entity} ids are {first} to {last}, got {min(ids)} to {max(ids)}; pass ids of its own tables")
+    return index

@@ -1,0 +1,154 @@
+"""What every sampler promises, and the draws they share. Catalogue of 6 items; item 6 has no training positive."""
+
+from collections import Counter
+
+import pytest
+import torch
+
+from recsys.candidates.base import Candidates, draw_uniform, log_absence, log_inclusion, merge, step_generator
+from recsys.candidates.full import Full
+from recsys.candidates.hard import Hard
+from recsys.candidates.in_batch import InBatch
+from recsys.candidates.mixed import Mixed
+from recsys.candidates.queue import Queue
+from recsys.candidates.uniform import Uniform
+from recsys.errors import ConfigError
+
+COUNT = torch.tensor([0, 8, 4, 2, 1, 1, 0])
+POSITIVES = torch.tensor([5, 1, 5, 2])
+QUERIES = torch.eye(4, 3)
+
+
+def make(name: str, seed: int = 0) -> Candidates:
+    """A sampler by the name of its file."""
+    if name == "hard":
+        hard = Hard(COUNT, seed, num_uniform=2, num_queries=2, num_hard=1, refresh_every=10)
+        hard.refresh(torch.linspace(-1, 1, 21).view(7, 3).sin())
+        return hard
+    return {
+        "full": lambda: Full(COUNT, seed),
+        "in_batch": lambda: InBatch(COUNT, seed),
+        "mixed": lambda: Mixed(COUNT, seed, num_uniform=2),
+        "queue": lambda: Queue(COUNT, seed, size=4),
+        "uniform": lambda: Uniform(COUNT, seed, num=2),
+    }[name]()
+
+
+every_sampler = pytest.mark.parametrize("name", ["full", "hard", "in_batch", "mixed", "queue", "uniform"])
+
+
+@every_sampler
+def test_items_are_distinct_ascending_and_never_padding(name):
+    sampler = make(name)
+    for step in range(20):
+        items = sampler.sample(POSITIVES, step, QUERIES).items
+        assert items.dtype == torch.int64
+        assert items[0] >= 1
+        assert items[-1] <= 6
+        assert (items.diff() > 0).all()
+
+
+@every_sampler
+def test_positives_stand_where_positive_at_says(name):
+    sampler = make(name)
+    for step in range(20):
+        sampled = sampler.sample(POSITIVES, step, QUERIES)
+        assert sampled.items[sampled.positive_at].tolist() == [5, 1, 5, 2]
+
+
+@every_sampler
+def test_log_q_is_the_logarithm_of_a_probability(name):
+    sampled = make(name).sample(POSITIVES, 0, QUERIES)
+    assert sampled.log_q.dtype == torch.float32
+    assert sampled.log_q.shape == sampled.items.shape
+    assert sampled.log_q.isfinite().all()
+    assert (sampled.log_q <= 0).all()
+
+
+@every_sampler
+def test_same_seed_and_step_draw_the_same(name):
+    first = make(name).sample(POSITIVES, 3, QUERIES)
+    torch.manual_seed(1)  # the global generator must not matter
+    again = make(name).sample(POSITIVES, 3, QUERIES)
+    assert all(torch.equal(a, b) for a, b in zip(first, again))
+
+
+@every_sampler
+def test_sampling_leaves_the_global_generator_alone(name):
+    sampler = make(name)
+    before = torch.get_rng_state()
+    sampler.sample(POSITIVES, 3, QUERIES)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("name", ["hard", "mixed", "uniform"])
+def test_other_seeds_and_steps_draw_other_items(name):
+    def draws(seed: int, steps: range) -> list[list[int]]:
+        sampler = make(name, seed)
+        return [sampler.sample(POSITIVES, step, QUERIES).items.tolist() for step in steps]
+
+    same_step = [draws(seed, range(1))[0] for seed in range(20)]
+    assert len({tuple(items) for items in same_step}) > 1
+    assert draws(0, range(20)) != draws(1, range(20))
+    assert len({tuple(items) for items in draws(0, range(20))}) > 1
+
+
+def test_generator_of_another_rank_draws_other_numbers(monkeypatch):
+    here = torch.rand(4, generator=step_generator(0, 0, torch.device("cpu")))
+    monkeypatch.setattr("recsys.candidates.base.distributed.is_initialized", lambda: True)
+    monkeypatch.setattr("recsys.candidates.base.distributed.get_rank", lambda: 1)
+    assert not torch.equal(torch.rand(4, generator=step_generator(0, 0, torch.device("cpu"))), here)
+
+
+@pytest.mark.parametrize(("num", "num_items"), [(1, 1), (2, 5), (3, 5), (5, 5), (300, 1000)])
+def test_draw_uniform_gives_that_many_distinct_items(num, num_items):
+    for seed in range(50):
+        drawn = draw_uniform(num, num_items, torch.Generator().manual_seed(seed))
+        assert len(set(drawn.tolist())) == num
+        assert min(drawn.tolist()) >= 1
+        assert max(drawn.tolist()) <= num_items
+
+
+def test_draw_uniform_takes_every_pair_equally_often():
+    # 2 of 5 items: 10 pairs, each in 1/10 of 5,000 draws; standard error sqrt(5000 * 0.1 * 0.9) = 21.2
+    pairs = Counter()
+    for seed in range(5000):
+        pairs[tuple(sorted(draw_uniform(2, 5, torch.Generator().manual_seed(seed)).tolist()))] += 1
+    assert len(pairs) == 10
+    assert all(abs(times - 500) < 5 * 21.2 for times in pairs.values())
+
+
+def test_merge_keeps_each_item_once_and_drops_padding():
+    items, positive_at = merge(8, torch.tensor([7, 3, 7]), torch.tensor([0, 3, 5]))
+    assert items.tolist() == [3, 5, 7]
+    assert positive_at.tolist() == [2, 0, 2]
+
+
+def test_log_inclusion_keeps_rare_items_exact():
+    # an item with 1 of 100 million positives: q = 1 - (1 - 1e-8)^10 = 1e-7 to 8 digits; 1 - p itself is 1 in float32
+    missed = 10 * log_absence(torch.tensor([0, 1, 99_999_999]))
+    assert log_inclusion(missed)[1].item() == pytest.approx(-16.118095651, rel=1e-6)
+    assert log_inclusion(missed)[2].item() == pytest.approx(0.0)
+
+
+def test_sizes_below_1_are_refused_together():
+    with pytest.raises(ConfigError) as error:
+        Hard(COUNT, 0, num_uniform=0, num_queries=2, num_hard=-1, refresh_every=10)
+    assert [fault.where for fault in error.value.faults] == ["candidates.num_uniform", "candidates.num_hard"]
+
+
+@pytest.mark.parametrize(
+    "make_empty", [lambda: Uniform(COUNT, 0, num=0), lambda: Mixed(COUNT, 0, num_uniform=0), lambda: Queue(COUNT, 0, size=0)]
+)
+def test_no_candidates_at_all_are_refused(make_empty):
+    with pytest.raises(ConfigError, match="choose at least 1"):
+        make_empty()
+
+
+@pytest.mark.gpu
+@every_sampler
+def test_sampler_on_cuda_answers_there(name):
+    sampler = make(name).cuda()
+    sampled = sampler.sample(POSITIVES.cuda(), 0, QUERIES.cuda())
+    assert {part.device.type for part in sampled} == {"cuda"}
+    assert sampled.items[sampled.positive_at].tolist() == [5, 1, 5, 2]

@@ -1,0 +1,46 @@
+from recsys.config.files import LARGEST_BYTES, file_faults, key_lines, purpose
+
+
+def write(conf, name, text):
+    path = conf / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def faults(conf):
+    return [(fault.what, fault.where) for fault in file_faults(conf)]
+
+
+def test_good_files_have_no_faults(tmp_path):
+    write(tmp_path / "conf", "loss/bpr.yaml", "# rate * 2, and ${oc.env:HOME} in a comment\na: 2\nb: ${data.root}\nc: 'a * b'\n")
+    assert faults(tmp_path / "conf") == []
+
+
+def test_reading_the_environment_is_refused_with_its_line(tmp_path):
+    write(tmp_path / "conf", "loss/bpr.yaml", "a: 2\nb: ${ oc.env:HOME}\n")
+    assert faults(tmp_path / "conf") == [("a config may not read the environment", "conf/loss/bpr.yaml, line 2")]
+
+
+def test_aliases_are_refused_before_they_expand(tmp_path):
+    bomb = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 40))  # 9^39 entries
+    write(tmp_path / "conf", "bomb.yaml", bomb)
+    found = faults(tmp_path / "conf")
+    assert len(found) == 39 * 9
+    assert found[0] == ("yaml aliases (*name) are not read here", "conf/bomb.yaml, line 2")
+
+
+def test_large_file_is_refused_unread(tmp_path):
+    write(tmp_path / "conf", "big.yaml", "a: " + "x" * LARGEST_BYTES)
+    assert faults(tmp_path / "conf") == [("1,000,003 bytes of yaml", "conf/big.yaml")]
+
+
+def test_key_lines_of_mappings_and_lists(tmp_path):
+    path = write(tmp_path, "a.yaml", "# comment\na:\n  b: 1\n  c:\n    - {d: 2}\n    - 3\n")
+    lines = key_lines(path)
+    assert (lines["a"], lines["a.b"], lines["a.c"], lines["a.c.0.d"], lines["a.c.1"]) == (2, 3, 4, 5, 6)
+
+
+def test_purpose_is_the_header_without_its_command(tmp_path):
+    path = write(tmp_path, "a.yaml", "# @package _global_\n# Ranks pairs.   python train.py loss=bpr\n_target_: x\n")
+    assert purpose(path) == "Ranks pairs."

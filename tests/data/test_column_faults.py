@@ -1,0 +1,130 @@
+"""Missing columns, wrong types and types that differ between files, on schemas of a few columns."""
+
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from recsys.data.column_faults import differing_columns, drift_faults, missing_faults, raw_type, table_rules, type_faults
+from recsys.schema import Categorical, History, Label, Numeric, Schema, Statistics, Timestamp, Vector
+from recsys.source.base import FILE, ROW
+
+KEYS = {"user_id": pl.Int64(), "item_id": pl.String(), "time": pl.Int64(), "click": pl.Int8()}
+
+
+@pytest.fixture
+def shop() -> Schema:
+    return Schema(
+        user="user_id",
+        item="item_id",
+        time="time",
+        time_unit="s",
+        features=(
+            Categorical("user_id", "user"),
+            Numeric("age", "user"),
+            History("history", "user", of="item_id"),
+            Categorical("item_id", "item"),
+            Numeric("price", "item"),
+            Categorical("device", "context"),
+            Timestamp("time", "context"),
+        ),
+        labels=(Label("click"),),
+    )
+
+
+def columns(schema: Schema, table: str, *tables: str) -> list[str]:
+    return [rule.column for rule in table_rules(schema, table, tables, 0)]
+
+
+def test_each_table_is_asked_for_its_own_columns(shop: Schema):
+    assert columns(shop, "interactions", "interactions", "users", "items") == ["user_id", "item_id", "time", "click", "device"]
+    assert columns(shop, "users", "interactions", "users", "items") == ["user_id", "age"]
+    assert columns(shop, "items", "interactions", "users", "items") == ["item_id", "price"]
+
+
+def test_interactions_stand_in_for_a_table_that_is_not_there(shop: Schema):
+    assert columns(shop, "interactions", "interactions", "items") == ["user_id", "item_id", "time", "click", "age", "device"]
+
+
+def test_missing_column_names_files_reader_key_and_nearest(shop: Schema):
+    rules = table_rules(shop, "interactions", ["interactions", "users", "items"], 0)
+    full = {**KEYS, "device": pl.String(), FILE: pl.String(), ROW: pl.UInt32()}
+    short = {column: dtype for column, dtype in full.items() if column not in ("user_id", "device")} | {"userid": pl.Int64()}
+    user, device = missing_faults(rules, "interactions", {"a.parquet": full, "b.parquet": short})
+    assert user.what == "no column 'user_id'; did you mean 'userid'?"
+    assert user.where == "b.parquet, table interactions; needed as user id (data.user)"
+    assert user.remedy == ("change data.user to a column of the file, or rename one to 'user_id'; there are click, item_id, time, userid")
+    assert device.where == "b.parquet, table interactions; needed as Categorical feature (data.features)"
+
+
+def test_order_of_columns_and_unread_columns_do_not_matter(shop: Schema):
+    rules = table_rules(shop, "users", ["users"], 0)
+    files = {"a.csv": {"user_id": pl.Int64(), "age": pl.Int64()}, "b.csv": {"age": pl.Int64(), "x": pl.Date(), "user_id": pl.Int64()}}
+    assert [*missing_faults(rules, "users", files), *type_faults(rules, "users", files)] == []
+
+
+def test_wrong_type_names_files_and_cast(shop: Schema):
+    rules = table_rules(shop, "users", ["users"], 0)
+    (fault,) = type_faults(rules, "users", {"a.csv": {"user_id": pl.Int64(), "age": pl.String()}})
+    assert fault.what == "Numeric feature 'age' is String"
+    assert fault.where == "a.csv, table users, column 'age'"
+    assert fault.remedy == "set data.source.types.age=float64, or rewrite the file with pl.col('age').cast(pl.Float64)"
+
+
+def test_types_that_differ_are_listed_with_their_files(shop: Schema):
+    rules = table_rules(shop, "users", ["users"], 0)
+    files = {name: {"user_id": dtype} for name, dtype in (("a", pl.Int32()), ("b", pl.Int64()), ("c", pl.Int32()), ("d", pl.String()))}
+    (fault,) = type_faults(rules, "users", files)
+    assert fault.what == "user id 'user_id' has 3 types: Int32 in a, c; Int64 in b; String in d"
+    assert fault.where == "column 'user_id'"
+    assert fault.remedy == "bring all to one type: set data.source.types.user_id, or rewrite files with pl.col('user_id').cast(pl.Int32)"
+
+
+def test_times_with_and_without_zone_name_both_files(shop: Schema):
+    rules = table_rules(replace(shop, time_unit="datetime"), "interactions", ["interactions", "users", "items"], 0)
+    (fault,) = type_faults(rules, "interactions", {"a": {"time": pl.Datetime("us")}, "b": {"time": pl.Datetime("us", "UTC")}})
+    assert fault.what == (
+        "time 'time' has a time zone in some files and none in others: "
+        "Datetime(time_unit='us', time_zone=None) in a; Datetime(time_unit='us', time_zone='UTC') in b"
+    )
+    assert fault.remedy == "rewrite the files without a zone with pl.col('time').dt.replace_time_zone('UTC') (their zone)"
+
+
+def test_hour_of_a_rank_is_refused(shop: Schema):
+    rules = table_rules(replace(shop, time_unit="rank"), "interactions", ["interactions", "users", "items"], 0)
+    (fault,) = type_faults(rules, "interactions", {"a": KEYS})
+    assert fault.what == "Timestamp feature 'time' is Int64"
+
+
+def test_differing_columns_are_those_with_two_types():
+    assert differing_columns({"a": {"x": pl.Int64(), "y": pl.Date()}, "b": {"x": pl.Int32(), "y": pl.Date(), "z": pl.Date()}}) == {"x"}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "name"),
+    [
+        (pl.Int16(), "int64"),
+        (pl.Datetime(), "int64"),
+        (pl.Float64(), "float32"),
+        (pl.Decimal(10, 2), "float32"),
+        (pl.Boolean(), "bool"),
+        (pl.Enum(["a"]), "string"),
+        (pl.List(pl.String), "string"),
+        (pl.Array(pl.Float64, 3), "float32"),
+    ],
+)
+def test_raw_type(dtype: pl.DataType, name: str):
+    assert raw_type(dtype) == name
+
+
+def test_drift_names_column_with_both_types(schema: Schema):
+    dtypes = {"user_id": pl.String(), "age": pl.Float64(), "tags": pl.List(pl.Int64), "image": pl.List(pl.Float32), "new": pl.Date()}
+    user, tags = drift_faults(schema, "today.parquet", dtypes)
+    assert user.what == "column 'user_id' is String, the model was trained on int64"
+    assert (user.where, user.remedy) == ("today.parquet, column 'user_id'", "cast it with pl.col('user_id').cast(pl.Int64), or train again")
+    assert tags.what == "column 'tags' is List(Int64), the model was trained on string"
+
+
+def test_drift_takes_vectors_by_their_numbers():
+    fitted = Schema("u", "i", features=(Vector("image", "item"),)).fitted({"image": Statistics("float32", size=2)})
+    assert list(drift_faults(fitted, "t", {"image": pl.Array(pl.Float64, 2)})) == []

@@ -1,0 +1,37 @@
+import torch
+
+from recsys.data.loading import EvaluationSteps, StepSampler, TrainingSteps
+from recsys.data.order import Order
+from recsys.data.rows import EvaluationUsers, PositiveRows
+
+
+def test_a_step_is_the_rows_that_the_order_names(store):
+    rows, order = PositiveRows(store), Order(6, 4, seed=5)
+    steps = TrainingSteps(rows, order)
+    assert len(steps) == 2
+    assert torch.equal(steps[3].item, rows.batch(order.rows(3)).item)
+
+
+def test_rows_that_fill_up_a_step_weigh_nothing(store):
+    assert TrainingSteps(PositiveRows(store), Order(6, 4, seed=5))[1].weight.tolist() == [1, 1, 0, 0]
+
+
+def test_steps_go_on_where_training_stands():
+    taken = iter([0, 3, 5])
+    sampler = StepSampler(3, lambda: next(taken))
+    assert len(sampler) == 3
+    assert [list(sampler), list(sampler), list(sampler)] == [[0, 1, 2], [3, 4, 5], [5, 6, 7]]
+
+
+def test_every_user_is_in_one_batch_of_one_process(store):
+    users = EvaluationUsers(store, "test")  # ann and dora
+    parts = [EvaluationSteps(users, 1, world_size=3, rank=rank) for rank in range(3)]
+    assert [len(part) for part in parts] == [1, 1, 0]
+    assert [part[0].user.tolist() for part in parts[:2]] == [[1], [4]]
+
+
+def test_the_last_batch_of_users_is_not_filled_up(store):
+    users = EvaluationUsers(store, "val")
+    users.user = torch.arange(5)
+    steps = EvaluationSteps(users, 2)
+    assert [len(steps.mine[step * 2 : step * 2 + 2]) for step in range(len(steps))] == [2, 2, 1]

@@ -1,0 +1,73 @@
+import pytest
+import numpy as np
+import torch
+
+from recsys.data.order import Order
+
+
+def epoch(order, number=0):
+    steps = range(number * order.steps_per_epoch, (number + 1) * order.steps_per_epoch)
+    rows, weight = torch.cat([order.rows(step) for step in steps]), torch.cat([order.weight(step) for step in steps])
+    return rows, weight
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 4])
+def test_every_row_once_per_epoch_over_all_ranks(world_size):
+    taken, steps = [], set()
+    for rank in range(world_size):
+        order = Order(10, 4, seed=7, world_size=world_size, rank=rank)
+        rows, weight = epoch(order, number=2)
+        assert len(rows) == 3 * 4 // world_size
+        steps.add(order.steps_per_epoch)
+        taken += rows[weight == 1].tolist()
+    assert steps == {3}
+    assert sorted(taken) == list(range(10))
+
+
+def test_the_last_step_is_filled_with_row_zero_and_weight_zero():
+    order = Order(5, 4, seed=0)
+    assert order.rows(1)[1:].tolist() == [0, 0, 0]
+    assert order.weight(0).tolist() == [1, 1, 1, 1]
+    assert order.weight(1).tolist() == [1, 0, 0, 0]
+
+
+def test_ranks_share_the_batch_of_one_process():
+    whole = Order(20, 6, seed=1)
+    parts = [Order(20, 6, seed=1, world_size=3, rank=rank) for rank in range(3)]
+    for step in (0, 2, 5):
+        assert torch.stack([part.rows(step) for part in parts], dim=1).flatten().tolist() == whole.rows(step).tolist()
+
+
+def test_a_step_is_the_same_whatever_was_asked_before():
+    asked, fresh = Order(100, 10, seed=3), Order(100, 10, seed=3)
+    for step in (25, 0, 11):
+        asked.rows(step)
+    assert torch.equal(asked.rows(13), fresh.rows(13))
+
+
+def test_epochs_and_seeds_shuffle_differently():
+    order = Order(50, 50, seed=0)
+    first, second, other = order.rows(0), order.rows(1), Order(50, 50, seed=1).rows(0)
+    assert not torch.equal(first, second)
+    assert not torch.equal(first, other)
+    assert not torch.equal(first, torch.arange(50))
+
+
+def test_a_batch_that_processes_cannot_share_is_refused():
+    with pytest.raises(ValueError, match=r"got batch_size 10 for 4; set loader.batch_size to a multiple of 4"):
+        Order(100, 10, seed=0, world_size=4)
+
+
+def test_rows_of_similar_size_share_a_batch_and_every_row_comes_once():
+    sizes = np.random.default_rng(0).integers(1, 200, 1_003)
+    order = Order(1_003, 10, seed=0, sizes=sizes)
+    for epoch in (0, 1):
+        steps = [order.rows(epoch * 101 + step) for step in range(101)]
+        weights = [order.weight(epoch * 101 + step) for step in range(101)]
+        seen = torch.cat([rows[weight > 0] for rows, weight in zip(steps, weights)])
+        assert sorted(seen.tolist()) == list(range(1_003))
+        assert weights[-1].sum() == 3  # the unfilled batch is the last
+        # a batch of 320 sorted rows out of 200 sizes spans about 6 of them; unsorted it would span about 160
+        assert np.mean([np.ptp(sizes[rows]) for rows in steps[:-1]]) < 20
+    means = np.array([sizes[rows].mean() for rows in steps[:-1]])
+    assert abs(np.corrcoef(means, np.arange(100))[0, 1]) < 0.4  # sizes do not rise over the epoch

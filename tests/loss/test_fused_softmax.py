@@ -1,0 +1,139 @@
+"""The chunked softmax against torch's dense cross-entropy. 37 queries, 11 candidates, 5 dimensions."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from recsys.loss.fused_softmax import fused_softmax
+
+GENERATOR = torch.Generator().manual_seed(0)
+USERS = torch.randn(37, 5, generator=GENERATOR)
+ITEMS = torch.randn(11, 5, generator=GENERATOR)
+POSITIVE_AT = torch.randint(11, (37,), generator=GENERATOR)
+LOG_Q = torch.rand(11, generator=GENERATOR).log()
+WEIGHT = torch.rand(37, generator=GENERATOR)
+_pairs = (torch.rand(37, 11, generator=GENERATOR) < 0.2).nonzero()
+KNOWN = _pairs[_pairs[:, 1] != POSITIVE_AT[_pairs[:, 0]]].T
+
+
+def fused(users: torch.Tensor, items: torch.Tensor, *, chunk_rows: int | None = None, known: torch.Tensor | None = KNOWN) -> torch.Tensor:
+    return fused_softmax(
+        users,
+        items,
+        POSITIVE_AT,
+        temperature=0.7,
+        log_q=LOG_Q,
+        positive_log_q=torch.zeros(len(users)),
+        known=known,
+        weight=WEIGHT,
+        exponent=1.0,
+        positive_competes=True,
+        chunk_rows=chunk_rows,
+    )
+
+
+def dense(users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+    scores = users @ items.T / 0.7
+    at = POSITIVE_AT[:, None]
+    logits = (scores - LOG_Q).scatter(1, at, scores.gather(1, at))
+    logits = logits.index_put((KNOWN[0], KNOWN[1]), torch.tensor(-torch.inf))
+    losses = F.cross_entropy(logits, POSITIVE_AT, reduction="none")
+    return (losses * WEIGHT).sum() / WEIGHT.sum()
+
+
+def with_gradients(loss, **arguments) -> list[torch.Tensor]:
+    """Value, and gradients of 3 x the value, of users and items."""
+    users, items = USERS.clone().requires_grad_(), ITEMS.clone().requires_grad_()
+    value = loss(users, items, **arguments)
+    return [value.detach(), *torch.autograd.grad(3 * value, (users, items))]
+
+
+@pytest.mark.parametrize("chunk_rows", [None, 1, 10, 37, 1000])
+def test_equals_dense_cross_entropy_for_every_chunk_size(chunk_rows):
+    for got, want in zip(with_gradients(fused, chunk_rows=chunk_rows), with_gradients(dense)):
+        torch.testing.assert_close(got, want, atol=1e-6, rtol=1e-5)
+
+
+def test_bfloat16_is_near_float32():
+    expected = with_gradients(fused)
+    with torch.autocast("cpu", torch.bfloat16):
+        under_autocast = with_gradients(fused, chunk_rows=10)
+    for got, want in zip(under_autocast, expected):
+        assert got.dtype == torch.float32
+        assert (got - want).norm() < 0.02 * want.norm()
+
+
+def test_bfloat16_vectors_get_bfloat16_gradients():
+    users, items = USERS.bfloat16().requires_grad_(), ITEMS.bfloat16().requires_grad_()
+    value = fused(users, items)
+    value.backward()
+    assert value.dtype == torch.float32
+    assert users.grad.dtype == items.grad.dtype == torch.bfloat16
+
+
+def test_large_scores_neither_overflow_nor_vanish():
+    # scores of some 10,000 overflow exp in float32; dense cross-entropy is exact there
+    users, items = 100 * USERS, 100 * ITEMS
+    assert fused(users, items).item() == pytest.approx(dense(users, items).item(), rel=1e-5)
+
+
+def test_value_without_gradients_is_the_same():
+    with torch.no_grad():
+        value = fused(USERS.clone().requires_grad_(), ITEMS)
+    assert not value.requires_grad
+    assert value.item() == pytest.approx(dense(USERS, ITEMS).item(), rel=1e-5)
+
+
+class Results(TorchDispatchMode):
+    """Remembers the size of the largest result and the dtypes of matrix products."""
+
+    def __init__(self):
+        super().__init__()
+        self.largest = 0
+        self.product_dtypes = set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor):
+            self.largest = max(self.largest, result.numel())
+        if function in (torch.ops.aten.mm.default, torch.ops.aten.mm.out):
+            self.product_dtypes.add(result.dtype)
+        return result
+
+
+def test_never_holds_a_matrix_of_queries_by_candidates():
+    # the largest tensor is the users' 37 x 5, or a chunk's 10 x 11; all logits would be 37 x 11 = 407
+    with Results() as results:
+        with_gradients(fused, chunk_rows=10)
+    assert results.largest == 185
+
+
+def test_products_are_in_bfloat16_under_autocast_alone():
+    with Results() as plain:
+        with_gradients(fused)
+    with torch.autocast("cpu", torch.bfloat16), Results() as under_autocast:
+        with_gradients(fused)
+    assert plain.product_dtypes == {torch.float32}
+    assert under_autocast.product_dtypes == {torch.bfloat16}
+
+
+@pytest.mark.gpu
+def test_cuda_equals_cpu():
+    def on_cuda(users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+        return fused_softmax(
+            users.cuda(),
+            items.cuda(),
+            POSITIVE_AT.cuda(),
+            temperature=0.7,
+            log_q=LOG_Q.cuda(),
+            positive_log_q=torch.zeros(37, device="cuda"),
+            known=KNOWN.cuda(),
+            weight=WEIGHT.cuda(),
+            exponent=1.0,
+            positive_competes=True,
+            chunk_rows=10,
+        )
+
+    for got, want in zip(with_gradients(on_cuda), with_gradients(fused)):
+        torch.testing.assert_close(got.cpu(), want, atol=1e-5, rtol=1e-4)

@@ -1,0 +1,25 @@
+import io
+
+from rich.console import Console
+
+from recsys.report.bundle import bundle_table, readable_size
+
+MANIFEST = {
+    "files": {"retriever.onnx": {"sha256": "ab" * 32, "size": 1_234_567}, "schema.json": {"sha256": "cd" * 32, "size": 99}},
+    "items": {"column": "item_id", "dtype": "int64", "count": 1400},
+    "dim": 64,
+    "parity": {"users": 98, "k": 100, "batch_sizes": [1, 7, 64], "lists": 588, "identical_lists": 584, "max_score_difference": 9.7e-08},
+}
+
+
+def test_bundle_table_names_files_sizes_and_parity():
+    console = Console(file=io.StringIO(), width=100)
+    console.print(bundle_table(MANIFEST))
+    text = console.file.getvalue()
+    assert ["retriever.onnx", "1.2", "MB", "ab" * 6] in [line.split() for line in text.splitlines()]
+    assert "1,400 items answer by 'item_id' (int64), 64 dimensions." in text
+    assert "584 of 588 lists of 100 identical, scores within 9.7e-08" in " ".join(text.split())
+
+
+def test_readable_size_chooses_the_unit():
+    assert [readable_size(size) for size in (999, 1000, 1_500_000, 2_000_000_000)] == ["999 B", "1.0 kB", "1.5 MB", "2.0 GB"]

@@ -1,0 +1,101 @@
+"""One raw value of each kind to the array that a graph reads."""
+
+import datetime
+
+import numpy as np
+import pytest
+
+from recsys.serve.fields import check_aligned, request_fields
+
+NONE = -(2**63)
+SCHEMA = {
+    "features": [
+        {"kind": "Categorical", "column": "name", "entity": "user"},
+        {"kind": "Categorical", "column": "number", "entity": "user"},
+        {"kind": "Categorical", "column": "flag", "entity": "user"},
+        {"kind": "Numeric", "column": "age", "entity": "user"},
+        {"kind": "Timestamp", "column": "joined", "entity": "user"},
+        {"kind": "Vector", "column": "taste", "entity": "user"},
+        {"kind": "MultiCategorical", "column": "tags", "entity": "user", "max_len": 2},
+        {"kind": "History", "column": "history", "entity": "user", "of": "item_id", "max_len": 2},
+        {"kind": "Categorical", "column": "item_id", "entity": "item"},
+    ],
+    "statistics": {
+        "name": {"dtype": "string"},
+        "number": {"dtype": "int64"},
+        "flag": {"dtype": "bool"},
+        "age": {"dtype": "int64"},
+        "taste": {"dtype": "float32", "size": 2},
+        "tags": {"dtype": "string"},
+        "item_id": {"dtype": "int64"},
+    },
+}
+FIELDS = request_fields(SCHEMA)
+MOMENT = datetime.datetime(1970, 1, 2, tzinfo=datetime.UTC)
+
+
+def test_only_user_features_are_fields():
+    assert "item_id" not in FIELDS
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "array"),
+    [
+        ("name", ["a", np.str_("b"), None, float("nan")], ["a", "b", "", ""]),
+        ("number", [3, np.int32(4), None, np.float64("nan")], [3, 4, NONE, NONE]),
+        ("flag", [True, np.bool_(False), 1, None], [1, 0, 1, NONE]),
+        ("joined", [86_400, MOMENT, MOMENT.replace(tzinfo=None), np.datetime64("1970-01-02"), None], [86_400] * 4 + [NONE]),
+        ("joined", [np.datetime64("NaT"), MOMENT - datetime.timedelta(days=1, microseconds=1)], [NONE, -1]),
+        ("age", [7, 2.5, np.float32(1), True, None], [7, 2.5, 1, 1, np.nan]),
+        ("taste", [[1, 2.0], np.array([3, 4]), None], [[1, 2], [3, 4], [0, 0]]),
+        ("tags", [["a", None, "b", "c"], (), None], [["a", "b"], ["", ""], ["", ""]]),
+        ("history", [[1, 2, 3], np.array([4]), None, [None, 5]], [[2, 3], [4, NONE], [NONE, NONE], [NONE, 5]]),
+        ("history", [None], [[NONE]]),
+    ],
+)
+def test_values_become_the_array_that_the_graph_reads(column, values, array):
+    np.testing.assert_array_equal(FIELDS[column].array(values), np.array(array))
+
+
+def test_arrays_have_the_types_of_the_graph_inputs():
+    integers, texts, numbers = ["number", "flag", "joined", "history"], ["name", "tags"], ["age", "taste"]
+    assert {FIELDS[column].array([None]).dtype for column in integers} == {np.dtype(np.int64)}
+    assert {FIELDS[column].array([None]).dtype for column in texts} == {np.dtype(object)}
+    assert {FIELDS[column].array([None]).dtype for column in numbers} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "want"),
+    [
+        ("name", 7, "a string"),
+        ("name", b"a", "a string"),
+        ("number", "7", "an integer of 64 bits"),
+        ("number", 7.0, "an integer of 64 bits"),
+        ("number", True, "an integer of 64 bits"),
+        ("number", 2**63, "an integer of 64 bits"),
+        ("flag", 2, "true or false"),
+        ("age", "old", "a finite number"),
+        ("age", float("inf"), "a finite number"),
+        ("age", 10**400, "a finite number"),
+        ("joined", "today", "a datetime, or an integer of seconds since 1970 UTC"),
+        ("taste", [1.0], "2 finite numbers"),
+        ("taste", [1.0, None], "2 finite numbers"),
+        ("taste", 1.0, "a list"),
+        ("tags", {"a"}, "a list"),
+        ("history", [[1]], "an integer of 64 bits"),
+    ],
+)
+def test_value_of_another_type_is_refused_with_row_field_got_and_want(column, value, want):
+    with pytest.raises(ValueError, match=f"row 1, '{column}': got .*; want {want}"):
+        FIELDS[column].array([None, value])
+
+
+def test_long_value_is_cut_in_the_message():
+    with pytest.raises(ValueError, match=r"got 'x{56}\.\.\. \(str\)"):
+        FIELDS["number"].array(["x" * 10_000_000])
+
+
+def test_histories_of_different_lengths_are_refused():
+    columns = {"items": [[1], [1, 2]], "brands": [[7], None]}
+    with pytest.raises(ValueError, match=r"row 1: got histories of different lengths: \{'items': 2, 'brands': 0\}"):
+        check_aligned(columns, ["items", "brands"])

@@ -1,0 +1,96 @@
+"""The two command lines from end to end, on a shop of 300 users."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+HOME = Path(__file__).parent.parent
+SMALL = [
+    "data.source.num_users=300",
+    "data.source.num_items=300",
+    "data.source.num_impressions=20000",
+    "trainer.max_epochs=2",
+    "loader.batch_size=256",
+    "model.dim=16",
+    "model.embedding_dim=16",
+]
+
+
+def program(name, *arguments, cwd):
+    command = [sys.executable, str(HOME / f"{name}.py"), *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder where stores and shops are kept, and the run `out` was trained."""
+    home = tmp_path_factory.mktemp("home")
+    done = program("train", *SMALL, "hydra.run.dir=out", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"run: {home / 'out'}"
+    return home
+
+
+def test_run_leaves_what_it_promises(home):
+    run = home / "out"
+    assert yaml.safe_load((run / "config.yaml").read_text())["trainer"]["max_epochs"] == 2
+    metrics = json.loads((run / "metrics.json").read_text())
+    for key in ("test/recall@20", "test/recall@20/low", "baseline/popularity/test/recall@20", "oracle/test/recall@20"):
+        assert 0 <= metrics[key] <= 1
+    logged = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in logged if "val/recall@20" in line] == [0, 1]
+    best = json.loads((run / "checkpoints" / "best" / "checkpoint.json").read_text())
+    assert best["value"] == pytest.approx(max(line["val/recall@20"] for line in logged if "val/recall@20" in line))
+    assert Path(json.loads((run / "data.json").read_text())["store"]).is_dir()
+    assert "The model by groups" in (run / "train.log").read_text()
+
+
+def test_same_seed_gives_the_same_metrics(home):
+    assert program("train", *SMALL, "hydra.run.dir=again", "loader.num_workers=2", cwd=home).returncode == 0
+    assert (home / "again" / "metrics.json").read_text() == (home / "out" / "metrics.json").read_text()
+
+
+def test_second_run_in_the_same_directory_is_refused(home):
+    before = (home / "out" / "config.yaml").read_text()
+    done = program("train", *SMALL, "seed=1", "hydra.run.dir=out", cwd=home)
+    assert done.returncode == 2
+    assert "holds a run already" in done.stderr
+    assert (home / "out" / "config.yaml").read_text() == before
+
+
+def test_export_makes_a_bundle_of_the_run(home):
+    done = program("export", "run=out", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"bundle: {Path('out') / 'bundle'}"
+    manifest = json.loads((home / "out" / "bundle" / "manifest.json").read_text())
+    assert {"retriever.onnx", "user_tower.onnx", "item_tower.onnx", "schema.json"} <= set(manifest["files"])
+
+
+def test_export_of_no_run_ends_with_2(home):
+    done = program("export", "run=nowhere", cwd=home)
+    assert done.returncode == 2
+    assert "there is no config.yaml" in done.stderr
+    assert not (home / "nowhere").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_train_and_measure_like_one(home):
+    done = program("train", *SMALL, "trainer=ddp", "trainer.max_epochs=2", "hydra.run.dir=ddp", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("run: ") == 1
+    one, two = (json.loads((home / name / "metrics.json").read_text()) for name in ("out", "ddp"))
+    assert two.keys() == one.keys()
+    same = [key for key in one if key.startswith(("baseline/", "oracle/"))]  # they do not depend on the order of training sums
+    assert {key: two[key] for key in same} == pytest.approx({key: one[key] for key in same}, abs=1e-12)
+
+
+@pytest.mark.slow
+def test_wandb_offline_changes_no_metric(home):
+    done = program("train", *SMALL, "logger=wandb", "logger.wandb.offline=true", "hydra.run.dir=wandb_run", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert list((home / "wandb_run" / "wandb").glob("offline-run-*/*.wandb"))
+    assert (home / "wandb_run" / "metrics.json").read_text() == (home / "out" / "metrics.json").read_text()

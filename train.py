@@ -1,0 +1,82 @@
+"""Train a recommender; the map of the program: compose, check, build, fit, test, report."""
+
+import json
+import logging
+from pathlib import Path
+
+import torch
+from pytorch_lightning import seed_everything
+from pytorch_lightning.utilities import rank_zero_only
+from rich.console import Console
+
+from recsys.callback.checkpoint import load_checkpoint
+from recsys.callback.metrics_log import MetricsLog
+from recsys.config import TrainConfig, build, save_config, schema_of
+from recsys.config.launch import launch
+from recsys.data.oracle import oracle_of_test
+from recsys.data.prepare import prepare
+from recsys.data.store import Store
+from recsys.report.result import publish_result
+
+log = logging.getLogger(__name__)
+EXAMPLES = (
+    "python train.py                                          retrieval on the simulated shop",
+    "python train.py loss=softmax loss.temperature=0.05 seed=1",
+    "python train.py tower@model.user=sequence trainer.max_epochs=20",
+    "python train.py experiment=movielens data.root=<folder>",
+    "python train.py trainer=ddp trainer.devices=4",
+    "python train.py -m loss=softmax,bpr seed=0,1,2",
+)
+
+
+def train(config: TrainConfig, run: Path) -> None:
+    """Train a recommender: prepare the data, fit, keep the best weights by a validation metric, test once, report.
+
+    Everything a run leaves behind is in its directory: config.yaml, schema.json, checkpoints, metrics.jsonl, metrics.json, train.log.
+    The last line printed is `run: <directory>`; `python export.py run=<directory>` makes a bundle of it.
+    """
+    rank_zero_only(save_config)(config, run / "config.yaml")
+    seed_everything(config.seed, workers=True, verbose=False)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # repeatable without it, and it writes every new tensor twice
+
+    data = config.data
+    source, split = build(data.source), build(data.split)
+    store = prepare(source, schema_of(data), split, folder=data.store, bad_rows=data.bad_rows, max_unknown_share=data.max_unknown_share)
+    record_data(store, run)
+
+    model = build(config.model)(schema=store.schema)
+    sequence_length = model.user_tower.max_len if model.user_tower.trains_every_position else 0
+    loader = build(config.loader)(store=store, seed=config.seed, sequence_length=sequence_length)
+    task = build(config.task)(
+        model=model,
+        candidates=build(config.candidates)(item_count=loader.catalogue.count, seed=config.seed),
+        loss=build(config.loss),
+        optimizer=build(config.optimizer),
+        scheduler=build(config.scheduler),
+        catalogue=loader.catalogue,
+        known=loader.known,
+    )
+    callbacks = build(config.callbacks)
+    callbacks["evaluation"].oracle = oracle_of_test(source, store)
+    loggers = [MetricsLog(run / "metrics.jsonl"), *(logger(save_dir=run) for logger in build(config.logger).values())]
+    trainer = build(config.trainer)(callbacks=list(callbacks.values()), logger=loggers, default_root_dir=run)
+
+    trainer.fit(task, datamodule=loader)
+    load_checkpoint(model, run / "checkpoints" / "best")
+    trainer.test(task, datamodule=loader, verbose=False)
+
+    rank_zero_only(publish_result)(callbacks["evaluation"].results, run, name=config.model["_target_"].split(".")[-2])
+
+
+@rank_zero_only
+def record_data(store: Store, run: Path) -> None:
+    """Write down what the run is trained on, and say what was found in it."""
+    store.schema.save(run / "schema.json")
+    (run / "data.json").write_text(json.dumps({"store": str(store.path.resolve())}) + "\n")
+    for note in store.notes:
+        log.info(note)
+        Console().print(note, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    launch(train, TrainConfig, conf=Path(__file__).parent / "conf", examples=EXAMPLES)

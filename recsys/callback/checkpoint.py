@@ -67,7 +67,7 @@ class Checkpoints(Callback):
         if self.monitor not in logged:
             known = sorted(key for key in logged if key.startswith("val/"))
             what = f"no metric is called '{self.monitor}'{nearest(self.monitor, known)}"
-            raise ConfigError(Fault(what, "callbacks.checkpoint.monitor", f"use one of {', '.join(known)}"))
+            raise ConfigError(Fault(what, "monitor, or callbacks.checkpoint.monitor", f"use one of {', '.join(known)}"))
         return float(logged[self.monitor])
 
 

@@ -18,7 +18,7 @@ class ProgressBars(Callback):
     A row is one interaction that the loss saw: an entry of a sequence's window counts, padding does not.
 
     Args:
-        metrics: validation metrics to show in an epoch's line; one that is not logged is left out.
+        metrics: validation metrics to show in an epoch's line; one that is not logged is left out, one that stands twice is shown once.
         refresh_s: seconds between two looks at the loss, each of which waits for the device.
     """
 
@@ -93,7 +93,11 @@ class ProgressBars(Callback):
         """One line that stays."""
         rate, passed_s = self._rate(trainer), time.monotonic() - self.started
         if trainer.is_global_zero:
-            shown = [f"{key} {float(trainer.callback_metrics[key]):.4f}" for key in self.metrics if key in trainer.callback_metrics]
+            shown = [
+                f"{key} {float(trainer.callback_metrics[key]):.4f}"
+                for key in dict.fromkeys(self.metrics)
+                if key in trainer.callback_metrics
+            ]
             loss = f"loss {self.loss.item() / max(1, self.steps):.4f}"
             rates = [f"{rate:,.0f} rows/s", f"{passed_s:.1f} s"]
             self.console.print("  ".join([f"epoch {trainer.current_epoch + 1:>3}", loss, *shown, *rates]), highlight=False, soft_wrap=True)

@@ -1,12 +1,12 @@
-"""Which items a user's positive competes with. Q queries, N candidates, V = num_items + 1 catalogue rows, D dim.
+"""Which items a user's positive competes with. Q queries, N candidates, V rows of the item table (0 pads), D dim.
 
 What `log_q` means. A loss wants sums over the whole catalogue, sum_j f(j), and sees only the candidates. Dividing each
 candidate's term by the probability q that it is among them keeps the expected sum right (Horvitz-Thompson):
 E[sum over candidates of f(j) / q_j] = sum over the catalogue of f(j). Candidates are distinct, so q is the probability of
 being included at all, not the expected number of draws. For a softmax f = exp(score), hence `score - log_q`.
 
-The catalogue is that of training: items with at least one training positive. An item that was never chosen, most often because it
-arrives later, is nobody's negative, so that its side features alone decide how it is ranked.
+The catalogue is that of training: the `num_items` items with at least one training positive. An item that was never chosen, most often
+because it arrives later, is nobody's negative, so that its side features alone decide how it is ranked.
 
 Each sampler says what it holds fixed. Whatever is there for certain, given the batch, has log_q = 0:
 
@@ -58,7 +58,7 @@ class Candidates(nn.Module, ABC):
         """Candidates for one step; every positive is among them.
 
         Args:
-            positives: [Q] int64 item entity indices, >= 1, duplicates allowed.
+            positives: [Q] int64 entity indices of items of the training catalogue, duplicates allowed.
             step: global step, the only source of randomness beside the seed and the rank.
             queries: [Q, D] the queries' current vectors, detached; only mining samplers read them.
         """
@@ -90,7 +90,7 @@ def step_generator(seed: int, step: int, device: torch.device) -> torch.Generato
 
 
 def draw_uniform(num: int, catalogue: Tensor, generator: torch.Generator) -> Tensor:
-    """[min(num, len(catalogue))] distinct items of a catalogue [N]; every set of that size is equally likely.
+    """[min(num, num_items)] distinct items of a catalogue [num_items]; every set of that size is equally likely.
 
     Draws with replacement, keeps the distinct ones (all sets of their number are equally likely) and then a random `num` of them:
     time grows with num, not with the catalogue, as a random permutation of it would.
@@ -108,7 +108,7 @@ def draw_uniform(num: int, catalogue: Tensor, generator: torch.Generator) -> Ten
 
 
 def trained_items(item_count: Tensor) -> Tensor:
-    """[N] int64 entity indices of the items with a training positive, ascending; item_count [V] int64."""
+    """[num_items] int64 entity indices of the items with a training positive, ascending; item_count [V] int64."""
     return item_count.nonzero().squeeze(1)
 
 

@@ -7,7 +7,7 @@ from recsys.candidates.base import Candidates, Sampled, trained_items
 
 
 class Full(Candidates):
-    """Every item, always: nothing is estimated. Affordable to some 100,000 items; the softmax loss never forms [Q, N] at once.
+    """Every item of training, always: nothing is estimated. Affordable to some 100,000 items; the softmax loss never forms [Q, N] at once.
 
     Args:
         item_count: [V] int64 training positives of each item, row 0 pads.
@@ -20,5 +20,5 @@ class Full(Candidates):
         self.register_buffer("log_q", torch.zeros(len(self.items)), persistent=False)
 
     def sample(self, positives: Tensor, step: int, queries: Tensor) -> Sampled:
-        """All items; see `Candidates.sample`."""
+        """All items of training; see `Candidates.sample`."""
         return Sampled(self.items, self.log_q, torch.searchsorted(self.items, positives))

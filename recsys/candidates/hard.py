@@ -15,7 +15,7 @@ CHUNK_SCORES = 1 << 21
 
 
 class Hard(Candidates):
-    """Mined negatives: for some queries of the batch, the items of the catalogue with the highest score beside their positive.
+    """Mined negatives: for some queries of the batch, the items of training with the highest score beside their positive.
 
     Given the batch and the model, the mined items and the positives are there for certain: q = 1. Any other item has
     q = num_uniform / num_items, as in `uniform`. The estimate of the catalogue's sum stays unbiased, and loses its variance where

@@ -9,8 +9,8 @@ class InBatch(Candidates):
     """Free of extra item vectors: the candidates are the distinct positives.
 
     An item of training share p is among Q positives with probability q = 1 - (1 - p)^Q. Popular items are there more often, which
-    `log_q` corrects; without it they would be pushed down (Yi et al., RecSys 2019). Items without any training positive never are
-    a negative: use `mixed` where they matter.
+    `log_q` corrects; without it they would be pushed down (Yi et al., RecSys 2019). An item that training saw once or twice is hardly
+    ever a negative: use `mixed` where such items matter.
 
     Args:
         item_count: [V] int64 training positives of each item, row 0 pads.

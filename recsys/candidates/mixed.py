@@ -3,14 +3,24 @@
 import torch
 from torch import Tensor
 
-from recsys.candidates.base import Candidates, Sampled, check_counts, draw_uniform, log_absence, log_inclusion, merge, step_generator, trained_items
+from recsys.candidates.base import (
+    Candidates,
+    Sampled,
+    check_counts,
+    draw_uniform,
+    log_absence,
+    log_inclusion,
+    merge,
+    step_generator,
+    trained_items,
+)
 
 
 class Mixed(Candidates):
     """Mixed negative sampling (Yang et al., WWW 2020) with the exact inclusion probability of the two sources together.
 
     An item is missing only if neither source has it, so q = 1 - (1 - num_uniform / num_items) (1 - p)^Q, whichever source brought
-    it. Popular items come from the batch at no cost, rare and new ones from the catalogue: the default for most data.
+    it. Popular items come from the batch at no cost, rare ones from the catalogue: the default for most data.
 
     Args:
         item_count: [V] int64 training positives of each item, row 0 pads.

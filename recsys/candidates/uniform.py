@@ -1,4 +1,4 @@
-"""Items drawn uniformly from the catalogue. Q queries, N candidates, V catalogue rows."""
+"""Items drawn uniformly from the training catalogue. Q queries, N candidates, V catalogue rows."""
 
 import math
 
@@ -9,10 +9,10 @@ from recsys.candidates.base import Candidates, Sampled, check_counts, draw_unifo
 
 
 class Uniform(Candidates):
-    """`num` distinct items of the catalogue, and the batch's positives.
+    """`num` distinct items of the training catalogue, and the batch's positives.
 
     The positives are there whatever is drawn, so given the batch they have q = 1; any other item has q = num / num_items. Summed
-    over candidates, f / q has the whole catalogue's sum as its expected value for every single batch: nothing is assumed about how
+    over candidates, f / q has the catalogue's sum as its expected value for every single batch: nothing is assumed about how
     positives arrive, so this suits batches of whole sequences too.
 
     Args:

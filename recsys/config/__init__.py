@@ -62,7 +62,11 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that `train.py` reads; the resolved one is saved as `config.yaml` and rebuilds the run."""
+    """Everything that `train.py` reads; the resolved one is saved as `config.yaml` and rebuilds the run.
+
+    Attributes:
+        monitor: validation metric that chooses the best weights and stops the run early; callbacks read it as `${monitor}`.
+    """
 
     data: DataConfig
     loader: Annotated[dict, Makes("pytorch_lightning.LightningDataModule", later=("store", "seed", "sequence_length"))]
@@ -82,6 +86,7 @@ class TrainConfig:
     callbacks: dict[str, Annotated[dict, Makes("pytorch_lightning.Callback")]] = field(default_factory=dict)
     logger: dict[str, Annotated[dict, Makes("pytorch_lightning.loggers.Logger", later=("save_dir",))]] = field(default_factory=dict)
     seed: int = 0
+    monitor: str = "val/recall@20"
 
     def __post_init__(self):
         for name in ("evaluation", "checkpoint"):

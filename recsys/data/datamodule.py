@@ -61,7 +61,7 @@ class DataModule(LightningDataModule):
     def setup(self, stage: str) -> None:
         """Moves the store to the accelerator once, where that is asked for and there is one."""
         device = self.trainer.strategy.root_device
-        if self.device_resident and device.type == "cuda" and self.store.user.device != device:
+        if self.device_resident and self.store.user.device != device:
             self.store = self.store.to(device)
             self.num_workers = 0
 

@@ -21,7 +21,7 @@ def test_rows_seen_leaves_out_fillers_and_padding():
 
 def bars(monkeypatch, terminal):
     monkeypatch.setattr(progress, "rows_seen", lambda batch: torch.tensor(1000))
-    shown = ProgressBars(metrics=["val/score", "val/absent"], refresh_s=0.0)
+    shown = ProgressBars(metrics=["val/score", "val/absent", "val/score"], refresh_s=0.0)
     shown.console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
     return shown
 
@@ -34,6 +34,7 @@ def test_without_a_terminal_an_epoch_is_one_line(fit, monkeypatch):
     assert lines[0].startswith("epoch   1  loss ")
     assert "  val/score 0.2500  " in lines[0]
     assert "absent" not in lines[0]
+    assert lines[0].count("val/score") == 1
     assert lines[0].split("  ")[-2].endswith(" rows/s")
     assert lines[1].startswith("epoch   2  loss ")
 

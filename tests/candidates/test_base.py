@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 import torch
 
-from recsys.candidates.base import Candidates, draw_uniform, log_absence, log_inclusion, merge, step_generator
+from recsys.candidates.base import Candidates, draw_uniform, log_absence, log_inclusion, merge, step_generator, trained_items
 from recsys.candidates.full import Full
 from recsys.candidates.hard import Hard
 from recsys.candidates.in_batch import InBatch
@@ -23,7 +23,7 @@ def make(name: str, seed: int = 0) -> Candidates:
     """A sampler by the name of its file."""
     if name == "hard":
         hard = Hard(COUNT, seed, num_uniform=2, num_queries=2, num_hard=1, refresh_every=10)
-        hard.refresh(torch.linspace(-1, 1, 21).view(7, 3).sin())
+        hard.refresh(torch.linspace(-1, 1, 21).view(7, 3).sin())  # item 6 scores highest for every query
         return hard
     return {
         "full": lambda: Full(COUNT, seed),
@@ -46,6 +46,16 @@ def test_items_are_distinct_ascending_and_never_padding(name):
         assert items[0] >= 1
         assert items[-1] <= 6
         assert (items.diff() > 0).all()
+
+
+@every_sampler
+def test_item_without_a_training_positive_is_never_a_candidate(name):
+    sampler = make(name)
+    seen = set()
+    for step in range(50):
+        seen |= set(sampler.sample(POSITIVES, step, QUERIES).items.tolist())
+    assert 6 not in seen
+    assert seen >= {1, 2, 5}  # it does not follow from finding nothing
 
 
 @every_sampler
@@ -103,19 +113,23 @@ def test_generator_of_another_rank_draws_other_numbers(monkeypatch):
 @pytest.mark.parametrize(("num", "num_items"), [(1, 1), (2, 5), (3, 5), (5, 5), (300, 1000)])
 def test_draw_uniform_gives_that_many_distinct_items(num, num_items):
     for seed in range(50):
-        drawn = draw_uniform(num, num_items, torch.Generator().manual_seed(seed))
-        assert len(set(drawn.tolist())) == num
-        assert min(drawn.tolist()) >= 1
-        assert max(drawn.tolist()) <= num_items
+        catalogue = 10 * torch.arange(1, num_items + 1)  # 10, 20, ...
+        drawn = draw_uniform(num, catalogue, torch.Generator().manual_seed(seed)).tolist()
+        assert len(set(drawn)) == num == len(drawn)
+        assert set(drawn) <= set(range(10, 10 * num_items + 1, 10))
 
 
 def test_draw_uniform_takes_every_pair_equally_often():
     # 2 of 5 items: 10 pairs, each in 1/10 of 5,000 draws; standard error sqrt(5000 * 0.1 * 0.9) = 21.2
     pairs = Counter()
     for seed in range(5000):
-        pairs[tuple(sorted(draw_uniform(2, 5, torch.Generator().manual_seed(seed)).tolist()))] += 1
-    assert len(pairs) == 10
+        pairs[tuple(sorted(draw_uniform(2, torch.tensor([1, 3, 4, 7, 9]), torch.Generator().manual_seed(seed)).tolist()))] += 1
+    assert set(pairs) == {(1, 3), (1, 4), (1, 7), (1, 9), (3, 4), (3, 7), (3, 9), (4, 7), (4, 9), (7, 9)}
     assert all(abs(times - 500) < 5 * 21.2 for times in pairs.values())
+
+
+def test_trained_items_are_those_with_a_training_positive():
+    assert trained_items(COUNT).tolist() == [1, 2, 3, 4, 5]
 
 
 def test_merge_keeps_each_item_once_and_drops_padding():

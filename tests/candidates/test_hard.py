@@ -39,6 +39,27 @@ def test_mines_items_of_negative_score_before_padding():
     assert sampled.items[sampled.log_q == 0].tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
+def test_never_mines_or_draws_items_without_a_training_positive():
+    # query +1 with positive 4: items 3 and 5 would be next, and are in no training row
+    count = torch.tensor([0, 1, 1, 0, 1, 0, 1, 1, 1])  # 6 items
+    sampler = Hard(count, 0, num_uniform=2, num_queries=1, num_hard=2, refresh_every=10)
+    sampler.refresh(torch.tensor([9.0, 1.0, 2.0, 3.0, 4.0, 5.0, -3.0, -2.0, -1.0])[:, None])
+    seen = {}
+    for step in range(30):
+        sampled = sampler.sample(torch.tensor([4]), step, torch.tensor([[1.0]]))
+        seen |= dict(zip(sampled.items.tolist(), sampled.log_q.exp().tolist()))
+    assert seen == pytest.approx({1: 1.0, 2: 1.0, 4: 1.0, 6: 2 / 6, 7: 2 / 6, 8: 2 / 6})
+
+
+def test_asks_for_no_more_than_the_training_catalogue_has():
+    count = torch.tensor([0, 1, 0, 0, 1, 0, 0, 0, 1])  # items 1, 4, 8
+    sampler = Hard(count, 0, num_uniform=100, num_queries=1, num_hard=7, refresh_every=10)
+    sampler.refresh(CATALOGUE)
+    sampled = sampler.sample(torch.tensor([4]), 0, torch.tensor([[1.0]]))
+    assert sampled.items.tolist() == [1, 4, 8]
+    assert sampled.log_q.tolist() == [0.0] * 3
+
+
 def test_catalogue_of_several_blocks_is_mined_exactly():
     generator = torch.Generator().manual_seed(0)
     catalogue, queries = torch.randn(301, 4, generator=generator), torch.randn(20, 4, generator=generator)

@@ -11,7 +11,7 @@ row  user  item  day  click  device          entity index: ann 1, bob 2, cid 3, 
  7   cid   a      7    0     phone
  8   ann   a      9    1     phone
  9   bob   d      9    1     web
-10   ann   d     12    1     phone
+10   ann   d     12    1     tablet
 11   dora  a     12    1     web
 12   bob   c     13    0     phone
 """
@@ -31,7 +31,7 @@ from recsys.source.base import Source, Tables
 ROWS = [
     *[("ann", "a", 1, 1, "phone"), ("ann", "b", 2, 0, "web"), ("ann", "b", 3, 1, "phone"), ("bob", "a", 2, 1, "web")],
     *[("bob", "c", 4, 1, "phone"), ("ann", "c", 5, 1, "phone"), ("bob", "b", 6, 1, "tablet"), ("cid", "a", 7, 0, "phone")],
-    *[("ann", "a", 9, 1, "phone"), ("bob", "d", 9, 1, "web"), ("ann", "d", 12, 1, "phone"), ("dora", "a", 12, 1, "web")],
+    *[("ann", "a", 9, 1, "phone"), ("bob", "d", 9, 1, "web"), ("ann", "d", 12, 1, "tablet"), ("dora", "a", 12, 1, "web")],
     ("bob", "c", 13, 0, "phone"),
 ]
 

@@ -35,7 +35,7 @@ def test_vocabularies_come_from_training_rows(store):
     # red: 3 + 2 rows (a) and 2 (c), 3 rows of new (a); blue is on d and e alone
     assert store.vocabulary("tags").to_list() == [None, None, "red", "new"]
     assert store.item_features["tags"].tolist() == [[0, 0], [2, 3], [0, 0], [2, 0], [1, 0], [2, 1]]
-    assert store.context_features["device"].tolist() == [2, 3, 2, 2, 2, 2, 3, 2, 4, 3, 2, 2, 3]
+    assert store.context_features["device"].tolist() == [2, 3, 2, 2, 2, 4, 3, 2, 4, 3, 2, 2, 3]
 
 
 def test_statistics_come_from_training_rows(store):

@@ -30,9 +30,9 @@ def test_temporal_counts_days_back_from_the_last_row():
 
 
 def test_temporal_dates_are_first_moments_in_utc():
-    time = [0, DAY_US - 1, DAY_US, 3 * DAY_US]
-    assignment = Temporal(val_start="1970-01-02", test_start="1970-01-03T00:00:00+00:00").assign(rows([1] * 4, time))
-    assert assignment.codes.tolist() == [0, 0, 1, 2]
+    time = [0, DAY_US - 1, DAY_US, 2 * DAY_US - 1, 2 * DAY_US]
+    assignment = Temporal(val_start="1970-01-02", test_start="1970-01-03T00:00:00+00:00").assign(rows([1] * 5, time))
+    assert assignment.codes.tolist() == [0, 0, 1, 1, 2]
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,11 @@ def test_quantile_boundaries_of_the_raw_value():
     assert statistics.boundaries == (2.0, 4.0, 6.0)
 
 
+def test_quantiles_weigh_by_training_rows():
+    # half of the 10 rows are reached within the six 1s
+    assert fit(Numeric("n", "item", quantiles=2), pl.Series([1, 2, 3]), np.array([6, 2, 2]))[0].boundaries == (1.0,)
+
+
 def test_equal_boundaries_are_one():
     assert fit(Numeric("n", "context", quantiles=4), pl.Series([0, 0, 0, 5]), None)[0].boundaries == (0.0,)
 

@@ -22,7 +22,7 @@ def test_rare_values_are_unknown():
 
 
 def test_rows_weigh_values_and_leave_out_what_stands_for_none():
-    known = Vocabulary.fit(pl.Series(["a", "b", "c", "b"]), rows=pl.Series([4, 2, 0, 3]), min_count=1)
+    known = Vocabulary.fit(pl.Series(["a", "b", "c", "b"]), rows=pl.Series([4, 2, 0, 3]), min_count=0)
     assert known.values.to_list() == [None, None, "b", "a"]
     assert known.counts.to_list() == [0, 0, 5, 4]
 

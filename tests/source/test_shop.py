@@ -111,6 +111,7 @@ def test_a_block_does_not_depend_on_those_before_it(world):
     first, again = world.impressions(1), world.impressions(1)
     world.impressions(0)
     assert all(np.array_equal(a, b) for a, b in zip(astuple(first), astuple(again)))
+    assert np.corrcoef(first.user, world.impressions(0).user)[0, 1] < 0.1  # 6,400 visits of independent users
     assert len(first.item) == 64_000  # what is in memory at once, however long the simulation
 
 
@@ -202,6 +203,7 @@ def test_taste_drifts(world):
     user = np.arange(50)
     first, soon, later = (world.users.own_taste(np.full(50, week), user) for week in (0, 1, 10))
     assert np.square(first - soon).sum() < 0.2 * np.square(first - later).sum()
+    assert np.square(later).sum() > 0.8 * np.square(first).sum()
 
 
 @pytest.fixture(scope="module")
@@ -236,6 +238,15 @@ def test_oracle_is_zero_for_items_that_have_not_arrived(shop, week):
     assert late.sum() > 50
     assert (first_half[:, late] == 0).all()
     assert (first_half[:, ~late] > 0).all()
+
+
+def test_oracle_is_zero_for_users_who_have_not_joined(shop):
+    users = shop.tables().users.collect()
+    scores = shop.oracle().scores(users["user_id"].to_numpy(), np.array([5_001]), WEEK_START - 21 * DAY, WEEK_START - 20 * DAY)[:, 0]
+    late = (users["joined"].dt.epoch("us") >= WEEK_START - 20 * DAY).to_numpy()
+    assert late.sum() > 50
+    assert (scores[late] == 0).all()
+    assert (scores[~late] > 0).all()
 
 
 def test_oracle_adds_up_over_time_and_takes_ids_in_any_order(shop, week):

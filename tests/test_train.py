@@ -94,3 +94,13 @@ def test_wandb_offline_changes_no_metric(home):
     assert done.returncode == 0, done.stderr
     assert list((home / "wandb_run" / "wandb").glob("offline-run-*/*.wandb"))
     assert (home / "wandb_run" / "metrics.json").read_text() == (home / "out" / "metrics.json").read_text()
+
+
+@pytest.mark.slow
+def test_sweep_runs_each_trial_in_a_directory_of_its_own(home):
+    done = program("train", "-m", "seed=0,1", *SMALL, cwd=home)
+    assert done.returncode == 0, done.stderr
+    runs = sorted((home / "outputs" / "retrieval" / "shop").glob("*/*/metrics.json"))
+    assert [run.parent.name for run in runs] == ["0", "1"]
+    assert runs[0].read_text() == (home / "out" / "metrics.json").read_text()
+    assert runs[1].read_text() != runs[0].read_text()

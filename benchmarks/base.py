@@ -1,0 +1,59 @@
+"""What targets share: their options, configs of the program, and the table they print."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from recsys.config import TrainConfig, typed
+from recsys.config.check import check_config
+from recsys.config.compose import checked
+
+CONF = Path(__file__).parent.parent / "conf"
+
+
+def options(target: str, about: str) -> argparse.ArgumentParser:
+    """A parser for the options of one target.
+
+    Args:
+        about: docstring of its module.
+    """
+    return argparse.ArgumentParser(
+        prog=f"python -m benchmarks {target}",
+        description=about,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def composed(*overrides: str) -> TrainConfig:
+    """The config that `python train.py <overrides>` would run with."""
+    texts = checked(CONF, "train", list(overrides), TrainConfig, multirun=False)
+    with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
+        plain = OmegaConf.to_container(compose("train", texts), resolve=True)
+    check_config(plain, TrainConfig, origin={})
+    return typed(plain, TrainConfig)
+
+
+def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str] = ()) -> None:
+    """Print a table; the first column names, the others hold figures.
+
+    Args:
+        notes: sentences below it, such as the goal.
+    """
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*row)
+    console = Console(highlight=False)
+    console.print(table)
+    for note in notes:
+        console.print(note, style="dim")
+    console.print()
+    sys.stdout.flush()

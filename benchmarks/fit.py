@@ -1,0 +1,62 @@
+"""What train.py does from the files to the last step, with a clock; nothing is evaluated or kept."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytorch_lightning import seed_everything
+
+from benchmarks.clock import StepClock, now
+from recsys.config import TrainConfig, build, schema_of
+from recsys.data.prepare import prepare
+from recsys.data.store import Store
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A finished training.
+
+    Attributes:
+        seconds: from the raw files to the last step, with preparing.
+        epochs: seconds of the phases of each epoch, as in `StepClock`.
+        store: what was trained on.
+        rows: training events of an epoch.
+    """
+
+    seconds: float
+    epochs: list[dict[str, float]]
+    store: Store
+    rows: int
+
+    @property
+    def epoch(self) -> dict[str, float]:
+        """The last epoch's phases; the first also warms up."""
+        return self.epochs[-1]
+
+
+def fit(config: TrainConfig, folder: Path) -> Fitted:
+    """Prepare, build and train.
+
+    Args:
+        folder: for whatever Lightning writes.
+    """
+    seed_everything(config.seed, workers=True, verbose=False)
+    started = now()
+    data = config.data
+    source, split = build(data.source), build(data.split)
+    store = prepare(source, schema_of(data), split, folder=data.store, bad_rows=data.bad_rows, max_unknown_share=data.max_unknown_share)
+    model = build(config.model)(schema=store.schema)
+    sequence_length = model.user_tower.max_len if model.user_tower.trains_every_position else 0
+    loader = build(config.loader)(store=store, seed=config.seed, sequence_length=sequence_length)
+    task = build(config.task)(
+        model=model,
+        candidates=build(config.candidates)(item_count=loader.catalogue.count, seed=config.seed),
+        loss=build(config.loss),
+        optimizer=build(config.optimizer),
+        scheduler=build(config.scheduler),
+        catalogue=loader.catalogue,
+        known=loader.known,
+    )
+    clock = StepClock()
+    trainer = build(config.trainer)(callbacks=[clock], logger=False, default_root_dir=folder, limit_val_batches=0)
+    trainer.fit(task, datamodule=loader)
+    return Fitted(now() - started, clock.epochs, store, int((store.event_split == 0).sum()))

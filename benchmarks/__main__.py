@@ -1,7 +1,7 @@
 """Speed of one part of the program, beside a peer or the limit of the machine it runs on.
 
-    python -m benchmarks                     all targets, each in a process of its own
-    python -m benchmarks serving --help      options of one
+python -m benchmarks                     all targets, each in a process of its own
+python -m benchmarks serving --help      options of one
 """
 
 import argparse
@@ -42,7 +42,9 @@ def main(arguments: list[str]) -> int:
 def targets() -> dict[str, str]:
     """{file that has a `main`: first line of its docstring}."""
     trees = {path.stem: ast.parse(path.read_text()) for path in sorted(Path(__file__).parent.glob("[!_]*.py"))}
-    with_main = (name for name, tree in trees.items() if any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in tree.body))
+    with_main = (
+        name for name, tree in trees.items() if any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in tree.body)
+    )
     return {name: ast.get_docstring(trees[name]).splitlines()[0] for name in with_main}
 
 

@@ -46,12 +46,13 @@ def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], note
     Args:
         notes: sentences below it, such as the goal.
     """
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number else "left")
     for row in rows:
         table.add_row(*row)
     console = Console(highlight=False)
+    console.print(title, style="bold")
     console.print(table)
     for note in notes:
         console.print(note, style="dim")

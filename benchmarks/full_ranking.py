@@ -42,7 +42,12 @@ def main(arguments: list[str]) -> None:
     rows = [
         ("matrix product alone", f"{product_s:.2f} s", "1.0", ""),
         (f"best {K} of each user, ties counted", f"{lists_s:.2f} s", f"{lists_s / product_s:.1f}", mebibytes(lists_peak - before)),
-        ("evaluation: these and all metrics", f"{evaluation_s:.2f} s", f"{evaluation_s / product_s:.1f}", mebibytes(evaluation_peak - before)),
+        (
+            "evaluation: these and all metrics",
+            f"{evaluation_s:.2f} s",
+            f"{evaluation_s / product_s:.1f}",
+            mebibytes(evaluation_peak - before),
+        ),
     ]
     title = f"Full ranking, {chosen.users:,} users x {chosen.items:,} items of {DIM} dimensions, {device.type}"
     notes = (

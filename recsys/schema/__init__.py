@@ -223,21 +223,37 @@ def _schema_faults(schema: Schema):
     columns = [feature.column for feature in schema.features]
     labels = [label.column for label in schema.labels]
     for column in sorted({column for column in columns if columns.count(column) > 1}):
-        yield Fault(f"feature '{column}' is declared {columns.count(column)} times", f"data.features, column '{column}'", "keep one of them")
+        yield Fault(
+            f"feature '{column}' is declared {columns.count(column)} times", f"data.features, column '{column}'", "keep one of them"
+        )
     for column in sorted({label for label in labels if labels.count(label) > 1}):
         yield Fault(f"label '{column}' is declared {labels.count(column)} times", f"data.labels, column '{column}'", "keep one of them")
     for column in sorted(set(columns) & set(labels)):
-        yield Fault(f"'{column}' is both a feature and a label", f"data.features, column '{column}'", "remove the feature: a label among the inputs leaks")
+        yield Fault(
+            f"'{column}' is both a feature and a label",
+            f"data.features, column '{column}'",
+            "remove the feature: a label among the inputs leaks",
+        )
     for label in schema.labels:
         if label.given is not None and label.given not in labels:
-            yield Fault(f"label '{label.column}' is given '{label.given}', which is no label{nearest(label.given, labels)}",
-                        f"data.labels, column '{label.column}'", f"use one of {labels}")
+            yield Fault(
+                f"label '{label.column}' is given '{label.given}', which is no label{nearest(label.given, labels)}",
+                f"data.labels, column '{label.column}'",
+                f"use one of {labels}",
+            )
     if schema.positive is not None and schema.positive not in labels:
-        yield Fault(f"positive '{schema.positive}' is no label{nearest(schema.positive, labels)}", "data.positive", f"use one of {labels}, or null")
+        yield Fault(
+            f"positive '{schema.positive}' is no label{nearest(schema.positive, labels)}", "data.positive", f"use one of {labels}, or null"
+        )
     categorical = [feature.column for feature in schema.features if isinstance(feature, Categorical) and feature.entity == "item"]
     for feature in schema.features:
         if isinstance(feature, History) and feature.of not in categorical:
-            yield Fault(f"history '{feature.column}' lists '{feature.of}', which is no item-side Categorical{nearest(feature.of, categorical)}",
-                        f"data.features, column '{feature.column}'", f"use one of {categorical}")
+            yield Fault(
+                f"history '{feature.column}' lists '{feature.of}', which is no item-side Categorical{nearest(feature.of, categorical)}",
+                f"data.features, column '{feature.column}'",
+                f"use one of {categorical}",
+            )
         if isinstance(feature, History) and feature.entity != "user":
-            yield Fault(f"history '{feature.column}' has entity '{feature.entity}'", f"data.features, column '{feature.column}'", "set entity: user")
+            yield Fault(
+                f"history '{feature.column}' has entity '{feature.entity}'", f"data.features, column '{feature.column}'", "set entity: user"
+            )

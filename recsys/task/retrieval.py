@@ -1,4 +1,4 @@
-"""Training a two-tower model to rank a user's next items first. B rows, L history length, Q queries, N candidates, V catalogue rows, D dim."""
+"""Training a two-tower model to rank a user's next items first. B rows, L history length, Q queries, N candidates, V catalogue, D dim."""
 
 from collections.abc import Callable
 

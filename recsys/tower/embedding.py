@@ -17,7 +17,9 @@ class EmbeddingTower(Tower):
         dim: D; parts of another width pass a linear layer without bias.
     """
 
-    def __init__(self, dropout: float, *, schema: Schema, features: tuple[Feature, ...], tables: nn.ModuleDict, dim: int, id_dropout: float):
+    def __init__(
+        self, dropout: float, *, schema: Schema, features: tuple[Feature, ...], tables: nn.ModuleDict, dim: int, id_dropout: float
+    ):
         super().__init__()
         self.encoder = Encoder(schema, features, tables, id_dropout=id_dropout)
         self.projections = nn.ModuleDict(

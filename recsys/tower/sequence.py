@@ -52,7 +52,9 @@ class SequenceTower(Tower):
         self.history_tables = nn.ModuleDict({feature.column: tables[schema.table(feature.column)] for feature in histories})
         widths = {table.embedding_dim for table in self.history_tables.values()}
         if widths != {dim}:
-            raise ValueError(f"the sequence tower needs embedding_dim equal to dim, got {sorted(widths)} and {dim}; set model.embedding_dim={dim}")
+            raise ValueError(
+                f"the sequence tower needs embedding_dim equal to dim, got {sorted(widths)} and {dim}; set model.embedding_dim={dim}"
+            )
         side = tuple(feature for feature in features if not isinstance(feature, History))
         self.encoder = Encoder(schema, side, tables, id_dropout=id_dropout) if side else None
         self.side = nn.Linear(self.encoder.out_dim, dim) if self.encoder else None

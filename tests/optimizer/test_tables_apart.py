@@ -21,7 +21,10 @@ class Model(nn.Module):
 
 def apart(model):
     return TablesApart(
-        partial(torch.optim.AdamW, lr=0.1), partial(torch.optim.AdamW, lr=0.2, weight_decay=0.0), partial(RowwiseAdagrad, lr=0.3), module=model
+        partial(torch.optim.AdamW, lr=0.1),
+        partial(torch.optim.AdamW, lr=0.2, weight_decay=0.0),
+        partial(RowwiseAdagrad, lr=0.3),
+        module=model,
     )
 
 
@@ -30,7 +33,10 @@ def test_each_part_gets_its_own_parameters_and_rate():
     optimizer = apart(model)
     assert [type(part).__name__ for part in optimizer.parts] == ["AdamW", "AdamW", "RowwiseAdagrad"]
     assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.2, 0.3]
-    assert [[p is q for q in (model.linear.weight, model.small.weight, model.large.weight)] for p in (group["params"][0] for group in optimizer.param_groups)] == [
+    assert [
+        [p is q for q in (model.linear.weight, model.small.weight, model.large.weight)]
+        for p in (group["params"][0] for group in optimizer.param_groups)
+    ] == [
         [True, False, False],
         [False, True, False],
         [False, False, True],
@@ -46,7 +52,9 @@ def test_one_step_moves_every_part_and_a_schedule_reaches_all():
     optimizer.step()
     schedule.step()
     assert all((old != new).any() for old, new in zip(before, model.parameters()))
-    assert [group["lr"] for part in optimizer.parts for group in part.param_groups] == pytest.approx([0.04, 0.08, 0.12])  # 2 of 5 warm-up steps
+    assert [group["lr"] for part in optimizer.parts for group in part.param_groups] == pytest.approx(
+        [0.04, 0.08, 0.12]
+    )  # 2 of 5 warm-up steps
 
 
 def test_restored_state_continues_exactly():

@@ -23,7 +23,12 @@ def test_every_fault_is_reported_at_once():
         Schema(
             "u",
             "i",
-            features=(Categorical("u", "user"), Categorical("u", "user"), Categorical("click", "context"), History("h", "context", of="itm")),
+            features=(
+                Categorical("u", "user"),
+                Categorical("u", "user"),
+                Categorical("click", "context"),
+                History("h", "context", of="itm"),
+            ),
             labels=(Label("click"), Label("order", given="clik")),
             positive="clck",
         )
@@ -37,7 +42,7 @@ def test_every_fault_is_reported_at_once():
 
 
 def test_unknown_column_names_the_nearest(schema):
-    with pytest.raises(KeyError, match="no feature 'itemid'; did you mean 'item_id'?"):
+    with pytest.raises(KeyError, match=r"no feature 'itemid'; did you mean 'item_id'\?"):
         schema.feature("itemid")
 
 

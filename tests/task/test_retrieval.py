@@ -17,9 +17,9 @@ from recsys.task.retrieval import Retrieval
 from recsys.tower.embedding import EmbeddingTower
 from recsys.tower.sequence import SequenceTower
 
-SCHEMA = Schema(
-    "u", "i", features=(Categorical("u", "user"), History("h", "user", of="i", max_len=3), Categorical("i", "item"))
-).fitted({"u": Statistics("int64", size=6), "i": Statistics("int64", size=6), "h": Statistics("int64", size=6)})
+SCHEMA = Schema("u", "i", features=(Categorical("u", "user"), History("h", "user", of="i", max_len=3), Categorical("i", "item"))).fitted(
+    {"u": Statistics("int64", size=6), "i": Statistics("int64", size=6), "h": Statistics("int64", size=6)}
+)
 CATALOGUE = Catalogue({"i": torch.tensor([0, 2, 3, 4, 5])}, torch.tensor([0, 1, 1, 1, 1]))  # items 1..4
 KNOWN = KnownItems(start=torch.tensor([0, 0, 2, 3]), item=torch.tensor([1, 2, 4]))  # user 1: 1 and 2, user 2: 4
 
@@ -69,7 +69,9 @@ def batch(item, user=(1, 2), history=((0, 0, 0), (0, 0, 0)), weight=(1.0, 1.0)):
 
 
 def trained(module, batches):
-    trainer = Trainer(accelerator="cpu", max_epochs=30, logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False)
+    trainer = Trainer(
+        accelerator="cpu", max_epochs=30, logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False
+    )
     trainer.fit(module, DataLoader(batches, batch_size=None))
     return trainer
 

@@ -6,7 +6,9 @@ from recsys.tower.mlp import MLPTower
 
 def tower(schema, hidden):
     features = schema.of("user")
-    return MLPTower(hidden, 0.0, schema=schema, features=features, tables=embedding_tables(schema, features, 4, sparse_from=99), dim=3, id_dropout=0.0)
+    return MLPTower(
+        hidden, 0.0, schema=schema, features=features, tables=embedding_tables(schema, features, 4, sparse_from=99), dim=3, id_dropout=0.0
+    )
 
 
 def test_one_vector_per_row(schema, user_features):

@@ -28,7 +28,11 @@ def test_every_position_equals_forward_on_each_prefix(tower, user_features):
 
 
 def test_padding_does_not_change_the_answer(tower, user_features):
-    short = {**user_features, "history": user_features["history"][:1, :2], **{c: user_features[c][:1] for c in ("user_id", "age", "signup")}}
+    short = {
+        **user_features,
+        "history": user_features["history"][:1, :2],
+        **{c: user_features[c][:1] for c in ("user_id", "age", "signup")},
+    }
     torch.testing.assert_close(tower(short), tower(user_features)[:1])
 
 
@@ -46,5 +50,5 @@ def test_empty_history_answers_from_side_features(tower, user_features):
 def test_a_schema_without_history_is_refused_with_the_remedy():
     schema = Schema("u", "i", features=(Categorical("u", "user"),)).fitted({"u": Statistics("int64", size=5)})
     tables = embedding_tables(schema, schema.features, 4, sparse_from=99)
-    with pytest.raises(ValueError, match="needs a History feature, got none; add one to data.features"):
+    with pytest.raises(ValueError, match=r"needs a History feature, got none; add one to data\.features"):
         SequenceTower(1, 1, 1, 0.0, schema=schema, features=schema.features, tables=tables, dim=4, id_dropout=0.0)

@@ -1,0 +1,130 @@
+"""Training speed on the work of two peers' scripts, and with --peers beside these, run before and after.
+
+tfrs    run_tfrs.py: MovieLens-1M's ids, embeddings of 64, layers 128-64, in-batch softmax over 4,096 rows
+rechub  run_rechub.py dssm: 4 ids and the mean of 50 ids for a user, 2 ids for an item, embeddings of 16, layers 256-128-64,
+        4,096 rows; the peer scores each user with one item, here with every item of the batch
+"""
+
+import math
+import os
+import re
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.base import composed, options, show
+from benchmarks.fit import fit
+from benchmarks.movielens_shaped import NUM_RATINGS, NUM_USERS, history_lengths, write_tables
+from recsys.errors import ConfigError, Fault
+
+HELD_OUT = 2
+"""Last ratings of each user, which are not trained on."""
+RECHUB_ROWS, RECHUB_USERS = 400_000, 1_000
+"""So few users that nearly every history has all its 50 items."""
+TFRS = (
+    "data.features=["
+    "{_target_:recsys.schema.Categorical,column:user_id,entity:user},"
+    "{_target_:recsys.schema.Categorical,column:movie_id,entity:item}]",
+    "model.user.hidden=[128]",
+    "model.item.hidden=[128]",
+    "model.embedding_dim=64",
+    "model.normalize=false",
+    "loss.temperature=1.0",
+)
+RECHUB = (
+    "data.features=["
+    "{_target_:recsys.schema.Categorical,column:user_id,entity:user},"
+    "{_target_:recsys.schema.Categorical,column:gender,entity:user},"
+    "{_target_:recsys.schema.Categorical,column:age,entity:user},"
+    "{_target_:recsys.schema.Categorical,column:occupation,entity:user},"
+    "{_target_:recsys.schema.History,column:history,entity:user,of:movie_id,max_len:50},"
+    "{_target_:recsys.schema.Categorical,column:movie_id,entity:item},"
+    "{_target_:recsys.schema.Categorical,column:year,entity:item}]",
+    "model.user.hidden=[256,128]",
+    "model.item.hidden=[256,128]",
+    "model.embedding_dim=16",
+    "loss.temperature=0.02",
+)
+BOTH = ("data=movielens", "candidates=in_batch", "model.dim=64", "model.id_dropout=0.0", "loader.batch_size=4096")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A script that prints "<number> rows/s", once or once per epoch.
+
+    Attributes:
+        python: interpreter that has what the script imports; None = the peer is not run.
+        command: the script, in the folder it is run from, and its arguments.
+        epochs: told to it as EPOCHS.
+    """
+
+    python: Path | None
+    folder: Path | None
+    command: tuple[str, ...]
+    epochs: int
+
+    def speed(self) -> float:
+        """Rows/s of its fastest epoch; NaN if it is not run.
+
+        Raises:
+            ConfigError: it failed, or printed no speed.
+        """
+        if self.python is None or self.folder is None:
+            return math.nan
+        environment = os.environ | {"EPOCHS": str(self.epochs)}
+        command = [str(self.python.absolute()), *self.command]
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
+        speeds = [float(number) for number in re.findall(r"([\d.]+) rows/s", done.stdout)]
+        if done.returncode or not speeds:
+            last = (done.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
+            raise ConfigError(Fault(f"the peer gave no speed: {last}", f"{self.folder}: {' '.join(command)}", "run it by hand to see why"))
+        return max(speeds)
+
+
+def main(arguments: list[str]) -> None:
+    """Train both, and the peers around each; the table."""
+    parser = options("training", __doc__)
+    parser.add_argument("--root", type=Path, help="folder of MovieLens-1M (default: random ratings of the same shape)")
+    parser.add_argument("--rows", type=int, default=NUM_RATINGS, help="random ratings; rechub has 400,000 of them (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=3, help="of tfrs and its peer; rechub has 1 (default: %(default)s)")
+    parser.add_argument("--peers", type=Path, help="folder of run_tfrs.py and run_rechub.py")
+    parser.add_argument("--tfrs-python", type=Path, help="interpreter that has tensorflow_recommenders")
+    parser.add_argument("--rechub-python", type=Path, help="interpreter that has torch_rechub")
+    parser.add_argument("overrides", nargs="*", help="of train.py, such as trainer=gpu loader.device_resident=true")
+    chosen = parser.parse_args(arguments)
+    generator = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as scratch:
+        tfrs, rechub = Path(scratch) / "tfrs", Path(scratch) / "rechub"
+        for folder in (tfrs, rechub):
+            folder.mkdir()
+        if chosen.root is None:
+            num_users = max(2, round(NUM_USERS * chosen.rows / NUM_RATINGS))
+            write_tables(tfrs, history_lengths(num_users, chosen.rows, generator), generator)
+        per_user = min(RECHUB_ROWS, chosen.rows) // RECHUB_USERS + HELD_OUT
+        write_tables(rechub, np.full(RECHUB_USERS, per_user), generator)
+
+        peer = Peer(chosen.tfrs_python, chosen.peers, ("run_tfrs.py",), chosen.epochs)
+        rows = [compared("tfrs", tfrs, [*TFRS, f"data.root={chosen.root or tfrs}", *chosen.overrides], peer)]
+        peer = Peer(chosen.rechub_python, chosen.peers, ("run_rechub.py", "dssm", str(rechub)), 1)
+        rows.append(compared("rechub", rechub, [*RECHUB, f"data.root={rechub}", *chosen.overrides], peer))
+    columns = ("", "rows/s", "from files", "peer before", "peer after", "from files / peer")
+    notes = (
+        "From files: with preparing, from the raw files to the last step. The peers' figures are of training alone.",
+        "Goal: at least 3 times the peer, from files.",
+    )
+    show("Training, batches of 4,096", columns, rows, notes)
+
+
+def compared(name: str, folder: Path, overrides: list[str], peer: Peer) -> tuple[str, ...]:
+    """A row of the table; the peer runs before and after, and its faster run counts."""
+    before = peer.speed()
+    config = composed(*BOTH, *overrides, f"data.store={folder}", f"trainer.max_epochs={peer.epochs}")
+    done = fit(config, folder)
+    after = peer.speed()
+    from_files = done.rows * peer.epochs / done.seconds
+    speeds = (done.rows / sum(done.epoch.values()), from_files, before, after)
+    ratio = "not run" if math.isnan(before) else f"{from_files / max(before, after):.2f}"
+    return (name, *(("" if math.isnan(speed) else f"{speed:,.0f}") for speed in speeds), ratio)

@@ -1,11 +1,14 @@
 # Each target sets up .venv by itself; python3 and make are all it takes.
 PYTHON ?= python3
 READY := .venv/.ready
+RUN := outputs/retrieval/shop/$(shell date +%Y-%m-%d_%H-%M-%S)
 
 .PHONY: train test lint bench setup
 
 train: $(READY)  ## simulate a shop, train, evaluate, export, print the result table
-	@.venv/bin/python train.py export=true
+	@.venv/bin/python train.py hydra.run.dir=$(RUN)
+	@.venv/bin/python export.py run=$(RUN)
+	@echo "run: $(RUN)"
 
 test: $(READY)  ## every test that needs no GPU and takes seconds
 	@.venv/bin/python -m pytest -q

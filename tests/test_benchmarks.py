@@ -1,0 +1,125 @@
+"""Every target of the benchmarks, tiny: what is measured is measured, and the table is filled."""
+
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from recsys.errors import ConfigError
+
+HOME = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    monkeypatch.syspath_prepend(HOME)
+
+
+@pytest.fixture
+def table(capsys):
+    """Runs a target and reads its table: {first cell of a row: numbers in the row}."""
+
+    def run(target, *arguments):
+        importlib.import_module(f"benchmarks.{target}").main([*map(str, arguments)])
+        lines = capsys.readouterr().out.splitlines()
+        first, last = next(at for at, line in enumerate(lines) if line.startswith("───")) + 1, len(lines)
+        cells = (re.split(r"\s{2,}", line.strip()) for line in lines[first:last] if line.strip())
+        return {
+            name: [float(number.replace(",", "")) for cell in others for number in re.findall(r"\d[\d,.]*", cell)]
+            for name, *others in cells
+        }
+
+    return run
+
+
+def test_help_lists_every_target():
+    done = subprocess.run([sys.executable, "-m", "benchmarks", "--help"], cwd=HOME, capture_output=True, text=True)
+    files = {path.stem for path in (HOME / "benchmarks").glob("*.py") if "\ndef main(" in path.read_text()} - {"__main__"}
+    listed = dict(re.findall(r"^  (\w+)  +(\S.*)$", done.stdout.partition("targets:")[2], re.MULTILINE))
+    assert set(listed) == files == {"machine", "prepare", "full_ranking", "sequence_epoch", "serving", "training"}
+
+
+def test_unknown_target_ends_with_2():
+    done = subprocess.run([sys.executable, "-m", "benchmarks", "trainning"], cwd=HOME, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "full_ranking" in done.stderr
+
+
+def test_machine(table, monkeypatch):
+    monkeypatch.setattr("benchmarks.machine.SECONDS", 0.01)
+    figures = table("machine", "--size", 64, "--device", "cpu")
+    assert len(figures) == 4
+    assert all(numbers[-1] > 0 for numbers in figures.values())
+
+
+def test_prepare(table, tmp_path):
+    figures = table("prepare", "--rows", 2000, "--folder", tmp_path)
+    seconds, rows_per_s, peak_gib = figures["prepared"]
+    assert rows_per_s == pytest.approx(2000 / seconds, rel=1)  # seconds are printed with one decimal
+    assert 0.05 < peak_gib < 4
+    assert figures["prepared / read"][0] > 1
+    assert [path.name.startswith("shop-") for path in tmp_path.iterdir()] == [True]  # the store is gone, the shop stays
+
+
+def test_full_ranking(table):
+    figures = table("full_ranking", "--users", 300, "--items", 500, "--known", 3000)
+    (product_s, one), (lists_s, ratio, _), (evaluation_s, _, _) = list(figures.values())[:3]
+    assert one == 1.0
+    assert ratio > 1
+    assert product_s <= lists_s <= evaluation_s
+
+
+def test_sequence_epoch(table, monkeypatch):
+    monkeypatch.setattr("benchmarks.machine.SECONDS", 0.01)
+    figures = table("sequence_epoch", "--rows", 600, "--epochs", 1, "data.features.4.max_len=40", "model.dim=8", "model.embedding_dim=8")
+    shares = [figures[phase][1] for phase in ("batch", "towers", "loss", "backward", "optimizer")]
+    assert sum(shares) == pytest.approx(100, abs=4)
+    assert min(figures["epoch"]) > 0
+    assert min(figures["epoch / limit"] + figures["limit of the loss"][:1]) > 0
+
+
+def test_serving(table):
+    figures = table("serving", "--items", 300, "--requests", 5)
+    items, graph_ms, graph_p99, ratio = figures["300"]
+    assert items > 0
+    assert 0 < graph_ms <= graph_p99
+    assert figures["torch"][2] == 1.0
+
+
+def test_training_beside_peers(table, tmp_path):
+    (tmp_path / "run_tfrs.py").write_text("import os; print('tfrs 0 100 rows/s'); print('tfrs 1', os.environ['EPOCHS'] + '00 rows/s')")
+    figures = table("training", "--rows", 2000, "--epochs", 2, "--peers", tmp_path, "--tfrs-python", sys.executable)
+    trained, from_files, before, after, ratio = figures["tfrs"]
+    assert (before, after) == (200, 200)
+    assert ratio == pytest.approx(from_files / 200, rel=0.02)
+    assert trained > from_files > 0
+    assert len(figures["rechub"]) == 2  # its peer was not run
+
+
+def test_peer_that_fails_is_named(tmp_path):
+    training = importlib.import_module("benchmarks.training")
+    (tmp_path / "run_tfrs.py").write_text("raise SystemExit('no module tensorflow')")
+    with pytest.raises(ConfigError, match="no module tensorflow"):
+        training.Peer(Path(sys.executable), tmp_path, ("run_tfrs.py",), 1).speed()
+
+
+def test_peak_memory_is_that_since_it_was_forgotten():
+    clock = importlib.import_module("benchmarks.clock")
+    torch.ones(64 << 20, dtype=torch.uint8)
+    clock.forget_peak()
+    before = clock.memory("VmHWM")
+    torch.ones(16 << 20, dtype=torch.uint8)
+    assert 12 << 20 < clock.memory("VmHWM") - before < 24 << 20
+
+
+def test_random_histories_are_as_long_as_movielens():
+    movielens_shaped = importlib.import_module("benchmarks.movielens_shaped")
+    lengths = movielens_shaped.history_lengths(6_040, 1_000_209, np.random.default_rng(0))
+    assert lengths.min() >= 20
+    assert lengths.sum() == pytest.approx(1_000_209, rel=0.001)
+    assert np.median(lengths) == pytest.approx(96, abs=5)  # of the published ratings

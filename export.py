@@ -31,6 +31,7 @@ def export(config: ExportConfig, folder: Path) -> None:
     trained = load_config(run / "config.yaml", TrainConfig)
     schema = Schema.load(run / "schema.json")
     store = Store.open(Path(json.loads((run / "data.json").read_text())["store"]))
+    store.check_sources()
     model = build(trained.model)(schema=schema)
     load_checkpoint(model, run / "checkpoints" / config.checkpoint)
     users = EvaluationUsers(store, "test")

@@ -16,6 +16,8 @@ from recsys.config.launch import launch
 from recsys.data.oracle import oracle_of_test
 from recsys.data.prepare import prepare
 from recsys.data.store import Store
+from recsys.errors import DataError
+from recsys.export.graph import reserved_name_faults
 from recsys.report.result import publish_result
 
 log = logging.getLogger(__name__)
@@ -40,8 +42,10 @@ def train(config: TrainConfig, run: Path) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # repeatable without it, and it writes every new tensor twice
 
     data = config.data
-    source, split = build(data.source), build(data.split)
-    store = prepare(source, schema_of(data), split, folder=data.store, bad_rows=data.bad_rows, max_unknown_share=data.max_unknown_share)
+    source, schema, split = build(data.source), schema_of(data), build(data.split)
+    if faults := reserved_name_faults(schema):
+        raise DataError(*faults)
+    store = prepare(source, schema, split, folder=data.store, bad_rows=data.bad_rows, max_unknown_share=data.max_unknown_share)
     record_data(store, run)
 
     model = build(config.model)(schema=store.schema)

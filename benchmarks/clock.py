@@ -1,14 +1,10 @@
-"""Seconds and bytes: the fastest of many calls, the phases of training, and the peak memory of a process (Linux)."""
+"""Seconds: the fastest of many calls, and the phases of training."""
 
-import re
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
-
-PROCESS = Path("/proc/self")
 
 
 def fastest(work: Callable[[], object], *, seconds: float) -> float:
@@ -28,19 +24,6 @@ def now() -> float:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()
-
-
-def memory(key: str) -> int:
-    """Bytes of this process: VmRSS = now, VmHWM = at most since the start or `forget_peak`.
-
-    Not `ru_maxrss`: a process inherits that of the one which started it.
-    """
-    return 1024 * int(re.search(rf"{key}:\s+(\d+) kB", (PROCESS / "status").read_text())[1])
-
-
-def forget_peak() -> None:
-    """VmHWM starts anew from what is in use."""
-    (PROCESS / "clear_refs").write_text("5")
 
 
 class StepClock(Callback):

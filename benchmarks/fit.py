@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from pytorch_lightning import seed_everything
 
 from benchmarks.clock import StepClock, now
@@ -40,6 +41,7 @@ def fit(config: TrainConfig, folder: Path) -> Fitted:
         folder: for whatever Lightning writes.
     """
     seed_everything(config.seed, workers=True, verbose=False)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # as in train.py: it would write every new tensor twice
     started = now()
     data = config.data
     source, split = build(data.source), build(data.split)

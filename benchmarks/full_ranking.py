@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from benchmarks.base import composed, options, show
-from benchmarks.clock import forget_peak, memory, now
+from benchmarks.clock import now
+from benchmarks.memory import forget_peak, memory
 from recsys.batch import Catalogue, UserBatch
 from recsys.callback.evaluation import CatalogueEvaluation
 from recsys.config import build

@@ -21,13 +21,14 @@ def write_tables(folder: Path, lengths: np.ndarray, generator: np.random.Generat
     """Write ratings, users and movies as parquet.
 
     Args:
-        lengths: [users] ratings of each user; movies are drawn by Zipf's law, and every movie occurs.
+        lengths: [users] ratings of each user. Movies are drawn by Zipf's law, and every movie occurs; there are fewer where they
+            would not be rated 10 times on average.
     """
     users = np.arange(1, len(lengths) + 1, dtype=np.int32)
-    share = 1 / np.arange(10, NUM_MOVIES + 10)
-    movies = generator.choice(NUM_MOVIES, size=lengths.sum(), p=share / share.sum()).astype(np.int32)
-    each = generator.permutation(len(movies))[:NUM_MOVIES]
-    movies[each] = generator.permutation(NUM_MOVIES)[: len(each)]
+    num_movies = min(NUM_MOVIES, int(lengths.sum()) // 10)
+    share = 1 / np.arange(10, num_movies + 10)
+    movies = generator.choice(num_movies, size=lengths.sum(), p=share / share.sum()).astype(np.int32)
+    movies[generator.permutation(len(movies))[:num_movies]] = np.arange(num_movies)
     position = np.arange(len(movies)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     ratings = {
         "user_id": np.repeat(users, lengths),
@@ -45,9 +46,9 @@ def write_tables(folder: Path, lengths: np.ndarray, generator: np.random.Generat
     }
     pl.DataFrame(people).write_parquet(folder / "users.parquet")
     films = {
-        "movie_id": np.arange(1, NUM_MOVIES + 1, dtype=np.int32),
-        "title": [f"Movie {number}" for number in range(1, NUM_MOVIES + 1)],
-        "genres": [[genre] for genre in generator.choice(GENRES, NUM_MOVIES)],
-        "year": generator.integers(1980, 1998, NUM_MOVIES, dtype=np.int16, endpoint=True),
+        "movie_id": np.arange(1, num_movies + 1, dtype=np.int32),
+        "title": [f"Movie {number}" for number in range(1, num_movies + 1)],
+        "genres": [[genre] for genre in generator.choice(GENRES, num_movies)],
+        "year": generator.integers(1980, 1998, num_movies, dtype=np.int16, endpoint=True),
     }
     pl.DataFrame(films).write_parquet(folder / "movies.parquet")

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.base import composed, options, show
-from benchmarks.clock import memory
+from benchmarks.memory import memory
 from recsys.config import DataConfig, build, schema_of
 from recsys.data.prepare import prepare
 

@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> None:
     rows = [
         ("epoch", f"{seconds:.2f} s", "", f"{done.rows / seconds:,.0f}"),
         *((f"  {phase}", f"{spent:.2f} s", f"{spent / seconds:.0%}", "") for phase, spent in done.epoch.items()),
-        ("limit of the loss", f"{limit_s:.2f} s", f"{limit_s / seconds:.0%}", f"{done.rows / limit_s:,.0f}"),
+        ("limit of the loss", f"{limit_s:.3g} s", f"{limit_s / seconds:.0%}", f"{done.rows / limit_s:,.0f}"),
         ("epoch / limit", f"{seconds / limit_s:.1f}", "", ""),
         ("loss / limit", f"{done.epoch['loss'] / limit_s:.1f}", "", ""),
     ]

@@ -33,7 +33,11 @@ class IdRule(Rule):
 
     def checks(self, dtypes: Dtypes) -> Iterator[Check]:
         column, dtype = pl.col(self.column), dtypes[self.column]
-        missing = column.is_null() | column.is_nan() if dtype.is_float() else column.is_null()
+        missing = column.is_null()
+        if dtype.is_float():
+            missing = missing | column.is_nan()
+        if dtype == pl.String:
+            missing = missing | (column == "")
         yield Check(self.column, "missing id", missing, f"drop the rows with filter(pl.col('{self.column}').is_not_null()), {ASIDE}")
         if dtype.is_signed_integer():
             remedy = f"give these rows their real id or drop them with filter(pl.col('{self.column}') >= 0), {ASIDE}"

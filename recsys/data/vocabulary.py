@@ -15,6 +15,8 @@ import polars as pl
 from recsys.errors import DataError, Fault
 from recsys.schema import FIRST_KNOWN, UNKNOWN
 
+MISSING_INTEGER = -(2**63)
+"""What a missing integer is in a served request, which has no null."""
 CHUNK_ROWS = 4_000_000
 """Rows looked up at once; bounds memory, changes nothing."""
 
@@ -75,11 +77,16 @@ class Vocabulary:
 
 
 def canonical(values: pl.Series) -> pl.Series:
-    """Categories as they are compared: integers and booleans as Int64, text of any kind as String; a DataError for other types."""
+    """Categories as they are compared: integers and booleans as Int64, text of any kind as String; a DataError for other types.
+
+    Empty text and the smallest integer are null: a served graph takes them for missing values, so training does too.
+    """
     if values.dtype.is_integer() or values.dtype == pl.Boolean:
-        return values.cast(pl.Int64)
+        whole = values.cast(pl.Int64)
+        return whole.set(whole == MISSING_INTEGER, None)
     if values.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Null):
-        return values.cast(pl.String)
+        text = values.cast(pl.String)
+        return text.set(text == "", None)
     raise DataError(
         Fault(f"type {values.dtype} is no category", f"column '{values.name}'", f"set data.source.types.{values.name} to int64 or string")
     )

@@ -142,3 +142,8 @@ def test_time_of_another_type_is_refused():
     assert "set data.source.types.time=datetime" in clock("datetime").type_remedy(pl.String())
     assert "set data.source.types.time=int64" in clock("s").type_remedy(pl.Float64())
     assert clock("datetime").type_remedy(pl.Date()) is None
+
+
+def test_empty_text_is_no_id():
+    rule = IdRule("user_id", "user id", "data.user", unique=False)
+    assert broken(rule, pl.DataFrame({"user_id": ["a", "", None]})) == {"missing id": [1, 2]}

@@ -83,6 +83,11 @@ def test_categories_become_int64_or_string(values, expected):
     assert canonical(values).to_list() == expected
 
 
+def test_what_a_served_request_calls_missing_is_missing_in_training():
+    assert canonical(pl.Series(["a", "", None])).to_list() == ["a", None, None]
+    assert canonical(pl.Series([7, -(2**63), None])).to_list() == [7, None, None]
+
+
 def test_other_types_are_no_categories():
     with pytest.raises(DataError, match=r"Float64 is no category[\s\S]*column 'price'[\s\S]*data.source.types.price"):
         canonical(pl.Series("price", [1.5]))

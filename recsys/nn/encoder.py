@@ -7,6 +7,7 @@ graph takes raw values and cannot differ from training.
 import torch
 from torch import Tensor, nn
 
+from recsys.nn.pooling import SumOfEmbeddings
 from recsys.schema import PAD, UNKNOWN, Categorical, Feature, History, MultiCategorical, Numeric, Schema, Timestamp, Vector
 
 HOUR_S, DAY_S = 3_600, 86_400
@@ -93,6 +94,8 @@ class _MeanEmbedded(nn.Module):
 
     def forward(self, index: Tensor) -> Tensor:
         count = (index != PAD).sum(1, keepdim=True).clamp(min=1)
+        if self.training and not self.table.sparse:
+            return SumOfEmbeddings.apply(self.table.weight, index) / count
         return self.table(index).sum(1) / count  # [B, L, D] -> [B, D]; padding rows are zero vectors
 
 

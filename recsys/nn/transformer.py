@@ -46,7 +46,7 @@ class Block(nn.Module):
         self.attention_norm = nn.LayerNorm(dim)
         self.attention = CausalAttention(dim, heads=heads)
         self.network_norm = nn.LayerNorm(dim)
-        self.network = nn.Sequential(nn.Linear(dim, expansion * dim), nn.GELU(), nn.Linear(expansion * dim, dim))
+        self.network = nn.Sequential(nn.Linear(dim, expansion * dim), nn.ReLU(), nn.Linear(expansion * dim, dim))
         self.dropout = Dropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ LEVELS = 256
 class Dropout(nn.Module):
     """Sets entries to zero with probability p in training and scales the others by 1 / (1 - p) (Srivastava et al., 2014).
 
-    torch draws a full random number for each entry, one after the other on a CPU: 40 % of a transformer's step. Here one 64-bit draw
+    torch draws a full random number for each entry, one after the other on a CPU. Here one 64-bit draw
     serves eight entries, with the probability rounded to 1/256 and the scale to match. On other devices it is torch's own dropout.
 
     Args:

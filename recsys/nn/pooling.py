@@ -13,7 +13,7 @@ class SumOfEmbeddings(torch.autograd.Function):
 
     `table(index).sum(1)` writes B x L x D numbers forwards and scatters as many backwards. Here neither exists: the gradient of a
     row of the table is the sum over the lists that hold it, which is the same operation on the transposed lists. Forward and backward
-    for [4096, 50] entries of D = 64 on a CPU: 10 ms instead of 80.
+    for [4096, 50] entries of D = 64 on a CPU: 7 ms instead of 71 on one thread.
     """
 
     @staticmethod
@@ -29,7 +29,7 @@ class SumOfEmbeddings(torch.autograd.Function):
         """[B, D] -> [V, D]; nothing for the padding row."""
         (index,) = ctx.saved_tensors
         entries = index.flatten()
-        order = entries.int().argsort(stable=True)  # int32: sorted by radix, 4 times as fast as int64
+        order = entries.int().argsort(stable=True)  # int32: twice as fast to sort as int64
         lists = order // index.shape[1]  # [B * L] list of each entry, by table row
         count = torch.bincount(entries, minlength=ctx.num_rows)
         summed = F.embedding_bag(lists, gradient.contiguous(), count.cumsum(0) - count, mode="sum")

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 class TablesApart(Optimizer):
     """Splits a module's parameters in three, because a rule that suits a matrix wastes memory traffic on a table.
 
-    1M x 64 table, batch 8,192, one CPU thread: dense Adam 168 ms a step, row-wise Adagrad about 9 ms.
+    1M x 64 table, batch 8,192, one CPU thread: fused AdamW 194 ms a step, row-wise Adagrad 5 ms.
 
     Args:
         dense: builds the optimizer of every parameter that is no embedding table.

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from recsys.errors import ConfigError, Fault
 from recsys.nn.dropout import Dropout
 from recsys.nn.encoder import Encoder
 from recsys.nn.transformer import Block
@@ -43,18 +44,21 @@ class SequenceTower(Tower):
         super().__init__()
         histories = [feature for feature in features if isinstance(feature, History)]
         if not histories:
-            raise ValueError("the sequence tower needs a History feature, got none; add one to data.features or set tower@model.user=mlp")
+            raise ConfigError(
+                Fault("the sequence tower needs a History feature, got none", "data.features", "add one, or set tower@model.user=mlp")
+            )
         lengths = {feature.max_len for feature in histories}
         if len(lengths) > 1:
-            raise ValueError(f"histories of one tower need one max_len, got {sorted(lengths)}; set the same max_len in data.features")
+            raise ConfigError(
+                Fault(f"histories of one tower need one max_len, got {sorted(lengths)}", "data.features", "set the same max_len")
+            )
         self.max_len = lengths.pop()
         self.history_columns = [feature.column for feature in histories]
         self.history_tables = nn.ModuleDict({feature.column: tables[schema.table(feature.column)] for feature in histories})
         widths = {table.embedding_dim for table in self.history_tables.values()}
         if widths != {dim}:
-            raise ValueError(
-                f"the sequence tower needs embedding_dim equal to dim, got {sorted(widths)} and {dim}; set model.embedding_dim={dim}"
-            )
+            fault = f"the sequence tower needs embedding_dim equal to dim, got {sorted(widths)} and {dim}"
+            raise ConfigError(Fault(fault, "model.embedding_dim", f"set model.embedding_dim={dim}"))
         side = tuple(feature for feature in features if not isinstance(feature, History))
         self.encoder = Encoder(schema, side, tables, id_dropout=id_dropout) if side else None
         self.side = nn.Linear(self.encoder.out_dim, dim) if self.encoder else None

@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from recsys.errors import ConfigError
 from recsys.nn.transformer import Block, CausalAttention
 
 
@@ -28,5 +29,5 @@ def test_a_token_never_sees_later_ones():
 
 
 def test_heads_that_do_not_divide_dim_are_refused():
-    with pytest.raises(ValueError, match="heads must divide dim, got dim 6 and heads 4"):
+    with pytest.raises(ConfigError, match="heads must divide dim, got dim 6 and heads 4"):
         CausalAttention(6, heads=4)

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from recsys.errors import ConfigError
 from recsys.nn.encoder import embedding_tables
 from recsys.schema import Categorical, Schema, Statistics
 from recsys.tower.sequence import SequenceTower
@@ -50,5 +51,5 @@ def test_empty_history_answers_from_side_features(tower, user_features):
 def test_a_schema_without_history_is_refused_with_the_remedy():
     schema = Schema("u", "i", features=(Categorical("u", "user"),)).fitted({"u": Statistics("int64", size=5)})
     tables = embedding_tables(schema, schema.features, 4, sparse_from=99)
-    with pytest.raises(ValueError, match=r"needs a History feature, got none; add one to data\.features"):
+    with pytest.raises(ConfigError, match=r"needs a History feature, got none[\s\S]*add one, or set tower@model\.user=mlp"):
         SequenceTower(1, 1, 1, 0.0, schema=schema, features=schema.features, tables=tables, dim=4, id_dropout=0.0)

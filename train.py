@@ -66,10 +66,12 @@ def train(config: TrainConfig, run: Path) -> None:
     trainer = build(config.trainer)(callbacks=list(callbacks.values()), logger=loggers, default_root_dir=run)
 
     trainer.fit(task, datamodule=loader)
-    load_checkpoint(model, run / "checkpoints" / "best")
+    best = load_checkpoint(model, run / "checkpoints" / "best")
     trainer.test(task, datamodule=loader, verbose=False)
 
-    rank_zero_only(publish_result)(callbacks["evaluation"].results, run, name=config.model["_target_"].split(".")[-2])
+    evaluation = callbacks["evaluation"]
+    results = evaluation.results | best["metrics"]  # validation as the tested weights had it
+    rank_zero_only(publish_result)(results, run, name=config.model["_target_"].split(".")[-2], notes=evaluation.notes)
 
 
 @rank_zero_only

@@ -45,6 +45,7 @@ def test_run_leaves_what_it_promises(home):
     assert [line["epoch"] for line in logged if "val/recall@20" in line] == [0, 1]
     best = json.loads((run / "checkpoints" / "best" / "checkpoint.json").read_text())
     assert best["value"] == pytest.approx(max(line["val/recall@20"] for line in logged if "val/recall@20" in line))
+    assert metrics["val/recall@20"] == best["value"]  # of the tested weights, not of the last ones
     assert Path(json.loads((run / "data.json").read_text())["store"]).is_dir()
     assert "The model by groups" in (run / "train.log").read_text()
 

@@ -54,7 +54,9 @@ class Checkpoints(Callback):
 
     def _publish(self, trainer: Trainer, model: nn.Module, value: float) -> None:
         folder = checkpoints_folder(trainer)
-        about = {"step": trainer.global_step, "epoch": trainer.current_epoch, "monitor": self.monitor}
+        logged = {key: float(metric) for key, metric in sorted(trainer.callback_metrics.items()) if key.startswith("val/")}
+        metrics = {key: metric if math.isfinite(metric) else None for key, metric in logged.items()}
+        about = {"step": trainer.global_step, "epoch": trainer.current_epoch, "monitor": self.monitor, "metrics": metrics}
         written = write_checkpoint(model, folder, about={**about, "value": value if math.isfinite(value) else None})
         point(folder / "last", written)
         if math.isfinite(value) and (self.best is None or (value > self.best if self.mode == "max" else value < self.best)):
@@ -118,7 +120,7 @@ def load_checkpoint(model: nn.Module, folder: Path) -> dict:
     Args:
         folder: a checkpoint, such as `<run>/checkpoints/best`.
     Returns:
-        What `checkpoint.json` says: step, epoch, monitor, value, sha256.
+        What `checkpoint.json` says: step, epoch, monitor, value, metrics (of validation, None where not finite), sha256.
     Raises:
         ConfigError: there is no such checkpoint.
         IntegrityError: the weights are not those that were written, or belong to another model.

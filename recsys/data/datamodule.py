@@ -68,8 +68,7 @@ class DataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """An epoch of this process's share of every batch, from the step on that training has reached."""
         rows: Rows = Sequences(self.store, self.sequence_length) if self.sequence_length else PositiveRows(self.store)
-        sizes = None if rows.sizes is None else rows.sizes.cpu().numpy()
-        order = Order(len(rows), self.batch_size, seed=self.seed, sizes=sizes, world_size=self._world_size, rank=self._rank)
+        order = Order(len(rows), self.batch_size, seed=self.seed, world_size=self._world_size, rank=self._rank)
         steps = TrainingSteps(rows, order)
         sampler = StepSampler(len(steps), self._steps_taken)
         return DataLoader(

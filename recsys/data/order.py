@@ -4,8 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-POOL = 32
-"""Batches whose rows are sorted by size together: many enough to save padding, few enough that an epoch's batches always differ."""
+from recsys.errors import ConfigError, Fault
 
 
 class Order:
@@ -17,7 +16,6 @@ class Order:
         num_rows: rows of an epoch.
         batch_size: rows of a step over all ranks together; a multiple of world_size.
         seed: of the shuffles; the epoch is the second half of the key (Philox: Salmon et al., SC 2011).
-        sizes: [num_rows] of rows that differ in length; rows of similar size then share a batch, which saves most of the padding.
         world_size, rank: this process takes every world_size-th row of a batch, from its rank on.
 
     Example:
@@ -26,16 +24,13 @@ class Order:
         (3, [0, 1, 2, 3, 4])
     """
 
-    def __init__(self, num_rows: int, batch_size: int, *, seed: int, sizes: np.ndarray | None = None, world_size: int = 1, rank: int = 0):
+    def __init__(self, num_rows: int, batch_size: int, *, seed: int, world_size: int = 1, rank: int = 0):
         if batch_size < 1 or batch_size % world_size:
-            raise ValueError(
-                f"a batch is shared by all processes, got batch_size {batch_size} for {world_size}; "
-                f"set loader.batch_size to a multiple of {world_size}"
-            )
+            fault = f"the processes share a batch, got batch_size {batch_size} for {world_size}"
+            raise ConfigError(Fault(fault, "loader.batch_size", f"choose a multiple of {world_size}"))
         self.num_rows = num_rows
         self.batch_size = batch_size
         self.seed = seed
-        self.sizes = sizes
         self.world_size = world_size
         self.rank = rank
         self.steps_per_epoch = -(-num_rows // batch_size)
@@ -61,14 +56,5 @@ class Order:
         """[num_rows] int64; the last epoch asked for is kept, since steps are asked for in order."""
         if self._shuffled[0] != epoch:
             generator = np.random.Generator(np.random.Philox(key=[self.seed, epoch]))
-            shuffled = generator.permutation(self.num_rows)
-            self._shuffled = (epoch, shuffled if self.sizes is None else self._grouped(shuffled, generator))
+            self._shuffled = (epoch, generator.permutation(self.num_rows))
         return self._shuffled[1]
-
-    def _grouped(self, shuffled: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """The same rows [num_rows], ordered by size within every POOL batches, and those batches shuffled; the last, unfilled one stays."""
-        pool = np.arange(self.num_rows) // (POOL * self.batch_size)
-        rows = shuffled[np.lexsort((self.sizes[shuffled], pool))]
-        full = self.num_rows // self.batch_size
-        batches = rows[: full * self.batch_size].reshape(full, self.batch_size)
-        return np.concatenate([batches[generator.permutation(full)].ravel(), rows[full * self.batch_size :]])

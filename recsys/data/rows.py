@@ -19,9 +19,6 @@ SPLITS = {"val": 1, "test": 2}
 class Rows(ABC):
     """Training rows, addressed by their number."""
 
-    sizes: Tensor | None = None
-    """[len] int64, where rows differ in length; batches then hold rows of similar size."""
-
     @abstractmethod
     def __len__(self) -> int:
         """How many there are."""
@@ -83,7 +80,6 @@ class Sequences(Rows):
         from_end = windows[self.user] - 1 - (torch.arange(len(self.user), device=users.device) - first_window)  # 0 = a user's last window
         self.stop = store.event_start[self.user] + count[self.user] - from_end * length
         self.start = torch.maximum(self.stop - length, store.event_start[self.user])
-        self.sizes = self.stop - self.start
 
     def __len__(self) -> int:
         return len(self.user)

@@ -1,4 +1,4 @@
-"""Two towers whose vectors meet in a dot product. B rows, L history length, D dim."""
+"""Two towers whose vectors meet in a dot product. B rows, L history length, Q positions, D dim."""
 
 from collections.abc import Callable
 
@@ -55,7 +55,7 @@ class TwoTower(nn.Module):
         return self._in_space(self.user_tower(features))
 
     def users_at_every_position(self, features: dict[str, Tensor]) -> Tensor:
-        """User features with windows of a sequence -> [B, L, D]; position t has seen the first t items."""
+        """User features with windows of a sequence -> [Q, D]; see `Tower.every_position`."""
         return self._in_space(self.user_tower.every_position(features))
 
     def items(self, features: dict[str, Tensor]) -> Tensor:

@@ -1,11 +1,11 @@
-"""Causal transformer blocks, pre-norm. B rows, T tokens, D dim, H heads."""
+"""Causal transformer blocks, pre-norm. B sequences, T tokens of one, M of all, D dim, H heads."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recsys.errors import ConfigError, Fault
 from recsys.nn.dropout import Dropout
+from recsys.nn.ragged import Ragged
 
 
 class CausalAttention(nn.Module):
@@ -24,21 +24,15 @@ class CausalAttention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """[B, T, D] -> [B, T, D]."""
-        heads = self.qkv(tokens).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # [3, B, H, T, D/H]
-        if heads.device.type == "cpu":
-            mixed = _in_float32(heads)
-        else:
-            mixed = F.scaled_dot_product_attention(heads[0], heads[1], heads[2], is_causal=True)
-        return self.out(mixed.transpose(1, 2).flatten(2))
+    def forward(self, tokens: Tensor, ragged: Ragged | None = None) -> Tensor:
+        """[B, T, D] -> [B, T, D], or [M, D] -> [M, D] for sequences that lie end to end."""
+        projected = self.qkv(tokens)
+        return self.out(self._mix(projected) if ragged is None else ragged.grouped(projected, self._mix))
 
-
-def _in_float32(heads: Tensor) -> Tensor:
-    """Attention of [3, B, H, T, D/H] in float32: the CPU's fused kernel is twice as slow backwards in bfloat16."""
-    with torch.autocast("cpu", enabled=False):
-        query, key, value = heads.float()
-        return F.scaled_dot_product_attention(query, key, value, is_causal=True)
+    def _mix(self, projected: Tensor) -> Tensor:
+        """Queries, keys and values [B, T, 3 D] -> [B, T, D]."""
+        query, key, value = projected.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind()  # each [B, H, T, D/H]
+        return F.scaled_dot_product_attention(query, key, value, is_causal=True).transpose(1, 2).flatten(2)
 
 
 class Block(nn.Module):
@@ -52,7 +46,7 @@ class Block(nn.Module):
         self.network = nn.Sequential(nn.Linear(dim, expansion * dim), nn.ReLU(), nn.Linear(expansion * dim, dim))
         self.dropout = Dropout(dropout)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """[B, T, D] -> [B, T, D]."""
-        tokens = tokens + self.dropout(self.attention(self.attention_norm(tokens)))
+    def forward(self, tokens: Tensor, ragged: Ragged | None = None) -> Tensor:
+        """[B, T, D] -> [B, T, D], or [M, D] -> [M, D] for sequences that lie end to end."""
+        tokens = tokens + self.dropout(self.attention(self.attention_norm(tokens), ragged))
         return tokens + self.dropout(self.network(self.network_norm(tokens)))

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from recsys.errors import ConfigError, Fault
+
 
 class RowwiseAdagrad(Optimizer):
     """Updates only the rows that a step touched, with one squared-gradient sum per row.
@@ -23,7 +25,7 @@ class RowwiseAdagrad(Optimizer):
 
     def __init__(self, params: Iterable[Tensor], lr: float = 0.05, eps: float = 1e-8):
         if lr <= 0 or eps <= 0:
-            raise ValueError(f"lr and eps must be above 0, got {lr} and {eps}; set optimizer.sparse_tables.lr")
+            raise ConfigError(Fault(f"lr is {lr} and eps is {eps}", "optimizer.sparse_tables", "choose numbers above 0"))
         super().__init__(params, {"lr": lr, "eps": eps})
 
     @torch.no_grad()

@@ -1,27 +1,34 @@
 """The end of a run: its final metrics on disk, its table on the terminal and in the log."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from recsys.report.table import result_table
 
 LOG_WIDTH = 100
 
 
-def publish_result(metrics: Mapping[str, float], run: Path, *, name: str) -> None:
+def publish_result(metrics: Mapping[str, float], run: Path, *, name: str, notes: Sequence[str]) -> None:
     """Write metrics.json, and show the table; the last line printed is `run: <path>`.
 
     Args:
         metrics: flat, as `result_table` reads them.
         run: the run directory.
         name: what the model is called.
+        notes: lines to show under the table, such as why a baseline is missing.
     """
     (run / "metrics.json").write_text(json.dumps(dict(metrics), indent=2) + "\n")
     table = result_table(metrics, name)
     with (run / "train.log").open("a") as file:
-        Console(file=file, width=LOG_WIDTH).print(table)
-    Console().print(table)
+        _show(Console(file=file, width=LOG_WIDTH), table, notes)
+    _show(Console(), table, notes)
     print(f"run: {run}")
+
+
+def _show(console: Console, table: RenderableType, notes: Sequence[str]) -> None:
+    console.print(table)
+    for note in notes:
+        console.print(note, highlight=False)

@@ -81,9 +81,8 @@ class Retrieval(LightningModule):
         if not self.model.user_tower.trains_every_position:
             return self.model.users(batch.features), batch.item, batch.user, batch.weight
         real = batch.item != PAD  # [B, L]
-        queries = self.model.users_at_every_position(batch.features)[real]
         users = batch.user[:, None].expand_as(real)[real]
-        return queries, batch.item[real], users, batch.weight[:, None].expand_as(real)[real]
+        return self.model.users_at_every_position(batch.features), batch.item[real], users, batch.weight[:, None].expand_as(real)[real]
 
     def validation_step(self, batch: UserBatch, batch_idx: int) -> Tensor:
         """[B, D] vectors of the users to answer; `CatalogueEvaluation` ranks the catalogue for them."""

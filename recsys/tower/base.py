@@ -1,4 +1,4 @@
-"""A tower turns the features of a user or an item into one vector. B rows, L history length, D dim."""
+"""A tower turns the features of a user or an item into one vector. B rows, L history length, Q positions, D dim."""
 
 from abc import ABC, abstractmethod
 
@@ -16,5 +16,8 @@ class Tower(nn.Module, ABC):
         """[B, D] vectors of the rows of `features` ({column: [B] or [B, L]})."""
 
     def every_position(self, features: dict[str, Tensor]) -> Tensor:
-        """[B, L, D]: the vector at position t has seen only the first t entries of the history."""
+        """[Q, D] vectors at every position that holds an entry of the history, row after row.
+
+        That at position t has seen only the first t entries: what stands at t can be its positive.
+        """
         raise NotImplementedError(f"{type(self).__name__} has one vector per row; use tower@model.user=sequence for sequences")

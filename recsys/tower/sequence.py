@@ -1,11 +1,13 @@
-"""A causal transformer over the user's history. B rows, L history length, T = L + 1 tokens, D dim."""
+"""A causal transformer over the user's history. B rows, L history length, T = L + 1 tokens, Q positions of all rows, D dim."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recsys.errors import ConfigError, Fault
 from recsys.nn.dropout import Dropout
 from recsys.nn.encoder import Encoder
+from recsys.nn.ragged import Ragged
 from recsys.nn.transformer import Block
 from recsys.schema import PAD, Feature, History, Schema
 from recsys.tower.base import Tower
@@ -70,24 +72,35 @@ class SequenceTower(Tower):
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
         """{column: [B] or [B, L]} -> [B, D], having seen the whole history."""
-        length = (features[self.history_columns[0]] != PAD).sum(1)  # [B]
-        states = self._states(features, drop_last=0)  # [B, L + 1, D]
+        histories = [features[column] for column in self.history_columns]
+        items = sum(table(index) for table, index in zip(self.history_tables.values(), histories))  # [B, L, D]
+        tokens = torch.cat([self._starts(features)[:, None], items], dim=1)  # [B, L + 1, D]
+        states = self._states(tokens + self.positions[: tokens.shape[1]])
+        length = (histories[0] != PAD).sum(1)  # [B]
         return states.gather(1, length[:, None, None].expand(-1, 1, states.shape[2])).squeeze(1)
 
     def every_position(self, features: dict[str, Tensor]) -> Tensor:
-        """{column: [B] or [B, L]} -> [B, L, D]: position t has seen the first t items of the history."""
-        return self._states(features, drop_last=1)
+        """{column: [B] or [B, L]} -> [Q, D]; see `Tower.every_position`."""
+        histories = [features[column] for column in self.history_columns]
+        real = histories[0] != PAD  # [B, L]
+        position = real.nonzero()[:, 1]  # [Q]
+        seen = [F.pad(index, (1, -1))[real] for index in histories]  # each [Q], the item before; PAD at position 0
+        items = sum(table(index) for table, index in zip(self.history_tables.values(), seen))  # [Q, D]
+        first = (position == 0).nonzero().squeeze(1)
+        tokens = (items + F.embedding(position, self.positions)).index_add(0, first, self._starts(features)[real[:, 0]])
+        length = real.sum(1)
+        return self._states(tokens, Ragged(length[length > 0]))
 
-    def _states(self, features: dict[str, Tensor], drop_last: int) -> Tensor:
-        items = 0
-        for column in self.history_columns:
-            index = features[column]
-            items = items + self.history_tables[column](index[:, : index.shape[1] - drop_last])  # [B, L, D]
-        start = self.start.expand(items.shape[0], -1)
-        if self.encoder is not None:
-            start = start + self.side(self.encoder(features))
-        tokens = torch.cat([start[:, None], items], dim=1)  # [B, T, D]
-        tokens = self.dropout(tokens + self.positions[: tokens.shape[1]])
-        for block in self.blocks:
-            tokens = block(tokens)
-        return self.norm(tokens)
+    def _starts(self, features: dict[str, Tensor]) -> Tensor:
+        """[B, D] token 0 of each row, without its position."""
+        if self.encoder is None:
+            return self.start.expand(len(features[self.history_columns[0]]), -1)
+        return self.start + self.side(self.encoder(features))
+
+    def _states(self, tokens: Tensor, ragged: Ragged | None = None) -> Tensor:
+        # float32 on a CPU, whose small products and fused attention take up to twice as long in bfloat16
+        with torch.autocast("cpu", enabled=False):
+            tokens = self.dropout(tokens.to(self.start.dtype))
+            for block in self.blocks:
+                tokens = block(tokens, ragged)
+            return self.norm(tokens)

@@ -31,7 +31,7 @@ def about(tmp_path, name):
 def test_best_follows_the_metric_and_last_the_run(fit, tmp_path, mode, scores, best_epoch):
     fit(Checkpoints("val/score", mode), scores=scores)
     assert about(tmp_path, "best")["epoch"] == best_epoch
-    assert about(tmp_path, "best")["value"] == pytest.approx(scores[best_epoch])
+    assert about(tmp_path, "best")["value"] == about(tmp_path, "best")["metrics"]["val/score"] == pytest.approx(scores[best_epoch])
     assert about(tmp_path, "last")["epoch"] == len(scores) - 1
     assert about(tmp_path, "last")["step"] == 2 * len(scores)
 

@@ -1,5 +1,7 @@
 """The chunked softmax against torch's dense cross-entropy. 37 queries, 11 candidates, 5 dimensions."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -33,12 +35,12 @@ def fused(users: torch.Tensor, items: torch.Tensor, *, chunk_rows: int | None = 
     )
 
 
-def dense(users: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
+def dense(users: torch.Tensor, items: torch.Tensor, *, at_most: float = math.inf) -> torch.Tensor:
     scores = users @ items.T / 0.7
     at = POSITIVE_AT[:, None]
     logits = (scores - LOG_Q).scatter(1, at, scores.gather(1, at))
     logits = logits.index_put((KNOWN[0], KNOWN[1]), torch.tensor(-torch.inf))
-    losses = F.cross_entropy(logits, POSITIVE_AT, reduction="none")
+    losses = F.cross_entropy(logits, POSITIVE_AT, reduction="none").clamp(max=at_most)
     return (losses * WEIGHT).sum() / WEIGHT.sum()
 
 
@@ -73,9 +75,12 @@ def test_bfloat16_vectors_get_bfloat16_gradients():
 
 
 def test_large_scores_neither_overflow_nor_vanish():
-    # scores of some 10,000 overflow exp in float32; dense cross-entropy is exact there
-    users, items = 100 * USERS, 100 * ITEMS
-    assert fused(users, items).item() == pytest.approx(dense(users, items).item(), rel=1e-5)
+    # scores of some 10,000 overflow exp in float32, and most positives have no probability left there
+    users, items = (100 * USERS).requires_grad_(), (100 * ITEMS).requires_grad_()
+    value = fused(users, items)
+    assert value.item() == pytest.approx(dense(users, items, at_most=-math.log(torch.finfo(torch.float32).tiny)).item(), rel=1e-5)
+    for got, want in zip(torch.autograd.grad(value, (users, items)), torch.autograd.grad(dense(users, items), (users, items))):
+        torch.testing.assert_close(got, want, atol=1e-4, rtol=1e-5)
 
 
 def test_value_without_gradients_is_the_same():
@@ -103,10 +108,23 @@ class Results(TorchDispatchMode):
 
 
 def test_never_holds_a_matrix_of_queries_by_candidates():
-    # the largest tensor is the users' 37 x 5, or a chunk's 10 x 11; all logits would be 37 x 11 = 407
+    users, items = torch.randn(200, 5), torch.randn(100, 5)
     with Results() as results:
-        with_gradients(fused, chunk_rows=10)
-    assert results.largest == 185
+        fused_softmax(
+            users.requires_grad_(),
+            items,
+            torch.arange(200) % 100,
+            temperature=1.0,
+            log_q=torch.zeros(100),
+            positive_log_q=torch.zeros(200),
+            known=None,
+            weight=torch.ones(200),
+            exponent=1.0,
+            positive_competes=True,
+            chunk_rows=10,
+        )
+    # 200 users, filled up to 224, of 5 dimensions and 8 for their bias; all logits would be 200 x 100
+    assert results.largest == 224 * 13
 
 
 def test_products_are_in_bfloat16_under_autocast_alone():

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from recsys.errors import ConfigError
 from recsys.nn.dropout import Dropout
 
 
@@ -35,5 +36,5 @@ def test_gradient_flows_through_kept_entries_only():
 
 
 def test_a_probability_of_one_is_refused():
-    with pytest.raises(ValueError, match=r"dropout must be in \[0, 1\), got 1.0"):
+    with pytest.raises(ConfigError, match=r"dropout is 1\.0"):
         Dropout(1.0)

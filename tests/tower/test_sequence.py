@@ -18,14 +18,28 @@ def tower(schema):
 
 
 def test_every_position_equals_forward_on_each_prefix(tower, user_features):
+    history = user_features["history"]
     everywhere = tower.every_position(user_features)
-    assert everywhere.shape == (3, 3, 4)
-    for seen in range(3):
-        prefix = user_features["history"].clone()
+    assert len(everywhere) == (history != 0).sum()
+    for vector, (row, seen) in zip(everywhere, (history != 0).nonzero()):
+        prefix = history.clone()
         prefix[:, seen:] = 0
-        expected = tower({**user_features, "history": prefix})
-        rows = (user_features["history"] != 0).sum(1) >= seen
-        torch.testing.assert_close(everywhere[rows, seen], expected[rows])
+        torch.testing.assert_close(vector, tower({**user_features, "history": prefix})[row])
+
+
+def test_every_position_has_the_gradient_of_forward_on_each_prefix(tower, user_features):
+    history = user_features["history"]
+    wanted = torch.randn(int((history != 0).sum()), 4)
+    (tower.every_position(user_features) * wanted).sum().backward()
+    got = {name: parameter.grad.clone() for name, parameter in tower.named_parameters() if parameter.grad is not None}
+    tower.zero_grad()
+    for vector, (row, seen) in zip(wanted, (history != 0).nonzero()):
+        prefix = history.clone()
+        prefix[:, seen:] = 0
+        (tower({**user_features, "history": prefix})[row] * vector).sum().backward()
+    assert {"positions", "start"} <= got.keys()
+    for name, gradient in got.items():
+        torch.testing.assert_close(gradient, tower.get_parameter(name).grad, atol=1e-5, rtol=1e-4, msg=name)
 
 
 def test_padding_does_not_change_the_answer(tower, user_features):

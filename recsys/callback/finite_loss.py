@@ -4,7 +4,7 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from recsys.errors import ConfigError, Fault, NumericsError
+from recsys.errors import Fault, NumericsError
 
 NEVER = torch.iinfo(torch.int64).max
 
@@ -20,7 +20,7 @@ class FiniteLoss(Callback):
 
     def __init__(self, every_n_steps: int):
         if every_n_steps < 1:
-            raise ConfigError(Fault(f"every_n_steps is {every_n_steps}", "callbacks.finite_loss.every_n_steps", "choose at least 1"))
+            raise ValueError(f"every_n_steps must be at least 1, got {every_n_steps}; set callbacks.finite_loss.every_n_steps")
         self.every_n_steps = every_n_steps
         self.first: Tensor | None = None
 

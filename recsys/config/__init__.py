@@ -6,6 +6,8 @@ A node is a mapping with `_target_` (a class or function) and its keyword argume
 
 import functools
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -157,17 +159,32 @@ def build(node: Any) -> Any:
     if "_target_" not in node:
         return {key: build(value) for key, value in node.items()}
     arguments = {key: build(value) for key, value in node.items() if key not in ("_target_", "_partial_")}
-    try:
+    with _refusals(node["_target_"]):
         target = locate(node["_target_"])
         kinds = {name: parameter.annotation for name, parameter in signature(target).parameters.items()}
         arguments = {key: convert(value, kinds[key]) if key in kinds else value for key, value in arguments.items()}
         if node.get("_partial_"):
-            return functools.partial(target, **arguments)
+            return _Partial(target, **arguments)
         return target(**arguments)
+
+
+class _Partial(functools.partial):
+    """Refuses like a target that is built at once."""
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        with _refusals(f"{self.func.__module__}.{self.func.__qualname__}"):
+            return super().__call__(*args, **kwargs)
+
+
+@contextmanager
+def _refusals(target: str) -> Iterator[None]:
+    """What a target says about its arguments, as a ConfigError."""
+    try:
+        yield
     except RecsysError:
         raise
     except (TypeError, ValueError) as error:
-        raise ConfigError(Fault(str(error), f"the config of {node['_target_']}", "change the key that the message names")) from error
+        raise ConfigError(Fault(str(error), f"the config of {target}", "change the key that the message names")) from error
 
 
 def signature(target: Any) -> inspect.Signature:

@@ -2,6 +2,7 @@ import functools
 from pathlib import Path
 
 import pytest
+import torch
 
 from recsys.config import DataConfig, build, schema_of, typed
 from recsys.errors import ConfigError
@@ -38,6 +39,12 @@ def test_build_refuses_a_hostile_target():
 def test_refusal_of_a_constructor_becomes_a_config_error():
     with pytest.raises(ConfigError, match="every_n_steps must be at least 1, got 0"):
         build({"_target_": "recsys.callback.finite_loss.FiniteLoss", "every_n_steps": 0})
+
+
+def test_refusal_of_a_constructor_that_is_called_later_becomes_a_config_error():
+    optimizer = build({"_target_": "torch.optim.AdamW", "_partial_": True, "lr": -1.0})
+    with pytest.raises(ConfigError, match=r"Invalid learning rate: -1\.0[\s\S]*the config of torch\.optim\.adamw\.AdamW"):
+        optimizer([torch.zeros(1, requires_grad=True)])
 
 
 def test_typed_config_and_its_schema():

@@ -13,12 +13,14 @@ from recsys.callback.checkpoint import load_checkpoint
 from recsys.callback.metrics_log import MetricsLog
 from recsys.config import TrainConfig, build, save_config, schema_of
 from recsys.config.launch import launch
+from recsys.data.datamodule import DataModule
 from recsys.data.oracle import oracle_of_test
 from recsys.data.prepare import prepare
 from recsys.data.store import Store
 from recsys.errors import DataError
 from recsys.export.graph import reserved_name_faults
 from recsys.report.result import publish_result
+from recsys.task.retrieval import Retrieval
 
 log = logging.getLogger(__name__)
 EXAMPLES = (
@@ -48,6 +50,23 @@ def train(config: TrainConfig, run: Path) -> None:
     store = prepare(source, schema, split, folder=data.store, bad_rows=data.bad_rows, max_unknown_share=data.max_unknown_share)
     record_data(store, run)
 
+    task, loader = assembled(config, store)
+    callbacks = build(config.callbacks)
+    callbacks["evaluation"].oracle = oracle_of_test(source, store)
+    loggers = [MetricsLog(run / "metrics.jsonl"), *(logger(save_dir=run) for logger in build(config.logger).values())]
+    trainer = build(config.trainer)(callbacks=list(callbacks.values()), logger=loggers, default_root_dir=run)
+
+    trainer.fit(task, datamodule=loader)
+    best = load_checkpoint(task.model, run / "checkpoints" / "best")
+    trainer.test(task, datamodule=loader, verbose=False)
+
+    evaluation = callbacks["evaluation"]
+    results = evaluation.results | best["metrics"]  # validation as the tested weights had it
+    rank_zero_only(publish_result)(results, run, name=config.model["_target_"].split(".")[-2], notes=evaluation.notes)
+
+
+def assembled(config: TrainConfig, store: Store) -> tuple[Retrieval, DataModule]:
+    """What is trained, and what feeds it."""
     model = build(config.model)(schema=store.schema)
     sequence_length = model.user_tower.max_len if model.user_tower.trains_every_position else 0
     loader = build(config.loader)(store=store, seed=config.seed, sequence_length=sequence_length)
@@ -60,18 +79,7 @@ def train(config: TrainConfig, run: Path) -> None:
         catalogue=loader.catalogue,
         known=loader.known,
     )
-    callbacks = build(config.callbacks)
-    callbacks["evaluation"].oracle = oracle_of_test(source, store)
-    loggers = [MetricsLog(run / "metrics.jsonl"), *(logger(save_dir=run) for logger in build(config.logger).values())]
-    trainer = build(config.trainer)(callbacks=list(callbacks.values()), logger=loggers, default_root_dir=run)
-
-    trainer.fit(task, datamodule=loader)
-    best = load_checkpoint(model, run / "checkpoints" / "best")
-    trainer.test(task, datamodule=loader, verbose=False)
-
-    evaluation = callbacks["evaluation"]
-    results = evaluation.results | best["metrics"]  # validation as the tested weights had it
-    rank_zero_only(publish_result)(results, run, name=config.model["_target_"].split(".")[-2], notes=evaluation.notes)
+    return task, loader
 
 
 @rank_zero_only

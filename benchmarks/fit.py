@@ -10,6 +10,7 @@ from benchmarks.clock import StepClock, now
 from recsys.config import TrainConfig, build, schema_of
 from recsys.data.prepare import prepare
 from recsys.data.store import Store
+from train import assembled
 
 
 @dataclass(frozen=True)
@@ -46,18 +47,7 @@ def fit(config: TrainConfig, folder: Path) -> Fitted:
     data = config.data
     source, split = build(data.source), build(data.split)
     store = prepare(source, schema_of(data), split, folder=data.store, bad_rows=data.bad_rows, max_unknown_share=data.max_unknown_share)
-    model = build(config.model)(schema=store.schema)
-    sequence_length = model.user_tower.max_len if model.user_tower.trains_every_position else 0
-    loader = build(config.loader)(store=store, seed=config.seed, sequence_length=sequence_length)
-    task = build(config.task)(
-        model=model,
-        candidates=build(config.candidates)(item_count=loader.catalogue.count, seed=config.seed),
-        loss=build(config.loss),
-        optimizer=build(config.optimizer),
-        scheduler=build(config.scheduler),
-        catalogue=loader.catalogue,
-        known=loader.known,
-    )
+    task, loader = assembled(config, store)
     clock = StepClock()
     trainer = build(config.trainer)(callbacks=[clock], logger=False, default_root_dir=folder, limit_val_batches=0)
     trainer.fit(task, datamodule=loader)

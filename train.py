@@ -9,18 +9,17 @@ from pytorch_lightning import seed_everything
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
+from recsys.assemble import assembled
 from recsys.callback.checkpoint import load_checkpoint
 from recsys.callback.metrics_log import MetricsLog
 from recsys.config import TrainConfig, build, save_config, schema_of
 from recsys.config.launch import launch
-from recsys.data.datamodule import DataModule
 from recsys.data.oracle import oracle_of_test
 from recsys.data.prepare import prepare
 from recsys.data.store import Store
 from recsys.errors import DataError
 from recsys.export.graph import reserved_name_faults
 from recsys.report.result import publish_result
-from recsys.task.retrieval import Retrieval
 
 log = logging.getLogger(__name__)
 EXAMPLES = (
@@ -63,23 +62,6 @@ def train(config: TrainConfig, run: Path) -> None:
     evaluation = callbacks["evaluation"]
     results = evaluation.results | best["metrics"]  # validation as the tested weights had it
     rank_zero_only(publish_result)(results, run, name=config.model["_target_"].split(".")[-2], notes=evaluation.notes)
-
-
-def assembled(config: TrainConfig, store: Store) -> tuple[Retrieval, DataModule]:
-    """What is trained, and what feeds it."""
-    model = build(config.model)(schema=store.schema)
-    sequence_length = model.user_tower.max_len if model.user_tower.trains_every_position else 0
-    loader = build(config.loader)(store=store, seed=config.seed, sequence_length=sequence_length)
-    task = build(config.task)(
-        model=model,
-        candidates=build(config.candidates)(item_count=loader.catalogue.count, seed=config.seed),
-        loss=build(config.loss),
-        optimizer=build(config.optimizer),
-        scheduler=build(config.scheduler),
-        catalogue=loader.catalogue,
-        known=loader.known,
-    )
-    return task, loader
 
 
 @rank_zero_only

@@ -7,10 +7,10 @@ import torch
 from pytorch_lightning import seed_everything
 
 from benchmarks.clock import StepClock, now
+from recsys.assemble import assembled
 from recsys.config import TrainConfig, build, schema_of
 from recsys.data.prepare import prepare
 from recsys.data.store import Store
-from train import assembled
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> None:
         config = composed("experiment=movielens", *places, f"trainer.max_epochs={chosen.epochs}", *chosen.overrides)
         done = fit(config, Path(scratch))
         length = next(feature.max_len for feature in done.store.schema.features if feature.column == "history")
-        num_windows = len(Sequences(done.store, length))
+        num_windows = len(Sequences(done.store, length + 1))
         num_items = int((done.store.item_count > 0).sum())
     device = torch.device("cuda" if config.trainer["accelerator"] == "gpu" else "cpu")
     scores = done.rows * num_items  # of every position with every item

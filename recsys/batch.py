@@ -35,6 +35,8 @@ class Batch(_OnDevice):
         weight: [B] float32; 0 for rows that only fill up a last batch.
         user: [B] int64 user entity index.
         item: [B] int64 item entity index of the row, or [B, L] for windows of a user's sequence, padded with 0 on the right.
+        seen: [B, L] int64, how many of the window's events are from before the moment of each: what a query for it may know. None
+            where that is the event's position, since no two are of the same moment.
     """
 
     features: dict[str, Tensor]
@@ -42,6 +44,7 @@ class Batch(_OnDevice):
     weight: Tensor
     user: Tensor
     item: Tensor
+    seen: Tensor | None = None
 
 
 @dataclass(frozen=True)

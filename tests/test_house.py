@@ -39,6 +39,7 @@ IMPORTS = {
     "metric": {"errors"},
     "optimizer": {"errors"},
     "baseline": {"metric", "errors"},
+    "assemble": {"config", "data", "task"},
     "task": {"model", "candidates", "loss", "metric", "batch", "schema", "errors"},
     "callback": {"batch", "metric", "baseline", "schema", "errors"},
     "report": {"metric", "errors"},

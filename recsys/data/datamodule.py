@@ -25,12 +25,12 @@ class DataModule(LightningDataModule):
 
     Args:
         store: the prepared data.
-        batch_size: rows of a step (windows, with `sequence_length`) over all processes together.
+        batch_size: rows of a step (windows, with `window`) over all processes together.
         eval_batch_size: users of an evaluation step of one process.
         num_workers: processes that make training batches ahead; 0 = made when asked for. Evaluation has none: its batches cost less to
             make than to hand over.
         seed: of the order of rows.
-        sequence_length: 0 trains on single events; above, on windows of this many events of a user, for a tower with `every_position`.
+        window: 0 trains on single events; above, on windows of this many events of a user, for a tower with `every_position`.
         device_resident: keep the whole store on the accelerator and make batches there, without workers; nothing changes on a CPU.
         slice_columns: categorical item columns of at most 20 values to report by; user columns of that kind always are.
     """
@@ -43,7 +43,7 @@ class DataModule(LightningDataModule):
         eval_batch_size: int,
         num_workers: int,
         seed: int,
-        sequence_length: int = 0,
+        window: int = 0,
         device_resident: bool = False,
         slice_columns: Sequence[str] = (),
     ):
@@ -54,7 +54,7 @@ class DataModule(LightningDataModule):
         self.eval_batch_size = eval_batch_size
         self.num_workers = num_workers
         self.seed = seed
-        self.sequence_length = sequence_length
+        self.window = window
         self.device_resident = device_resident
         self.slice_columns = tuple(slice_columns)
 
@@ -67,7 +67,7 @@ class DataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """An epoch of this process's share of every batch, from the step on that training has reached."""
-        rows: Rows = Sequences(self.store, self.sequence_length) if self.sequence_length else PositiveRows(self.store)
+        rows: Rows = Sequences(self.store, self.window) if self.window else PositiveRows(self.store)
         order = Order(len(rows), self.batch_size, seed=self.seed, world_size=self._world_size, rank=self._rank)
         steps = TrainingSteps(rows, order)
         sampler = StepSampler(len(steps), self._steps_taken)

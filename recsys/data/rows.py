@@ -59,7 +59,8 @@ class PositiveRows(Rows):
 class Sequences(Rows):
     """Windows of each user's training events, cut from the end backwards: every training event is in exactly one.
 
-    A window's history is the window itself, right padded: what stands before position t is what a causal tower sees there. Context
+    A window's history is the window itself, right padded: what stands before position t is what a causal tower sees there, and `seen`
+    says how much of that is from before the event's moment. Context
     features are those of the window's first event, which every later position may know.
 
     Args:
@@ -80,6 +81,10 @@ class Sequences(Rows):
         from_end = windows[self.user] - 1 - (torch.arange(len(self.user), device=users.device) - first_window)  # 0 = a user's last window
         self.stop = store.event_start[self.user] + count[self.user] - from_end * length
         self.start = torch.maximum(self.stop - length, store.event_start[self.user])
+        seen = store.history_stop[store.event_row].long()  # [E] number of the first event of the same moment
+        event = torch.arange(len(seen), device=seen.device)
+        simultaneous = ((seen != event) & (store.event_split[event] == 0)).any()
+        self.seen = _after_padding(seen) if simultaneous else None
 
     def __len__(self) -> int:
         return len(self.user)
@@ -96,7 +101,8 @@ class Sequences(Rows):
             **self.histories.before(start, stop, length=length),
             **_gathered(store, "context", store.event_row[start]),
         }
-        return Batch(features, {}, torch.ones(len(user), device=user.device), user, items)
+        seen = None if self.seen is None else (_window(self.seen, start, stop, length) - start[:, None]).clamp_(min=0)
+        return Batch(features, {}, torch.ones(len(user), device=user.device), user, items, seen)
 
 
 class EvaluationUsers:

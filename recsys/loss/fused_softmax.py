@@ -71,7 +71,7 @@ def fused_softmax(
     if chunk_rows is None:
         chunk_bytes = CPU_CHUNK_BYTES if device == "cpu" else DEVICE_CHUNK_BYTES
         chunk_rows = max(MIN_CHUNK_ROWS, chunk_bytes // (matmul_dtype.itemsize * _aligned(len(items))) // ALIGNMENT * ALIGNMENT)
-    rule = _Rule(exponent, positive_competes, matmul_dtype, min(chunk_rows, len(users)))
+    rule = _Rule(exponent, positive_competes, matmul_dtype, min(chunk_rows, _aligned(len(users))))
     scaled = users.to(dtype) / temperature
     share = normalized(weight.to(dtype))
     with torch.autocast(device, enabled=False):
@@ -88,7 +88,7 @@ class _FusedSoftmax(torch.autograd.Function):
         weighted = (users * factor).to(rule.matmul_dtype)
         users_and_bias, items_and_bias = _with_bias(users.to(rule.matmul_dtype), items_m, log_q)
         positive = (users * items[positive_at]).sum(1) - positive_log_q  # [Q]
-        probabilities = items_m.new_empty(min(rule.chunk_rows, len(users)), width)
+        probabilities = items_m.new_empty(rule.chunk_rows, width)
         chance = torch.empty_like(positive)  # of the positive
         log_sum = torch.empty_like(positive)
         grad_users, grad_items = torch.empty_like(users), items.new_zeros(width, items.shape[1])

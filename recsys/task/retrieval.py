@@ -55,10 +55,18 @@ class Retrieval(LightningModule):
         self.known = known
 
     def on_fit_start(self) -> None:
-        """The catalogue follows the model to its device."""
-        self.catalogue, self.known = self.catalogue.to(self.device), self.known.to(self.device)
+        """Dropout differs between processes; the catalogue follows the model to its device."""
+        torch.manual_seed(torch.initial_seed() + self.global_rank)
+        self._move_catalogue()
 
-    on_validation_start = on_test_start = on_fit_start
+    def on_validation_start(self) -> None:
+        """The catalogue follows the model to its device."""
+        self._move_catalogue()
+
+    on_test_start = on_validation_start
+
+    def _move_catalogue(self) -> None:
+        self.catalogue, self.known = self.catalogue.to(self.device), self.known.to(self.device)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Gives mining candidates the current item vectors."""
@@ -74,15 +82,25 @@ class Retrieval(LightningModule):
         known = self.known.columns(users, sampled.items, sampled.positive_at) if self.mask_known else None
         loss = self.loss(queries, items, sampled.positive_at, log_q=sampled.log_q, known=known, weight=weight)
         self.log("train/loss", loss, batch_size=len(batch.weight))
-        return loss
+        return loss * self._share(weight.sum())
+
+    def _share(self, weight: Tensor) -> Tensor | float:
+        """What makes the processes' mean of gradients one over all queries, whatever the weight that each of them holds."""
+        if self.trainer.world_size == 1:
+            return 1.0
+        return weight * self.trainer.world_size / self.trainer.strategy.reduce(weight.clone(), reduce_op="sum").clamp(min=1e-30)
 
     def _queries(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """[Q, D] query vectors and the [Q] positives, users and weights that belong to them."""
-        if not self.model.user_tower.trains_every_position:
+        if not self.model.user_tower.window:
             return self.model.users(batch.features), batch.item, batch.user, batch.weight
         real = batch.item != PAD  # [B, L]
+        queries = self.model.users_at_every_position(batch.features)
+        if batch.seen is not None:
+            length = real.sum(1)
+            queries = queries[((length.cumsum(0) - length)[:, None] + batch.seen)[real]]
         users = batch.user[:, None].expand_as(real)[real]
-        return self.model.users_at_every_position(batch.features), batch.item[real], users, batch.weight[:, None].expand_as(real)[real]
+        return queries, batch.item[real], users, batch.weight[:, None].expand_as(real)[real]
 
     def validation_step(self, batch: UserBatch, batch_idx: int) -> Tensor:
         """[B, D] vectors of the users to answer; `CatalogueEvaluation` ranks the catalogue for them."""

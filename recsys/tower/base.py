@@ -8,8 +8,8 @@ from torch import Tensor, nn
 class Tower(nn.Module, ABC):
     """Features in, vectors out; no loss, no normalisation (the model decides on that)."""
 
-    trains_every_position = False
-    """True when training feeds windows of whole sequences and calls `every_position`."""
+    window = 0
+    """Events of a user in a training window, for a tower with `every_position`; 0 trains on single events."""
 
     @abstractmethod
     def forward(self, features: dict[str, Tensor]) -> Tensor:

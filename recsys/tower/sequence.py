@@ -28,8 +28,6 @@ class SequenceTower(Tower):
         dim: D; must equal the embedding dim.
     """
 
-    trains_every_position = True
-
     def __init__(
         self,
         blocks: int,
@@ -54,7 +52,8 @@ class SequenceTower(Tower):
             raise ConfigError(
                 Fault(f"histories of one tower need one max_len, got {sorted(lengths)}", "data.features", "set the same max_len")
             )
-        self.max_len = lengths.pop()
+        max_len = lengths.pop()
+        self.window = max_len + 1  # the last event is the positive of the query that has seen max_len
         self.history_columns = [feature.column for feature in histories]
         self.history_tables = nn.ModuleDict({feature.column: tables[schema.table(feature.column)] for feature in histories})
         widths = {table.embedding_dim for table in self.history_tables.values()}
@@ -65,7 +64,7 @@ class SequenceTower(Tower):
         self.encoder = Encoder(schema, side, tables, id_dropout=id_dropout) if side else None
         self.side = nn.Linear(self.encoder.out_dim, dim) if self.encoder else None
         self.start = nn.Parameter(torch.zeros(dim))
-        self.positions = nn.Parameter(torch.randn(self.max_len + 1, dim) * 0.02)
+        self.positions = nn.Parameter(torch.randn(max_len + 1, dim) * 0.02)
         self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(Block(dim, heads=heads, expansion=expansion, dropout=dropout) for _ in range(blocks))
         self.norm = nn.LayerNorm(dim)

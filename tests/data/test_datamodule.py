@@ -97,8 +97,8 @@ def test_processes_share_rows_and_users(store):
     assert users == [[1], [4]]
 
 
-def test_sequence_length_trains_on_windows(store):
-    (batch,) = data(store, batch_size=4, sequence_length=2).train_dataloader()
+def test_trains_on_windows_where_asked(store):
+    (batch,) = data(store, batch_size=4, window=2).train_dataloader()
     assert sorted(batch.item.tolist()) == [[1, 0], [1, 0], [2, 3], [3, 2]]
 
 

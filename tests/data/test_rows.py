@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -55,6 +57,16 @@ def test_windows_are_cut_from_the_end_and_hold_every_training_event_once(store):
     assert batch.user.tolist() == [1, 1, 2, 2]
     assert batch.item.tolist() == [[1, 0], [2, 3], [1, 0], [3, 2]]
     assert batch.features["history"].tolist() == [[2, 0], [3, 4], [2, 0], [4, 3]]
+
+
+def test_a_window_says_what_came_strictly_before_where_events_share_a_moment(store):
+    assert everything(Sequences(store, 2)).seen is None
+    # ann's b and c, events 1 and 2, now at one moment
+    shared = store.history_stop.clone()
+    shared[store.event_row[2]] = 1
+    rows = Sequences(replace(store, history_stop=shared), 2)
+    assert everything(rows).seen[:2].tolist() == [[0, 0], [0, 0]]  # c may not know b
+    assert everything(Sequences(replace(store, history_stop=shared), 3)).seen[0].tolist() == [0, 1, 1]
 
 
 def test_a_window_takes_its_context_from_its_first_event(store):

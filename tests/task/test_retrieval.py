@@ -1,3 +1,8 @@
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -68,10 +73,30 @@ def batch(item, user=(1, 2), history=((0, 0, 0), (0, 0, 0)), weight=(1.0, 1.0)):
     return Batch(features, {}, torch.tensor(weight), torch.tensor(user), torch.tensor(item))
 
 
-def trained(module, batches):
-    trainer = Trainer(
-        accelerator="cpu", max_epochs=30, logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False
-    )
+PARTS = (
+    batch(item=(1, 2), weight=(0.5, 0.0)),
+    batch(item=(3, 4, 1), user=(1, 2, 1), history=((0, 0, 0),) * 3, weight=(1.0, 1.0, 1.0)),
+)
+"""A step's rows in two processes."""
+
+
+def joined(first, second):
+    features = {column: torch.cat([values, second.features[column]]) for column, values in first.features.items()}
+    rest = (torch.cat([getattr(first, name), getattr(second, name)]) for name in ("weight", "user", "item"))
+    return Batch(features, {}, *rest)
+
+
+def fitted_on(batch, **settings):
+    """A module after SGD on one batch of each process; SGD, since Adam would hide a factor."""
+    module = task(loss=SampledSoftmax(0.1, False, min_temperature=0.01, max_temperature=1.0, positive_is_sampled=False))
+    module.build_optimizer = lambda module: torch.optim.SGD(module.parameters(), lr=0.1)
+    trained(module, [batch], **settings)
+    return module
+
+
+def trained(module, batches, **settings):
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    trainer = Trainer(accelerator="cpu", max_epochs=30, **quiet, **settings)
     trainer.fit(module, DataLoader(batches, batch_size=None))
     return trainer
 
@@ -102,6 +127,38 @@ def test_a_window_gives_one_query_per_real_position():
     assert seen["weight"].tolist() == [1.0, 1.0, 0.5]
 
 
+def test_a_query_has_not_seen_events_of_its_own_moment():
+    module = task(loss=Recorder(), user=partial(SequenceTower, 1, 1, 1, 0.0))
+    windows = batch(item=((1, 3, 0), (4, 2, 1)), history=((2, 4, 0), (5, 3, 2)))
+    trained(module, [replace(windows, seen=torch.tensor([[0, 0, 0], [0, 1, 1]]))])
+    users = module.loss.seen["users"]  # of both windows end to end
+    assert torch.equal(users[1], users[0])
+    assert torch.equal(users[4], users[3])
+    assert not torch.equal(users[3], users[2])
+
+
+def test_processes_with_differing_weights_train_like_one(tmp_path):
+    """In the first process a fill-up row and a row that weighs little, in the second three full rows."""
+    module = fitted_on(joined(*PARTS))
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        shared = {
+            **os.environ,
+            "MASTER_ADDR": "localhost",
+            "MASTER_PORT": str(free.getsockname()[1]),
+            "WORLD_SIZE": "2",
+            "OMP_NUM_THREADS": "1",
+        }
+    processes = [
+        subprocess.Popen([sys.executable, __file__, tmp_path / f"{rank}.pt"], env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)})
+        for rank in (0, 1)
+    ]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    for rank in (0, 1):
+        for name, weights in torch.load(tmp_path / f"{rank}.pt").items():
+            torch.testing.assert_close(weights, module.model.state_dict()[name], atol=1e-5, rtol=1e-4)
+
+
 def test_mining_candidates_see_the_current_items_at_their_interval():
     candidates = Refreshed()
     module = task(loss=Recorder(), candidates=candidates)
@@ -127,3 +184,9 @@ def test_item_vectors_do_not_depend_on_the_chunk(monkeypatch):
     monkeypatch.setattr("recsys.task.retrieval.CATALOGUE_CHUNK", 3)
     assert torch.equal(module.item_vectors(), whole)
     assert whole[1:].norm(dim=1).tolist() == pytest.approx([1.0] * 4)
+
+
+if __name__ == "__main__":  # one of two processes
+    rank = int(os.environ["RANK"])
+    module = fitted_on(PARTS[rank], strategy="ddp", devices=2)
+    torch.save(module.model.state_dict(), sys.argv[1])

@@ -42,6 +42,14 @@ def test_every_position_has_the_gradient_of_forward_on_each_prefix(tower, user_f
         torch.testing.assert_close(gradient, tower.get_parameter(name).grad, atol=1e-5, rtol=1e-4, msg=name)
 
 
+def test_a_training_window_reaches_the_query_of_a_full_history(tower, user_features):
+    width = user_features["history"].shape[1]  # the schema's max_len
+    window = torch.full((3, tower.window), 2)
+    assert tower.window == width + 1
+    tower.every_position({**user_features, "history": window}).square().sum().backward()
+    assert (tower.positions.grad.abs().sum(1) > 0).all()
+
+
 def test_padding_does_not_change_the_answer(tower, user_features):
     short = {
         **user_features,

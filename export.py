@@ -6,12 +6,13 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from recsys.callback.checkpoint import load_checkpoint
+from recsys.callback.checkpoint import checkpoint_facts, load_checkpoint
 from recsys.config import ExportConfig, TrainConfig, build
 from recsys.config.check import load_config
 from recsys.config.launch import launch
 from recsys.data.rows import EvaluationUsers
 from recsys.data.store import Store
+from recsys.errors import ConfigError, Fault
 from recsys.export.bundle import PARITY_ROWS, export_bundle
 from recsys.report.bundle import bundle_table
 from recsys.schema import Schema
@@ -25,15 +26,19 @@ EXAMPLES = (
 def export(config: ExportConfig, folder: Path) -> None:
     """Export a run as <run>/bundle: ONNX graphs with raw inputs, item vectors, schema, metrics and a manifest.
 
+    Metrics are those of the exported weights: of `checkpoint=last` the validation metrics, unless these weights were also the best.
     The graphs are compared with the model on real rows; a bundle that answers differently is not published (exit code 4).
     """
     run = config.run
     trained = load_config(run / "config.yaml", TrainConfig)
+    check_finished(run)
     schema = Schema.load(run / "schema.json")
     store = Store.open(Path(json.loads((run / "data.json").read_text())["store"]))
     store.check_sources()
     model = build(trained.model)(schema=schema)
-    load_checkpoint(model, run / "checkpoints" / config.checkpoint)
+    about = load_checkpoint(model, run / "checkpoints" / config.checkpoint)
+    final = json.loads((run / "metrics.json").read_text())
+    metrics = final if about == checkpoint_facts(run / "checkpoints" / "best") else about["metrics"]
     users = EvaluationUsers(store, "test")
 
     manifest = export_bundle(
@@ -43,13 +48,25 @@ def export(config: ExportConfig, folder: Path) -> None:
         item_features={column: values if values.is_floating_point() else values.long() for column, values in store.item_features.items()},
         item_ids=store.item_ids,
         user_features=users.batch(torch.arange(min(len(users), PARITY_ROWS))).features,
-        metrics=json.loads((run / "metrics.json").read_text()),
+        metrics=metrics,
+        checkpoint={key: about[key] for key in ("step", "epoch", "sha256")},
         folder=run / "bundle",
         k=config.k,
         seed=trained.seed,
     )
     Console().print(bundle_table(manifest))
     print(f"bundle: {run / 'bundle'}")
+
+
+def check_finished(run: Path) -> None:
+    """Refuses what a run that was stopped leaves behind.
+
+    Raises:
+        ConfigError: naming the missing files.
+    """
+    missing = [name for name in ("schema.json", "data.json", "metrics.json") if not (run / name).exists()]
+    if missing:
+        raise ConfigError(Fault(f"the run did not finish: it has no {', '.join(missing)}", str(run), "train again, or name another run"))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from rich.console import Console
 from recsys.assemble import assembled
 from recsys.callback.checkpoint import load_checkpoint
 from recsys.callback.metrics_log import MetricsLog
-from recsys.config import TrainConfig, build, save_config, schema_of
+from recsys.config import TrainConfig, build, check_unused, save_config, schema_of
 from recsys.config.launch import launch
 from recsys.data.oracle import oracle_of_test
 from recsys.data.prepare import prepare
@@ -38,7 +38,7 @@ def train(config: TrainConfig, run: Path) -> None:
     Everything a run leaves behind is in its directory: config.yaml, schema.json, checkpoints, metrics.jsonl, metrics.json, train.log.
     The last line printed is `run: <directory>`; `python export.py run=<directory>` makes a bundle of it.
     """
-    rank_zero_only(save_config)(config, run / "config.yaml")
+    rank_zero_only(check_unused)(run)
     seed_everything(config.seed, workers=True, verbose=False)
     torch.utils.deterministic.fill_uninitialized_memory = False  # repeatable without it, and it writes every new tensor twice
 
@@ -55,6 +55,7 @@ def train(config: TrainConfig, run: Path) -> None:
     loggers = [MetricsLog(run / "metrics.jsonl"), *(logger(save_dir=run) for logger in build(config.logger).values())]
     trainer = build(config.trainer)(callbacks=list(callbacks.values()), logger=loggers, default_root_dir=run)
 
+    rank_zero_only(save_config)(config, run / "config.yaml")
     trainer.fit(task, datamodule=loader)
     best = load_checkpoint(task.model, run / "checkpoints" / "best")
     trainer.test(task, datamodule=loader, verbose=False)

@@ -88,6 +88,7 @@ def ways(num_items: int) -> dict[str, Callable[[int], object]]:
             item_ids=pl.Series([None, *range(1, num_items + 1)]),
             user_features=user_features,
             metrics={},
+            checkpoint={},
             folder=Path(scratch) / "bundle",
             k=K,
         )

@@ -1,6 +1,7 @@
 """The two command lines from end to end, on a shop of 300 users."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -68,7 +69,39 @@ def test_export_makes_a_bundle_of_the_run(home):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"bundle: {Path('out') / 'bundle'}"
     manifest = json.loads((home / "out" / "bundle" / "manifest.json").read_text())
+    assert json.loads((home / "out" / "bundle" / "metrics.json").read_text()) == json.loads((home / "out" / "metrics.json").read_text())
     assert {"retriever.onnx", "user_tower.onnx", "item_tower.onnx", "schema.json"} <= set(manifest["files"])
+
+
+def test_export_of_other_weights_carries_their_own_metrics(home):
+    run = home / "copied"
+    shutil.copytree(home / "out", run, symlinks=True)
+    about = json.loads((run / "checkpoints" / "last" / "checkpoint.json").read_text())
+    # what a run whose last epoch was not its best leaves behind
+    (run / "checkpoints" / "last").unlink()
+    other = run / "checkpoints" / "step-other"
+    shutil.copytree(run / "checkpoints" / "best", other)
+    (other / "checkpoint.json").write_text(json.dumps({**about, "step": 1, "metrics": {"val/recall@20": 0.01}}))
+    (run / "checkpoints" / "last").symlink_to(other.name)
+    done = program("export", "run=copied", "checkpoint=last", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((run / "bundle" / "metrics.json").read_text()) == {"val/recall@20": 0.01}
+    assert json.loads((run / "bundle" / "manifest.json").read_text())["checkpoint"]["step"] == 1
+
+
+def test_export_of_an_unfinished_run_ends_with_2(home):
+    shutil.copytree(home / "out", home / "killed", symlinks=True)
+    (home / "killed" / "metrics.json").unlink()
+    done = program("export", "run=killed", cwd=home)
+    assert done.returncode == 2
+    assert "the run did not finish: it has no metrics.json" in done.stderr
+
+
+def test_a_refused_run_does_not_block_its_directory(home):
+    done = program("train", *SMALL, "model.user.dropout=2", "hydra.run.dir=refused", cwd=home)
+    assert done.returncode == 2
+    assert "dropout is 2" in done.stderr
+    assert not (home / "refused" / "config.yaml").exists()
 
 
 def test_export_of_no_run_ends_with_2(home):

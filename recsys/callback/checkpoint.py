@@ -128,7 +128,7 @@ def load_checkpoint(model: nn.Module, folder: Path) -> dict:
     folder = folder.resolve()  # a link that moves meanwhile must not mix two checkpoints
     if not (folder / WEIGHTS).exists():
         raise ConfigError(Fault("no checkpoint", str(folder), "name the directory of a run that finished an evaluation"))
-    about = json.loads((folder / ABOUT).read_text())
+    about = checkpoint_facts(folder)
     if _sha256(folder / WEIGHTS) != about["sha256"]:
         raise IntegrityError(Fault(f"{WEIGHTS} is not the file that was written", str(folder), "restore it from a copy, or train again"))
     try:
@@ -138,6 +138,11 @@ def load_checkpoint(model: nn.Module, folder: Path) -> dict:
             Fault(f"the weights belong to another model: {error}", str(folder), "use the run's own config.yaml")
         ) from error
     return about
+
+
+def checkpoint_facts(folder: Path) -> dict:
+    """What `checkpoint.json` says of a checkpoint; see `load_checkpoint`."""
+    return json.loads((folder / ABOUT).read_text())
 
 
 def _check_finite(model: nn.Module, step: int) -> None:

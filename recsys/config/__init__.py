@@ -137,13 +137,21 @@ def save_config(config: TrainConfig, path: Path) -> None:
     """Write a root config as plain yaml; `recsys.config.check.load_config` reads it back, without Hydra.
 
     Raises:
-        ConfigError: the file exists: two runs never share a directory.
+        ConfigError: see `check_unused`.
     """
-    try:
-        with path.open("x") as file:
-            yaml.safe_dump(_plain(asdict(config)), file, sort_keys=False, allow_unicode=True)
-    except FileExistsError as error:
-        raise ConfigError(Fault("the directory holds a run already", str(path.parent), "choose another with hydra.run.dir=DIR")) from error
+    check_unused(path.parent)
+    with path.open("x") as file:
+        yaml.safe_dump(_plain(asdict(config)), file, sort_keys=False, allow_unicode=True)
+
+
+def check_unused(run: Path) -> None:
+    """Two runs never share a directory.
+
+    Raises:
+        ConfigError: a run has begun to train there.
+    """
+    if (run / "config.yaml").exists():
+        raise ConfigError(Fault("the directory holds a run already", str(run), "choose another with hydra.run.dir=DIR"))
 
 
 def build(node: Any) -> Any:

@@ -39,6 +39,7 @@ def export_bundle(
     item_ids: pl.Series,
     user_features: Mapping[str, Tensor],
     metrics: Mapping[str, float],
+    checkpoint: Mapping[str, object],
     folder: Path,
     k: int = 100,
     seed: int = 0,
@@ -53,7 +54,8 @@ def export_bundle(
         item_features: {column: [V] or [V, L]} by catalogue index, row 0 padding.
         item_ids: [V] raw ids by catalogue index; [0] is null.
         user_features: {column: [N] or [N, L]} of real users, histories included, to compare on; the first 512 are used.
-        metrics: metrics.json of the run.
+        metrics: of these weights, flat as in metrics.json.
+        checkpoint: which weights these are, for the manifest.
         folder: final place of the bundle; a bundle that stands there is replaced.
         k: length of the compared lists.
         seed: of the unknown and missing values among the compared rows.
@@ -106,6 +108,7 @@ def export_bundle(
                 "schema_sha256": facts["schema_sha256"],
                 "items": {"column": schema.item, "dtype": dtype, "count": len(item_ids) - 1},
                 "dim": vectors.shape[1],
+                "checkpoint": dict(checkpoint),
                 "parity": figures,
             },
         )

@@ -1,8 +1,10 @@
 """The result of a run as a person reads it, from the flat metrics of `metrics.json` alone.
 
-Keys: test/recall@20 with /low and /high, baseline/<name>/test/recall@20, oracle/test/recall@20, test/<slice>=<value>/recall@20.
+Keys: test/recall@20 with /low and /high, baseline/<name>/test/recall@20, oracle/test/recall@20, test/<slice>=<value>/recall@20; where
+nothing was measured at 20, the cut-off nearest to it.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,8 +13,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-HEADLINE = "recall@20"
-COLUMNS = (HEADLINE, "ndcg@20", "hit_rate@10", "coverage@20")
+SHOWN = {"recall": 20, "ndcg": 20, "hit_rate": 10, "coverage": 20}
+"""Metrics of the tables, and the cut-off that is preferred."""
 MODEL, ORACLE = "test/", "oracle/test/"
 BAR_WIDTH = 8
 
@@ -41,57 +43,71 @@ def result_table(metrics: Mapping[str, float], name: str) -> RenderableType:
 
 def verdict(metrics: Mapping[str, float], name: str) -> str:
     """Who wins on the test set, by how much, and how sure that is; the share of the oracle where one is known."""
-    mine = metrics[MODEL + HEADLINE]
-    others = {row.name: metrics[row.prefix + HEADLINE] for row in _baselines(metrics)}
+    headline = _columns(metrics)[0]
+    mine = metrics[MODEL + headline]
+    others = {row.name: metrics[row.prefix + headline] for row in _baselines(metrics)}
     sentences = []
     if others:
         best = max(others, key=lambda other: others[other])
         theirs = others[best]
-        against = f"{HEADLINE} {max(mine, theirs):.4f} against {min(mine, theirs):.4f}"
+        against = f"{headline} {max(mine, theirs):.4f} against {min(mine, theirs):.4f}"
         if mine > theirs:
             sentences.append(f"{name} is above every baseline: {against} of {best}{_change(mine, theirs)}.")
         elif theirs > mine:
             sentences.append(f"{best} wins: {against} of {name}{_change(theirs, mine)}.")
         else:
-            sentences.append(f"{name} and {best} are equal: {HEADLINE} {mine:.4f}.")
-        low, high = (metrics.get(f"{MODEL}{HEADLINE}/{bound}") for bound in ("low", "high"))
+            sentences.append(f"{name} and {best} are equal: {headline} {mine:.4f}.")
+        low, high = (metrics.get(f"{MODEL}{headline}/{bound}") for bound in ("low", "high"))
         if low is not None and high is not None and low <= theirs <= high and mine != theirs:
             sentences.append(f"The difference is within the 95 % interval of {name}, {low:.4f} to {high:.4f}: more test users would tell.")
-    ceiling = metrics.get(ORACLE + HEADLINE)
+    ceiling = metrics.get(ORACLE + headline)
     if ceiling:
         sentences.append(
             f"{name} reaches {mine / ceiling:.0%} of what knowing the true probabilities gives ({ceiling:.4f}).".replace("%", " %")
         )
-    return " ".join(sentences) or f"{name}: {HEADLINE} {mine:.4f}."
+    return " ".join(sentences) or f"{name}: {headline} {mine:.4f}."
 
 
 def _change(more: float, less: float) -> str:
     return f" (+{more / less - 1:.0%})".replace("%", " %") if less > 0 else ""
 
 
+def _columns(metrics: Mapping[str, float], group: str = "") -> list[str]:
+    """Names of the metrics to show of the model, or of one of its groups; the first, a recall, orders and judges."""
+    cutoffs: dict[str, list[int]] = {}
+    for key in metrics:
+        match = re.fullmatch(rf"{re.escape(MODEL + group)}(\w+)@(\d+)", key)
+        if match:
+            cutoffs.setdefault(match[1], []).append(int(match[2]))
+    nearest = {name: min(cutoffs[name], key=lambda k: (abs(k - usual), k)) for name, usual in SHOWN.items() if name in cutoffs}
+    return [f"{name}@{k}" for name, k in nearest.items()]
+
+
 def _baselines(metrics: Mapping[str, float]) -> list[_Row]:
-    names = [key.split("/")[1] for key in metrics if key.startswith("baseline/") and key.endswith(f"/{MODEL}{HEADLINE}")]
+    headline = _columns(metrics)[0]
+    names = [key.split("/")[1] for key in metrics if key.startswith("baseline/") and key.endswith(f"/{MODEL}{headline}")]
     return [_Row(name, f"baseline/{name}/{MODEL}") for name in names]
 
 
 def _ranked(metrics: Mapping[str, float], name: str) -> list[_Row]:
+    headline = _columns(metrics)[0]
     rows = [_Row(name, MODEL, "bold green"), *_baselines(metrics)]
-    rows.sort(key=lambda row: -metrics[row.prefix + HEADLINE])
-    return rows + ([_Row("oracle", ORACLE, "dim")] if ORACLE + HEADLINE in metrics else [])
+    rows.sort(key=lambda row: -metrics[row.prefix + headline])
+    return rows + ([_Row("oracle", ORACLE, "dim")] if ORACLE + headline in metrics else [])
 
 
 def _main_table(metrics: Mapping[str, float], rows: list[_Row]) -> Table:
-    columns = [column for column in COLUMNS if MODEL + column in metrics]
+    headline, *_ = columns = _columns(metrics)
     table = _empty_table("Test users, whole catalogue")
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, width=BAR_WIDTH)
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
-    longest = max(metrics[row.prefix + HEADLINE] for row in rows)
+    longest = max(metrics[row.prefix + headline] for row in rows)
     for number, row in enumerate(rows):
         cells = [_cell(metrics, row.prefix + column, interval=row.prefix == MODEL) for column in columns]
         before_oracle = number + 1 < len(rows) and rows[number + 1].prefix == ORACLE
-        table.add_row(row.name, bar(metrics[row.prefix + HEADLINE], longest), *cells, style=row.style, end_section=before_oracle)
+        table.add_row(row.name, bar(metrics[row.prefix + headline], longest), *cells, style=row.style, end_section=before_oracle)
     return table
 
 
@@ -105,20 +121,21 @@ def _cell(metrics: Mapping[str, float], key: str, *, interval: bool) -> Text:
 
 def _slice_table(metrics: Mapping[str, float]) -> Table | None:
     """One row per group of users or items, in the order they were logged."""
-    prefixes = [key.removesuffix(HEADLINE) for key in metrics if key.startswith(MODEL) and "=" in key and key.endswith(f"/{HEADLINE}")]
-    if not prefixes:
+    groups = [match[1] for key in metrics if (match := re.fullmatch(rf"{MODEL}(.+=.*/)recall@\d+", key))]
+    if not groups:
         return None
-    columns = [column for column in COLUMNS if any(prefix + column in metrics for prefix in prefixes)]
+    headline, *_ = columns = _columns(metrics, groups[0])
+    prefixes = [MODEL + group for group in dict.fromkeys(groups)]
     table = _empty_table("The model by groups")
     for width in (None, None, BAR_WIDTH):
         table.add_column(no_wrap=True, width=width)
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
-    longest, last = max(metrics[prefix + HEADLINE] for prefix in prefixes), ""
+    longest, last = max(metrics[prefix + headline] for prefix in prefixes), ""
     for prefix in prefixes:
         name, _, value = prefix.removeprefix(MODEL).rstrip("/").partition("=")
         cells = [f"{metrics[prefix + column]:.4f}" if prefix + column in metrics else "–" for column in columns]
-        table.add_row("" if name == last else name, value, bar(metrics[prefix + HEADLINE], longest), *cells)
+        table.add_row("" if name == last else name, value, bar(metrics[prefix + headline], longest), *cells)
         last = name
     return table
 

@@ -118,6 +118,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Example:
         item_ids=item_ids,
         user_features=user_features,
         metrics={"test/recall@20": 0.25},
+        checkpoint={"step": 7},
         folder=bundle,
     )
     return Example(model, schema, folder, item_features, item_ids, user_features, bundle, manifest)

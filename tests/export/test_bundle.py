@@ -143,7 +143,7 @@ def test_item_embeddings_are_the_models_item_vectors_under_raw_ids(example):
 def export_again(example, **changes):
     arguments = {
         "model": example.model, "schema": example.schema, "vocabulary_path": example.path, "item_features": example.item_features,
-        "item_ids": example.item_ids, "user_features": example.user_features, "metrics": {}, "folder": example.bundle,
+        "item_ids": example.item_ids, "user_features": example.user_features, "metrics": {}, "checkpoint": {}, "folder": example.bundle,
     }  # fmt: skip
     return export_bundle(**(arguments | changes))
 

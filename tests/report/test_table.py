@@ -67,6 +67,14 @@ def test_table_fits_into_80_columns_uncut():
     assert "recent_popularity" in text
 
 
+def test_other_cutoffs_take_the_place_of_20():
+    metrics = {key.replace("@20", "@100"): value for key, value in METRICS.items()} | {"test/recall@500": 0.9}
+    text = rendered(metrics)
+    assert text.splitlines()[1].split() == ["recall@100", "ndcg@100", "hit_rate@10", "coverage@100"]
+    assert row(text, "6-20")[-2] == "0.1600"
+    assert verdict(metrics, "two_tower").startswith("two_tower is above every baseline: recall@100 0.1200")
+
+
 def test_verdict_when_the_model_wins():
     # 0.12 / 0.09 = 1.333; 0.12 / 0.2 = 0.6; 0.09 is below the interval
     assert verdict(METRICS, "two_tower") == (

@@ -17,6 +17,6 @@ def assembled(config: TrainConfig, store: Store) -> tuple[Retrieval, DataModule]
         optimizer=build(config.optimizer),
         scheduler=build(config.scheduler),
         catalogue=loader.catalogue,
-        known=loader.known,
+        known=lambda: loader.known,
     )
     return task, loader

@@ -71,7 +71,7 @@ def recall(folder: Path, *, shuffled: bool) -> dict[str, float]:
         optimizer=lambda module: torch.optim.Adam(module.parameters(), lr=3e-3),
         scheduler=partial(constant, 0),
         catalogue=data.catalogue,
-        known=data.known,
+        known=lambda: data.known,
     )
     evaluation = CatalogueEvaluation([K], [K], exclude_known=True, intervals=200, min_slice_users=20, item_chunk=4096, baselines={})
     trainer = Trainer(

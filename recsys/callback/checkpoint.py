@@ -152,7 +152,7 @@ def _check_finite(model: nn.Module, step: int) -> None:
                 Fault(
                     f"weights are no longer finite at step {step}",
                     f"model, '{name}'",
-                    "lower optimizer.dense.lr, or set trainer.gradient_clip_val=1.0",
+                    "lower optimizer.dense.lr and optimizer.tables.lr",
                 )
             )
 

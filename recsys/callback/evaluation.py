@@ -239,6 +239,6 @@ def _require_finite(vectors: Tensor, what: str) -> None:
             Fault(
                 f"{broken:,} of {len(vectors):,} {what} hold NaN or infinity",
                 "catalogue evaluation",
-                "lower the learning rate, clip gradients, or train in float32",
+                "lower optimizer.dense.lr and optimizer.tables.lr, or train in float32",
             )
         )

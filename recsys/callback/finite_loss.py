@@ -44,6 +44,4 @@ class FiniteLoss(Callback):
         first = int(trainer.strategy.reduce(self.first.neg(), reduce_op="max").neg())  # the earliest of all processes
         if first != NEVER:
             what = f"the loss is not finite since step {first}"
-            raise NumericsError(
-                Fault(what, f"epoch {trainer.current_epoch}", "lower optimizer.dense.lr, or set trainer.gradient_clip_val=1.0")
-            )
+            raise NumericsError(Fault(what, f"epoch {trainer.current_epoch}", "lower optimizer.dense.lr and optimizer.tables.lr"))

@@ -19,8 +19,7 @@ class Hard(Candidates):
 
     Given the batch and the model, the mined items and the positives are there for certain: q = 1. Any other item has
     q = num_uniform / num_items, as in `uniform`. The estimate of the catalogue's sum stays unbiased, and loses its variance where
-    the large terms are. Item vectors are those of the last `refresh`; they are part of the state dict, so that a resumed run mines
-    what the unbroken one would have mined.
+    the large terms are. Item vectors are those of the last `refresh`; they are part of the state dict.
 
     Args:
         item_count: [V] int64 training positives of each item, row 0 pads.

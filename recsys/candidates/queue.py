@@ -12,8 +12,7 @@ class Queue(Candidates):
     The queue holds items, not vectors (unlike Wang et al., CVPR 2020): they are encoded anew, so no vector is stale and gradients
     reach them. With s items in the queue, q = 1 - (1 - p)^(Q + s).
 
-    The queue is a buffer of the state dict: a run resumed from a checkpoint draws what the unbroken run would have drawn. `sample`
-    moves it on, so call it once per step.
+    The queue is part of the state dict. `sample` moves it on, so call it once per step.
 
     Args:
         item_count: [V] int64 training positives of each item, row 0 pads.

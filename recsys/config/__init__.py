@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from recsys.config.target import locate
 from recsys.config.values import convert
@@ -42,7 +43,8 @@ class DataConfig:
         source, user, item, split: where the raw tables come from, their id columns, and the division into train, val and test.
         root: folder of the raw files, for sources that read files.
         bad_rows: what happens to rows that break a rule: the run fails, or they are set aside and counted.
-        max_unknown_share: share of validation or test rows with ids that training never saw, above which there is a warning.
+        max_unknown_share: share of validation or test rows with ids that training never saw; more is a fault, and more ids
+            without a row in the users or items table a warning.
         store: folder that keeps prepared data.
     """
 
@@ -191,7 +193,7 @@ def _refusals(target: str) -> Iterator[None]:
         yield
     except RecsysError:
         raise
-    except (TypeError, ValueError) as error:
+    except (ValueError, MisconfigurationException) as error:
         raise ConfigError(Fault(str(error), f"the config of {target}", "change the key that the message names")) from error
 
 

@@ -6,7 +6,7 @@ import polars as pl
 
 from recsys.data.feature_rules import feature_rule
 from recsys.data.key_rules import IdRule, LabelRule, TimeRule
-from recsys.data.rules import CASTS, Dtypes, Rule, is_list
+from recsys.data.rules import Dtypes, Rule, is_list
 from recsys.errors import Fault
 from recsys.schema import Entity, Schema, nearest
 from recsys.source.base import FILE, ROW
@@ -85,21 +85,6 @@ def differing_columns(files: Mapping[str, Dtypes]) -> set[str]:
         for column, dtype in dtypes.items():
             seen.setdefault(column, set()).add(dtype)
     return {column for column, types in seen.items() if len(types) > 1}
-
-
-def drift_faults(schema: Schema, table: str, dtypes: Dtypes) -> Iterator[Fault]:
-    """One fault per column of new data whose raw type is not the one a fitted schema was trained on.
-
-    Args:
-        schema: fitted.
-        table: name printed as the place, such as a file.
-        dtypes: of the new table; columns that it lacks are not looked at.
-    """
-    for column, statistics in schema.statistics.items():
-        if column in dtypes and raw_type(dtypes[column]) != statistics.dtype:
-            what = f"column '{column}' is {dtypes[column]}, the model was trained on {statistics.dtype}"
-            remedy = f"cast it with pl.col('{column}').cast({CASTS.get(statistics.dtype, 'pl.Float32')}), or train again"
-            yield Fault(what, f"{table}, column '{column}'", remedy)
 
 
 def raw_type(dtype: pl.DataType) -> str:

@@ -1,6 +1,5 @@
 """Which rows train, which select, which test. N rows in file order; codes: 0 train, 1 validation, 2 test."""
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -116,19 +115,7 @@ class LeaveOneOut(Split):
 
     Users with fewer than three positives stay in training. A row that is no positive goes where its moment falls: from the
     validation positive on it is validation, from the test positive on test.
-
-    Attributes:
-        val_share: share of those users whose validation positive validates; that of the others trains. 0.1 of some thousand users is
-            enough to choose an epoch, and training then reaches up to the test.
-        seed: of the choice of these users.
     """
-
-    val_share: float = 1.0
-    seed: int = 0
-
-    def __post_init__(self):
-        if not 0 < self.val_share <= 1:
-            raise ConfigError(Fault(f"val_share is {self.val_share}", "data.split.val_share", "choose a share above 0, up to 1"))
 
     def assign(self, rows: SplitRows) -> Assignment:
         time = np.zeros(len(rows.user), dtype=np.int64) if rows.time is None else rows.time
@@ -137,10 +124,9 @@ class LeaveOneOut(Split):
         by_user = stable_order(user, time[positive_at])
         users, first, count = np.unique(user[by_user], return_index=True, return_counts=True)
         users, last = users[count >= 3], (first + count - 1)[count >= 3]
-        validates = np.random.Generator(np.random.Philox(self.seed)).permutation(len(users)) < math.ceil(self.val_share * len(users))
         codes = np.zeros(len(time), dtype=np.uint8)
-        codes[_at_or_after(rows.user, time, users[validates], positive_at[by_user[last - 1]][validates])] = VAL
-        codes[_at_or_after(rows.user, time, users, positive_at[by_user[last]])] = TEST
+        for row in (positive_at[by_user[last - 1]], positive_at[by_user[last]]):
+            codes += _at_or_after(rows.user, time, users, row)
         return _with_leaks(rows, codes)
 
 

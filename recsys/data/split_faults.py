@@ -19,7 +19,7 @@ def unknown_findings(column: str, unknown: Mapping[str, tuple[int, int]], limit:
     Args:
         column: the id column.
         unknown: {"validation" or "test": (rows with an unknown id, all rows)}.
-        limit: share above which the note is a warning (data.max_unknown_share).
+        limit: share of rows above which there is a fault (data.max_unknown_share).
     """
     faults, notes = [], []
     for split, (rows, total) in unknown.items():
@@ -29,8 +29,12 @@ def unknown_findings(column: str, unknown: Mapping[str, tuple[int, int]], limit:
                 Fault(f"training never saw the '{column}' of any of the {total:,} {split} rows", f"interactions, column '{column}'", remedy)
             )
         elif rows:
-            warning = f"warning, above data.max_unknown_share={limit:g}: " if rows > limit * total else ""
-            notes.append(f"{warning}{rows:,} of {total:,} {split} rows ({rows / total:.1%}) have a '{column}' that training never saw")
+            said = f"{rows:,} of {total:,} {split} rows ({rows / total:.1%}) have a '{column}' that training never saw"
+            if rows <= limit * total:
+                notes.append(said)
+            else:
+                remedy = f"move the cut with data.split, or raise data.max_unknown_share={limit:g} where so many are new"
+                faults.append(Fault(said, f"interactions, column '{column}'", remedy))
     return Findings(tuple(faults), tuple(notes))
 
 

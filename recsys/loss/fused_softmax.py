@@ -99,6 +99,7 @@ class _FusedSoftmax(torch.autograd.Function):
             flat = part.view(-1)  # indexing it is ten times as fast on a CPU as two indices
             at = torch.arange(0, len(flat), width, device=flat.device) + positive_at[rows]
             torch.mm(users_and_bias[rows], items_and_bias.T, out=part)
+            part[:, num_items:] = -torch.inf
             if known is not None:
                 query, column = known[:, cuts[chunk] : cuts[chunk + 1]]
                 flat.index_fill_(0, (query - start) * width + column, -torch.inf)
@@ -139,13 +140,17 @@ def _filled_up(values: Tensor) -> Tensor:
 
 
 def _with_bias(users: Tensor, items: Tensor, log_q: Tensor) -> tuple[Tensor, Tensor]:
-    """Vectors [Q, D + 8] and [N filled up, D + 8] whose product is users . items - log_q, and -inf for what only fills up.
+    """Vectors [Q, D + 8] and [N, D + 8] whose product is users . items - log_q.
 
     -log_q takes two dimensions, the second holding what rounding leaves of the first: the product sums in float32 and rounds once.
-    The others keep the width a multiple of 8, as tensor cores want it.
+    The others keep the width a multiple of 8, as tensor cores want it. Without any log_q the vectors stay as they are, for a product
+    that is half as fast again; elsewhere than on a CPU, looking would cost more than it saves.
     """
-    first = F.pad(-log_q, (0, len(items) - len(log_q)), value=-torch.inf).to(items.dtype)
-    second = F.pad((-log_q - first[: len(log_q)]).to(items.dtype), (0, len(items) - len(log_q)))
+    if log_q.device.type == "cpu" and not log_q.any():
+        return users, items
+    bias = _filled_up(-log_q)
+    first = bias.to(items.dtype)
+    second = (bias - first).to(items.dtype)
     return F.pad(F.pad(users, (0, 2), value=1.0), (0, 6)), F.pad(torch.cat([items, first[:, None], second[:, None]], dim=1), (0, 6))
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-CPU_GROUP = 16
+CPU_GROUP = 8
 """Sequences of similar length that are padded together on a CPU: their attention stays near its caches."""
 DEVICE_GROUP = 256
 """The same elsewhere: enough to fill an accelerator."""

@@ -20,7 +20,9 @@ def publish_result(metrics: Mapping[str, float], run: Path, *, name: str, notes:
         name: what the model is called.
         notes: lines to show under the table, such as why a baseline is missing.
     """
-    (run / "metrics.json").write_text(json.dumps(dict(metrics), indent=2) + "\n")
+    aside = run / ".metrics.json.tmp"
+    aside.write_text(json.dumps(dict(metrics), indent=2) + "\n")
+    aside.replace(run / "metrics.json")  # there, or not there: never half of it
     table = result_table(metrics, name)
     with (run / "train.log").open("a") as file:
         _show(Console(file=file, width=LOG_WIDTH), table, notes)

@@ -91,7 +91,7 @@ def _lines(draft: Draft, name: str, root: str, paths: Mapping[str, str], separat
     yield f"split:  # {draft.why['split']}"
     yield from (f"  {key}: {_scalar(value)}" for key, value in draft.split.items())
     yield f"bad_rows: {draft.bad_rows}  # {draft.why['bad_rows']}"
-    yield "max_unknown_share: 0.2  # of validation or test rows with an id unseen in training; above it there is a warning"
+    yield "max_unknown_share: 0.2  # of validation or test rows with an id unseen in training; more is refused"
     yield "store: .cache/store"
 
 

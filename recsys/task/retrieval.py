@@ -29,7 +29,7 @@ class Retrieval(LightningModule):
         optimizer: called with `module=self`.
         scheduler: called with `optimizer=` and `total_steps=`.
         catalogue: item features by entity index.
-        known: each user's training items; read when `mask_known`.
+        known: gives each user's training items; asked when `mask_known`.
     """
 
     def __init__(
@@ -42,17 +42,16 @@ class Retrieval(LightningModule):
         optimizer: Callable[..., Optimizer],
         scheduler: Callable[..., LRScheduler],
         catalogue: Catalogue,
-        known: KnownItems,
+        known: Callable[[], KnownItems],
     ):
         super().__init__()
-        self.mask_known = mask_known
         self.model = model
         self.candidates = candidates
         self.loss = loss
         self.build_optimizer = optimizer
         self.build_scheduler = scheduler
         self.catalogue = catalogue
-        self.known = known
+        self.known = known() if mask_known else None
 
     def on_fit_start(self) -> None:
         """Dropout differs between processes; the catalogue follows the model to its device."""
@@ -66,7 +65,9 @@ class Retrieval(LightningModule):
     on_test_start = on_validation_start
 
     def _move_catalogue(self) -> None:
-        self.catalogue, self.known = self.catalogue.to(self.device), self.known.to(self.device)
+        self.catalogue = self.catalogue.to(self.device)
+        if self.known is not None:
+            self.known = self.known.to(self.device)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Gives mining candidates the current item vectors."""
@@ -79,7 +80,7 @@ class Retrieval(LightningModule):
         queries, positives, users, weight = self._queries(batch)
         sampled = self.candidates.sample(positives, self.global_step, queries.detach())
         items = self.model.items(self.catalogue.rows(sampled.items))  # [N, D]
-        known = self.known.columns(users, sampled.items, sampled.positive_at) if self.mask_known else None
+        known = None if self.known is None else self.known.columns(users, sampled.items, sampled.positive_at)
         loss = self.loss(queries, items, sampled.positive_at, log_q=sampled.log_q, known=known, weight=weight)
         self.log("train/loss", loss, batch_size=len(batch.weight))
         return loss * self._share(weight.sum())

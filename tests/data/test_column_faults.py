@@ -5,8 +5,8 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from recsys.data.column_faults import differing_columns, drift_faults, missing_faults, raw_type, table_rules, type_faults
-from recsys.schema import Categorical, History, Label, Numeric, Schema, Statistics, Timestamp, Vector
+from recsys.data.column_faults import differing_columns, missing_faults, raw_type, table_rules, type_faults
+from recsys.schema import Categorical, History, Label, Numeric, Schema, Timestamp
 from recsys.source.base import FILE, ROW
 
 KEYS = {"user_id": pl.Int64(), "item_id": pl.String(), "time": pl.Int64(), "click": pl.Int8()}
@@ -115,16 +115,3 @@ def test_differing_columns_are_those_with_two_types():
 )
 def test_raw_type(dtype: pl.DataType, name: str):
     assert raw_type(dtype) == name
-
-
-def test_drift_names_column_with_both_types(schema: Schema):
-    dtypes = {"user_id": pl.String(), "age": pl.Float64(), "tags": pl.List(pl.Int64), "image": pl.List(pl.Float32), "new": pl.Date()}
-    user, tags = drift_faults(schema, "today.parquet", dtypes)
-    assert user.what == "column 'user_id' is String, the model was trained on int64"
-    assert (user.where, user.remedy) == ("today.parquet, column 'user_id'", "cast it with pl.col('user_id').cast(pl.Int64), or train again")
-    assert tags.what == "column 'tags' is List(Int64), the model was trained on string"
-
-
-def test_drift_takes_vectors_by_their_numbers():
-    fitted = Schema("u", "i", features=(Vector("image", "item"),)).fitted({"image": Statistics("float32", size=2)})
-    assert list(drift_faults(fitted, "t", {"image": pl.Array(pl.Float64, 2)})) == []

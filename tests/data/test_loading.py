@@ -30,8 +30,14 @@ def test_every_user_is_in_one_batch_of_one_process(store):
     assert [part[0].user.tolist() for part in parts[:2]] == [[1], [4]]
 
 
-def test_the_last_batch_of_users_is_not_filled_up(store):
-    users = EvaluationUsers(store, "val")
-    users.user = torch.arange(5)
-    steps = EvaluationSteps(users, 2)
-    assert [len(steps.mine[step * 2 : step * 2 + 2]) for step in range(len(steps))] == [2, 2, 1]
+class FiveUsers:
+    def __len__(self):
+        return 5
+
+    def batch(self, index):
+        return index.tolist()
+
+
+def test_the_last_batch_of_users_is_not_filled_up():
+    steps = EvaluationSteps(FiveUsers(), 2)
+    assert [steps[step] for step in range(len(steps))] == [[0, 1], [2, 3], [4]]

@@ -56,9 +56,9 @@ def test_notes_tell_what_happened(store):
     assert "1 of 2 validation rows (50.0%) have a 'item' that training never saw" in text
 
 
-def test_many_unknown_rows_are_a_warning(source, shop_schema, cut, tmp_path):
-    store = run(source, shop_schema, cut, tmp_path, max_unknown_share=0.2)
-    assert any("warning" in note and "33.3%" in note for note in store.notes)
+def test_many_unknown_rows_are_refused(source, shop_schema, cut, tmp_path):
+    with pytest.raises(DataError, match=r"33\.3%[\s\S]*raise data\.max_unknown_share=0\.2"):
+        run(source, shop_schema, cut, tmp_path, max_unknown_share=0.2)
 
 
 def test_the_same_request_finds_the_same_store(store, source, shop_schema, cut, tmp_path, monkeypatch):

@@ -70,22 +70,6 @@ def test_leave_one_out_counts_positives_and_puts_other_rows_where_they_fall():
     assert LeaveOneOut().assign(rows([1] * 7, time, positive=positive)).codes.tolist() == [0, 0, 1, 1, 1, 2, 2]
 
 
-def test_leave_one_out_validates_on_a_share_of_the_users():
-    users = np.repeat(np.arange(1, 101), 4)
-    codes = LeaveOneOut(val_share=0.25).assign(rows(users, np.tile([1, 2, 3, 4], 100))).codes.reshape(100, 4)
-    assert (codes[:, :2] == 0).all()
-    assert (codes[:, 3] == 2).all()
-    assert sorted(codes[:, 2]) == [0] * 75 + [1] * 25
-    other = LeaveOneOut(val_share=0.25, seed=1).assign(rows(users, np.tile([1, 2, 3, 4], 100))).codes.reshape(100, 4)
-    assert (other[:, 2] != codes[:, 2]).any()
-
-
-@pytest.mark.parametrize("share", [0, 1.5])
-def test_leave_one_out_refuses_a_share_that_is_none(share):
-    with pytest.raises(ConfigError, match=r"val_share is [\s\S]*data\.split\.val_share"):
-        LeaveOneOut(val_share=share)
-
-
 def test_leave_one_out_says_that_it_leaks():
     # the first test row is at 3; user 2 still trains on times 4 and 5
     assignment = LeaveOneOut().assign(rows([1, 1, 1, 2, 2, 2, 2], [1, 2, 3, 4, 5, 6, 7]))

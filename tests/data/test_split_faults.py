@@ -9,13 +9,13 @@ from recsys.data.split_faults import dominant_note, duplicate_findings, unknown_
 from recsys.schema import Categorical, MultiCategorical, Numeric, Schema, Statistics
 
 
-def test_unknown_share_is_a_note_and_above_the_limit_a_warning():
+def test_unknown_share_is_a_note_and_above_the_limit_a_fault():
     found = unknown_findings("item_id", {"validation": (2, 10), "test": (3, 10)}, 0.2)
-    assert found.faults == ()
-    assert found.notes == (
-        "2 of 10 validation rows (20.0%) have a 'item_id' that training never saw",
-        "warning, above data.max_unknown_share=0.2: 3 of 10 test rows (30.0%) have a 'item_id' that training never saw",
-    )
+    assert found.notes == ("2 of 10 validation rows (20.0%) have a 'item_id' that training never saw",)
+    (fault,) = found.faults
+    assert fault.what == "3 of 10 test rows (30.0%) have a 'item_id' that training never saw"
+    assert fault.where == "interactions, column 'item_id'"
+    assert "raise data.max_unknown_share=0.2" in fault.remedy
 
 
 def test_only_unknown_ids_are_a_fault():

@@ -115,7 +115,7 @@ def test_never_holds_a_matrix_of_queries_by_candidates():
             items,
             torch.arange(200) % 100,
             temperature=1.0,
-            log_q=torch.zeros(100),
+            log_q=torch.full((100,), -1.0),
             positive_log_q=torch.zeros(200),
             known=None,
             weight=torch.ones(200),

@@ -64,7 +64,7 @@ def task(*, loss, candidates=None, user=None, mask_known=False, lr=0.1):
         optimizer=lambda module: torch.optim.Adam(module.parameters(), lr=lr),
         scheduler=partial(constant, 0),
         catalogue=CATALOGUE,
-        known=KNOWN,
+        known=lambda: KNOWN,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from pytorch_lightning import LightningModule
 from torch import Tensor
 from torch.optim import Optimizer
@@ -16,6 +17,8 @@ from recsys.schema import PAD
 
 CATALOGUE_CHUNK = 65_536
 """Items encoded at once when the whole catalogue is; bounds memory, changes no vector."""
+ROUND = 128
+"""Candidates of a step are encoded in multiples of this many: each new shape makes a CPU compile its bfloat16 kernels anew."""
 
 
 class Retrieval(LightningModule):
@@ -79,7 +82,8 @@ class Retrieval(LightningModule):
         """Scalar loss of one batch."""
         queries, positives, users, weight = self._queries(batch)
         sampled = self.candidates.sample(positives, self.global_step, queries.detach())
-        items = self.model.items(self.catalogue.rows(sampled.items))  # [N, D]
+        filled_up = F.pad(sampled.items, (0, -len(sampled.items) % ROUND))
+        items = self.model.items(self.catalogue.rows(filled_up))[: len(sampled.items)]  # [N, D]
         known = None if self.known is None else self.known.columns(users, sampled.items, sampled.positive_at)
         loss = self.loss(queries, items, sampled.positive_at, log_q=sampled.log_q, known=known, weight=weight)
         self.log("train/loss", loss, batch_size=len(batch.weight))

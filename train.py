@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 EXAMPLES = (
     "python train.py                                          retrieval on the simulated shop",
     "python train.py loss=softmax loss.temperature=0.05 seed=1",
-    "python train.py tower@model.user=sequence trainer.max_epochs=20",
+    "python train.py tower@model.user=sequence loader.batch_size=64",
     "python train.py experiment=movielens data.root=<folder>",
     "python train.py trainer=ddp trainer.devices=4",
     "python train.py -m loss=softmax,bpr seed=0,1,2",

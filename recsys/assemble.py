@@ -95,7 +95,7 @@ def load_calibrations(config: TrainConfig, path: Path) -> dict[str, Calibration]
 
 
 def _retrieval(config: TrainConfig, store: Store) -> Parts:
-    _require(store.schema, user=True, item=True)
+    _require_ids(store.schema)
     loss = _fitting(config.loss, RetrievalLoss, "loss", "loss=softmax")
     candidates = _fitting(config.candidates, Candidates, "candidates", "candidates=mixed")
     model = model_of(config, store.schema)
@@ -148,8 +148,8 @@ def _fitting(node: dict | None, kind: type, key: str, remedy: str) -> Callable[.
     return part
 
 
-def _require(schema: Schema, *, user: bool, item: bool) -> None:
-    absent = [name for name, wanted, column in (("user", user, schema.user), ("item", item, schema.item)) if wanted and column is None]
+def _require_ids(schema: Schema) -> None:
+    absent = [f"data.{name}" for name, column in (("user", schema.user), ("item", schema.item)) if column is None]
     if absent:
-        keys = " and ".join(f"data.{name}" for name in absent)
+        keys = " and ".join(absent)
         raise ConfigError(Fault(f"retrieval recommends items to users, and {keys} is null", keys, "name the column, or use task=ranking"))

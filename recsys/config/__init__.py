@@ -28,10 +28,12 @@ class Makes:
     Attributes:
         base: dotted name of the class; by name, because the root configs are read before anything heavy is imported.
         later: arguments that the program adds, since only a run knows them; with any, the node needs `_partial_: true`.
+        repeated: the program builds one for each label, which needs `_partial_: true` too.
     """
 
     base: str
     later: tuple[str, ...] = ()
+    repeated: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class TrainConfig:
     trainer: Annotated[dict, Makes("pytorch_lightning.Trainer", later=("callbacks", "logger", "default_root_dir"))]
     candidates: Annotated[dict, Makes("recsys.candidates.base.Candidates", later=("item_count", "seed"))] | None = None
     balance: Annotated[dict, Makes("recsys.balance.base.Balance", later=("labels",))] | None = None
-    calibration: Annotated[dict, Makes("recsys.calibration.base.Calibration", later=("label",))] | None = None
+    calibration: Annotated[dict, Makes("recsys.calibration.base.Calibration", repeated=True)] | None = None
     callbacks: dict[str, Annotated[dict, Makes("pytorch_lightning.Callback")]] = field(default_factory=dict)
     logger: dict[str, Annotated[dict, Makes("pytorch_lightning.loggers.Logger", later=("save_dir",))]] = field(default_factory=dict)
     seed: int = 0

@@ -159,7 +159,7 @@ class _Check:
         kinds = (_located(makes.base),) if makes else tuple(kind for kind in alternatives(annotation) if kind is not type(None))
         if Any in kinds:
             return None
-        wants_partial = bool(makes.later) if makes else all(returned(kind) is not None for kind in kinds)
+        wants_partial = bool(makes.later) or makes.repeated if makes else all(returned(kind) is not None for kind in kinds)
         bases = [returned(kind) if wants_partial and not makes else kind for kind in kinds]
         result = target if inspect.isclass(target) else signature(target).return_annotation
         if all(map(inspect.isclass, [result, *bases])) and not any(issubclass(result, base) for base in bases):

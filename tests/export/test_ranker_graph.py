@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import json
 
 import numpy as np
 import onnxruntime
@@ -13,6 +12,7 @@ import torch
 from recsys.calibration.platt import Platt
 from recsys.errors import IntegrityError
 from recsys.export.bundle import export_bundle
+from recsys.export.ranker_graph import export_ranker
 from recsys.export.ranking import RankingSection
 from recsys.model.mmoe import MMoE
 from recsys.nn.cross import CrossNetwork
@@ -171,24 +171,17 @@ def test_a_bundle_of_the_other_kind_is_refused(served):
 
 def test_a_graph_that_answers_otherwise_is_refused(served, monkeypatch, tmp_path):
     model, calibrations, features, bundle, _ = served
-    schema = json.loads((bundle / "schema.json").read_text())
-    from recsys.schema import Schema as AnySchema
-
-    fitted = AnySchema.load(bundle / "schema.json")
-    assert schema["labels"]
-    import recsys.export.ranking as ranking
-
-    honest = ranking.export_ranker
+    schema = Schema.load(bundle / "schema.json")
 
     def otherwise(served, *arguments):
-        graph = honest(served, *arguments)
+        graph = export_ranker(served, *arguments)
         served.calibrations["click"].load({"slope": 2.0, "intercept": -0.4})
         return graph
 
-    monkeypatch.setattr(ranking, "export_ranker", otherwise)
+    monkeypatch.setattr("recsys.export.ranking.export_ranker", otherwise)
     section = RankingSection(model, calibrations, features)
     about = {"metrics": {}, "checkpoint": {}, "folder": tmp_path / "bundle"}
     with pytest.raises(IntegrityError, match=r"ranker\.onnx predicts 'click"):
-        export_bundle([section], fitted, vocabulary_path=lambda column: bundle.parent / f"{column}.parquet", **about)
+        export_bundle([section], schema, vocabulary_path=lambda column: bundle.parent / f"{column}.parquet", **about)
     assert not (tmp_path / "bundle").exists()
     calibrations["click"].load({"slope": 2.0, "intercept": -0.5})

@@ -1,15 +1,12 @@
 """The parts of a run, put together as its config says."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from pytorch_lightning import LightningModule
 from rich.console import RenderableType
-from torch import nn
 
 from recsys.balance.base import Balance
 from recsys.calibration.base import Calibration
@@ -22,14 +19,11 @@ from recsys.data.rows import EvaluationUsers, PositiveRows, Sequences
 from recsys.data.store import Store
 from recsys.errors import ConfigError, Fault
 from recsys.loss.base import RetrievalLoss
-from recsys.loss.funnel import RankingLoss
-from recsys.model.base import Ranker
-from recsys.model.two_tower import TwoTower
+from recsys.rebuild import fitting, model_of, ranking_loss, ranks
 from recsys.report.labels import label_table
 from recsys.report.table import result_table
 from recsys.schema import Schema
 from recsys.source.base import Source
-from recsys.task.ranking import Ranking
 
 
 @dataclass(frozen=True)
@@ -60,44 +54,10 @@ def assembled(config: TrainConfig, store: Store) -> Parts:
     return _ranking(config, store) if ranks(config) else _retrieval(config, store)
 
 
-def ranks(config: TrainConfig) -> bool:
-    """Whether the task is to predict the labels of impressions, rather than to find items in the catalogue."""
-    return build(config.task).func is Ranking
-
-
-def model_of(config: TrainConfig, schema: Schema) -> nn.Module:
-    """The model of a run, with new weights.
-
-    Args:
-        schema: fitted.
-    Raises:
-        ConfigError: it is no model for the task.
-    """
-    if not ranks(config):
-        return _fitting(config.model, TwoTower, "model", "model=two_tower")(schema=schema)
-    heads = (*(label.column for label in schema.labels), *_ranking_loss(config, schema).extra_heads)
-    return _fitting(config.model, Ranker, "model", "model=mmoe")(schema=schema, heads=heads)
-
-
-def load_calibrations(config: TrainConfig, path: Path) -> dict[str, Calibration]:
-    """{binary label: its calibration} as the evaluation of a ranking run has fitted and written it.
-
-    Raises:
-        ConfigError: the run was never tested.
-    """
-    if not path.exists():
-        raise ConfigError(Fault(f"the run has no {path.name}", str(path.parent), "train again to the end, or name another run"))
-    calibrations = {}
-    for label, state in json.loads(path.read_text()).items():
-        calibrations[label] = build(config.calibration)()
-        calibrations[label].load(state)
-    return calibrations
-
-
 def _retrieval(config: TrainConfig, store: Store) -> Parts:
     _require_ids(store.schema)
-    loss = _fitting(config.loss, RetrievalLoss, "loss", "loss=softmax")
-    candidates = _fitting(config.candidates, Candidates, "candidates", "candidates=mixed")
+    loss = fitting(config.loss, RetrievalLoss, "loss", "loss=softmax")
+    candidates = fitting(config.candidates, Candidates, "candidates", "candidates=mixed")
     model = model_of(config, store.schema)
     window = model.user_tower.window
     rows = partial(Sequences, length=window) if window else PositiveRows
@@ -118,11 +78,11 @@ def _ranking(config: TrainConfig, store: Store) -> Parts:
     labels = store.schema.labels
     if not labels:
         raise ConfigError(Fault("there is no label to predict", "data.labels", "name 0/1 columns of the interactions, such as click"))
-    balance = _fitting(config.balance, Balance, "balance", "balance=fixed")
-    calibration = _fitting(config.calibration, Calibration, "calibration", "calibration=platt")
+    balance = fitting(config.balance, Balance, "balance", "balance=fixed")
+    calibration = fitting(config.calibration, Calibration, "calibration", "calibration=platt")
     task = build(config.task)(
         model=model_of(config, store.schema),
-        loss=_ranking_loss(config, store.schema),
+        loss=ranking_loss(config, store.schema),
         balance=balance(labels=tuple(label.column for label in labels)),
         calibration=calibration,
         optimizer=build(config.optimizer),
@@ -131,21 +91,6 @@ def _ranking(config: TrainConfig, store: Store) -> Parts:
     )
     loader = build(config.loader)(store=store, seed=config.seed, rows=Impressions, evaluated=EvaluationImpressions)
     return Parts(task, loader, impressions_of_test, label_table)
-
-
-def _ranking_loss(config: TrainConfig, schema: Schema) -> RankingLoss:
-    return _fitting(config.loss, RankingLoss, "loss", "loss=esmm")(labels=schema.labels)
-
-
-def _fitting(node: dict | None, kind: type, key: str, remedy: str) -> Callable[..., Any]:
-    """What a node partially builds; a ConfigError where the task needs another kind. Its arguments differ, so it is looked at first."""
-    if node is None:
-        raise ConfigError(Fault(f"{key} is null, and this task needs a {kind.__name__}", key, f"choose one, such as {remedy}"))
-    part = build(node)
-    if not issubclass(part.func, kind):
-        what = f"{part.func.__name__} is no {kind.__name__}, which this task needs"
-        raise ConfigError(Fault(what, key, f"choose another, such as {remedy}"))
-    return part
 
 
 def _require_ids(schema: Schema) -> None:

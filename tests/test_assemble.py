@@ -1,36 +1,26 @@
 """Which parts make a run, and which of them do not fit each other; the configs are those that the command line composes."""
 
-import json
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-from recsys.assemble import assembled, load_calibrations, model_of, ranks
-from recsys.config import TrainConfig, typed
+from benchmarks.base import composed
+from recsys.assemble import assembled
 from recsys.data.impressions import EvaluationImpressions, Impressions
 from recsys.data.oracle import impressions_of_test
 from recsys.errors import ConfigError
+from recsys.rebuild import model_of, ranks
 from recsys.report.labels import label_table
 from recsys.schema import Categorical, Label, Schema, Statistics
 from recsys.task.ranking import Ranking
 
-CONF = Path(__file__).parent.parent / "conf"
 SCHEMA = Schema(
     "user",
     "item",
     features=(Categorical("user", "user"), Categorical("item", "item")),
     labels=(Label("click"), Label("conversion", given="click")),
 ).fitted({"user": Statistics("int64", size=5), "item": Statistics("int64", size=5)})
-
-
-def composed(*overrides):
-    with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
-        return typed(OmegaConf.to_container(compose("train", list(overrides)), resolve=True), TrainConfig)
 
 
 @pytest.fixture(scope="module")
@@ -115,15 +105,3 @@ def test_retrieval_needs_users_and_items(retrieval, absent, keys):
     assert f"{keys} is null" in what
     assert where == keys
     assert "task=ranking" in remedy
-
-
-def test_calibrations_are_those_that_the_run_has_written(ranking, tmp_path):
-    path = tmp_path / "calibration.json"
-    path.write_text(json.dumps({"click": {"slope": 2.0, "intercept": -1.0}}))
-    (calibration,) = load_calibrations(ranking, path).values()
-    assert calibration(torch.tensor([0.5])).item() == 0.5  # sigmoid(2 * 0.5 - 1)
-
-
-def test_calibrations_of_an_unfinished_run_are_refused(ranking, tmp_path):
-    with pytest.raises(ConfigError, match=r"the run has no calibration\.json"):
-        load_calibrations(ranking, tmp_path / "calibration.json")

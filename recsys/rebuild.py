@@ -1,0 +1,128 @@
+"""The model of a run: new, as its config says, or as a finished run left it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import nn
+
+from recsys.calibration.base import Calibration
+from recsys.callback.checkpoint import checkpoint_facts, load_checkpoint
+from recsys.callback.impressions import CALIBRATION
+from recsys.config import TrainConfig, build
+from recsys.config.check import load_config
+from recsys.data.store import Store
+from recsys.errors import ConfigError, Fault
+from recsys.loss.funnel import RankingLoss
+from recsys.model.base import Ranker
+from recsys.model.two_tower import TwoTower
+from recsys.schema import Schema
+from recsys.task.ranking import Ranking
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run directory whose run has been trained and tested.
+
+    Attributes:
+        path: the directory.
+        config: what it was trained with.
+        schema: fitted.
+    """
+
+    path: Path
+    config: TrainConfig
+    schema: Schema
+
+    @staticmethod
+    def open(path: Path) -> "FinishedRun":
+        """Read what describes the run; weights and data are read when asked for.
+
+        Raises:
+            ConfigError: the directory holds no run, or one that was stopped, whose missing files are named.
+        """
+        config = load_config(path / "config.yaml", TrainConfig)
+        missing = [name for name in ("schema.json", "data.json", "metrics.json") if not (path / name).exists()]
+        if missing:
+            raise ConfigError(
+                Fault(f"the run did not finish: it has no {', '.join(missing)}", str(path), "train again, or name another run")
+            )
+        return FinishedRun(path, config, Schema.load(path / "schema.json"))
+
+    @property
+    def ranks(self) -> bool:
+        """Whether it is a ranking run."""
+        return ranks(self.config)
+
+    @cached_property
+    def store(self) -> Store:
+        """The prepared data that it was trained on; see `Store.open`."""
+        return Store.open(Path(json.loads((self.path / "data.json").read_text())["store"]))
+
+    def model(self, checkpoint: Literal["best", "last"] = "best") -> tuple[nn.Module, dict]:
+        """The trained model in evaluation mode, on the CPU, and what its checkpoint says; see `load_checkpoint`."""
+        model = model_of(self.config, self.schema)
+        about = load_checkpoint(model, self.path / "checkpoints" / checkpoint)
+        return model.eval(), about
+
+    def metrics(self, about: dict) -> dict[str, float]:
+        """Metrics of the weights of a checkpoint: the final ones of the best weights, of others those of validation.
+
+        Args:
+            about: as from `model`.
+        """
+        final = json.loads((self.path / "metrics.json").read_text())
+        return final if about == checkpoint_facts(self.path / "checkpoints" / "best") else about["metrics"]
+
+    def calibrations(self) -> dict[str, Calibration]:
+        """{binary label: its calibration} as the test of a ranking run has fitted and written them.
+
+        Raises:
+            ConfigError: the run has none.
+        """
+        path = self.path / CALIBRATION
+        if not path.exists():
+            raise ConfigError(Fault(f"the run has no {path.name}", str(self.path), "train again to the end, or name another run"))
+        calibrations = {}
+        for label, state in json.loads(path.read_text()).items():
+            calibrations[label] = build(self.config.calibration)()
+            calibrations[label].load(state)
+        return calibrations
+
+
+def ranks(config: TrainConfig) -> bool:
+    """Whether the task is to predict the labels of impressions, rather than to find items in the catalogue."""
+    return build(config.task).func is Ranking
+
+
+def model_of(config: TrainConfig, schema: Schema) -> nn.Module:
+    """The model of a run, with new weights.
+
+    Args:
+        schema: fitted.
+    Raises:
+        ConfigError: it is no model for the task.
+    """
+    if not ranks(config):
+        return fitting(config.model, TwoTower, "model", "model=two_tower")(schema=schema)
+    heads = (*(label.column for label in schema.labels), *ranking_loss(config, schema).extra_heads)
+    return fitting(config.model, Ranker, "model", "model=mmoe")(schema=schema, heads=heads)
+
+
+def ranking_loss(config: TrainConfig, schema: Schema) -> RankingLoss:
+    """The loss of a ranking run; a ConfigError where it is none."""
+    return fitting(config.loss, RankingLoss, "loss", "loss=esmm")(labels=schema.labels)
+
+
+def fitting(node: dict | None, kind: type, key: str, remedy: str) -> Callable[..., Any]:
+    """What a node partially builds; a ConfigError where the task needs another kind. Its arguments differ, so it is looked at first."""
+    if node is None:
+        raise ConfigError(Fault(f"{key} is null, and this task needs a {kind.__name__}", key, f"choose one, such as {remedy}"))
+    part = build(node)
+    if not issubclass(part.func, kind):
+        what = f"{part.func.__name__} is no {kind.__name__}, which this task needs"
+        raise ConfigError(Fault(what, key, f"choose another, such as {remedy}"))
+    return part

@@ -30,8 +30,8 @@ class StepClock(Callback):
     """Seconds of each epoch, and what they went into.
 
     Attributes:
-        epochs: one {phase: seconds} per epoch. Phases: batch (made and moved), towers (forward, with the candidates), loss (with its
-            gradients by user and item vectors), backward (of the towers), optimizer.
+        epochs: one {phase: seconds} per epoch. Phases: batch (made and moved), towers (forward, with the candidates), loss (of retrieval
+            with its gradients by user and item vectors), backward (of the towers), optimizer.
     """
 
     def __init__(self):

@@ -1,16 +1,19 @@
 """What train.py does from the files to the last step, with a clock; nothing is evaluated or kept."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from pytorch_lightning import seed_everything
+from pytorch_lightning import Callback, seed_everything
+from torch import nn
 
 from benchmarks.clock import StepClock, now
 from recsys.assemble import assembled
 from recsys.config import TrainConfig, build, schema_of
 from recsys.data.prepare import prepare
 from recsys.data.store import Store
+from recsys.rebuild import ranks
 
 
 @dataclass(frozen=True)
@@ -21,15 +24,15 @@ class Fitted:
         seconds: from the raw files to the last step, with preparing.
         epochs: seconds of the phases of each epoch, as in `StepClock`.
         store: what was trained on.
-        rows: training events of an epoch.
-        window: events of a training row; 0 = one.
+        rows: training events of an epoch; impressions, for a ranker.
+        model: what was trained.
     """
 
     seconds: float
     epochs: list[dict[str, float]]
     store: Store
     rows: int
-    window: int
+    model: nn.Module
 
     @property
     def epoch(self) -> dict[str, float]:
@@ -37,11 +40,12 @@ class Fitted:
         return self.epochs[-1]
 
 
-def fit(config: TrainConfig, folder: Path) -> Fitted:
+def fit(config: TrainConfig, folder: Path, *, callbacks: Sequence[Callback] = ()) -> Fitted:
     """Prepare, build and train.
 
     Args:
         folder: for whatever Lightning writes.
+        callbacks: that look on.
     """
     seed_everything(config.seed, workers=True, verbose=False)
     torch.utils.deterministic.fill_uninitialized_memory = False  # as in train.py: it would write every new tensor twice
@@ -51,6 +55,8 @@ def fit(config: TrainConfig, folder: Path) -> Fitted:
     store = prepare(source, schema_of(data), split, folder=data.store, bad_rows=data.bad_rows, max_unknown_share=data.max_unknown_share)
     parts = assembled(config, store)
     clock = StepClock()
-    trainer = build(config.trainer)(callbacks=[clock], logger=False, default_root_dir=folder, limit_val_batches=0)
+    trainer = build(config.trainer)(callbacks=[clock, *callbacks], logger=False, default_root_dir=folder, limit_val_batches=0)
     trainer.fit(parts.task, datamodule=parts.loader)
-    return Fitted(now() - started, clock.epochs, store, int((store.event_split == 0).sum()), parts.task.model.user_tower.window)
+    seconds = now() - started
+    trained = store.split if ranks(config) else store.event_split
+    return Fitted(seconds, clock.epochs, store, int((trained == 0).sum()), parts.task.model)

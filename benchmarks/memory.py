@@ -7,7 +7,8 @@ PROCESS = Path("/proc/self")
 
 
 def memory(key: str) -> int:
-    """Bytes of this process: VmRSS = now, VmHWM = at most since the start or `forget_peak`.
+    """Bytes of this process: VmRSS = now, RssAnon = now without files that are mapped, VmHWM = at most since the start or
+    `forget_peak`.
 
     Not `ru_maxrss`: a process inherits that of the one which started it.
     """

@@ -33,10 +33,11 @@ def main(arguments: list[str]) -> None:
         sizes = (f"trainer.max_epochs={chosen.epochs}", f"loader.batch_size={chosen.batch_size}")
         config = composed("experiment=movielens", *places, *sizes, *chosen.overrides)
         done = fit(config, Path(scratch))
-        windows = Sequences(done.store, done.window)
+        window = done.model.user_tower.window
+        windows = Sequences(done.store, window)
         num_items = int((done.store.item_count > 0).sum())
         on_plain = {"dim": config.model["dim"], "batch_size": chosen.batch_size, "steps": chosen.plain_steps}
-        plain_s = done.rows / plain_rate(windows, len(done.store.item_count), done.window, **on_plain)
+        plain_s = done.rows / plain_rate(windows, len(done.store.item_count), window, **on_plain)
     device = torch.device("cuda" if config.trainer["accelerator"] == "gpu" else "cpu")
     scores = done.rows * num_items  # of every position with every item
     # the loss needs three products of [targets, items, dim] and one softmax; the towers come on top
@@ -51,7 +52,7 @@ def main(arguments: list[str]) -> None:
         ("epoch / limit", f"{seconds / limit_s:.1f}", "", ""),
         ("loss / limit", f"{done.epoch['loss'] / limit_s:.1f}", "", ""),
     ]
-    sizes = f"{len(windows):,} windows of {done.window - 1}, {done.rows:,} targets, {num_items:,} items"
+    sizes = f"{len(windows):,} windows of {window - 1}, {done.rows:,} targets, {num_items:,} items"
     title = f"One epoch of {sizes}, {config.trainer['precision']}"
     notes = (
         f"Plain loop: torch's layers on padded windows, all logits at once, float32; {chosen.plain_steps} steps, scaled to an epoch.",

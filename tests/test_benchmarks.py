@@ -41,7 +41,7 @@ def test_help_lists_every_target():
     done = subprocess.run([sys.executable, "-m", "benchmarks", "--help"], cwd=HOME, capture_output=True, text=True)
     files = {path.stem for path in (HOME / "benchmarks").glob("*.py") if "\ndef main(" in path.read_text()} - {"__main__"}
     listed = dict(re.findall(r"^  (\w+)  +(\S.*)$", done.stdout.partition("targets:")[2], re.MULTILINE))
-    assert set(listed) == files == {"machine", "prepare", "full_ranking", "sequence_epoch", "serving", "training"}
+    assert set(listed) == files == {"machine", "prepare", "full_ranking", "ranking_epoch", "sequence_epoch", "serving", "training"}
 
 
 def test_unknown_target_ends_with_2():
@@ -104,13 +104,26 @@ def test_training_beside_peers(table, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "fit", lambda *arguments: finished.append(fit(*arguments)) or finished[-1])
     (tmp_path / "run_tfrs.py").write_text("import os; print('tfrs 0 100 rows/s'); print('tfrs 1', os.environ['EPOCHS'] + '00 rows/s')")
     figures = table("training", "--rows", 2000, "--epochs", 2, "--peers", tmp_path, "--tfrs-python", sys.executable)
-    trained, from_files, before, after, ratio = figures["tfrs"]
+    trained, from_files, before, after, ratio, ratio_from_files = figures["tfrs"]
     assert (before, after) == (200, 200)
-    assert ratio == pytest.approx(from_files / 200, rel=0.02)
+    assert ratio == pytest.approx(trained / 200, rel=0.02)
+    assert ratio_from_files == pytest.approx(from_files / 200, rel=0.02)
     assert min(trained, from_files) > 0
     for done in finished:  # preparing counts
         assert done.seconds > sum(sum(epoch.values()) for epoch in done.epochs)
-    assert len(figures["rechub"]) == 2  # its peer was not run
+    assert len(figures["rechub"]) == len(figures["mmoe"]) == 2  # their peer was not run
+    assert {type(done.model).__name__ for done in finished} == {"TwoTower", "MMoE"}
+
+
+def test_ranking_epoch(table):
+    figures = table("ranking_epoch", "--rows", 4000, "loader.batch_size=256")
+    for rows in ("2,000", "4,000"):
+        seconds, rows_per_s, memory_mib = figures[rows]
+        assert rows_per_s > 0
+        assert seconds >= 0
+        assert memory_mib > 1
+    shares = [figures[phase][1] for phase in ("batch", "towers", "loss", "backward", "optimizer")]
+    assert sum(shares) == pytest.approx(100, abs=4)
 
 
 def test_peer_that_fails_is_named(tmp_path):

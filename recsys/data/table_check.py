@@ -56,6 +56,13 @@ class CheckedTable:
         broken = [(check, number) for check, number in self.counts.broken if nothing_left or not check.drop]
         return [row_fault(self.frame, self.name, check, number, self.counts.rows) for check, number in broken]
 
+    def also(self, checks: Sequence[Check]) -> "CheckedTable":
+        """The same table with checks that take other tables to make, counted in a second pass where there are any."""
+        if not checks:
+            return self
+        counts = count(self.frame, [*(check for check, _ in self.counts.broken), *checks], ())
+        return replace(self, counts=replace(counts, notes=self.counts.notes))
+
 
 def check_table(
     name: str, frame: pl.LazyFrame, rules: Sequence[Rule], *, files: Sequence[Path], parts: Sequence[pl.LazyFrame]

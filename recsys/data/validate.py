@@ -12,6 +12,7 @@ from recsys.data.column_faults import listed, table_rules
 from recsys.data.findings import Findings
 from recsys.data.key_faults import key_findings
 from recsys.data.key_rules import LabelRule
+from recsys.data.known_since import since_findings
 from recsys.data.row_faults import without, write_aside
 from recsys.data.rules import Dtypes, Rule
 from recsys.data.table_check import CheckedTable, check_table
@@ -56,7 +57,9 @@ def validate(
         for name, frame in frames.items()
     }
     keys = _keys(checked, schema, max_unknown_share)
-    faults = [fault for found in (*checked.values(), *keys) for fault in found.faults]
+    since_faults, late = since_findings(checked, schema)
+    checked["interactions"] = checked["interactions"].also(late)
+    faults = [*(fault for found in (*checked.values(), *keys) for fault in found.faults), *since_faults]
     for table in checked.values():
         if bad_rows == "fail" or table.counts.bad_rows == table.counts.rows:
             faults += table.row_faults()

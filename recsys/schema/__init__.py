@@ -147,7 +147,8 @@ class Schema:
     Attributes:
         user, item: raw id columns of the interactions table (and the key of the users and items tables); None where rows name no
             user or no item, which is enough to predict labels from what else a row holds.
-        time: column that orders a user's interactions; None when nothing is known of order.
+        time: column that orders a user's interactions; None when nothing is known of order. A column of this name in the users or items
+            table is the moment since which a row is known, null always: earlier interactions of it are faults, unless time is a rank.
         time_unit: "datetime" (a Date or Datetime column), "s", "ms" or "us" (integer epoch), or "rank" (order only, no calendar).
         features: one per column, in the order towers concatenate them.
         labels: columns of the interactions table.

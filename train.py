@@ -50,7 +50,15 @@ def train(config: TrainConfig, run: Path) -> None:
     loggers = [MetricsLog(run / "metrics.jsonl"), *(logger(save_dir=run) for logger in build(config.logger).values())]
     trainer = build(config.trainer)(callbacks=list(callbacks.values()), logger=loggers, default_root_dir=run)
 
-    store = prepare(source, schema, split, folder=data.store, bad_rows=data.bad_rows, max_unknown_share=data.max_unknown_share)
+    store = prepare(
+        source,
+        schema,
+        split,
+        folder=data.store,
+        bad_rows=data.bad_rows,
+        max_unknown_share=data.max_unknown_share,
+        max_feature_auc=data.max_feature_auc,
+    )
     record_data(store, run)
     parts = assembled(config, store)
     callbacks["evaluation"].oracle = parts.truth(source, store)

@@ -52,7 +52,15 @@ def fit(config: TrainConfig, folder: Path, *, callbacks: Sequence[Callback] = ()
     started = now()
     data = config.data
     source, split = build(data.source), build(data.split)
-    store = prepare(source, schema_of(data), split, folder=data.store, bad_rows=data.bad_rows, max_unknown_share=data.max_unknown_share)
+    store = prepare(
+        source,
+        schema_of(data),
+        split,
+        folder=data.store,
+        bad_rows=data.bad_rows,
+        max_unknown_share=data.max_unknown_share,
+        max_feature_auc=data.max_feature_auc,
+    )
     parts = assembled(config, store)
     clock = StepClock()
     trainer = build(config.trainer)(callbacks=[clock, *callbacks], logger=False, default_root_dir=folder, limit_val_batches=0)

@@ -55,5 +55,13 @@ def prepared(data: DataConfig) -> tuple[float, int]:
     """Seconds, and peak bytes of this process."""
     source, split = build(data.source), build(data.split)
     started = time.perf_counter()
-    prepare(source, schema_of(data), split, folder=data.store, bad_rows=data.bad_rows, max_unknown_share=data.max_unknown_share)
+    prepare(
+        source,
+        schema_of(data),
+        split,
+        folder=data.store,
+        bad_rows=data.bad_rows,
+        max_unknown_share=data.max_unknown_share,
+        max_feature_auc=data.max_feature_auc,
+    )
     return time.perf_counter() - started, memory("VmHWM")

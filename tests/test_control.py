@@ -59,7 +59,13 @@ def recall(folder: Path, *, shuffled: bool) -> dict[str, float]:
     folder.mkdir()
     seed_everything(0, verbose=False)
     store = prepare(
-        Clubs(folder, shuffled), SCHEMA, Temporal(val_days=2, test_days=4), folder=folder, bad_rows="fail", max_unknown_share=1.0
+        Clubs(folder, shuffled),
+        SCHEMA,
+        Temporal(val_days=2, test_days=4),
+        folder=folder,
+        bad_rows="fail",
+        max_unknown_share=1.0,
+        max_feature_auc=1.0,
     )
     data = DataModule(store, batch_size=256, eval_batch_size=512, num_workers=0, seed=0)
     tower = partial(MLPTower, [32], 0.0)

@@ -32,7 +32,7 @@ IMPORTS = {
     "config": {"schema", "errors"},
     "batch": {"schema", "errors"},
     "source": {"data", "batch", "schema", "errors"},
-    "data": {"source", "batch", "baseline", "schema", "errors"},
+    "data": {"source", "batch", "baseline", "metric", "schema", "errors"},
     "nn": {"schema", "errors"},
     "tower": {"nn", "schema", "errors"},
     "model": {"tower", "nn", "schema", "errors"},

@@ -48,6 +48,8 @@ class DataConfig:
         bad_rows: what happens to rows that break a rule: the run fails, or they are set aside and counted.
         max_unknown_share: share of validation or test rows with ids that training never saw; more is a fault, and more ids
             without a row in the users or items table a warning.
+        max_feature_auc: AUC that one feature alone may reach for a binary label in training; a feature with more was probably
+            written after the fact, and is a fault. 1 = off.
         store: folder that keeps prepared data.
     """
 
@@ -65,6 +67,7 @@ class DataConfig:
     positive: str | None = None
     bad_rows: Literal["fail", "quarantine"] = "fail"
     max_unknown_share: float = 0.2
+    max_feature_auc: float = 0.99
     store: Path = Path(".cache/store")
 
 

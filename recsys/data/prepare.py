@@ -11,9 +11,10 @@ import polars as pl
 
 from recsys.data.build import Built, build
 from recsys.data.inputs import Input, changes, content_key, described, inputs
+from recsys.data.leaked_labels import FeatureAuc, feature_aucs, leak_faults
 from recsys.data.publish import published
 from recsys.data.split import Split
-from recsys.data.store import FORMAT, MANIFEST, Store
+from recsys.data.store import FORMAT, MANIFEST, Store, read_manifest
 from recsys.data.validate import validate
 from recsys.errors import DataError, Fault, IntegrityError
 from recsys.schema import History, Schema, nearest
@@ -21,7 +22,14 @@ from recsys.source.base import Source, Tables
 
 
 def prepare(
-    source: Source, schema: Schema, split: Split, *, folder: Path, bad_rows: Literal["fail", "quarantine"], max_unknown_share: float
+    source: Source,
+    schema: Schema,
+    split: Split,
+    *,
+    folder: Path,
+    bad_rows: Literal["fail", "quarantine"],
+    max_unknown_share: float,
+    max_feature_auc: float,
 ) -> Store:
     """The store of this source under this schema and split, prepared now unless it already is.
 
@@ -31,8 +39,10 @@ def prepare(
         schema: not fitted.
         folder: where stores are kept; created if absent. Rows set aside go to `<key>.quarantine` in it.
         bad_rows, max_unknown_share: as in `validate`.
+        max_feature_auc: as in `leak_faults`; asked of a store that is found again too.
     Raises:
-        DataError: the tables break a rule of the schema, or cannot be split as asked; nothing is published then.
+        DataError: the tables break a rule of the schema, or cannot be split as asked, and nothing is published then; or a feature
+            tells a label by itself.
         IntegrityError: an input file changed while it was read.
     """
     _check_order(schema)
@@ -50,9 +60,13 @@ def prepare(
             _check_split_column(checked.tables, split)
             built = build(checked.tables, schema, split, folder=building, max_unknown_share=max_unknown_share)
             _write_manifest(building, key, read, built, (*tables.notes, *checked.notes, *built.notes), seconds | built.seconds)
+            _add_feature_aucs(building)
             changed = changes([asdict(entry) for entry in read])
             if changed:
                 raise IntegrityError(*changed)
+    faults = leak_faults((FeatureAuc(**entry) for entry in read_manifest(folder / key)["feature_auc"]), max_feature_auc)
+    if faults:
+        raise DataError(*faults)
     return Store.open(folder / key)
 
 
@@ -85,4 +99,15 @@ def _write_manifest(
         "seconds": seconds,
         "files": {str(path.relative_to(building)): path.stat().st_size for path in sorted(building.rglob("*")) if path.is_file()},
     }
+    (building / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def _add_feature_aucs(building: Path) -> None:
+    """Write into the manifest what each feature alone tells of each label: measured once, held against the limit by every run."""
+    started = time.perf_counter()
+    found, notes = feature_aucs(Store.open(building))
+    manifest = read_manifest(building)
+    manifest["feature_auc"] = [asdict(entry) for entry in found]
+    manifest["notes"] += notes
+    manifest["seconds"]["feature_auc"] = round(time.perf_counter() - started, 3)
     (building / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")

@@ -20,7 +20,7 @@ from recsys.data.vocabulary import Vocabulary
 from recsys.errors import Fault, IntegrityError
 from recsys.schema import Schema
 
-FORMAT = 2
+FORMAT = 3
 """Version of the layout; a store of another version is prepared anew."""
 MANIFEST = "manifest.json"
 COLUMNS = ("user_features", "item_features", "context_features", "labels")
@@ -139,7 +139,7 @@ class Store:
 
 
 def read_manifest(path: Path) -> dict:
-    """What preparation wrote down: format, files with sizes, inputs, counts, seconds; an IntegrityError where there is no store."""
+    """What preparation wrote down: format, files with sizes, inputs, counts, AUCs, seconds; an IntegrityError where there is no store."""
     if not (path / MANIFEST).exists():
         raise IntegrityError(Fault("no prepared store here", str(path), "prepare it again: run train.py with the same data"))
     manifest = json.loads((path / MANIFEST).read_text())

@@ -92,6 +92,7 @@ def _lines(draft: Draft, name: str, root: str, paths: Mapping[str, str], separat
     yield from (f"  {key}: {_scalar(value)}" for key, value in draft.split.items())
     yield f"bad_rows: {draft.bad_rows}  # {draft.why['bad_rows']}"
     yield "max_unknown_share: 0.2  # of validation or test rows with an id unseen in training; more is refused"
+    yield "max_feature_auc: 0.99  # for a label in training, that one feature alone may reach; more was written after the fact. 1 = off"
     yield "store: .cache/store"
 
 

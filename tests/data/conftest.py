@@ -105,4 +105,4 @@ def cut() -> Temporal:
 @pytest.fixture
 def store(source: Files, shop_schema: Schema, cut: Temporal, tmp_path: Path) -> Store:
     """The shop, prepared."""
-    return prepare(source, shop_schema, cut, folder=tmp_path / "store", bad_rows="fail", max_unknown_share=0.5)
+    return prepare(source, shop_schema, cut, folder=tmp_path / "store", bad_rows="fail", max_unknown_share=0.5, max_feature_auc=0.99)

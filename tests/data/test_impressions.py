@@ -60,7 +60,7 @@ def test_outcomes_are_divided_by_user_item_and_row(store):
 def test_rows_are_together_by_session_or_else_by_user(source, shop_schema, cut, tmp_path):
     path = source.root / "interactions.parquet"
     pl.read_parquet(path).with_columns(pl.Series("visit", [7, 7, 8, 9, 9, 9, 1, 2, 3, 3, 4, 4, 4])).write_parquet(path)
-    arguments = {"folder": tmp_path / "stores", "bad_rows": "fail", "max_unknown_share": 0.5}
+    arguments = {"folder": tmp_path / "stores", "bad_rows": "fail", "max_unknown_share": 0.5, "max_feature_auc": 1.0}
     by_visit = prepare(source, replace(shop_schema, session="visit"), cut, **arguments)
     assert len(outcomes(by_visit, "test", ()).session.unique()) == 1
     by_user = prepare(source, shop_schema, cut, **arguments)
@@ -71,7 +71,9 @@ def test_rows_may_name_no_user_and_no_item(source, tmp_path):
     for table in ("users", "items"):
         (source.root / f"{table}.parquet").unlink()
     schema = Schema(None, None, features=(Categorical("device", "context"), Numeric("day", "context")), labels=(Label("click"),))
-    store = prepare(source, schema, Ratio(0.2, 0.2), folder=tmp_path / "stores", bad_rows="fail", max_unknown_share=0.0)
+    store = prepare(
+        source, schema, Ratio(0.2, 0.2), folder=tmp_path / "stores", bad_rows="fail", max_unknown_share=0.0, max_feature_auc=1.0
+    )
     batch = everything(Impressions(store))
     assert len(batch.labels["click"]) == 13 - 3 - 3
     assert sorted(batch.features) == ["day", "device"]
@@ -85,7 +87,7 @@ def test_numbers_have_mean_and_deviation_where_the_label_concerns_the_row(source
     spent = [4.0, 0, 6.0, 8.0, 2.0, 10.0, 0.0, 0, 100.0, 0, 0, 0, 0]
     pl.read_parquet(path).with_columns(pl.Series("spent", spent)).write_parquet(path)
     schema = replace(shop_schema, labels=(Label("click"), Label("spent", given="click", kind="regression")))
-    fitted = prepare(source, schema, cut, folder=tmp_path / "stores", bad_rows="fail", max_unknown_share=0.5).schema
+    fitted = prepare(source, schema, cut, folder=tmp_path / "stores", bad_rows="fail", max_unknown_share=0.5, max_feature_auc=1.0).schema
     # training rows with a click: 4 6 8 2 10 0
     assert fitted.statistics["spent"].mean == pytest.approx(5.0)
     assert fitted.statistics["spent"].std == pytest.approx((70 / 6) ** 0.5)

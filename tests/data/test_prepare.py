@@ -13,8 +13,16 @@ from recsys.errors import DataError, IntegrityError
 from recsys.schema import Categorical, History, Numeric, Schema
 
 
-def run(source, schema, split, tmp_path, bad_rows="fail", max_unknown_share=0.5):
-    return prepare(source, schema, split, folder=tmp_path / "store", bad_rows=bad_rows, max_unknown_share=max_unknown_share)
+def run(source, schema, split, tmp_path, bad_rows="fail", max_unknown_share=0.5, max_feature_auc=0.99):
+    return prepare(
+        source,
+        schema,
+        split,
+        folder=tmp_path / "store",
+        bad_rows=bad_rows,
+        max_unknown_share=max_unknown_share,
+        max_feature_auc=max_feature_auc,
+    )
 
 
 def stores(tmp_path):
@@ -59,6 +67,32 @@ def test_notes_tell_what_happened(store):
 def test_many_unknown_rows_are_refused(source, shop_schema, cut, tmp_path):
     with pytest.raises(DataError, match=r"33\.3%[\s\S]*raise data\.max_unknown_share=0\.2"):
         run(source, shop_schema, cut, tmp_path, max_unknown_share=0.2)
+
+
+def leaking(source, shop_schema):
+    """The shop ten times over, with a device that only clicks have."""
+    days = pl.col("time") + pl.duration(minutes=pl.int_range(pl.len()))
+    told = pl.when(pl.col("click") == 1).then("device").alias("device")
+    rewrite(source, lambda rows: pl.concat([rows] * 60).with_columns(days, told))
+    return shop_schema
+
+
+def test_a_feature_that_tells_a_label_is_refused_each_time(source, shop_schema, cut, tmp_path):
+    schema = leaking(source, shop_schema)
+    # 8 training rows of 13, six of them clicked
+    said = r"feature 'device' alone tells label 'click': AUC 1\.0000 over 480 training rows, above data\.max_feature_auc=0\.99"
+    for _ in range(2):
+        with pytest.raises(DataError, match=said):
+            run(source, schema, cut, tmp_path)
+    assert len(stores(tmp_path)) == 1
+
+
+def test_a_raised_limit_takes_the_store_that_was_refused(source, shop_schema, cut, tmp_path, monkeypatch):
+    schema = leaking(source, shop_schema)
+    with pytest.raises(DataError, match="alone tells"):
+        run(source, schema, cut, tmp_path)
+    monkeypatch.setattr("recsys.data.prepare.build", None)
+    assert len(run(source, schema, cut, tmp_path, max_feature_auc=1.0).user) == 780
 
 
 def test_the_same_request_finds_the_same_store(store, source, shop_schema, cut, tmp_path, monkeypatch):

@@ -85,7 +85,15 @@ def test_yaml_prepares_as_it_stands(files, tmp_path):
         labels=build(list(data.labels)),
         positive=data.positive,
     )
-    store = prepare(build(data.source), schema, build(data.split), folder=tmp_path / "store", bad_rows=data.bad_rows, max_unknown_share=0.2)
+    store = prepare(
+        build(data.source),
+        schema,
+        build(data.split),
+        folder=tmp_path / "store",
+        bad_rows=data.bad_rows,
+        max_unknown_share=0.2,
+        max_feature_auc=data.max_feature_auc,
+    )
     assert len(store.user) == ROWS
     assert {int(code) for code in store.split.unique()} == {0, 1, 2}
 

@@ -1,0 +1,94 @@
+"""How well one feature alone tells a binary label: the AUC of a score that is made of nothing else.
+
+n units (the users, the items, or the rows themselves), L list length, C codes. Rows are counted as [.., 2, 2]: by half, then by label.
+"""
+
+from functools import singledispatch
+
+import numpy as np
+
+from recsys.metric.binary import Tally
+from recsys.schema import PAD, Feature, MultiCategorical, Numeric, Timestamp
+
+MIN_ROWS = 50
+"""Fewer rows of either class cannot tell: with 50, a score of true AUC .95 reached .99 in none of 2,000 drawings, one of .97 in five."""
+PRIOR_ROWS = 10
+"""Rows at the overall rate that are added to those of each value, so that a value seen once or twice says little."""
+
+
+@singledispatch
+def feature_auc(feature: Feature, values: np.ndarray, counts: np.ndarray) -> tuple[float, int]:
+    """The best AUC of the readings that make sense for a kind, and the number of rows behind it.
+
+    A category counts as the label's rate among the rows that share it, a list as the mean of its entries' rates, or as its length. Rates
+    are learnt from one half of the rows and scored on the other, in both directions: learnt and scored on the same rows, any id would
+    tell any label. A number or a moment counts as it is, rising or falling, among the rows that have one, and as a category too, which
+    finds a special value and a number that is only there after the fact. Not for vectors.
+
+    Args:
+        values: [n] or [n, L] as a store keeps them; of a History, [n] the number of items.
+        counts: [n, 2, 2] int64 rows of each unit by half and label, at least MIN_ROWS of each label.
+    """
+    return _out_of_fold(values, counts)
+
+
+@feature_auc.register
+def _(feature: Numeric | Timestamp, values: np.ndarray, counts: np.ndarray) -> tuple[float, int]:
+    distinct, codes = np.unique(values, return_inverse=True)  # NaN is one value, the last
+    counts = _summed(codes, counts, len(distinct))
+    as_category, present = _out_of_fold(np.arange(len(distinct)), counts), ~np.isnan(distinct)
+    by_label = counts[present].sum(1)
+    return as_category if by_label.sum(0).min() < MIN_ROWS else max(as_category, _either_way(distinct[present], by_label))
+
+
+@feature_auc.register
+def _(feature: MultiCategorical, values: np.ndarray, counts: np.ndarray) -> tuple[float, int]:
+    return max(_out_of_fold_lists(values, counts), _out_of_fold((values != PAD).sum(1), counts))
+
+
+def _either_way(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, int]:
+    """AUC of [C] ascending values, or of the same falling, over [C, 2] rows by label."""
+    auc = Tally(distinct, rows=counts.sum(1), positives=counts[:, 1]).auc()
+    return max(auc, 1 - auc), int(counts.sum())
+
+
+def _out_of_fold(codes: np.ndarray, counts: np.ndarray) -> tuple[float, int]:
+    """As `_out_of_fold_lists`, of one code from 0 on for each unit."""
+    size = int(codes.max()) + 1
+    return _out_of_fold_lists(np.arange(size)[:, None], _summed(codes, counts, size))
+
+
+def _out_of_fold_lists(lists: np.ndarray, counts: np.ndarray) -> tuple[float, int]:
+    """AUC of the mean rate of a list's codes, learnt from one half and scored on the other; mean of both directions.
+
+    A code that only the other half has counts with the rate of all rows: ids that are different in every row score alike, and are found all
+    the same where rows without one score less.
+
+    Args:
+        lists: [n, L] codes from 0 on, padded with 0 on the right; a list without any holds one padding.
+    """
+    held = lists != PAD
+    held[:, 0] = True
+    size = int(lists.max()) + 1
+    by_code = sum(_summed(codes, counts * there[:, None, None], size) for codes, there in zip(lists.T, held.T))
+    found = []
+    for half in (0, 1):
+        negatives, positives = counts[:, half].sum(0)
+        rate = (by_code[:, half, 1] + PRIOR_ROWS * positives / (negatives + positives)) / (by_code[:, half].sum(1) + PRIOR_ROWS)
+        score = sum(rate[codes] * there for codes, there in zip(lists.T, held.T)) / held.sum(1)
+        found.append(_auc(score, counts[:, 1 - half]))
+    return sum(found) / 2, int(counts.sum())
+
+
+def _auc(score: np.ndarray, counts: np.ndarray) -> float:
+    """AUC of [n] scores over [n, 2] rows by label."""
+    distinct, codes = np.unique(score, return_inverse=True)
+    negatives, positives = _summed(codes, counts, len(distinct)).T
+    return Tally(distinct, rows=negatives + positives, positives=positives).auc()
+
+
+def _summed(codes: np.ndarray, counts: np.ndarray, size: int) -> np.ndarray:
+    """[size, ...] int64: counts [n, ...] added up by code [n]."""
+    columns = counts.reshape(len(codes), -1).T
+    summed = [np.bincount(codes, weights=column, minlength=size) for column in columns]  # float64 is exact up to 2^53
+    return np.stack(summed, 1).astype(np.int64).reshape(size, *counts.shape[1:])

@@ -62,6 +62,9 @@ def _retrieval(config: TrainConfig, store: Store) -> Parts:
     window = model.user_tower.window
     rows = partial(Sequences, length=window) if window else PositiveRows
     loader = build(config.loader)(store=store, seed=config.seed, rows=rows, evaluated=EvaluationUsers)
+    if loader.keep_negatives != 1:
+        what = "retrieval learns from positive rows alone: there are no negatives to leave out"
+        raise ConfigError(Fault(what, "loader.keep_negatives", "remove the key, or use task=ranking"))
     task = build(config.task)(
         model=model,
         candidates=candidates(item_count=loader.catalogue.count, seed=config.seed),
@@ -80,6 +83,8 @@ def _ranking(config: TrainConfig, store: Store) -> Parts:
         raise ConfigError(Fault("there is no label to predict", "data.labels", "name 0/1 columns of the interactions, such as click"))
     balance = fitting(config.balance, Balance, "balance", "balance=fixed")
     calibration = fitting(config.calibration, Calibration, "calibration", "calibration=platt")
+    loader = build(config.loader)(store=store, seed=config.seed, rows=Impressions, evaluated=EvaluationImpressions)
+    sample = loader.negative_sample
     task = build(config.task)(
         model=model_of(config, store.schema),
         loss=ranking_loss(config, store.schema),
@@ -88,8 +93,8 @@ def _ranking(config: TrainConfig, store: Store) -> Parts:
         optimizer=build(config.optimizer),
         scheduler=build(config.scheduler),
         schema=store.schema,
+        kept_share=1.0 if sample is None else sample.share,
     )
-    loader = build(config.loader)(store=store, seed=config.seed, rows=Impressions, evaluated=EvaluationImpressions)
     return Parts(task, loader, impressions_of_test, label_table)
 
 

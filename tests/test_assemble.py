@@ -4,6 +4,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from benchmarks.base import composed
 from recsys.assemble import assembled
@@ -94,6 +95,22 @@ def test_ranking_needs_a_label(ranking):
     what, where, remedy = refused(ranking, replace(SCHEMA, labels=()))
     assert (what, where) == ("there is no label to predict", "data.labels")
     assert "such as click" in remedy
+
+
+def test_the_loss_is_told_what_share_of_the_negatives_is_read():
+    config = composed("task=ranking", "loader.keep_negatives=0.4")
+    labels = {"click": torch.tensor([0.0, 1.0, 0.0, 0.0]), "conversion": torch.zeros(4)}
+    store = SimpleNamespace(schema=SCHEMA, labels=labels, split=torch.tensor([0, 0, 0, 0]))
+    assert assembled(config, store).task.kept_share == pytest.approx(1 / 3)  # one of three, not 0.4
+    assert assembled(composed("task=ranking"), SimpleNamespace(schema=SCHEMA)).task.kept_share == 1.0
+
+
+def test_retrieval_has_no_negatives_to_leave_out(retrieval):
+    loader = {**retrieval.loader, "keep_negatives": 0.5}
+    schema = SimpleNamespace(schema=SCHEMA, event_row=torch.zeros(0, dtype=torch.int64))
+    with pytest.raises(ConfigError, match="retrieval learns from positive rows alone") as caught:
+        assembled(replace(retrieval, loader=loader), schema)
+    assert caught.value.faults[0].where == "loader.keep_negatives"
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,10 @@ class TrainConfig:
         dict,
         Makes(
             "pytorch_lightning.LightningModule",
-            later=("model", "candidates", "loss", "optimizer", "scheduler", "catalogue", "known", "balance", "calibration", "schema"),
+            later=(
+                *("model", "candidates", "loss", "optimizer", "scheduler", "catalogue", "known"),
+                *("balance", "calibration", "schema", "kept_share"),
+            ),
         ),
     ]
     model: Annotated[dict, Makes("torch.nn.Module", later=("schema", "heads"))]

@@ -13,6 +13,7 @@ from recsys.baseline.base import FeatureTable, TrainingEvents
 from recsys.batch import Batch, Catalogue, ImpressionBatch, KnownItems, Outcomes, Slice, UserBatch
 from recsys.data.impressions import feature_table, outcomes
 from recsys.data.loading import EvaluationSteps, StepSampler, TrainingSteps
+from recsys.data.negatives import NegativeSample, negative_sample
 from recsys.data.order import Order
 from recsys.data.rows import SPLITS, Evaluated, EvaluationUsers, PositiveRows, Rows
 from recsys.data.slices import activity, column_slices, popularity, user_columns
@@ -37,6 +38,7 @@ class DataModule(LightningDataModule):
         evaluated: what is asked of "val" and "test".
         device_resident: keep the whole store on the accelerator and make batches there, without workers; nothing changes on a CPU.
         slice_columns: categorical item columns of at most 20 values to report by; user columns of that kind always are.
+        keep_negatives: share of the training impressions whose first label is 0 that an epoch reads, drawn anew each time; 1 = all.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class DataModule(LightningDataModule):
         evaluated: Callable[[Store, str], Evaluated] = EvaluationUsers,
         device_resident: bool = False,
         slice_columns: Sequence[str] = (),
+        keep_negatives: float = 1.0,
     ):
         super().__init__()
         self.allow_zero_length_dataloader_with_multiple_devices = True  # fewer users than processes
@@ -63,6 +66,7 @@ class DataModule(LightningDataModule):
         self.evaluated = evaluated
         self.device_resident = device_resident
         self.slice_columns = tuple(slice_columns)
+        self.keep_negatives = keep_negatives
 
     def setup(self, stage: str) -> None:
         """Moves the store to the accelerator once, where that is asked for and there is one."""
@@ -74,7 +78,7 @@ class DataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """An epoch of this process's share of every batch, from the step on that training has reached."""
         rows = self.rows(self.store)
-        order = Order(len(rows), self.batch_size, seed=self.seed, world_size=self._world_size, rank=self._rank)
+        order = Order(len(rows), self.batch_size, seed=self.seed, world_size=self._world_size, rank=self._rank, sample=self.negative_sample)
         steps = TrainingSteps(rows, order)
         sampler = StepSampler(len(steps), self._steps_taken)
         return DataLoader(
@@ -93,6 +97,11 @@ class DataModule(LightningDataModule):
     def test_dataloader(self) -> DataLoader[UserBatch | ImpressionBatch]:
         """This process's part of the test."""
         return self._evaluation("test")
+
+    @cached_property
+    def negative_sample(self) -> NegativeSample | None:
+        """Which training impressions an epoch reads; None = all. A ConfigError where they cannot be told."""
+        return negative_sample(self.store, self.keep_negatives)
 
     @cached_property
     def catalogue(self) -> Catalogue:

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recsys.data.negatives import NegativeSample
 from recsys.errors import ConfigError, Fault
 
 
@@ -13,10 +14,11 @@ class Order:
     The number of workers, and where a run was interrupted, cannot change what a step holds.
 
     Args:
-        num_rows: rows of an epoch.
+        num_rows: rows there are.
         batch_size: rows of a step over all ranks together; a multiple of world_size.
         seed: of the shuffles; the epoch is the second half of the key (Philox: Salmon et al., SC 2011).
         world_size, rank: this process takes every world_size-th row of a batch, from its rank on.
+        sample: leaves some of the rows out of an epoch, others in each, always as many; None = none.
 
     Example:
         >>> order = Order(5, 2, seed=0)
@@ -24,7 +26,9 @@ class Order:
         (3, [0, 1, 2, 3, 4])
     """
 
-    def __init__(self, num_rows: int, batch_size: int, *, seed: int, world_size: int = 1, rank: int = 0):
+    def __init__(
+        self, num_rows: int, batch_size: int, *, seed: int, world_size: int = 1, rank: int = 0, sample: NegativeSample | None = None
+    ):
         if batch_size < 1 or batch_size % world_size:
             fault = f"the processes share a batch, got batch_size {batch_size} for {world_size}"
             raise ConfigError(Fault(fault, "loader.batch_size", f"choose a multiple of {world_size}"))
@@ -33,7 +37,8 @@ class Order:
         self.seed = seed
         self.world_size = world_size
         self.rank = rank
-        self.steps_per_epoch = -(-num_rows // batch_size)
+        self.sample = sample
+        self.steps_per_epoch = -(-(num_rows if sample is None else sample.num_rows) // batch_size)
         self._shuffled: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
 
     def rows(self, step: int) -> Tensor:
@@ -53,8 +58,9 @@ class Order:
         return self._permutation(epoch)[start : start + self.batch_size][self.rank :: self.world_size]
 
     def _permutation(self, epoch: int) -> np.ndarray:
-        """[num_rows] int64; the last epoch asked for is kept, since steps are asked for in order."""
+        """[rows of the epoch] int64; the last epoch asked for is kept, since steps are asked for in order."""
         if self._shuffled[0] != epoch:
             generator = np.random.Generator(np.random.Philox(key=[self.seed, epoch]))
-            self._shuffled = (epoch, generator.permutation(self.num_rows))
+            rows = self.num_rows if self.sample is None else self.sample.draw(generator)
+            self._shuffled = (epoch, generator.permutation(rows))
         return self._shuffled[1]

@@ -12,6 +12,7 @@ from recsys.balance.base import Balance
 from recsys.batch import Batch, ImpressionBatch
 from recsys.calibration.base import Calibration
 from recsys.loss.funnel import RankingLoss
+from recsys.loss.sampling import of_sample
 from recsys.model.base import Ranker
 from recsys.schema import Schema
 from recsys.task.share import share
@@ -28,6 +29,7 @@ class Ranking(LightningModule):
         optimizer: called with `module=self`.
         scheduler: called with `optimizer=` and `total_steps=`.
         schema: fitted; what is predicted, and the deviation of numbers, in which their losses are counted.
+        kept_share: of the training rows without the first label, those that an epoch reads; see `recsys.loss.sampling`.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Ranking(LightningModule):
         optimizer: Callable[..., Optimizer],
         scheduler: Callable[..., LRScheduler],
         schema: Schema,
+        kept_share: float = 1.0,
     ):
         super().__init__()
         self.model = model
@@ -48,6 +51,7 @@ class Ranking(LightningModule):
         self.labels = schema.labels
         self.variance = {label.column: schema.statistics[label.column].std ** 2 for label in schema.labels if label.kind == "regression"}
         self.calibrations = {label.column: calibration() for label in schema.labels if label.kind == "binary"}
+        self.kept_share = kept_share
         self.build_optimizer = optimizer
         self.build_scheduler = scheduler
 
@@ -58,7 +62,7 @@ class Ranking(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Scalar loss of one batch."""
         logits = self.model(batch.features)
-        losses = self.loss(logits, batch.labels, batch.weight)
+        losses = self.loss(of_sample(logits, self.labels[0].column, share=self.kept_share), batch.labels, batch.weight)
         losses = {column: loss / self.variance.get(column, 1.0) for column, loss in losses.items()}
         counted = share(self.trainer, batch.weight)  # before the balance, which may compare gradients over all processes
         total = self.balance({column: loss * counted for column, loss in losses.items()}, self.model.shared_parameters())

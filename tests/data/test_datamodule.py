@@ -7,6 +7,7 @@ from pytorch_lightning import LightningModule, Trainer, seed_everything
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from recsys.data.datamodule import DataModule
+from recsys.data.impressions import Impressions
 from recsys.data.rows import Sequences
 from recsys.errors import ConfigError
 
@@ -102,6 +103,24 @@ def test_processes_share_rows_and_users(store):
 def test_trains_on_windows_where_asked(store):
     (batch,) = data(store, batch_size=4, rows=partial(Sequences, length=2)).train_dataloader()
     assert sorted(batch.item.tolist()) == [[1, 0], [1, 0], [2, 3], [3, 2]]
+
+
+def test_a_sample_of_negatives_is_the_same_for_any_number_of_workers_and_after_an_interruption(store, tmp_path):
+    asked = {"rows": Impressions, "keep_negatives": 0.5, "batch_size": 3}
+    every_step = ModelCheckpoint(dirpath=tmp_path, filename="{step}", every_n_train_steps=1, save_top_k=-1)
+    whole = fit(store, tmp_path, callbacks=[every_step], max_epochs=6, **asked)
+    assert fit(store, tmp_path, max_epochs=6, num_workers=2, **asked) == whole
+    assert fit(store, tmp_path, max_epochs=6, resume=tmp_path / "step=7.ckpt", **asked) == whole[7:]
+    # six rows are clicks, each of another user and item; of the two others, ann's b (12, once more) and cid's a (31), each epoch reads one
+    epochs = [[row for step in whole[start : start + 3] for row in step][:7] for start in range(0, 18, 3)]
+    assert all(sorted(set(epoch) - {31}) == [11, 12, 13, 21, 22, 23] for epoch in epochs)
+    assert {epoch.count(31) + epoch.count(12) for epoch in epochs} == {2}
+    assert {epoch.count(31) for epoch in epochs} == {0, 1}
+
+
+def test_all_negatives_are_read_as_if_there_were_no_sample(store, tmp_path):
+    asked = {"rows": Impressions, "batch_size": 3}
+    assert fit(store, tmp_path, keep_negatives=1.0, **asked) == fit(store, tmp_path, **asked)
 
 
 def test_catalogue_holds_every_item(store):

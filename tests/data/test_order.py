@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 import torch
 
+from recsys.data.negatives import NegativeSample
 from recsys.data.order import Order
 from recsys.errors import ConfigError
 
@@ -51,6 +53,27 @@ def test_epochs_and_seeds_shuffle_differently():
     assert not torch.equal(first, second)
     assert not torch.equal(first, other)
     assert not torch.equal(first, torch.arange(50))
+
+
+@pytest.mark.parametrize("world_size", [1, 2])
+def test_epochs_of_a_sample_are_of_one_length_over_all_ranks(world_size):
+    sample = NegativeSample(np.arange(10) >= 4, kept=3)  # rows 0 to 3, and three of the other six
+    orders = [Order(10, 4, seed=7, world_size=world_size, rank=rank, sample=sample) for rank in range(world_size)]
+    epochs = []
+    for number in range(3):
+        parts = [epoch(order, number) for order in orders]
+        epochs.append(sorted(row for rows, weight in parts for row in rows[weight == 1].tolist()))
+    assert {order.steps_per_epoch for order in orders} == {2}
+    assert all(rows[:4] == [0, 1, 2, 3] and len(set(rows)) == len(rows) == 7 for rows in epochs)
+    assert len({tuple(rows) for rows in epochs}) == 3
+
+
+def test_a_sample_is_shuffled_among_the_other_rows():
+    sample = NegativeSample(np.arange(100) >= 50, kept=10)
+    first, _ = epoch(Order(100, 60, seed=0, sample=sample))
+    at = (first >= 50).nonzero().flatten()
+    assert at.min() < 15
+    assert at.max() > 45
 
 
 def test_a_batch_that_processes_cannot_share_is_refused():

@@ -35,7 +35,7 @@ CLICKED, ENTIRE_SPACE = partial(Clicked, 0.0, {}), partial(ESMM, 0.0, {})
 SUM, PROJECTED = partial(Fixed, {}), partial(PCGrad, 0)
 
 
-def task(labels, *, loss=CLICKED, model=SINGLE_TASK, balance=SUM, lr=0.1):
+def task(labels, *, loss=CLICKED, model=SINGLE_TASK, balance=SUM, lr=0.1, **given):
     torch.manual_seed(0)
     schema = Schema("user", "item", features=(Categorical("item", "item"),), labels=labels).fitted(STATISTICS)
     loss = loss(labels=labels)
@@ -48,6 +48,7 @@ def task(labels, *, loss=CLICKED, model=SINGLE_TASK, balance=SUM, lr=0.1):
         optimizer=lambda module: torch.optim.SGD(module.parameters(), lr=lr),
         scheduler=partial(constant, 0),
         schema=schema,
+        **given,
     )
 
 
@@ -162,6 +163,17 @@ def test_the_balance_gets_the_losses_and_what_labels_share():
     trainer, _ = trained(module, [batch([2, 3], click=[1.0, 0.0], spend=[20.0, 5.0])])
     # the items' embeddings are shared, so both gradients are there to compare
     assert 0 < abs(trainer.callback_metrics["train/gradient_cosine/click_spend"].item()) <= 1
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.1, 10 / 100), (1.0, 10 / 19)])
+def test_a_constant_model_learns_the_rate_of_all_rows_from_a_sample_of_the_negatives(share, expected):
+    module = task(FUNNEL, loss=ENTIRE_SPACE, lr=2.0, kept_share=share)
+    # of 10 clicks among 100 rows, 4 of them bought, the clicks were read and 9 of the other 90
+    rows = batch([2] * 19, click=[1.0] * 10 + [0.0] * 9, buy=[1.0] * 4 + [0.0] * 15)
+    trained(module, [rows] * 20, epochs=20)
+    answers = module.validation_step(ImpressionBatch({"item": torch.tensor([2])}, torch.arange(1)), 0)
+    assert answers["click"].sigmoid().item() == pytest.approx(expected, rel=1e-3)
+    assert answers["buy"].sigmoid().item() == pytest.approx(0.4, rel=1e-3)
 
 
 def test_evaluation_answers_labels_and_no_auxiliary_head():

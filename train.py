@@ -28,6 +28,7 @@ EXAMPLES = (
     "python train.py tower@model.user=sequence loader.batch_size=64",
     "python train.py experiment=movielens data.root=<folder>",
     "python train.py trainer=ddp trainer.devices=4",
+    "python train.py task=ranking model=shared_bottom teacher.run=outputs/ranking/shop/<time>",
     "python train.py -m loss=softmax,bpr seed=0,1,2",
 )
 

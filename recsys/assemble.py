@@ -19,11 +19,12 @@ from recsys.data.rows import EvaluationUsers, PositiveRows, Sequences
 from recsys.data.store import Store
 from recsys.errors import ConfigError, Fault
 from recsys.loss.base import RetrievalLoss
-from recsys.rebuild import fitting, model_of, ranking_loss, ranks
+from recsys.rebuild import FinishedRun, fitting, model_of, ranking_loss, ranks
 from recsys.report.labels import label_table
 from recsys.report.table import result_table
 from recsys.schema import Schema
 from recsys.source.base import Source
+from recsys.task.teacher import REMEDY, Teacher, teacher_faults
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ def _retrieval(config: TrainConfig, store: Store) -> Parts:
     window = model.user_tower.window
     rows = partial(Sequences, length=window) if window else PositiveRows
     loader = build(config.loader)(store=store, seed=config.seed, rows=rows, evaluated=EvaluationUsers)
+    if config.teacher.run is not None:
+        raise ConfigError(Fault("retrieval learns from no teacher", "teacher.run", "remove the key, or use task=ranking"))
     if loader.keep_negatives != 1:
         what = "retrieval learns from positive rows alone: there are no negatives to leave out"
         raise ConfigError(Fault(what, "loader.keep_negatives", "remove the key, or use task=ranking"))
@@ -94,8 +97,26 @@ def _ranking(config: TrainConfig, store: Store) -> Parts:
         scheduler=build(config.scheduler),
         schema=store.schema,
         kept_share=1.0 if sample is None else sample.share,
+        teacher=_teacher(config, store.schema),
     )
     return Parts(task, loader, impressions_of_test, label_table)
+
+
+def _teacher(config: TrainConfig, schema: Schema) -> Teacher | None:
+    """The best weights of the run that `teacher.run` names; a ConfigError says what keeps it from teaching this one."""
+    if config.teacher.run is None:
+        return None
+    run = FinishedRun.open(config.teacher.run)
+    if not run.ranks:
+        raise ConfigError(Fault("the teacher is a retrieval run", str(run.path), "name the directory of a ranking run"))
+    faults = list(teacher_faults(run.schema, schema))
+    if run.config.data.split != config.data.split:
+        what = "the teacher's run divided its data another way: it may have learnt from rows that this one is tested on"
+        faults.append(Fault(what, "data.split", REMEDY))
+    if faults:
+        raise ConfigError(*faults)
+    model, _ = run.model()
+    return Teacher(model, run.calibrations(), labels=schema.labels, weight=config.teacher.weight)
 
 
 def _require_ids(schema: Schema) -> None:

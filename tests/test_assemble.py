@@ -1,5 +1,6 @@
 """Which parts make a run, and which of them do not fit each other; the configs are those that the command line composes."""
 
+import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -8,6 +9,8 @@ import torch
 
 from benchmarks.base import composed
 from recsys.assemble import assembled
+from recsys.callback.checkpoint import write_checkpoint
+from recsys.config import TeacherConfig, save_config
 from recsys.data.impressions import EvaluationImpressions, Impressions
 from recsys.data.oracle import impressions_of_test
 from recsys.errors import ConfigError
@@ -32,6 +35,25 @@ def ranking():
 @pytest.fixture(scope="module")
 def retrieval():
     return composed()
+
+
+@pytest.fixture
+def teacher(tmp_path):
+    """Makes the directory of a finished run from its config and schema."""
+
+    def finished(config, schema=SCHEMA):
+        save_config(config, tmp_path / "config.yaml")
+        schema.save(tmp_path / "schema.json")
+        (tmp_path / "data.json").write_text(json.dumps({"store": "gone"}))
+        (tmp_path / "metrics.json").write_text("{}")
+        if ranks(config):
+            state = {label.column: {"slope": 1.0, "intercept": 0.5} for label in schema.labels}
+            (tmp_path / "calibration.json").write_text(json.dumps(state))
+            written = write_checkpoint(model_of(config, schema), tmp_path / "checkpoints", about={"step": 1})
+            written.rename(tmp_path / "checkpoints" / "best")
+        return TeacherConfig(tmp_path, 0.25)
+
+    return finished
 
 
 def refused(config, schema=SCHEMA):
@@ -111,6 +133,47 @@ def test_retrieval_has_no_negatives_to_leave_out(retrieval):
     with pytest.raises(ConfigError, match="retrieval learns from positive rows alone") as caught:
         assembled(replace(retrieval, loader=loader), schema)
     assert caught.value.faults[0].where == "loader.keep_negatives"
+
+
+def test_a_teacher_is_the_best_of_its_run(ranking, teacher):
+    student = composed("task=ranking", "model=shared_bottom")
+    parts = assembled(replace(student, teacher=teacher(ranking)), SimpleNamespace(schema=SCHEMA))
+    assert type(parts.task.teacher.model).__name__ == "MMoE"
+    assert type(parts.task.model).__name__ == "SharedBottom"
+    assert parts.task.teacher.weight == 0.25
+    assert parts.task.teacher.calibrations["click"].intercept == 0.5
+    assert assembled(student, SimpleNamespace(schema=SCHEMA)).task.teacher is None
+
+
+def test_a_teacher_changes_nothing_of_how_its_student_starts(ranking, teacher):
+    starts = []
+    for advised in (TeacherConfig(), teacher(ranking)):
+        torch.manual_seed(0)
+        starts.append(assembled(replace(ranking, teacher=advised), SimpleNamespace(schema=SCHEMA)).task.model.state_dict())
+    assert all(torch.equal(starts[0][name], starts[1][name]) for name in starts[0])
+
+
+def test_a_teacher_of_other_data_is_refused_with_every_column(ranking, teacher):
+    other = replace(SCHEMA, statistics={**SCHEMA.statistics, "item": Statistics("int64", size=6)})
+    split = replace(ranking.data, split={**ranking.data.split, "test_days": 14})
+    with pytest.raises(ConfigError) as caught:
+        assembled(replace(ranking, teacher=teacher(replace(ranking, data=split), other)), SimpleNamespace(schema=SCHEMA))
+    assert [fault.where for fault in caught.value.faults] == ["data.features, column 'item'", "data.split"]
+    assert "another vocabulary" in caught.value.faults[0].what
+    assert "rows that this one is tested on" in caught.value.faults[1].what
+    assert {fault.remedy for fault in caught.value.faults} == {"train both on the same data config"}
+
+
+def test_a_retrieval_run_teaches_no_ranker(ranking, retrieval, teacher, tmp_path):
+    what, where, remedy = refused(replace(ranking, teacher=teacher(retrieval)))
+    assert (what, where) == ("the teacher is a retrieval run", str(tmp_path))
+    assert "ranking run" in remedy
+
+
+def test_retrieval_learns_from_no_teacher(retrieval):
+    store = SimpleNamespace(schema=SCHEMA, event_row=torch.zeros(0, dtype=torch.int64))
+    with pytest.raises(ConfigError, match=r"retrieval learns from no teacher[\s\S]*teacher\.run"):
+        assembled(replace(retrieval, teacher=TeacherConfig("somewhere")), store)
 
 
 @pytest.mark.parametrize(

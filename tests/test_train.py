@@ -33,6 +33,8 @@ RANKING = [
     "callbacks.evaluation.min_slice_rows=300",
     "callbacks.evaluation.baselines.hist_gradient_boosting.max_iterations=5",
 ]
+STUDENT = [text for text in RANKING if not text.startswith("model.")]
+STUDENT += ["model=shared_bottom", "model.input.embedding_dim=2", "model.bottom_hidden=[8]", "model.tower_hidden=[4]"]
 
 
 def program(name, *arguments, cwd):
@@ -102,6 +104,21 @@ def test_ranking_run_leaves_what_it_promises(ranked):
 def test_same_seed_gives_the_same_ranking_metrics(home, ranked):
     assert program("train", *RANKING, "hydra.run.dir=ranked_again", "loader.num_workers=2", cwd=home).returncode == 0
     assert (home / "ranked_again" / "metrics.json").read_text() == (ranked / "metrics.json").read_text()
+
+
+def test_a_student_is_exported_without_its_teacher(home, ranked):
+    shutil.copytree(ranked, home / "teacher", symlinks=True)
+    done = program("train", *STUDENT, "teacher.run=teacher", "trainer.log_every_n_steps=20", "hydra.run.dir=student", cwd=home)
+    assert done.returncode == 0, done.stderr
+    logged = [json.loads(line) for line in (home / "student" / "metrics.jsonl").read_text().splitlines()]
+    losses = [line for line in logged if "train/click/loss" in line]
+    assert len(losses) == 3  # of some 60 steps
+    assert all(line["train/click/loss"] > 0.5 * line["train/click/distillation"] > 0 for line in losses)
+    assert yaml.safe_load((home / "student" / "config.yaml").read_text())["teacher"] == {"run": "teacher", "weight": 0.5}
+    shutil.rmtree(home / "teacher")
+    done = program("export", "run=student", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert (home / "student" / "bundle" / "ranker.onnx").exists()
 
 
 def test_second_run_in_the_same_directory_is_refused(home):

@@ -72,6 +72,19 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
+class TeacherConfig:
+    """What a ranking run learns from beside its labels; see `recsys.task.teacher`.
+
+    Attributes:
+        run: directory of a finished ranking run; null = none.
+        weight: of what the teacher says, in each label's loss.
+    """
+
+    run: Path | None = None
+    weight: float = 0.5
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """Everything that `train.py` reads; the resolved one is saved as `config.yaml` and rebuilds the run.
 
@@ -89,7 +102,7 @@ class TrainConfig:
             "pytorch_lightning.LightningModule",
             later=(
                 *("model", "candidates", "loss", "optimizer", "scheduler", "catalogue", "known"),
-                *("balance", "calibration", "schema", "kept_share"),
+                *("balance", "calibration", "schema", "kept_share", "teacher"),
             ),
         ),
     ]
@@ -101,6 +114,7 @@ class TrainConfig:
     candidates: Annotated[dict, Makes("recsys.candidates.base.Candidates", later=("item_count", "seed"))] | None = None
     balance: Annotated[dict, Makes("recsys.balance.base.Balance", later=("labels",))] | None = None
     calibration: Annotated[dict, Makes("recsys.calibration.base.Calibration", repeated=True)] | None = None
+    teacher: TeacherConfig = TeacherConfig()
     callbacks: dict[str, Annotated[dict, Makes("pytorch_lightning.Callback")]] = field(default_factory=dict)
     logger: dict[str, Annotated[dict, Makes("pytorch_lightning.loggers.Logger", later=("save_dir",))]] = field(default_factory=dict)
     seed: int = 0

@@ -6,6 +6,7 @@ import math
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union
 
@@ -113,6 +114,8 @@ def _words(kind: Any) -> str:
         return "a list" if inner == "anything" else f"a list of {inner}" + ("s" if inner.endswith(("number", "path")) else "")
     if mapping_values(kind) is not None:
         return "a mapping"
+    if is_dataclass(kind):
+        return f"the keys {', '.join(entry.name for entry in fields(kind))}"
     if returned(kind) is not None:
         return "a node with _target_ and _partial_: true"
     return f"a {kind.__name__}" if inspect.isclass(kind) else str(kind)

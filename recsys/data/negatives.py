@@ -67,8 +67,8 @@ def _first_label(schema: Schema) -> str:
     if len(first) > 1:
         names = ", ".join(f"'{label.column}'" for label in first)
         what = f"{names} are each given no other label: leaving out rows without one changes how often the rest occur, by no known factor"
-        raise ConfigError(Fault(what, KEY, "keep 1, or name in data.labels what each label is given"))
+        raise ConfigError(Fault(what, KEY, "choose 1, which keeps all, or name in data.labels what each label is given"))
     if first[0].kind != "binary":
         what = f"'{first[0].column}', which is given no other label, is a number: no row is its negative"
-        raise ConfigError(Fault(what, KEY, "keep 1"))
+        raise ConfigError(Fault(what, KEY, "choose 1, which keeps all"))
     return first[0].column

@@ -16,6 +16,7 @@ from recsys.loss.sampling import of_sample
 from recsys.model.base import Ranker
 from recsys.schema import Schema
 from recsys.task.share import share
+from recsys.task.teacher import Teacher
 
 
 class Ranking(LightningModule):
@@ -30,6 +31,7 @@ class Ranking(LightningModule):
         scheduler: called with `optimizer=` and `total_steps=`.
         schema: fitted; what is predicted, and the deviation of numbers, in which their losses are counted.
         kept_share: of the training rows without the first label, those that an epoch reads; see `recsys.loss.sampling`.
+        teacher: adds to each label's loss, before they are balanced; None = the labels alone teach.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Ranking(LightningModule):
         scheduler: Callable[..., LRScheduler],
         schema: Schema,
         kept_share: float = 1.0,
+        teacher: Teacher | None = None,
     ):
         super().__init__()
         self.model = model
@@ -52,25 +55,34 @@ class Ranking(LightningModule):
         self.variance = {label.column: schema.statistics[label.column].std ** 2 for label in schema.labels if label.kind == "regression"}
         self.calibrations = {label.column: calibration() for label in schema.labels if label.kind == "binary"}
         self.kept_share = kept_share
+        self.teacher = teacher
         self.build_optimizer = optimizer
         self.build_scheduler = scheduler
 
     def on_fit_start(self) -> None:
-        """Dropout differs between processes."""
+        """Dropout differs between processes; a teacher answers where batches are."""
         torch.manual_seed(torch.initial_seed() + self.global_rank)
+        if self.teacher is not None:
+            self.teacher.to(self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Scalar loss of one batch."""
-        logits = self.model(batch.features)
-        losses = self.loss(of_sample(logits, self.labels[0].column, share=self.kept_share), batch.labels, batch.weight)
-        losses = {column: loss / self.variance.get(column, 1.0) for column, loss in losses.items()}
+        outputs = self.model(batch.features)
+        losses = self._in_units(self.loss(of_sample(outputs, self.labels[0].column, share=self.kept_share), batch.labels, batch.weight))
+        told = {} if self.teacher is None else self._in_units(self.teacher.losses(outputs, batch))
+        losses |= {column: losses[column] + self.teacher.weight * loss for column, loss in told.items()}
         counted = share(self.trainer, batch.weight)  # before the balance, which may compare gradients over all processes
         total = self.balance({column: loss * counted for column, loss in losses.items()}, self.model.shared_parameters())
         size = len(batch.weight)
         self.log("train/loss", total.detach(), batch_size=size)
         self.log_dict({f"train/{column}/loss": value.detach() for column, value in losses.items()}, batch_size=size)
+        self.log_dict({f"train/{column}/distillation": value.detach() for column, value in told.items()}, batch_size=size)
         self.log_dict({f"train/{name}": value for name, value in self.balance.telemetry.items()}, batch_size=size)
         return total
+
+    def _in_units(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Squared errors of numbers in units of their variance in training, the other losses as they are."""
+        return {column: loss / self.variance.get(column, 1.0) for column, loss in losses.items()}
 
     def validation_step(self, batch: ImpressionBatch, batch_idx: int) -> dict[str, Tensor]:
         """{label: [B] float32}: logits of P(label | the label it is given), numbers of regressions, before calibration."""

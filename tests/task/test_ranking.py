@@ -12,6 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from recsys.balance.fixed import Fixed
+from recsys.balance.gradnorm import GradNorm
 from recsys.balance.pcgrad import PCGrad
 from recsys.batch import Batch, ImpressionBatch
 from recsys.calibration.plain import Plain
@@ -24,6 +25,7 @@ from recsys.nn.ranking_input import RankingInput
 from recsys.optimizer.schedule import constant
 from recsys.schema import Categorical, Label, Schema, Statistics
 from recsys.task.ranking import Ranking
+from recsys.task.teacher import Teacher
 
 NAN = math.nan
 FUNNEL = (Label("click"), Label("buy", given="click"))
@@ -50,6 +52,15 @@ def task(labels, *, loss=CLICKED, model=SINGLE_TASK, balance=SUM, lr=0.1, **give
         schema=schema,
         **given,
     )
+
+
+def teacher(labels, weight=0.5):
+    """Answers 3/4 for every binary label, the mean for a number."""
+    module = zeroed(task(labels))
+    calibrations = module.calibrations
+    for calibration in calibrations.values():
+        calibration.forward = lambda logit: torch.full_like(logit, 0.75)
+    return Teacher(module.model, calibrations, labels=labels, weight=weight)
 
 
 def batch(item, weight=None, **labels):
@@ -174,6 +185,54 @@ def test_a_constant_model_learns_the_rate_of_all_rows_from_a_sample_of_the_negat
     answers = module.validation_step(ImpressionBatch({"item": torch.tensor([2])}, torch.arange(1)), 0)
     assert answers["click"].sigmoid().item() == pytest.approx(expected, rel=1e-3)
     assert answers["buy"].sigmoid().item() == pytest.approx(0.4, rel=1e-3)
+
+
+def test_a_teacher_adds_to_each_loss_and_is_logged():
+    module = zeroed(task(SPEND, lr=0.0, teacher=teacher(SPEND)))
+    nn.init.constant_(module.model.networks[1].layers[-1].bias, 1.0)
+    trainer, _ = trained(module, [batch([2, 3], click=[1.0, 0.0], spend=[20.0, NAN])])
+    logged = {key: value.item() for key, value in trainer.callback_metrics.items() if "share" not in key}
+    # click: log 2 from a logit of 0, whatever the target. spend: 15 is one deviation from 20, and from the teacher's 10
+    assert logged == pytest.approx(
+        {
+            "train/loss": 1.5 * math.log(2) + 1.5,
+            "train/click/loss": 1.5 * math.log(2),
+            "train/click/distillation": math.log(2),
+            "train/spend/loss": 1.5,
+            "train/spend/distillation": 1.0,
+        },
+        rel=1e-6,
+    )
+
+
+def test_a_student_ends_between_its_labels_and_its_teacher():
+    module = task(SPEND[:1], lr=2.0, teacher=teacher(SPEND[:1], weight=3.0))
+    trained(module, [batch([2, 2, 2, 2], click=[1.0, 0.0, 0.0, 0.0])] * 10, epochs=20)
+    answers = module.validation_step(ImpressionBatch({"item": torch.tensor([2])}, torch.arange(1)), 0)
+    assert answers["click"].sigmoid().item() == pytest.approx((0.25 + 3 * 0.75) / 4, rel=1e-3)
+
+
+def test_a_teacher_speaks_of_all_rows_where_a_sample_is_read():
+    module = task(SPEND[:1], lr=2.0, teacher=teacher(SPEND[:1]), kept_share=0.1)
+    # three in four rows are clicks, as the teacher says: of 27 clicks and 9 others the clicks were read and a tenth of the others
+    rows = batch([2] * 2, click=[1.0, 0.0], weight=[27.0, 0.9])
+    trained(module, [rows] * 10, epochs=20)
+    answers = module.validation_step(ImpressionBatch({"item": torch.tensor([2])}, torch.arange(1)), 0)
+    assert answers["click"].sigmoid().item() == pytest.approx(0.75, rel=1e-3)
+
+
+@pytest.mark.parametrize("balance", [PROJECTED, partial(GradNorm, 1.5, 0.025)])
+def test_a_teacher_is_no_part_of_its_student(balance):
+    alone, taught = (task(FUNNEL, model=SHARED_BOTTOM, balance=balance, **given) for given in ({}, {"teacher": teacher(FUNNEL)}))
+    before = {name: weights.clone() for name, weights in taught.teacher.model.state_dict().items()}
+    assert taught.state_dict().keys() == alone.state_dict().keys()
+    trainer, _ = trained(taught, [batch([2, 3], click=[1.0, 0.0], buy=[1.0, 0.0])])
+    assert taught.state_dict().keys() == alone.state_dict().keys()
+    (optimizer,) = trainer.optimizers
+    assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(alone.parameters()))
+    assert not taught.teacher.model.training
+    for name, weights in taught.teacher.model.state_dict().items():
+        assert torch.equal(weights, before[name]), name
 
 
 def test_evaluation_answers_labels_and_no_auxiliary_head():

@@ -1,0 +1,96 @@
+"""A finished run that a model learns from beside the labels. B rows."""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from recsys.batch import Batch
+from recsys.calibration.base import Calibration
+from recsys.errors import ConfigError, Fault
+from recsys.loss.base import weighted_mean
+from recsys.model.base import Ranker
+from recsys.schema import Label, Schema
+from recsys.schema.match import misread
+
+REMEDY = "train both on the same data config"
+
+
+class Teacher:
+    """Its answers are what a student is compared with, on every row of a batch (distillation: Hinton, Vinyals & Dean, 2015).
+
+    A binary label costs -q log p - (1 - q) log(1 - p), q the teacher's calibrated probability and p the student's; a regression its
+    squared distance to the teacher's number. There is no temperature: it is there to soften scores that are too sure of one of many
+    classes, and a calibrated probability is as soft as it should be. Least is the cost of a binary label at p = q, and then the
+    entropy of q, not 0.
+
+    Of a label given another the teacher has an opinion in rows where it was never observed too, so the student learns it from all rows.
+    That makes it the larger part of the label's loss beside the product of `esmm`, which is small where conversions are rare. The
+    teacher reads bias columns, such as a position, as the student does.
+
+    It is no module: a student's checkpoint, its optimizer and the processes that share its gradients know nothing of it.
+
+    Args:
+        model, calibrations: of the finished run.
+        labels: what the student predicts, each of which the teacher predicts too.
+        weight: of the cost in each label's loss, > 0.
+
+    Raises:
+        ConfigError: the weight is not a positive number.
+    """
+
+    def __init__(self, model: Ranker, calibrations: Mapping[str, Calibration], *, labels: tuple[Label, ...], weight: float):
+        if not 0 < weight < float("inf"):
+            remedy = "choose a positive number, such as 0.5, or teacher.run=null"
+            raise ConfigError(Fault(f"the teacher's weight is {weight}", "teacher.weight", remedy))
+        self.model = model.eval().requires_grad_(False)
+        self.calibrations = dict(calibrations)
+        self.labels = labels
+        self.weight = weight
+
+    def to(self, device: torch.device) -> None:
+        """Moves it to where batches are."""
+        self.model.to(device)
+        for calibration in self.calibrations.values():
+            calibration.to(device)
+
+    def losses(self, outputs: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """{label: scalar}, the weighted mean cost over all rows; 0 where no row has a weight.
+
+        Args:
+            outputs: {head: [B] float32} of the student: logits that are of all rows of the data, and numbers of regressions.
+        """
+        with torch.no_grad():
+            told = self.model(batch.features)
+            told |= {column: calibration(told[column]) for column, calibration in self.calibrations.items()}
+        losses = {}
+        for label in self.labels:
+            own, wanted = outputs[label.column], told[label.column]
+            binary = label.kind == "binary"
+            rows = F.binary_cross_entropy_with_logits(own, wanted, reduction="none") if binary else (own - wanted).square()  # [B]
+            losses[label.column] = weighted_mean(rows, batch.weight)
+        return losses
+
+
+def teacher_faults(teacher: Schema, student: Schema) -> Iterator[Fault]:
+    """Every column that the teacher cannot read from the student's batches, and every label that it does not predict.
+
+    Args:
+        teacher, student: fitted schemas.
+    """
+    for column, why in misread(teacher, student).items():
+        yield Fault(f"the teacher cannot read '{column}': {why}", f"data.features, column '{column}'", REMEDY)
+    predicted = {label.column: (label.kind, label.given) for label in teacher.labels}
+    for label in student.labels:
+        if label.column not in predicted:
+            what = f"the teacher does not predict '{label.column}'"
+        elif predicted[label.column] != (label.kind, label.given):
+            what = f"to the teacher '{label.column}' is another label: {_described(*predicted[label.column])}"
+        else:
+            continue
+        yield Fault(what, f"data.labels, column '{label.column}'", REMEDY)
+
+
+def _described(kind: str, given: str | None) -> str:
+    return f"{kind}, given {'none' if given is None else given}"

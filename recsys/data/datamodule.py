@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from recsys.baseline.base import FeatureTable, TrainingEvents
 from recsys.batch import Batch, Catalogue, ImpressionBatch, KnownItems, Outcomes, Slice, UserBatch
+from recsys.data.first_pages import FirstPages
 from recsys.data.impressions import feature_table, outcomes
 from recsys.data.loading import EvaluationSteps, StepSampler, TrainingSteps
 from recsys.data.negatives import NegativeSample, negative_sample
@@ -140,6 +141,10 @@ class DataModule(LightningDataModule):
     def outcomes(self, split: Literal["val", "test"]) -> Outcomes:
         """What came of the split's impressions."""
         return outcomes(self.store, split, self.slice_columns)
+
+    def first_pages(self, split: Literal["val", "test"]) -> FirstPages:
+        """Users who chose something in the split, at the first page that it shows them."""
+        return FirstPages(self.store, split)
 
     def labels(self, split: Literal["train", "val", "test"]) -> dict[str, Tensor]:
         """{column: [N] float32} of a split's impressions."""

@@ -1,12 +1,15 @@
 """The truth of a simulated world, by entity index and by row. B users, V = num_items + 1 catalogue rows, N rows of a split."""
 
+import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
 
 from recsys.batch import Truth
+from recsys.data.first_pages import first_rows
 from recsys.data.rows import SPLITS
 from recsys.data.store import Store
+from recsys.schema import Categorical
 from recsys.source.base import Oracle, Source
 
 
@@ -31,12 +34,56 @@ class CatalogueOracle:
         return torch.nn.functional.pad(scores, (1, 0))  # [B, V]
 
 
+class FirstPageOracle:
+    """Probability of a funnel of labels for every item, had it been shown to users when the test split first showed them something.
+
+    Args:
+        oracle: answers for raw ids.
+        store: whose users and items are asked about.
+        labels: the columns of the funnel, whose probabilities are multiplied.
+    """
+
+    def __init__(self, oracle: Oracle, store: Store, labels: tuple[str, ...]):
+        self.oracle = oracle
+        self.store = store
+        self.labels = labels
+        self.rows = first_rows(store, "test")
+        self.user_ids = store.user_ids[1:].to_numpy()
+        self.item_ids = store.item_ids[1:].to_numpy()
+        self.vocabularies = {
+            feature.column: store.vocabulary(feature.column)
+            for feature in store.schema.of("context")
+            if isinstance(feature, Categorical) and not feature.buckets  # what was hashed stays unknown
+        }
+
+    def scores(self, user: Tensor, known: Tensor) -> Tensor:
+        """[B] entity indices of users with a test row -> [B, V] float32 probabilities; column 0 is 0. `known` plays no part."""
+        row = self.rows[user]
+        moments = self.store.time[row].numpy()
+        context = {column: values[self.store.context_features[column][row].numpy()] for column, values in self.vocabularies.items()}
+        asked = {"user_ids": self.user_ids[user.numpy() - 1], "item_ids": self.item_ids, "moments": moments, "context": context}
+        scores = np.prod([self.oracle.if_shown(label, **asked) for label in self.labels], axis=0)
+        return torch.nn.functional.pad(torch.from_numpy(scores), (1, 0))  # [B, V]
+
+
 def oracle_of_test(source: Source, store: Store) -> CatalogueOracle | None:
     """The oracle of the test period; None where there is none, or where the split has no period."""
     oracle = source.oracle()
     if oracle is None or store.boundaries is None:
         return None
     return CatalogueOracle(oracle, store, start=store.boundaries["test"], stop=store.boundaries["end"])
+
+
+def oracles_of_candidates(source: Source, store: Store, labels: tuple[str, ...]) -> dict[str, CatalogueOracle | FirstPageOracle]:
+    """Truths to order candidates by; none where nothing is known, or where the split has no period.
+
+    Args:
+        labels: see `FirstPageOracle`.
+    Returns:
+        {"oracle": by the probability if shown, "exposed_oracle": by the positives to be expected in the test, given what is shown then}.
+    """
+    expected = oracle_of_test(source, store)
+    return {} if expected is None else {"oracle": FirstPageOracle(expected.oracle, store, labels), "exposed_oracle": expected}
 
 
 def impressions_of_test(source: Source, store: Store) -> Truth | None:

@@ -60,6 +60,22 @@ class Oracle(ABC):
         """
 
     @abstractmethod
+    def if_shown(
+        self, label: str, user_ids: np.ndarray, item_ids: np.ndarray, *, moments: np.ndarray, context: Mapping[str, pl.Series]
+    ) -> np.ndarray:
+        """True P(label | the label it is given is 1) of each item if it was shown to each user at a moment, over all places of a page.
+
+        Args:
+            label: label column.
+            user_ids: [U] raw user ids.
+            item_ids: [N] raw item ids.
+            moments: [U] int64 microseconds since 1970 UTC, one for each user.
+            context: {column: [U] raw values at these moments, null where unknown}; a column may be missing.
+        Returns:
+            [U, N] float32; also of an item that does not exist yet.
+        """
+
+    @abstractmethod
     def probabilities(self) -> pl.LazyFrame:
         """The truth of every interaction: the raw user, item and time columns, which together are a key, and for each label
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from recsys.errors import ConfigError, Fault
 from recsys.source import shop_policy, shop_tables, shop_visits, shop_words, shop_world
 from recsys.source.base import Oracle, Source, Tables, joined, scan
 from recsys.source.shop_tables import FIRST_ITEM_ID, FIRST_USER_ID, OPENING, write
-from recsys.source.shop_visits import World
+from recsys.source.shop_visits import DAY_US, World
 
 MINIMUM = {"num_users": 10, "num_items": 300, "num_impressions": 1, "days": 1, "seed": 0}
 """Fewer than 300 items could not fill the first pages without showing one twice."""
@@ -97,15 +98,34 @@ class ShopOracle(Oracle):
         Raises:
             ValueError: an id that this shop does not have.
         """
-        by_id = np.argsort(self.world.items.number)
-        users = _index(user_ids, FIRST_USER_ID, len(self.world.users.rate), "user")
-        items = by_id[_index(item_ids, FIRST_ITEM_ID, len(by_id), "item")]
+        users, items = self._users(user_ids), self._items(item_ids)
         opening = int(OPENING.astype(np.int64))
         scores = np.empty((len(users), len(items)), np.float32)
-        for first in range(0, len(users), USERS_PER_CHUNK):
-            chunk = slice(first, first + USERS_PER_CHUNK)
+        for chunk in _chunks(len(users)):
             scores[chunk] = self.world.expected_clicks(users[chunk], start - opening, stop - opening)[:, items]
         return scores
+
+    def if_shown(
+        self, label: str, user_ids: np.ndarray, item_ids: np.ndarray, *, moments: np.ndarray, context: Mapping[str, pl.Series]
+    ) -> np.ndarray:
+        """P(click | shown), the mean over the slots of a page, or P(conversion | click).
+
+        Args:
+            context: of its columns only `device` counts; where it is unknown, the user's own share of each device does.
+        Raises:
+            ValueError: an id that this shop does not have.
+        """
+        true = {"click": self.world.click_if_shown, "conversion": self.world.conversion_if_clicked}[label]
+        users, items = self._users(user_ids), self._items(item_ids)
+        days = (moments - int(OPENING.astype(np.int64))) // DAY_US
+        devices = self.world.users.device[users]
+        if "device" in context:
+            is_on = np.stack([(context["device"] == device).fill_null(False).to_numpy() for device in shop_words.DEVICES], axis=1)
+            devices = np.where(is_on.any(axis=1, keepdims=True), is_on, devices)  # [U, devices]
+        probability = np.empty((len(users), len(items)), np.float32)
+        for chunk in _chunks(len(users)):
+            probability[chunk] = true(users[chunk], days[chunk], devices[chunk])[:, items]
+        return probability
 
     def probabilities(self) -> pl.LazyFrame:
         """The truth of every impression, one row for each row of the interactions, in their order.
@@ -114,6 +134,18 @@ class ShopOracle(Oracle):
         P(conversion | clicked), conversion_if_click (P(conversion) if everyone had to click: the truth over all impressions).
         """
         return pl.scan_parquet(self.files)
+
+    def _users(self, ids: np.ndarray) -> np.ndarray:
+        return _index(ids, FIRST_USER_ID, len(self.world.users.rate), "user")
+
+    def _items(self, ids: np.ndarray) -> np.ndarray:
+        by_id = np.argsort(self.world.items.number)
+        return by_id[_index(ids, FIRST_ITEM_ID, len(by_id), "item")]
+
+
+def _chunks(users: int) -> Iterator[slice]:
+    for first in range(0, users, USERS_PER_CHUNK):
+        yield slice(first, first + USERS_PER_CHUNK)
 
 
 def _index(ids: np.ndarray, first: int, number: int, entity: str) -> np.ndarray:

@@ -154,6 +154,29 @@ class World:
         device = (rng.random(len(day))[:, None] > np.cumsum(self.users.device[user], axis=1)[:, :-1]).sum(axis=1)
         return user, device
 
+    def click_if_shown(self, user: np.ndarray, day: np.ndarray, device: np.ndarray) -> np.ndarray:
+        """P(click | shown) [V, N] float32 of every item, arrived by then or not: the mean over the slots of a page.
+
+        Args:
+            user: [V] int64, on `day` [V] int64.
+            device: [V, devices] float32 probability of each device.
+        """
+        appeal = self._appeal(self._match(user, day), user)
+        return _EXAMINATION.mean() * (device @ _ATTENTION)[:, None] * _click_probability(appeal)
+
+    def conversion_if_clicked(self, user: np.ndarray, day: np.ndarray, device: np.ndarray) -> np.ndarray:
+        """P(conversion | click) [V, N] float32 of every item; arguments as of `click_if_shown`."""
+        match = self._match(user, day)
+        appeal = self._appeal(match, user)
+        low, high = _sigmoid(appeal - _CLICK_INTENT), _sigmoid(appeal + _CLICK_INTENT)
+        clicked_on = device * _ATTENTION  # a click is likelier where attention is
+        conversion = np.zeros_like(match)
+        for share, ease in zip((clicked_on / clicked_on.sum(axis=1, keepdims=True)).T, _BUY_ON_DEVICE):
+            worth = _BUY_BASE + _BUY_MATCH * match + self.items.buy + (self.users.buy[user] + ease)[:, None]
+            bought = low * _sigmoid(worth - _BUY_INTENT) + high * _sigmoid(worth + _BUY_INTENT)
+            conversion += share[:, None] * bought / (low + high)
+        return conversion
+
     def expected_clicks(self, user: np.ndarray, start: int, stop: int) -> np.ndarray:
         """Expected clicks [U, N] float32 of users `user` [U] on every item between two moments, in microseconds since the first day.
 
@@ -167,10 +190,18 @@ class World:
             own = self.users.own_taste(np.full(len(user), week), user)
             on = days[days // 7 == week]
             visits = np.stack([self._expected_visits(day, start, stop)[user] for day in on])  # [W, U]
-            appeal = _CLICK_TASTE * (shared + _OWN_IN_CLICK * own) @ self.items.vector.T
-            appeal += _CLICK_BASE + self.items.click + self.users.click[user][:, None]
+            appeal = self._appeal(self._match(user, np.full(len(user), 7 * week)), user)
             clicks += self._exposure(on, shared + own, visits * looks_per_visit) * _click_probability(appeal)
         return clicks
+
+    def _match(self, user: np.ndarray, day: np.ndarray) -> np.ndarray:
+        """How well every item suits a user's taste on a day, [V, N] float32."""
+        own = self.users.own_taste(day // 7, user)
+        return _CLICK_TASTE * (self.users.shared[user] + _OWN_IN_CLICK * own) @ self.items.vector.T
+
+    def _appeal(self, match: np.ndarray, user: np.ndarray) -> np.ndarray:
+        """Logit of a click on an item that is looked at, but for the intent of the moment, [V, N]."""
+        return match + (_CLICK_BASE + self.items.click + self.users.click[user][:, None])
 
     def _expected_visits(self, day: int, start: int, stop: int) -> np.ndarray:
         """Visits [users] of everyone on one day within a period."""

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from recsys.data.impressions import outcomes
-from recsys.data.oracle import CatalogueOracle, impressions_of_test, oracle_of_test
+from recsys.data.oracle import CatalogueOracle, FirstPageOracle, impressions_of_test, oracle_of_test, oracles_of_candidates
 from recsys.schema import Label
 from recsys.source.base import Oracle, Source
 
@@ -20,6 +20,14 @@ class Products(Oracle):
         assert user_ids.dtype == item_ids.dtype == np.int64
         self.period = (start, stop)
         return np.outer(user_ids, item_ids).astype(np.float32)
+
+    def if_shown(self, label, user_ids, item_ids, *, moments, context):
+        """A click by day of January and letter of the item, one hundredth each; a purchase by device."""
+        if label == "buy":
+            self.context = context["device"].to_list()
+            return np.stack([context["device"].replace_strict({"phone": 0.5}, default=1.0).to_numpy()] * len(item_ids), 1)
+        days = moments // 86_400_000_000 - 19_722
+        return np.array([[day / 100 * (ord(item) - 96) for item in item_ids] for day in days], np.float32)
 
     def probabilities(self):
         raise NotImplementedError
@@ -43,6 +51,37 @@ def test_scores_are_by_entity_index_with_a_padding_column():
     scores = oracle.scores(torch.tensor([3, 1]), torch.zeros(2, 0, dtype=torch.int64))
     assert torch.equal(scores, torch.tensor([[0.0, 30.0, 60.0], [0.0, 10.0, 20.0]]))  # users 30 and 10
     assert oracle.oracle.period == (1, 2)
+
+
+def test_first_pages_are_asked_about_by_row(store):
+    """Of the tiny shop's users with test rows, ann's first is on the 12th, bob's on the 13th and dora's on the 12th."""
+    oracle = FirstPageOracle(Products(), store, ("click",))
+    scores = oracle.scores(torch.tensor([4, 2]), torch.zeros(2, 0, dtype=torch.int64))
+    # items a to e are worth 1 to 5 hundredths a day
+    assert scores[0].tolist() == pytest.approx([0, 0.12, 0.24, 0.36, 0.48, 0.60])
+    assert scores[1].tolist() == pytest.approx([0, 0.13, 0.26, 0.39, 0.52, 0.65])
+
+
+def test_a_funnel_multiplies_and_the_world_hears_of_the_device(store):
+    oracle = FirstPageOracle(Products(), store, ("click", "buy"))
+    scores = oracle.scores(torch.tensor([1, 2]), torch.zeros(2, 0, dtype=torch.int64))
+    assert oracle.oracle.context == ["tablet", "phone"]
+    assert scores[0, 1:3].tolist() == pytest.approx([0.12, 0.24])
+    assert scores[1, 1:3].tolist() == pytest.approx([0.065, 0.13])
+
+
+def test_a_device_that_training_never_saw_is_unknown_to_the_world(store):
+    unseen = {"device": torch.ones_like(store.context_features["device"])}  # the index of unknown values
+    oracle = FirstPageOracle(Products(), replace(store, context_features=unseen), ("click", "buy"))
+    oracle.scores(torch.tensor([1]), torch.zeros(2, 0, dtype=torch.int64))
+    assert oracle.oracle.context == [None]
+
+
+def test_candidates_are_ordered_by_two_truths_or_by_none(store):
+    truths = oracles_of_candidates(Known(), store, ("click",))
+    assert [(name, type(truth)) for name, truth in truths.items()] == [("oracle", FirstPageOracle), ("exposed_oracle", CatalogueOracle)]
+    assert truths["oracle"].labels == ("click",)
+    assert oracles_of_candidates(Known(), SimpleNamespace(boundaries=None), ("click",)) == {}
 
 
 def test_oracle_of_test_asks_about_the_test_period():

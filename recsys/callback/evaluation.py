@@ -160,8 +160,7 @@ class CatalogueEvaluation(Callback):
                 self._measure(prefix, Dense(scorer.scores(part.user, part.known)), part)
 
     def _measure(self, prefix: str, scores: Scores, batch: UserBatch) -> None:
-        known = batch.known if self.exclude_known else batch.known[:, :0]
-        relevant = _without(batch.relevant, known, self._num_items)
+        known, relevant = question(batch, exclude_known=self.exclude_known, num_items=self._num_items)
         top = top_k(scores, self.ks[-1], known=known, relevant=relevant, item_chunk=self.item_chunk)
         self._metrics[prefix].update(batch.user, top.cpu(), relevant.cpu())
 
@@ -224,6 +223,12 @@ def _on_cpu(events: TrainingEvents) -> TrainingEvents:
 def _rows(batch: UserBatch, start: int, stop: int) -> UserBatch:
     """Users start..stop of a batch, without their features."""
     return UserBatch({}, batch.user[start:stop], rows_between(batch.known, start, stop), rows_between(batch.relevant, start, stop))
+
+
+def question(batch: UserBatch, *, exclude_known: bool, num_items: int) -> tuple[Tensor, Tensor]:
+    """What may not be recommended to the users of a batch, and what they have to be shown: [2, P] pairs (row, item) each."""
+    known = batch.known if exclude_known else batch.known[:, :0]
+    return known, _without(batch.relevant, known, num_items)
 
 
 def _without(pairs: Tensor, others: Tensor, num_items: int) -> Tensor:

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from recsys.baseline.base import FeatureTable, ImpressionBaseline
 from recsys.batch import ImpressionBatch, Outcomes, Truth
-from recsys.errors import DataError, Fault, NumericsError
+from recsys.callback.predicted import by_label, calibrated, side_by_side
+from recsys.errors import DataError, Fault
 from recsys.metric.binary import mean_absolute_error, mean_squared_error
 from recsys.metric.funnel import Target, targets
 from recsys.metric.impressions import binary_intervals, binary_metrics
@@ -94,7 +95,7 @@ class ImpressionEvaluation(Callback):
         self, trainer, pl_module, outputs: dict[str, Tensor], batch: ImpressionBatch, batch_idx, dataloader_idx=0
     ) -> None:
         """Keeps a batch's predictions."""
-        self._predictions.update(batch.number, torch.stack([*outputs.values()], dim=1).float())
+        self._predictions.update(batch.number, side_by_side(outputs))
 
     on_test_batch_end = on_validation_batch_end
 
@@ -102,7 +103,7 @@ class ImpressionEvaluation(Callback):
         """Logs the metrics of every label."""
         if trainer.sanity_checking:
             return
-        predicted = _calibrated(self._outputs(pl_module), pl_module)
+        predicted = calibrated(self._outputs(pl_module), pl_module)
         values = self._measure("val/", trainer.datamodule.outcomes("val"), predicted, pl_module)
         binary = [label.column for label in pl_module.labels if label.kind == "binary"]
         if binary:
@@ -115,7 +116,7 @@ class ImpressionEvaluation(Callback):
         """Logs metrics with intervals and slices, and those of baselines and the truth."""
         data: EvaluationData = trainer.datamodule
         outputs = self._outputs(pl_module)
-        outcomes, predicted = data.outcomes("test"), _calibrated(outputs, pl_module)
+        outcomes, predicted = data.outcomes("test"), calibrated(outputs, pl_module)
         values = self._measure("test/", outcomes, predicted, pl_module, bounds=True, told=True)
         values |= self._slices(outcomes, predicted, pl_module)
         for name, scores in self._rivals(data, pl_module).items():
@@ -131,8 +132,8 @@ class ImpressionEvaluation(Callback):
         with torch.no_grad(), trainer.precision_plugin.val_step_context():
             for batch in data.val_dataloader():
                 batch = batch.to(pl_module.device)
-                collected.update(batch.number, torch.stack([*pl_module.validation_step(batch, 0).values()], dim=1).float())
-        logits = self._by_label(collected.compute(), pl_module)
+                collected.update(batch.number, side_by_side(pl_module.validation_step(batch, 0)))
+        logits = by_label(collected.compute(), pl_module)
         self.notes = []
         for target in targets(pl_module.labels, logits, data.outcomes("val").labels):
             if target.name in pl_module.calibrations:
@@ -143,16 +144,9 @@ class ImpressionEvaluation(Callback):
             states = {column: calibration.state() for column, calibration in pl_module.calibrations.items()}
             (Path(trainer.default_root_dir) / CALIBRATION).write_text(json.dumps(states, indent=2) + "\n")
 
-    def _by_label(self, values: Tensor, pl_module: LightningModule) -> dict[str, Tensor]:
-        broken = int((~values.isfinite()).any(1).sum())
-        if broken:
-            what = f"predictions of {broken:,} of {len(values):,} impressions hold NaN or infinity"
-            raise NumericsError(Fault(what, "evaluation", "lower optimizer.dense.lr and optimizer.tables.lr, or train in float32"))
-        return {label.column: column.double() for label, column in zip(pl_module.labels, values.unbind(1), strict=True)}
-
     def _outputs(self, pl_module: LightningModule) -> dict[str, Tensor]:
         """{label: [N] float64} logit, or number; frees what was collected."""
-        outputs = self._by_label(self._predictions.compute(), pl_module)
+        outputs = by_label(self._predictions.compute(), pl_module)
         del self._predictions
         return outputs
 
@@ -235,13 +229,6 @@ def _from_baseline(baseline: ImpressionBaseline, target: Target, training: Featu
         return torch.zeros(len(asked.categories), dtype=torch.float64)
     baseline.fit(training.rows(rows), target.actual.numpy()[rows], binary=target.binary)
     return torch.from_numpy(np.asarray(baseline.predict(asked), dtype=np.float64))
-
-
-def _calibrated(outputs: dict[str, Tensor], pl_module: LightningModule) -> dict[str, Tensor]:
-    """{label: [N] float64} probability, or number."""
-    with torch.no_grad():
-        probability = {column: calibration(outputs[column].float()).double() for column, calibration in pl_module.calibrations.items()}
-    return outputs | probability
 
 
 def _against_truth(outputs: dict[str, Tensor], truth: Truth) -> dict[str, float]:

@@ -1,13 +1,17 @@
 """Two towers whose vectors meet in a dot product. B rows, L history length, Q positions, D dim."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recsys.nn.encoder import embedding_tables
 from recsys.schema import History, Schema
 from recsys.tower.base import Tower
+
+CATALOGUE_CHUNK = 65_536
+"""Items encoded at once when the whole catalogue is; bounds memory, changes no vector."""
 
 
 class TwoTower(nn.Module):
@@ -61,6 +65,18 @@ class TwoTower(nn.Module):
     def items(self, features: dict[str, Tensor]) -> Tensor:
         """Item features {column: [N] or [N, L]} -> [N, D]."""
         return self._in_space(self.item_tower(features))
+
+    @torch.no_grad()
+    def catalogue(self, features: Mapping[str, Tensor]) -> Tensor:
+        """Features of a whole catalogue {column: [V] or [V, L]}, row 0 padding -> [V, D] float32, row 0 zero; dropout off."""
+        training = self.training
+        self.eval()
+        vectors = [
+            self.items({column: values[first : first + CATALOGUE_CHUNK] for column, values in features.items()})
+            for first in range(1, len(next(iter(features.values()))), CATALOGUE_CHUNK)
+        ]
+        self.train(training)
+        return torch.cat([vectors[0].new_zeros(1, vectors[0].shape[1]), *vectors])
 
     def _in_space(self, vectors: Tensor) -> Tensor:
         # float32: unit vectors rounded to bfloat16 would tie items that differ

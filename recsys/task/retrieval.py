@@ -16,8 +16,6 @@ from recsys.model.two_tower import TwoTower
 from recsys.schema import PAD
 from recsys.task.share import share
 
-CATALOGUE_CHUNK = 65_536
-"""Items encoded at once when the whole catalogue is; bounds memory, changes no vector."""
 ROUND = 128
 """Candidates of a step are encoded in multiples of this many: each new shape makes a CPU compile its bfloat16 kernels anew."""
 
@@ -108,15 +106,9 @@ class Retrieval(LightningModule):
 
     test_step = validation_step
 
-    @torch.no_grad()
     def item_vectors(self) -> Tensor:
-        """[V, D] float32 vectors of the whole catalogue, row 0 zero; dropout off."""
-        training = self.model.training
-        self.model.eval()
-        rows = torch.arange(1, len(self.catalogue.count), device=self.device)
-        vectors = [self.model.items(self.catalogue.rows(chunk)) for chunk in rows.split(CATALOGUE_CHUNK)]
-        self.model.train(training)
-        return torch.cat([vectors[0].new_zeros(1, vectors[0].shape[1]), *vectors])
+        """[V, D] float32 vectors of the whole catalogue; see `TwoTower.catalogue`."""
+        return self.model.catalogue(self.catalogue.features)
 
     def configure_optimizers(self) -> dict:
         """The optimizer, and a learning rate that moves every step."""

@@ -18,3 +18,11 @@ def test_a_row_that_comes_twice_counts_once():
 
 def test_no_rows_are_an_empty_table():
     assert Predictions(3).compute().shape == (0, 3)
+
+
+def test_values_are_of_the_type_asked_for_even_where_there_are_none():
+    assert Predictions(3).compute().dtype == torch.float32
+    kept = Predictions(1, dtype=torch.float64)
+    assert kept.compute().dtype == torch.float64  # processes exchange tensors of one type
+    kept.update(torch.tensor([0]), torch.tensor([[0.1]], dtype=torch.float64))
+    assert kept.compute().item() == 0.1

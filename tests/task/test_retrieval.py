@@ -181,7 +181,7 @@ def test_item_vectors_leave_training_mode_as_it_was():
 def test_item_vectors_do_not_depend_on_the_chunk(monkeypatch):
     module = task(loss=Recorder())
     whole = module.item_vectors()
-    monkeypatch.setattr("recsys.task.retrieval.CATALOGUE_CHUNK", 3)
+    monkeypatch.setattr("recsys.model.two_tower.CATALOGUE_CHUNK", 3)
     assert torch.equal(module.item_vectors(), whole)
     assert whole[1:].norm(dim=1).tolist() == pytest.approx([1.0] * 4)
 

@@ -1,0 +1,28 @@
+"""What a ranker says of rows, label by label. B rows of a batch, N rows, H labels."""
+
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor
+
+from recsys.errors import Fault, NumericsError
+
+
+def side_by_side(outputs: dict[str, Tensor]) -> Tensor:
+    """[B, H] float32 of what a step gives of a batch, {label: [B]} logits and numbers before calibration."""
+    return torch.stack([*outputs.values()], dim=1).float()
+
+
+def by_label(values: Tensor, pl_module: LightningModule) -> dict[str, Tensor]:
+    """{label: [N] float64} of [N, H]; a NumericsError where one is not finite."""
+    broken = int((~values.isfinite()).any(1).sum())
+    if broken:
+        what = f"predictions of {broken:,} of {len(values):,} impressions hold NaN or infinity"
+        raise NumericsError(Fault(what, "evaluation", "lower optimizer.dense.lr and optimizer.tables.lr, or train in float32"))
+    return {label.column: column.double() for label, column in zip(pl_module.labels, values.unbind(1), strict=True)}
+
+
+def calibrated(outputs: dict[str, Tensor], pl_module: LightningModule) -> dict[str, Tensor]:
+    """{label: [N] float64} probability, or number."""
+    with torch.no_grad():
+        probability = {column: calibration(outputs[column].float()).double() for column, calibration in pl_module.calibrations.items()}
+    return outputs | probability

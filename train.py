@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 EXAMPLES = (
     "python train.py                                          retrieval on the simulated shop",
     "python train.py task=ranking                             clicks and conversions of the same shop",
+    "python train.py task=ranking retriever=outputs/retrieval/shop/<time>   and how it ranks what that run's model finds",
     "python train.py loss=softmax loss.temperature=0.05 seed=1",
     "python train.py tower@model.user=sequence loader.batch_size=64",
     "python train.py experiment=movielens data.root=<folder>",
@@ -62,7 +63,7 @@ def train(config: TrainConfig, run: Path) -> None:
     )
     record_data(store, run)
     parts = assembled(config, store)
-    callbacks["evaluation"].oracle = parts.truth(source, store)
+    parts.inform(callbacks["evaluation"], source)
 
     rank_zero_only(save_config)(config, run / "config.yaml")
     trainer.fit(parts.task, datamodule=parts.loader)

@@ -1,20 +1,20 @@
 """The parts of a run, put together as its config says."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from pytorch_lightning import LightningModule
+from pytorch_lightning import Callback, LightningModule
 from rich.console import RenderableType
 
 from recsys.balance.base import Balance
 from recsys.calibration.base import Calibration
+from recsys.callback.pair import Pair
 from recsys.candidates.base import Candidates
 from recsys.config import TrainConfig, build
 from recsys.data.datamodule import DataModule
 from recsys.data.impressions import EvaluationImpressions, Impressions
-from recsys.data.oracle import impressions_of_test, oracle_of_test
+from recsys.data.oracle import impressions_of_test, oracle_of_test, oracles_of_candidates
 from recsys.data.rows import EvaluationUsers, PositiveRows, Sequences
 from recsys.data.store import Store
 from recsys.errors import ConfigError, Fault
@@ -22,9 +22,13 @@ from recsys.loss.base import RetrievalLoss
 from recsys.rebuild import FinishedRun, fitting, model_of, ranking_loss, ranks
 from recsys.report.labels import label_table
 from recsys.report.table import result_table
-from recsys.schema import Schema
+from recsys.schema import Schema, chains
+from recsys.schema.differences import differences
 from recsys.source.base import Source
 from recsys.task.teacher import REMEDY, Teacher, teacher_faults
+
+NAMED = 5
+"""Differences of two data sets that a fault names."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +38,13 @@ class Parts:
     Attributes:
         task: what is trained.
         loader: what feeds it.
-        truth: asks a source for the truth about a store's test rows; None where it knows none.
+        inform: gives the evaluation callback what it compares with: the truth, where the source knows it, and the retriever of a pair.
         table: shows final metrics, given them and the model's name.
     """
 
     task: LightningModule
     loader: DataModule
-    truth: Callable[[Source, Store], Any]
+    inform: Callable[[Callback, Source], None]
     table: Callable[[Mapping[str, float], str], RenderableType]
 
 
@@ -57,6 +61,8 @@ def assembled(config: TrainConfig, store: Store) -> Parts:
 
 def _retrieval(config: TrainConfig, store: Store) -> Parts:
     _require_ids(store.schema)
+    if config.retriever is not None:
+        raise ConfigError(Fault("this run trains a retriever itself", "retriever", "add task=ranking, or leave retriever out"))
     loss = fitting(config.loss, RetrievalLoss, "loss", "loss=softmax")
     candidates = fitting(config.candidates, Candidates, "candidates", "candidates=mixed")
     model = model_of(config, store.schema)
@@ -77,7 +83,11 @@ def _retrieval(config: TrainConfig, store: Store) -> Parts:
         catalogue=loader.catalogue,
         known=lambda: loader.known,
     )
-    return Parts(task, loader, oracle_of_test, result_table)
+
+    def inform(evaluation: Callback, source: Source) -> None:
+        evaluation.oracle = oracle_of_test(source, store)
+
+    return Parts(task, loader, inform, result_table)
 
 
 def _ranking(config: TrainConfig, store: Store) -> Parts:
@@ -99,7 +109,43 @@ def _ranking(config: TrainConfig, store: Store) -> Parts:
         kept_share=1.0 if sample is None else sample.share,
         teacher=_teacher(config, store.schema),
     )
-    return Parts(task, loader, impressions_of_test, label_table)
+    pair = _pair(config, store)
+
+    def inform(evaluation: Callback, source: Source) -> None:
+        evaluation.oracle = impressions_of_test(source, store)
+        evaluation.pair = pair(source)
+
+    return Parts(task, loader, inform, label_table)
+
+
+def _pair(config: TrainConfig, store: Store) -> Callable[[Source], Pair | None]:
+    """Makes what measures this run behind the one that `retriever` names; None where it names none."""
+    if config.retriever is None:
+        return lambda source: None
+    run, schema = FinishedRun.open(config.retriever), store.schema
+    faults = list(_unfit(run, config, schema))
+    if faults:
+        raise ConfigError(*faults)
+    labels = chains(schema.labels)[schema.positive]
+    model, _ = run.model()
+    exclude_known = run.config.callbacks["evaluation"]["exclude_known"]
+    pair = partial(fitting(config.pair, Pair, "pair", "that of conf/task/ranking.yaml"), retriever=model, exclude_known=exclude_known)
+    return lambda source: pair(labels=labels, truths=oracles_of_candidates(source, store, labels))
+
+
+def _unfit(run: FinishedRun, config: TrainConfig, schema: Schema) -> Iterator[Fault]:
+    """Why a run's model cannot retrieve for this one."""
+    if run.ranks:
+        yield Fault("the run trained a ranker", f"retriever={run.path}", "name a retrieval run; python train.py makes one")
+        return
+    apart = differences(run.schema, schema) + (["data.split"] if run.config.data.split != config.data.split else [])
+    if apart:
+        more = f" and {len(apart) - NAMED} more" if len(apart) > NAMED else ""
+        what = f"the retriever was trained on other data, which differ in {', '.join(apart[:NAMED])}{more}"
+        yield Fault(what, f"retriever={run.path}", "train one of the two again, with the same data options as the other")
+    if schema.positive not in [label.column for label in schema.labels if label.kind == "binary"]:
+        what = f"no 0/1 label says what a candidate is worth: data.positive is {schema.positive or 'null'}"
+        yield Fault(what, "data.positive", "name the label that makes a row positive, such as click, in both runs")
 
 
 def _teacher(config: TrainConfig, schema: Schema) -> Teacher | None:

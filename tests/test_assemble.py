@@ -9,14 +9,15 @@ import torch
 
 from benchmarks.base import composed
 from recsys.assemble import assembled
-from recsys.callback.checkpoint import write_checkpoint
+from recsys.callback.checkpoint import point, write_checkpoint
 from recsys.config import TeacherConfig, save_config
 from recsys.data.impressions import EvaluationImpressions, Impressions
-from recsys.data.oracle import impressions_of_test
 from recsys.errors import ConfigError
+from recsys.model.two_tower import TwoTower
 from recsys.rebuild import model_of, ranks
 from recsys.report.labels import label_table
-from recsys.schema import Categorical, Label, Schema, Statistics
+from recsys.schema import Categorical, Label, Schema, Statistics, Timestamp
+from recsys.source.base import Source
 from recsys.task.ranking import Ranking
 
 SCHEMA = Schema(
@@ -24,7 +25,9 @@ SCHEMA = Schema(
     "item",
     features=(Categorical("user", "user"), Categorical("item", "item")),
     labels=(Label("click"), Label("conversion", given="click")),
+    positive="click",
 ).fitted({"user": Statistics("int64", size=5), "item": Statistics("int64", size=5)})
+STORE = SimpleNamespace(schema=SCHEMA)
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +68,12 @@ def refused(config, schema=SCHEMA):
 
 
 def test_a_ranking_run_is_made_of_impressions_and_a_head_per_label(ranking, retrieval):
-    parts = assembled(ranking, SimpleNamespace(schema=SCHEMA))
+    parts = assembled(ranking, STORE)
     assert isinstance(parts.task, Ranking)
     assert parts.task.model.heads == ("click", "conversion")
     assert [*parts.task.calibrations] == ["click", "conversion"]
     assert (parts.loader.rows, parts.loader.evaluated) == (Impressions, EvaluationImpressions)
-    assert (parts.truth, parts.table) == (impressions_of_test, label_table)
+    assert parts.table is label_table
     assert (ranks(ranking), ranks(retrieval)) == (True, False)
 
 
@@ -114,7 +117,7 @@ def test_a_part_that_is_null_is_named(ranking, retrieval, task, part, remedy):
 
 
 def test_ranking_needs_a_label(ranking):
-    what, where, remedy = refused(ranking, replace(SCHEMA, labels=()))
+    what, where, remedy = refused(ranking, replace(SCHEMA, labels=(), positive=None))
     assert (what, where) == ("there is no label to predict", "data.labels")
     assert "such as click" in remedy
 
@@ -174,6 +177,94 @@ def test_retrieval_learns_from_no_teacher(retrieval):
     store = SimpleNamespace(schema=SCHEMA, event_row=torch.zeros(0, dtype=torch.int64))
     with pytest.raises(ConfigError, match=r"retrieval learns from no teacher[\s\S]*teacher\.run"):
         assembled(replace(retrieval, teacher=TeacherConfig("somewhere")), store)
+
+
+class Unknown(Source):
+    """Knows no truth."""
+
+    def tables(self):
+        raise NotImplementedError
+
+
+@pytest.fixture
+def retriever(retrieval, tmp_path):
+    """Directory of a finished retrieval run."""
+    save_config(retrieval, tmp_path / "config.yaml")
+    SCHEMA.save(tmp_path / "schema.json")
+    for name in ("data.json", "metrics.json"):
+        (tmp_path / name).write_text("{}")
+    checkpoint = write_checkpoint(model_of(retrieval, SCHEMA), tmp_path / "checkpoints", about={"step": 1})
+    point(tmp_path / "checkpoints" / "best", checkpoint)
+    return tmp_path
+
+
+def informed(parts):
+    """What an evaluation was told."""
+    evaluation = SimpleNamespace()
+    parts.inform(evaluation, Unknown())
+    return evaluation
+
+
+def test_a_ranking_run_is_measured_behind_the_retriever_that_it_names(ranking, retriever):
+    assert informed(assembled(ranking, STORE)).pair is None
+    evaluation = informed(assembled(replace(ranking, retriever=retriever), STORE))
+    assert (evaluation.oracle, evaluation.pair.truths) == (None, {})
+    assert isinstance(evaluation.pair.retriever, TwoTower)
+    assert not evaluation.pair.retriever.training
+    assert (evaluation.pair.num_candidates, evaluation.pair.ks, evaluation.pair.labels) == (200, [20], ("click",))
+    assert evaluation.pair.exclude_known
+
+
+def test_candidates_are_found_as_the_retriever_was_measured(ranking, retrieval, retriever):
+    (retriever / "config.yaml").unlink()
+    evaluation = {**retrieval.callbacks["evaluation"], "exclude_known": False}
+    save_config(replace(retrieval, callbacks={**retrieval.callbacks, "evaluation": evaluation}), retriever / "config.yaml")
+    assert not informed(assembled(replace(ranking, retriever=retriever), STORE)).pair.exclude_known
+
+
+def test_a_retriever_of_other_data_is_refused(ranking, retrieval, retriever):
+    ranking = replace(ranking, retriever=retriever)
+    other = replace(SCHEMA, session="visit", statistics={**SCHEMA.statistics, "item": Statistics("int64", size=9)})
+    what, where, remedy = refused(ranking, other)
+    assert what == "the retriever was trained on other data, which differ in data.session, training values of 'item'"
+    assert where == f"retriever={retriever}"
+    assert "same data options" in remedy
+    what, _, _ = refused(replace(ranking, data=replace(ranking.data, split={**ranking.data.split, "test_days": 3})))
+    assert what.endswith("which differ in data.split")
+
+
+def test_many_differences_are_counted(ranking, retriever):
+    features = tuple(Timestamp(f"time{number}", "context") for number in range(8))
+    what, _, _ = refused(replace(ranking, retriever=retriever), replace(SCHEMA, features=SCHEMA.features + features))
+    assert what.endswith("feature 'time3', feature 'time4' and 3 more")
+
+
+def test_a_ranker_cannot_retrieve(ranking, retriever):
+    (retriever / "config.yaml").unlink()
+    save_config(ranking, retriever / "config.yaml")
+    what, where, remedy = refused(replace(ranking, retriever=retriever))
+    assert (what, where) == ("the run trained a ranker", f"retriever={retriever}")
+    assert "name a retrieval run" in remedy
+
+
+def test_what_candidates_are_worth_needs_a_label(ranking, retriever):
+    schema = replace(SCHEMA, positive=None)
+    schema.save(retriever / "schema.json")
+    what, where, remedy = refused(replace(ranking, retriever=retriever), schema)
+    assert what == "no 0/1 label says what a candidate is worth: data.positive is null"
+    assert where == "data.positive"
+    assert "such as click" in remedy
+
+
+def test_a_pair_needs_its_settings(ranking, retriever):
+    what, where, _ = refused(replace(ranking, retriever=retriever, pair=None))
+    assert (what, where) == ("pair is null, and this task needs a Pair", "pair")
+
+
+def test_a_retrieval_run_takes_no_retriever(retrieval, retriever):
+    what, where, remedy = refused(replace(retrieval, retriever=retriever))
+    assert (what, where) == ("this run trains a retriever itself", "retriever")
+    assert "task=ranking" in remedy
 
 
 @pytest.mark.parametrize(

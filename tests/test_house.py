@@ -45,6 +45,7 @@ IMPORTS = {
     "baseline": {"metric", "errors"},
     "rebuild": {"config", "data", "task", "model", "loss", "calibration", "callback", "schema", "errors"},
     "assemble": {
+        "callback",
         "rebuild",
         "config",
         "data",

@@ -23,6 +23,7 @@ SMALL = [
 
 RANKING = [
     "task=ranking",
+    "retriever=out",
     *SMALL[:3],
     "trainer.max_epochs=2",
     "loader.batch_size=512",
@@ -99,6 +100,17 @@ def test_ranking_run_leaves_what_it_promises(ranked):
     text = (ranked / "train.log").read_text()
     for label in labels:
         assert f"Test impressions: {label}," in text
+
+
+def test_ranking_run_measures_what_the_retriever_found(home, ranked):
+    alone, pair = (json.loads((run / "metrics.json").read_text()) for run in (home / "out", ranked))
+    for metric in ("recall@20", "ndcg@20"):
+        assert pair[f"retriever/test/{metric}"] == pytest.approx(alone[f"test/{metric}"], rel=1e-6)
+        assert pair[f"pair/test/{metric}/low"] < pair[f"pair/test/{metric}"] < pair[f"pair/test/{metric}/high"]
+    assert pair["pair/test/users"] == alone["test/users"]
+    worth = {order: pair[f"{order}/test/true_click@20"] for order in ("pair", "retriever", "exposed_oracle", "oracle", "best")}
+    assert max(worth["pair"], worth["retriever"], worth["exposed_oracle"]) < worth["oracle"] < worth["best"] < 1
+    assert "Retrieve 200, then rank: " in (ranked / "train.log").read_text()
 
 
 def test_same_seed_gives_the_same_ranking_metrics(home, ranked):

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from recsys.baseline.base import FeatureTable, ImpressionBaseline
 from recsys.batch import ImpressionBatch, Outcomes, Truth
+from recsys.callback.pair import Pair
 from recsys.callback.predicted import by_label, calibrated, side_by_side
 from recsys.errors import DataError, Fault
 from recsys.metric.binary import mean_absolute_error, mean_squared_error
@@ -59,6 +60,7 @@ class ImpressionEvaluation(Callback):
         min_slice_rows: slices with fewer impressions are left out.
         baselines: {name: baseline}, fitted when test starts.
         oracle: the truth, where it is known.
+        pair: measures this ranker behind a retriever; None where there is none.
 
     Attributes:
         results: {key: value} of the last validation and test.
@@ -73,12 +75,14 @@ class ImpressionEvaluation(Callback):
         min_slice_rows: int,
         baselines: dict[str, ImpressionBaseline],
         oracle: Truth | None = None,
+        pair: Pair | None = None,
     ):
         self.ks = sorted(ks)
         self.intervals = intervals
         self.min_slice_rows = min_slice_rows
         self.baselines = baselines
         self.oracle = oracle
+        self.pair = pair
         self.results: dict[str, float] = {}
         self.notes: list[str] = []
 
@@ -123,6 +127,8 @@ class ImpressionEvaluation(Callback):
             values |= self._measure(f"{name}/test/", outcomes, scores, pl_module)
         if self.oracle is not None:
             values |= _against_truth(outputs, self.oracle)
+        if self.pair is not None:
+            values |= self.pair.measured(trainer, pl_module)
         self._publish(pl_module, values)
 
     def _calibrate(self, trainer: Trainer, pl_module: LightningModule) -> None:

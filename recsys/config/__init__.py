@@ -91,6 +91,8 @@ class TrainConfig:
     Attributes:
         candidates: what a retrieval model's positives compete with.
         balance, calibration: how a ranker's losses become one, and its logits probabilities.
+        retriever: directory of a finished retrieval run; a ranking run tests how its model orders what that one finds.
+        pair: measures the two.
         monitor: validation metric that chooses the best weights and stops the run early; callbacks read it as `${monitor}`.
     """
 
@@ -115,6 +117,8 @@ class TrainConfig:
     balance: Annotated[dict, Makes("recsys.balance.base.Balance", later=("labels",))] | None = None
     calibration: Annotated[dict, Makes("recsys.calibration.base.Calibration", repeated=True)] | None = None
     teacher: TeacherConfig = TeacherConfig()
+    retriever: Path | None = None
+    pair: Annotated[dict, Makes("recsys.callback.pair.Pair", later=("retriever", "exclude_known", "labels", "truths"))] | None = None
     callbacks: dict[str, Annotated[dict, Makes("pytorch_lightning.Callback")]] = field(default_factory=dict)
     logger: dict[str, Annotated[dict, Makes("pytorch_lightning.loggers.Logger", later=("save_dir",))]] = field(default_factory=dict)
     seed: int = 0

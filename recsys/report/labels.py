@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from recsys.report.pair import pair_table
 from recsys.report.table import bar, cell, empty_table
 
 SHOWN = ("auc", "log_loss", "ece", "predicted_over_actual")
@@ -22,7 +23,7 @@ MODEL, ORACLE = "test/", "oracle/test/"
 
 
 def label_table(metrics: Mapping[str, float], name: str) -> RenderableType:
-    """One table per label, the model among its baselines, its slices, and a verdict in words.
+    """One table per label, the model among its baselines, its slices, and a verdict in words; behind a retriever also a table of the pair.
 
     Args:
         metrics: flat metrics of a finished run.
@@ -34,7 +35,9 @@ def label_table(metrics: Mapping[str, float], name: str) -> RenderableType:
     slices = _slices(metrics)
     if slices is not None:
         parts += [slices, ""]
-    return Group(*parts, Text(verdict(metrics, name), style="bold"))
+    parts.append(Text(verdict(metrics, name), style="bold"))
+    pair = pair_table(metrics)
+    return Group(*parts) if pair is None else Group(*parts, "", pair)
 
 
 def measured(metrics: Mapping[str, float]) -> list[str]:

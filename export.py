@@ -1,4 +1,4 @@
-"""Turn a finished run into a verified bundle: rebuild the model, write its graphs, compare them with it, publish."""
+"""Turn a finished run, or one of each task, into a verified bundle: rebuild the model, write its graphs, compare them with it, publish."""
 
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from recsys.export.retrieval import PARITY_ROWS as USERS_COMPARED
 from recsys.export.retrieval import RetrievalSection
 from recsys.model.base import Ranker
 from recsys.model.two_tower import TwoTower
+from recsys.pairing import check_pair, joined_metrics
 from recsys.rebuild import FinishedRun
 from recsys.report.bundle import bundle_table
 
@@ -23,26 +24,37 @@ EXAMPLES = (
     "python export.py run=outputs/retrieval/shop/<time>",
     "python export.py run=outputs/retrieval/shop/<time> checkpoint=last",
     "python export.py run=outputs/ranking/shop/<time>",
+    "python export.py run=outputs/retrieval/shop/<time> ranker=outputs/ranking/shop/<time>",
 )
 
 
 def export(config: ExportConfig, folder: Path) -> None:
     """Export a run as <run>/bundle: ONNX graphs with raw inputs, schema, metrics and a manifest; of a retrieval run also item vectors.
 
+    With `ranker=`, the bundle of a retrieval run holds the ranker of another run too. Both must have been trained on the same data.
+
     Metrics are those of the exported weights: of `checkpoint=last` the validation metrics, unless these weights were also the best.
     The graphs are compared with the model on real rows; a bundle that answers differently is not published (exit code 4).
     """
     run = FinishedRun.open(config.run)
-    run.store.check_sources()
-    model, about = run.model(config.checkpoint)
-    section = ranking_section(run, model) if run.ranks else retrieval_section(run, model, config.k)
+    runs = [run] if config.ranker is None else [run, FinishedRun.open(config.ranker)]
+    if len(runs) > 1:
+        check_pair(*runs)
+    for store in {each.store.path: each.store for each in runs}.values():
+        store.check_sources()
 
+    sections, metrics, checkpoint = [], {}, {}
+    for each in runs:
+        model, about = each.model(config.checkpoint)
+        sections.append(ranking_section(each, model) if each.ranks else retrieval_section(each, model, config.k))
+        metrics = joined_metrics(metrics, each.metrics(about))
+        checkpoint[each.task] = {"run": str(each.path)} | {key: about[key] for key in ("step", "epoch", "sha256")}
     manifest = export_bundle(
-        [section],
+        sections,
         run.schema,
         vocabulary_path=lambda column: run.store.vocabulary_path(run.schema.table(column)),
-        metrics=run.metrics(about),
-        checkpoint={key: about[key] for key in ("step", "epoch", "sha256")},
+        metrics=metrics,
+        checkpoint=checkpoint,
         folder=run.path / "bundle",
     )
     Console().print(bundle_table(manifest))

@@ -57,6 +57,11 @@ class FinishedRun:
         """Whether it is a ranking run."""
         return ranks(self.config)
 
+    @property
+    def task(self) -> Literal["retrieval", "ranking"]:
+        """Its task by name."""
+        return "ranking" if self.ranks else "retrieval"
+
     @cached_property
     def store(self) -> Store:
         """The prepared data that it was trained on; see `Store.open`."""

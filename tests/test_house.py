@@ -44,6 +44,7 @@ IMPORTS = {
     "optimizer": {"errors"},
     "baseline": {"metric", "errors"},
     "rebuild": {"config", "data", "task", "model", "loss", "calibration", "callback", "schema", "errors"},
+    "pairing": {"rebuild", "schema", "errors"},
     "assemble": {
         "callback",
         "rebuild",

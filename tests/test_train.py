@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from recsys.serve import Ranker, Retriever
+
 HOME = Path(__file__).parent.parent
 SMALL = [
     "data.source.num_users=300",
@@ -141,13 +143,33 @@ def test_second_run_in_the_same_directory_is_refused(home):
     assert (home / "out" / "config.yaml").read_text() == before
 
 
-def test_export_makes_a_bundle_of_the_run(home):
-    done = program("export", "run=out", cwd=home)
+def exported(run, home):
+    """The bundle of a run."""
+    done = program("export", f"run={run}", cwd=home)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == f"bundle: {Path('out') / 'bundle'}"
-    manifest = json.loads((home / "out" / "bundle" / "manifest.json").read_text())
-    assert json.loads((home / "out" / "bundle" / "metrics.json").read_text()) == json.loads((home / "out" / "metrics.json").read_text())
-    assert {"retriever.onnx", "user_tower.onnx", "item_tower.onnx", "schema.json"} <= set(manifest["files"])
+    assert done.stdout.splitlines()[-1] == f"bundle: {Path(run) / 'bundle'}"
+    return home / run / "bundle"
+
+
+@pytest.fixture(scope="module")
+def retriever(home):
+    return exported("out", home)
+
+
+@pytest.fixture(scope="module")
+def ranker(home, ranked):
+    return exported("ranked", home)
+
+
+@pytest.mark.parametrize(
+    ("run", "files"),
+    [("retriever", {"retriever.onnx", "user_tower.onnx", "item_tower.onnx", "item_embeddings.parquet"}), ("ranker", {"ranker.onnx"})],
+)
+def test_export_makes_a_bundle_of_the_run(run, files, request):
+    bundle = request.getfixturevalue(run)
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    assert set(manifest["files"]) == files | {"schema.json", "metrics.json"}
+    assert json.loads((bundle / "metrics.json").read_text()) == json.loads((bundle.parent / "metrics.json").read_text())
 
 
 def test_export_of_other_weights_carries_their_own_metrics(home):
@@ -163,7 +185,60 @@ def test_export_of_other_weights_carries_their_own_metrics(home):
     done = program("export", "run=copied", "checkpoint=last", cwd=home)
     assert done.returncode == 0, done.stderr
     assert json.loads((run / "bundle" / "metrics.json").read_text()) == {"val/recall@20": 0.01}
-    assert json.loads((run / "bundle" / "manifest.json").read_text())["checkpoint"]["step"] == 1
+    assert json.loads((run / "bundle" / "manifest.json").read_text())["checkpoint"]["retrieval"]["step"] == 1
+
+
+@pytest.fixture(scope="module")
+def pair(home, ranked):
+    """Bundle of a copy of `out`, with the ranker of `ranked`."""
+    shutil.copytree(home / "out", home / "both", symlinks=True, ignore=shutil.ignore_patterns("bundle"))
+    done = program("export", "run=both", "ranker=ranked", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"bundle: {Path('both') / 'bundle'}"
+    return home / "both" / "bundle"
+
+
+def test_bundle_of_both_tasks_says_whose_weights_and_metrics_it_holds(home, ranked, pair):
+    manifest = json.loads((pair / "manifest.json").read_text())
+    graphs = {"user_tower.onnx", "item_tower.onnx", "retriever.onnx", "ranker.onnx"}
+    assert set(manifest["files"]) == graphs | {"item_embeddings.parquet", "schema.json", "metrics.json"}
+    for task, run in {"retrieval": "both", "ranking": "ranked"}.items():
+        best = json.loads((home / run / "checkpoints" / "best" / "checkpoint.json").read_text())
+        assert manifest["checkpoint"][task] == {"run": run, **{key: best[key] for key in ("step", "epoch", "sha256")}}
+    one, other = (json.loads((run / "metrics.json").read_text()) for run in (home / "both", ranked))
+    assert not one.keys() & other.keys()  # so that one flat file can hold both
+    assert json.loads((pair / "metrics.json").read_text()) == {**one, **other}
+
+
+def test_bundle_of_both_tasks_answers_like_the_bundles_of_each(pair, retriever, ranker):
+    user = {"user_id": 100_007, "country": "DE", "interests": ["garden"], "history": [5004, 5120]}
+    found = Retriever(pair).recommend([user], k=20, exclude=[user["history"]])
+    assert len(found[0].items) == 20
+    assert found == Retriever(retriever).recommend([user], k=20, exclude=[user["history"]])
+    rows = [{"item_id": item, "price": 12.5, "device": "mobile"} for item in found[0].items]
+    predicted = Ranker(pair).predict(rows, user=user)
+    assert len(set(predicted["click"])) > 10
+    assert predicted == Ranker(ranker).predict(rows, user=user)
+
+
+def test_sources_of_the_ranker_are_checked_too(home, ranked):
+    store = home / "moved"
+    shutil.copytree(json.loads((ranked / "data.json").read_text())["store"], store)
+    manifest = json.loads((store / "manifest.json").read_text())
+    manifest["inputs"][0]["path"] = str(home / "gone.parquet")
+    (store / "manifest.json").write_text(json.dumps(manifest))
+    shutil.copytree(ranked, home / "ranked_moved", symlinks=True)
+    (home / "ranked_moved" / "data.json").write_text(json.dumps({"store": str(store)}))
+    done = program("export", "run=out", "ranker=ranked_moved", cwd=home)
+    assert done.returncode == 4
+    assert "input file is gone" in done.stderr
+    assert "gone.parquet" in done.stderr
+
+
+def test_export_of_a_pair_the_wrong_way_round_ends_with_2(home, ranked):
+    done = program("export", "run=ranked", "ranker=out", cwd=home)
+    assert done.returncode == 2
+    assert "exchange them: python export.py run=out ranker=ranked" in done.stderr
 
 
 def test_export_of_an_unfinished_run_ends_with_2(home):

@@ -137,12 +137,14 @@ class ExportConfig:
     """Everything that `export.py` reads.
 
     Attributes:
-        run: directory of a finished run.
+        run: directory of a finished run; the bundle goes there.
+        ranker: directory of a finished ranking run of the same data, for the bundle of a retrieval run; None exports `run` alone.
         checkpoint: whose weights are exported.
         k: length of the lists that are compared with the model's, at least 1.
     """
 
     run: Path
+    ranker: Path | None = None
     checkpoint: Literal["best", "last"] = "best"
     k: int = 100
 

@@ -45,7 +45,7 @@ def export_bundle(
     *,
     vocabulary_path: Callable[[str], Path],
     metrics: Mapping[str, float],
-    checkpoint: Mapping[str, object],
+    checkpoint: Mapping[str, Mapping[str, object]],
     folder: Path,
 ) -> dict:
     """Write a bundle, compare it with its models, and publish it in one rename.
@@ -55,8 +55,8 @@ def export_bundle(
         schema: fitted, with the statistics of the models' store.
         vocabulary_path: parquet file of a column's vocabulary: `value` by vocabulary index, [0] and [1] null. Asked for columns
             without buckets; the file must have the sha256 that the schema names.
-        metrics: of these weights, flat as in metrics.json.
-        checkpoint: which weights these are, for the manifest.
+        metrics: of all these weights, flat as in metrics.json.
+        checkpoint: {task: which weights these are}, for the manifest.
         folder: final place of the bundle; a bundle that stands there is replaced.
     Returns:
         The manifest.

@@ -20,24 +20,27 @@ def bundle_table(manifest: dict) -> RenderableType:
 
 def _sentences(manifest: dict) -> Iterator[str]:
     if "parity" in manifest:
-        yield from _retrieval(manifest["items"], manifest["dim"], manifest["parity"])
+        yield _retrieval(manifest["items"], manifest["dim"], manifest["parity"])
     if "ranker_parity" in manifest:
-        parity = manifest["ranker_parity"]
-        batches = ", ".join(f"{size:,}" for size in parity["batch_sizes"])
-        yield f"The ranker predicts {', '.join(manifest['labels'])}."
-        yield (
-            f"Compared with the model on {parity['rows']:,} impressions in batches of {batches}, and with one user for many rows: "
-            f"within {parity['max_difference']:.1e}."
-        )
+        yield _ranking(manifest["labels"], manifest["ranker_parity"])
 
 
-def _retrieval(items: dict, dim: int, parity: dict) -> tuple[str, str]:
+def _retrieval(items: dict, dim: int, parity: dict) -> str:
     batches = ", ".join(map(str, parity["batch_sizes"]))
     return (
-        f"{items['count']:,} items answer by '{items['column']}' ({items['dtype']}), {dim} dimensions.",
+        f"Retriever: {items['count']:,} items answer by '{items['column']}' ({items['dtype']}), {dim} dimensions. "
         f"Compared with the model on {parity['users']:,} users in batches of {batches}: "
         f"{parity['identical_lists']:,} of {parity['lists']:,} lists of {parity['k']} identical, "
-        f"scores within {parity['max_score_difference']:.1e}.",
+        f"scores within {parity['max_score_difference']:.1e}."
+    )
+
+
+def _ranking(labels: list[str], parity: dict) -> str:
+    batches = ", ".join(f"{size:,}" for size in parity["batch_sizes"])
+    return (
+        f"Ranker: predicts {', '.join(labels)}. "
+        f"Compared with the model on {parity['rows']:,} impressions in batches of {batches}, and with one user for many rows: "
+        f"within {parity['max_difference']:.1e}."
     )
 
 

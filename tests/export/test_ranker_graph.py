@@ -82,7 +82,7 @@ def served(tmp_path_factory):
         "position": torch.randint(1, 5, (NUMBER,), generator=generator),
     }
     section = RankingSection(model, calibrations, features)
-    about = {"metrics": {"test/click/auc": 0.7}, "checkpoint": {"step": 1}, "folder": folder / "bundle"}
+    about = {"metrics": {"test/click/auc": 0.7}, "checkpoint": {"ranking": {"step": 1}}, "folder": folder / "bundle"}
     manifest = export_bundle([section], schema, vocabulary_path=lambda column: folder / f"{column}.parquet", **about)
     return model, calibrations, features, folder / "bundle", manifest
 
@@ -169,7 +169,15 @@ def test_a_bundle_of_the_other_kind_is_refused(served):
         Retriever(bundle)
 
 
-def test_a_graph_that_answers_otherwise_is_refused(served, monkeypatch, tmp_path):
+class Written:
+    """A section that is written and answers well."""
+
+    def write(self, folder, *arguments):
+        (folder / "retriever.onnx").write_bytes(b"graph")
+        return {}
+
+
+def test_a_graph_that_answers_otherwise_is_refused_and_nothing_is_left_of_the_section_before_it(served, monkeypatch, tmp_path):
     model, calibrations, features, bundle, _ = served
     schema = Schema.load(bundle / "schema.json")
 
@@ -179,9 +187,9 @@ def test_a_graph_that_answers_otherwise_is_refused(served, monkeypatch, tmp_path
         return graph
 
     monkeypatch.setattr("recsys.export.ranking.export_ranker", otherwise)
-    section = RankingSection(model, calibrations, features)
-    about = {"metrics": {}, "checkpoint": {}, "folder": tmp_path / "bundle"}
+    sections = [Written(), RankingSection(model, calibrations, features)]
+    about = {"metrics": {}, "checkpoint": {}, "folder": tmp_path / "run" / "bundle"}
     with pytest.raises(IntegrityError, match=r"ranker\.onnx predicts 'click"):
-        export_bundle([section], schema, vocabulary_path=lambda column: bundle.parent / f"{column}.parquet", **about)
-    assert not (tmp_path / "bundle").exists()
+        export_bundle(sections, schema, vocabulary_path=lambda column: bundle.parent / f"{column}.parquet", **about)
+    assert not list((tmp_path / "run").iterdir())
     calibrations["click"].load({"slope": 2.0, "intercept": -0.5})

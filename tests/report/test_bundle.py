@@ -10,15 +10,28 @@ MANIFEST = {
     "dim": 64,
     "parity": {"users": 98, "k": 100, "batch_sizes": [1, 7, 64], "lists": 588, "identical_lists": 584, "max_score_difference": 9.7e-08},
 }
+RANKER = {"labels": ["click", "buy"], "ranker_parity": {"rows": 2048, "batch_sizes": [1, 1024], "max_difference": 1.2e-07}}
+
+
+def printed(manifest):
+    console = Console(file=io.StringIO(), width=100)
+    console.print(bundle_table(manifest))
+    return console.file.getvalue()
 
 
 def test_bundle_table_names_files_sizes_and_parity():
-    console = Console(file=io.StringIO(), width=100)
-    console.print(bundle_table(MANIFEST))
-    text = console.file.getvalue()
+    text = printed(MANIFEST)
     assert ["retriever.onnx", "1.2", "MB", "ab" * 6] in [line.split() for line in text.splitlines()]
-    assert "1,400 items answer by 'item_id' (int64), 64 dimensions." in text
+    assert "Retriever: 1,400 items answer by 'item_id' (int64), 64 dimensions." in text
     assert "584 of 588 lists of 100 identical, scores within 9.7e-08" in " ".join(text.split())
+    assert "Ranker" not in text
+
+
+def test_bundle_table_of_both_tasks_says_which_comparison_is_whose():
+    text = " ".join(printed(MANIFEST | RANKER).split())
+    retriever, ranker = text.index("Retriever: 1,400 items"), text.index("Ranker: predicts click, buy.")
+    assert retriever < text.index("on 98 users in batches of 1, 7, 64") < ranker
+    assert text.endswith("on 2,048 impressions in batches of 1, 1,024, and with one user for many rows: within 1.2e-07.")
 
 
 def test_readable_size_chooses_the_unit():

@@ -1,0 +1,87 @@
+"""A retrieval run and a ranking run that become one bundle."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from recsys.errors import ConfigError, Fault
+from recsys.rebuild import FinishedRun
+from recsys.schema import Schema
+
+ROLES = ("user", "item", "time", "time_unit", "session", "positive")
+SHOWN = 5
+"""Differences of a kind that a message names."""
+
+
+def check_pair(run: FinishedRun, ranker: FinishedRun) -> None:
+    """Whether two runs fit into one bundle, which has one schema.
+
+    Raises:
+        ConfigError: says which run is of which task, or what of their data differs.
+    """
+    if run.ranks or not ranker.ranks:
+        raise ConfigError(_wrong_tasks(run, ranker))
+    if run.schema != ranker.schema:
+        what = f"the runs have different data, and a bundle has one schema: {'; '.join(_differences(run.schema, ranker.schema))}"
+        raise ConfigError(Fault(what, f"{run.path} and {ranker.path}", _same_data(run, ranker)))
+
+
+def joined_metrics(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+    """The metrics of both; a ConfigError where one name stands for two values."""
+    torn = [key for key in one if key in other and one[key] != other[key]]
+    if torn:
+        what = f"both runs have metrics of these names, with other values: {_listed(torn)}"
+        raise ConfigError(Fault(what, "metrics of run and ranker", "export each run alone, with run= and no ranker="))
+    return {**one, **other}
+
+
+def _wrong_tasks(run: FinishedRun, ranker: FinishedRun) -> Fault:
+    what = f"'run' is a {run.task} run and 'ranker' a {ranker.task} run; 'run' has to be a retrieval run and 'ranker' a ranking run"
+    if run.task != ranker.task:
+        remedy = f"exchange them: python export.py run={ranker.path} ranker={run.path}"
+    else:
+        wanted = "a retrieval run as run=" if run.ranks else "a ranking run as ranker="
+        remedy = f"name {wanted}, or export one alone: python export.py run={run.path}"
+    return Fault(what, f"run={run.path}, ranker={ranker.path}", remedy)
+
+
+def _differences(one: Schema, other: Schema) -> Iterator[str]:
+    """In words, what two schemas do not share: roles, columns, what training rows say of columns."""
+    roles, others = ({f"data.{name}": vars(schema)[name] for name in ROLES} for schema in (one, other))
+    if unequal := _unequal(roles, others):
+        yield _listed(unequal)
+    columns, others = ({column.column: column for column in (*schema.features, *schema.labels)} for schema in (one, other))
+    if declared := _unequal(columns, others):
+        yield f"columns {_listed(declared)}"
+    elif list(columns) != list(others):
+        yield "the order of the columns"
+    if fitted := [column for column in _unequal(one.statistics, other.statistics) if column not in declared]:
+        yield f"training values of {_listed(fitted)}"
+
+
+def _same_data(run: FinishedRun, ranker: FinishedRun) -> str:
+    """What to type, or where to look if the settings are the same."""
+    # where prepared data is kept changes nothing
+    one, other = (_settings({**asdict(each.config.data), "store": None}, "data") for each in (run, ranker))
+    unequal = [key for key in _unequal(one, other) if key in one and key in other]
+    if not unequal:
+        return "the settings are the same, so tables or code have changed in between: train both runs again"
+    lists = [key for key in unequal if isinstance(one[key], tuple)]  # of columns, which are named already
+    shown = [key if key in lists else f"{key} ({one[key]} and {other[key]})" for key in unequal]
+    return f"train both with the same data=... and the same data settings; now they differ in {_listed(shown)}"
+
+
+def _settings(node: Any, key: str) -> dict[str, Any]:
+    """{dotted key: value} of nested mappings."""
+    if not isinstance(node, dict):
+        return {key: node}
+    return {inner: value for name, entry in node.items() for inner, value in _settings(entry, f"{key}.{name}").items()}
+
+
+def _unequal(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    return [key for key in {**one, **other} if one.get(key) != other.get(key)]
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

@@ -1,14 +1,18 @@
 # Each target sets up .venv by itself; python3 and make are all it takes.
 PYTHON ?= python3
 READY := .venv/.ready
-RUN := outputs/retrieval/shop/$(shell date +%Y-%m-%d_%H-%M-%S)
+TIME := $(shell date +%Y-%m-%d_%H-%M-%S)
+RETRIEVAL := outputs/retrieval/shop/$(TIME)
+RANKING := outputs/ranking/shop/$(TIME)
 
 .PHONY: train test lint bench setup
 
-train: $(READY)  ## simulate a shop, train, evaluate, export, print the result table
-	@.venv/bin/python train.py hydra.run.dir=$(RUN)
-	@.venv/bin/python export.py run=$(RUN)
-	@echo "run: $(RUN)"
+train: $(READY)  ## simulate a shop, train and evaluate a retriever and a ranker, export both into one bundle
+	@.venv/bin/python train.py hydra.run.dir=$(RETRIEVAL)
+	@.venv/bin/python train.py task=ranking hydra.run.dir=$(RANKING)
+	@.venv/bin/python export.py run=$(RETRIEVAL) ranker=$(RANKING)
+	@echo "run: $(RETRIEVAL)"
+	@echo "run: $(RANKING)"
 
 test: $(READY)  ## every test that needs no GPU and takes seconds
 	@.venv/bin/python -m pytest -q

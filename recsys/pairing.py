@@ -1,16 +1,15 @@
 """A retrieval run and a ranking run that become one bundle."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from recsys.errors import ConfigError, Fault
 from recsys.rebuild import FinishedRun
-from recsys.schema import Schema
+from recsys.schema.differences import differences
 
-ROLES = ("user", "item", "time", "time_unit", "session", "positive")
 SHOWN = 5
-"""Differences of a kind that a message names."""
+"""Differences that a message names."""
 
 
 def check_pair(run: FinishedRun, ranker: FinishedRun) -> None:
@@ -21,8 +20,8 @@ def check_pair(run: FinishedRun, ranker: FinishedRun) -> None:
     """
     if run.ranks or not ranker.ranks:
         raise ConfigError(_wrong_tasks(run, ranker))
-    if run.schema != ranker.schema:
-        what = f"the runs have different data, and a bundle has one schema: {'; '.join(_differences(run.schema, ranker.schema))}"
+    if apart := differences(run.schema, ranker.schema):
+        what = f"a bundle has one schema, and the runs were trained on different data, which differ in {_listed(apart)}"
         raise ConfigError(Fault(what, f"{run.path} and {ranker.path}", _same_data(run, ranker)))
 
 
@@ -43,20 +42,6 @@ def _wrong_tasks(run: FinishedRun, ranker: FinishedRun) -> Fault:
         wanted = "a retrieval run as run=" if run.ranks else "a ranking run as ranker="
         remedy = f"name {wanted}, or export one alone: python export.py run={run.path}"
     return Fault(what, f"run={run.path}, ranker={ranker.path}", remedy)
-
-
-def _differences(one: Schema, other: Schema) -> Iterator[str]:
-    """In words, what two schemas do not share: roles, columns, what training rows say of columns."""
-    roles, others = ({f"data.{name}": vars(schema)[name] for name in ROLES} for schema in (one, other))
-    if unequal := _unequal(roles, others):
-        yield _listed(unequal)
-    columns, others = ({column.column: column for column in (*schema.features, *schema.labels)} for schema in (one, other))
-    if declared := _unequal(columns, others):
-        yield f"columns {_listed(declared)}"
-    elif list(columns) != list(others):
-        yield "the order of the columns"
-    if fitted := [column for column in _unequal(one.statistics, other.statistics) if column not in declared]:
-        yield f"training values of {_listed(fitted)}"
 
 
 def _same_data(run: FinishedRun, ranker: FinishedRun) -> str:

@@ -107,7 +107,7 @@ def test_ranking_run_leaves_what_it_promises(ranked):
 def test_ranking_run_measures_what_the_retriever_found(home, ranked):
     alone, pair = (json.loads((run / "metrics.json").read_text()) for run in (home / "out", ranked))
     for metric in ("recall@20", "ndcg@20"):
-        assert pair[f"retriever/test/{metric}"] == pytest.approx(alone[f"test/{metric}"], rel=1e-6)
+        assert pair[f"pair/retriever/test/{metric}"] == pytest.approx(alone[f"test/{metric}"], rel=1e-6)
         assert pair[f"pair/test/{metric}/low"] < pair[f"pair/test/{metric}"] < pair[f"pair/test/{metric}/high"]
     assert pair["pair/test/users"] == alone["test/users"]
     worth = {order: pair[f"{order}/test/true_click@20"] for order in ("pair", "retriever", "exposed_oracle", "oracle", "best")}

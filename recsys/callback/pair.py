@@ -1,10 +1,10 @@
 """Retrieve, then rank: what a ranker makes of a trained retriever's best items. B users, K candidates, V catalogue rows, C cut-offs.
 
-Keys: `retriever/test/recall@20` and `ndcg@20` of the retriever's own order, `pair/test/recall@20` of the ranker's order of the same
-candidates, and `pair/test/recall@20/gain`, pair minus retriever user by user, each with `/low` and `/high`; `retriever/test/recall@200`,
-the share of the items to find that is among K=200 candidates. Where the truth is known also two orders of it, `oracle/test/recall@20`
-and `exposed_oracle/test/recall@20`, and of every order `true_click@20`: the mean over the first 20 of the true P(click | shown);
-`best/test/true_click@20` is that of the best 20 of the whole catalogue.
+Keys: `pair/retriever/test/recall@20` and `ndcg@20` of the retriever's own order, `pair/test/recall@20` of the ranker's order of the
+same candidates, and `pair/test/recall@20/gain`, pair minus retriever user by user, each with `/low` and `/high`;
+`pair/retriever/test/recall@200`, the share of the items to find that is among K=200 candidates. Where the truth is known also two orders
+of it, `pair/oracle/test/recall@20` and `pair/exposed_oracle/test/recall@20`, and of every order `true_click@20`: the mean over the first
+20 of the true P(click | shown); `pair/best/test/true_click@20` is that of the best 20 of the whole catalogue.
 """
 
 from typing import Protocol
@@ -101,9 +101,10 @@ class Pair:
         self.labels = labels
         self.truths = truths
         metrics = ("recall", "ndcg", *([f"true_{'_'.join(labels)}"] if truths else []))
-        names = [f"{order}/test/{metric}@{k}" for order in ("retriever", "pair", *truths) for metric in metrics for k in self.ks]
-        best = [f"best/test/{metrics[-1]}@{k}" for k in self.ks] if truths else []
-        self.columns = [*names, *best, f"retriever/test/recall@{num_candidates}"]
+        orders = ("pair/retriever", "pair", *(f"pair/{name}" for name in truths))
+        names = [f"{order}/test/{metric}@{k}" for order in orders for metric in metrics for k in self.ks]
+        best = [f"pair/best/test/{metrics[-1]}@{k}" for k in self.ks] if truths else []
+        self.columns = [*names, *best, f"pair/retriever/test/recall@{num_candidates}"]
 
     def measured(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, float]:
         """{key: value} of all users of all processes, each of which takes its share of them."""
@@ -157,8 +158,8 @@ class Pair:
         counted = values[~values[:, 0].isnan()]
         assert len(counted), "the retriever's own test found users to ask"
         at = {name: place for place, name in enumerate(self.columns)}
-        pairs = [name for name in self.columns if name.startswith("pair/")]
-        gains = [counted[:, at[name]] - counted[:, at[name.replace("pair/", "retriever/")]] for name in pairs]
+        pairs = [name for name in self.columns if name.startswith("pair/test/")]
+        gains = [counted[:, at[name]] - counted[:, at[name.replace("pair/", "pair/retriever/")]] for name in pairs]
         names, counted = [*self.columns, *(f"{name}/gain" for name in pairs)], torch.cat([counted, torch.stack(gains, 1)], 1)
         results = dict(zip(names, mean(counted)))
         if self.intervals:

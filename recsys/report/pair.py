@@ -1,7 +1,7 @@
 """What a ranker makes of a retriever's candidates, as a person reads it, from the flat metrics of `metrics.json` alone.
 
-Keys: retriever/test/recall@20, pair/test/recall@20 with /low and /high, pair/test/recall@20/gain with the same; where the truth is known
-oracle/test/true_click@20, exposed_oracle/test/true_click@20 and best/test/true_click@20.
+Keys: pair/retriever/test/recall@20, pair/test/recall@20 with /low and /high, pair/test/recall@20/gain with the same; where the truth
+is known pair/oracle/test/true_click@20, pair/exposed_oracle/test/true_click@20 and pair/best/test/true_click@20.
 """
 
 import re
@@ -16,11 +16,11 @@ from recsys.report.table import cell, empty_table
 USUAL = 20
 """Cut-off that is preferred."""
 ROWS = {
-    "retriever": "retriever",
+    "pair/retriever": "retriever",
     "pair": "pair",
-    "oracle": "oracle, if shown",
-    "exposed_oracle": "oracle, as exposed",
-    "best": "best of the catalogue",
+    "pair/oracle": "oracle, if shown",
+    "pair/exposed_oracle": "oracle, as exposed",
+    "pair/best": "best of the catalogue",
 }
 """Prefix of the keys -> name in the table."""
 
@@ -39,13 +39,13 @@ def verdict(metrics: Mapping[str, float]) -> str:
     sentences = []
     if last.startswith("true_"):
         label, k = re.fullmatch(r"true_(\w+)@(\d+)", last).groups()
-        mine, ceiling, best = (metrics[f"{order}/test/{last}"] for order in ("pair", "oracle", "best"))
+        mine, ceiling, best = (metrics[f"{order}/test/{last}"] for order in ("pair", "pair/oracle", "pair/best"))
         sentences.append(
             f"Ranked, the first {k} have a true {label} probability of {_moved(metrics, last)}: {_share(mine, ceiling)} of what the truth "
             f"makes of the same candidates ({ceiling:.4f}), {_share(mine, best)} of the best of the catalogue ({best:.4f})."
         )
     sentences.append(f"Of what the test users chose, ranking finds {found} {_moved(metrics, found)}.")
-    before, true = (metrics.get(f"{order}/test/{found}") for order in ("retriever", "oracle"))
+    before, true = (metrics.get(f"{order}/test/{found}") for order in ("pair/retriever", "pair/oracle"))
     if metrics[f"pair/test/{found}"] < before:
         why = "Users choose among what is shown to them: a retriever learns that too, a probability if shown leaves it out"
         even = "even the" if true is not None and true < before else "the"
@@ -55,7 +55,7 @@ def verdict(metrics: Mapping[str, float]) -> str:
 
 def _moved(metrics: Mapping[str, float], column: str) -> str:
     """From the retriever's value to the pair's, and whether that is more than chance."""
-    before, after = metrics[f"retriever/test/{column}"], metrics[f"pair/test/{column}"]
+    before, after = metrics[f"pair/retriever/test/{column}"], metrics[f"pair/test/{column}"]
     change = f" ({after / before - 1:+.0%})".replace("%", " %") if before > 0 else ""
     low, high = (metrics.get(f"pair/test/{column}/gain/{bound}") for bound in ("low", "high"))
     chance = ", which may be chance" if low is not None and high is not None and low <= 0 <= high else ""
@@ -82,7 +82,7 @@ def _table(metrics: Mapping[str, float]) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     shown = [order for order in ROWS if any(f"{order}/test/{column}" in metrics for column in columns)]
     for number, order in enumerate(shown):
-        measured = order in ("retriever", "pair")
+        measured = order in ("pair/retriever", "pair")
         cells = [cell(metrics, f"{order}/test/{column}", interval=measured) for column in columns]
         style = "bold green" if order == "pair" else "" if measured else "dim"
         table.add_row(ROWS[order], *cells, style=style, end_section=order == "pair" and number + 1 < len(shown))

@@ -12,6 +12,9 @@ def differences(one: Schema, other: Schema) -> list[str]:
     first, second = asdict(one), asdict(other)
     found = [f"data.{name}" for name in SETTINGS if first[name] != second[name]]
     features, others = ({feature.column: feature for feature in schema.features} for schema in (one, other))
-    found += [f"feature '{column}'" for column in features | others if features.get(column) != others.get(column)]
-    both = [column for column in one.statistics if column in other.statistics]
+    declared = [column for column in features | others if features.get(column) != others.get(column)]
+    found += [f"feature '{column}'" for column in declared]
+    if not declared and list(features) != list(others):
+        found.append("the order of the features")
+    both = [column for column in one.statistics if column in other.statistics and column not in declared]
     return found + [f"training values of '{column}'" for column in both if one.statistics[column] != other.statistics[column]]

@@ -159,14 +159,14 @@ def test_every_candidate_has_its_users_features_and_context():
 def test_orders_are_measured_by_what_users_chose():
     results = measured()
     # the retriever finds user 1's item 3 second, the others' third; user 1 has another one, item 5, beyond the candidates
-    assert results["retriever/test/recall@1"] == 0
-    assert results["retriever/test/recall@2"] == pytest.approx((1 / 2 + 0 + 0) / 3)
+    assert results["pair/retriever/test/recall@1"] == 0
+    assert results["pair/retriever/test/recall@2"] == pytest.approx((1 / 2 + 0 + 0) / 3)
     second = 1 / math.log2(3)
-    assert results["retriever/test/ndcg@2"] == pytest.approx(second / (1 + second) / 3)
+    assert results["pair/retriever/test/ndcg@2"] == pytest.approx(second / (1 + second) / 3)
     # the ranker puts items 3 and 4 of users 1 and 2 first
     assert results["pair/test/recall@1"] == pytest.approx((1 / 2 + 1 + 0) / 3)
     assert results["pair/test/ndcg@1"] == pytest.approx((1 + 1 + 0) / 3)
-    assert results["retriever/test/recall@3"] == pytest.approx((1 / 2 + 1 + 1) / 3)  # of all candidates
+    assert results["pair/retriever/test/recall@3"] == pytest.approx((1 / 2 + 1 + 1) / 3)  # of all candidates
     assert not any("true" in key or "oracle" in key for key in results)
 
 
@@ -178,18 +178,18 @@ def test_users_without_anything_left_to_find_are_counted():
 def test_the_truth_orders_the_same_candidates():
     results = known_truth()
     # the truth puts 4, 4 and 5 first
-    assert results["oracle/test/recall@1"] == pytest.approx((0 + 1 + 1) / 3)
-    assert results["exposed_oracle/test/recall@1"] == results["retriever/test/recall@1"]  # here it is the taste
+    assert results["pair/oracle/test/recall@1"] == pytest.approx((0 + 1 + 1) / 3)
+    assert results["pair/exposed_oracle/test/recall@1"] == results["pair/retriever/test/recall@1"]  # here it is the taste
 
 
 def test_lists_are_worth_what_the_truth_says_of_them():
     results = known_truth()
-    assert results["retriever/test/true_click@1"] == pytest.approx((0.1 + 0.3 + 0.2) / 3)
-    assert results["retriever/test/true_click@2"] == pytest.approx((0.15 + 0.2 + 0.3) / 3)
-    assert results["oracle/test/true_click@1"] == pytest.approx((0.3 + 0.5 + 0.6) / 3)
-    assert results["exposed_oracle/test/true_click@1"] == results["retriever/test/true_click@1"]
+    assert results["pair/retriever/test/true_click@1"] == pytest.approx((0.1 + 0.3 + 0.2) / 3)
+    assert results["pair/retriever/test/true_click@2"] == pytest.approx((0.15 + 0.2 + 0.3) / 3)
+    assert results["pair/oracle/test/true_click@1"] == pytest.approx((0.3 + 0.5 + 0.6) / 3)
+    assert results["pair/exposed_oracle/test/true_click@1"] == results["pair/retriever/test/true_click@1"]
     # of the whole catalogue, without items 1 and 2 of users 1 and 3: items 5, 4 and 1
-    assert results["best/test/true_click@1"] == pytest.approx((0.8 + 0.5 + 0.7) / 3)
+    assert results["pair/best/test/true_click@1"] == pytest.approx((0.8 + 0.5 + 0.7) / 3)
 
 
 def test_tied_candidates_stand_in_any_order():
@@ -228,7 +228,7 @@ def test_what_the_pair_gains_is_counted_user_by_user():
     results = known_truth(intervals=200)
     for metric in ("recall@1", "ndcg@2", "true_click@2"):
         gain = results[f"pair/test/{metric}/gain"]
-        assert gain == pytest.approx(results[f"pair/test/{metric}"] - results[f"retriever/test/{metric}"])
+        assert gain == pytest.approx(results[f"pair/test/{metric}"] - results[f"pair/retriever/test/{metric}"])
         assert results[f"pair/test/{metric}/gain/low"] <= gain <= results[f"pair/test/{metric}/gain/high"]
     # users gain .1, .2 and .1 of worth at 1: samples of them lie between, while the values themselves go from .1 to .5
     assert results["pair/test/true_click@1/gain/low"] >= 0.1
@@ -240,7 +240,7 @@ def test_what_the_pair_gains_is_counted_user_by_user():
 def test_a_catalogue_with_fewer_items_than_asked_for_leaves_places_empty():
     results = known_truth(num_candidates=10, ks=(6,))
     # user 1 has five items, worth 1.5, user 2 six worth 1.3 and user 3 five worth 1.9
-    for order in ("retriever", "pair", "oracle", "best"):
+    for order in ("pair/retriever", "pair", "pair/oracle", "pair/best"):
         assert results[f"{order}/test/true_click@6"] == pytest.approx((1.5 + 1.3 + 1.9) / 6 / 3)
     assert results["pair/test/recall@6"] == 1
 

@@ -8,12 +8,12 @@ from recsys.report.labels import label_table
 from recsys.report.pair import pair_table, verdict
 
 OBSERVED = {
-    "retriever/test/recall@10": 0.05,
-    "retriever/test/recall@20": 0.10,
-    "retriever/test/ndcg@20": 0.04,
-    "retriever/test/recall@200": 0.5,
-    "retriever/test/recall@20/low": 0.09,
-    "retriever/test/recall@20/high": 0.11,
+    "pair/retriever/test/recall@10": 0.05,
+    "pair/retriever/test/recall@20": 0.10,
+    "pair/retriever/test/ndcg@20": 0.04,
+    "pair/retriever/test/recall@200": 0.5,
+    "pair/retriever/test/recall@20/low": 0.09,
+    "pair/retriever/test/recall@20/high": 0.11,
     "pair/test/recall@10": 0.04,
     "pair/test/recall@20": 0.08,
     "pair/test/ndcg@20": 0.03,
@@ -26,13 +26,13 @@ OBSERVED = {
     "pair/test/users": 1234.0,
 }
 TRUE = OBSERVED | {
-    "retriever/test/true_click@20": 0.16,
+    "pair/retriever/test/true_click@20": 0.16,
     "pair/test/true_click@20": 0.20,
-    "oracle/test/true_click@20": 0.25,
-    "exposed_oracle/test/true_click@20": 0.18,
-    "best/test/true_click@20": 0.40,
-    "oracle/test/recall@20": 0.09,
-    "exposed_oracle/test/recall@20": 0.30,
+    "pair/oracle/test/true_click@20": 0.25,
+    "pair/exposed_oracle/test/true_click@20": 0.18,
+    "pair/best/test/true_click@20": 0.40,
+    "pair/oracle/test/recall@20": 0.09,
+    "pair/exposed_oracle/test/recall@20": 0.30,
     "pair/test/true_click@20/gain/low": 0.03,
     "pair/test/true_click@20/gain/high": 0.05,
 }
@@ -109,11 +109,11 @@ def test_verdict_with_truth_says_what_was_gained_what_was_lost_and_why():
     ("changes", "ending"),
     [
         ({}, "(-20 %). Users choose among what is shown to them: a retriever learns that too, a probability if shown leaves it out."),
-        ({"oracle/test/recall@20": 0.12}, "a probability if shown leaves it out; the true one finds 0.1200."),
+        ({"pair/oracle/test/recall@20": 0.12}, "a probability if shown leaves it out; the true one finds 0.1200."),
         ({"pair/test/recall@20": 0.15}, "ranking finds recall@20 0.1500 instead of 0.1000 (+50 %)."),
         ({"pair/test/recall@20": 0.10}, "ranking finds recall@20 0.1000 instead of 0.1000 (+0 %)."),
         ({"pair/test/recall@20": 0.11, "pair/test/recall@20/gain/high": 0.001}, "instead of 0.1000 (+10 %), which may be chance."),
-        ({"retriever/test/recall@20": 0.0, "pair/test/recall@20": 0.01}, "ranking finds recall@20 0.0100 instead of 0.0000."),
+        ({"pair/retriever/test/recall@20": 0.0, "pair/test/recall@20": 0.01}, "ranking finds recall@20 0.0100 instead of 0.0000."),
     ],
 )
 def test_verdict_of_what_was_observed(changes, ending):

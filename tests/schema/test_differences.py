@@ -29,3 +29,12 @@ def test_features_are_named_by_their_columns_on_either_side():
 def test_columns_whose_training_rows_differ_are_named():
     statistics = {**SCHEMA.statistics, "item": Statistics("int64", size=6, vocabulary_sha256="other")}
     assert differences(SCHEMA, SCHEMA.fitted(statistics)) == ["training values of 'item'"]
+
+
+def test_a_feature_that_is_declared_otherwise_is_named_once():
+    changed = replace(SCHEMA, features=(Categorical("user", "user", min_count=2), FEATURES[1]))
+    assert differences(SCHEMA, changed.fitted({**SCHEMA.statistics, "user": Statistics("int64", size=4)})) == ["feature 'user'"]
+
+
+def test_another_order_of_features_is_a_difference():
+    assert differences(SCHEMA, replace(SCHEMA, features=FEATURES[::-1])) == ["the order of the features"]

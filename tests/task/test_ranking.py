@@ -224,12 +224,15 @@ def test_a_teacher_speaks_of_all_rows_where_a_sample_is_read():
 @pytest.mark.parametrize("balance", [PROJECTED, partial(GradNorm, 1.5, 0.025)])
 def test_a_teacher_is_no_part_of_its_student(balance):
     alone, taught = (task(FUNNEL, model=SHARED_BOTTOM, balance=balance, **given) for given in ({}, {"teacher": teacher(FUNNEL)}))
+    moved = []
+    taught.teacher.to = moved.append
     before = {name: weights.clone() for name, weights in taught.teacher.model.state_dict().items()}
     assert taught.state_dict().keys() == alone.state_dict().keys()
     trainer, _ = trained(taught, [batch([2, 3], click=[1.0, 0.0], buy=[1.0, 0.0])])
     assert taught.state_dict().keys() == alone.state_dict().keys()
     (optimizer,) = trainer.optimizers
     assert sum(len(group["params"]) for group in optimizer.param_groups) == len(list(alone.parameters()))
+    assert moved == [taught.device]
     assert not taught.teacher.model.training
     for name, weights in taught.teacher.model.state_dict().items():
         assert torch.equal(weights, before[name]), name

@@ -13,6 +13,7 @@ from onnx import ModelProto, TensorProto, compose, helper
 from torch import Tensor, nn
 
 from recsys.export.graph import check_ready, model_proto, traced_model
+from recsys.export.per_user import once_per_user
 from recsys.export.preprocessing import Graph, read_features
 from recsys.model.base import Ranker
 from recsys.schema import Schema, chains
@@ -68,25 +69,26 @@ def export_ranker(served: Served, schema: Schema, vocabularies: Mapping[str, pl.
     check_ready(served)
     graph = Graph("raw/")
     users, others = schema.of("user"), schema.of("item", "context")
+    traced = compose.add_prefix(traced_model(served, served, served.features, schema, outputs=served.outputs), MODEL)
+    graph.constants += traced.graph.initializer
     if users and others:
         read_features(graph, users, schema, vocabularies, prefix=SINGLE, batch="users")
         read_features(graph, others, schema, vocabularies, prefix=MODEL)
-        _spread(graph, [feature.column for feature in users], others[0].column)
+        single = {f"{MODEL}{feature.column}": f"{SINGLE}{feature.column}" for feature in users}
+        constants = {constant.name: constant for constant in traced.graph.initializer}
+        at = _user_of_row(graph, users[0].column, others[0].column)
+        graph.nodes += once_per_user(traced.graph.node, constants, single, at)
     else:
         read_features(graph, users + others, schema, vocabularies, prefix=MODEL)
-    traced = compose.add_prefix(traced_model(served, served, served.features, schema, outputs=served.outputs), MODEL)
-    graph.nodes += traced.graph.node
-    graph.constants += traced.graph.initializer
+        graph.nodes += traced.graph.node
     for name in served.outputs:
         graph.add("Identity", f"{MODEL}{name}", output=name)
     return model_proto(graph, [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch"]) for name in served.outputs])
 
 
-def _spread(graph: Graph, columns: list[str], row_column: str) -> None:
-    """Give every row its user: its own where there are as many, the only one where there is one."""
+def _user_of_row(graph: Graph, user_column: str, row_column: str) -> str:
+    """[B] int64: its own number where there are as many users as rows, 0 where there is one."""
     rows = graph.add("Squeeze", graph.add("Shape", f"{MODEL}{row_column}", start=0, end=1))
-    users = graph.add("Squeeze", graph.add("Shape", f"{SINGLE}{columns[0]}", start=0, end=1))
+    users = graph.add("Squeeze", graph.add("Shape", f"{SINGLE}{user_column}", start=0, end=1))
     zero, one = (graph.add("Squeeze", graph.integer(value)) for value in (0, 1))
-    at = graph.add("Mod", graph.add("Range", zero, rows, one), users)  # [B]
-    for column in columns:
-        graph.add("Gather", f"{SINGLE}{column}", at, axis=0, output=f"{MODEL}{column}")
+    return graph.add("Mod", graph.add("Range", zero, rows, one), users)

@@ -4,7 +4,6 @@ import json
 import logging
 from pathlib import Path
 
-import torch
 from pytorch_lightning import seed_everything
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
@@ -18,6 +17,7 @@ from recsys.data.prepare import prepare
 from recsys.data.store import Store
 from recsys.errors import DataError
 from recsys.export.graph import reserved_name_faults
+from recsys.memory import keep_memory
 from recsys.report.result import publish_result
 
 log = logging.getLogger(__name__)
@@ -41,8 +41,8 @@ def train(config: TrainConfig, run: Path) -> None:
     The last line printed is `run: <directory>`; `python export.py run=<directory>` makes a bundle of it.
     """
     rank_zero_only(check_unused)(run)
+    keep_memory()
     seed_everything(config.seed, workers=True, verbose=False)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # repeatable without it, and it writes every new tensor twice
 
     data = config.data
     source, schema, split = build(data.source), schema_of(data), build(data.split)

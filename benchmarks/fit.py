@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from pytorch_lightning import Callback, seed_everything
 from torch import nn
 
@@ -13,6 +12,7 @@ from recsys.assemble import assembled
 from recsys.config import TrainConfig, build, schema_of
 from recsys.data.prepare import prepare
 from recsys.data.store import Store
+from recsys.memory import keep_memory
 from recsys.rebuild import ranks
 
 
@@ -48,7 +48,7 @@ def fit(config: TrainConfig, folder: Path, *, callbacks: Sequence[Callback] = ()
         callbacks: that look on.
     """
     seed_everything(config.seed, workers=True, verbose=False)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # as in train.py: it would write every new tensor twice
+    keep_memory()
     started = now()
     data = config.data
     source, split = build(data.source), build(data.split)

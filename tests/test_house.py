@@ -43,6 +43,7 @@ IMPORTS = {
     "calibration": {"errors"},
     "optimizer": {"errors"},
     "baseline": {"metric", "errors"},
+    "memory": set(),
     "rebuild": {"config", "data", "task", "model", "loss", "calibration", "callback", "schema", "errors"},
     "pairing": {"rebuild", "schema", "errors"},
     "assemble": {

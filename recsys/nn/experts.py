@@ -52,7 +52,7 @@ class StackedMLP(nn.Module):
         self.num = num
         layers: list[nn.Module] = []
         for width in hidden:
-            layers += [StackedLinear(num, in_dim, out_dim=width), nn.ReLU(), Dropout(dropout)]
+            layers += [StackedLinear(num, in_dim, out_dim=width), nn.ReLU(inplace=True), Dropout(dropout)]
             in_dim = width
         self.layers = nn.Sequential(*layers)
         self.out_dim = in_dim

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recsys.errors import ConfigError, Fault
@@ -28,11 +27,7 @@ class StackedLinear(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """The same [B, in_dim] for each layer, or [N, B, in_dim] with each layer its own -> [N, B, out_dim]."""
-        if rows.dim() == 2:
-            side_by_side = F.linear(rows, self.weight.flatten(0, 1), self.bias.flatten())  # [B, N * out_dim]
-            # one copy here, or several in what follows and its backward, which want each layer's rows together
-            return side_by_side.unflatten(1, (self.num, self.out_dim)).transpose(0, 1).contiguous()
-        return torch.baddbmm(self.bias[:, None], rows, self.weight.mT)
+        return torch.baddbmm(self.bias[:, None], rows.expand(self.num, -1, -1), self.weight.mT)
 
 
 class StackedMLP(nn.Module):

@@ -64,7 +64,7 @@ IMPORTS = {
     "task": {"model", "candidates", "loss", "balance", "calibration", "metric", "batch", "schema", "errors"},
     "callback": {"batch", "metric", "baseline", "schema", "errors"},
     "report": {"metric", "errors"},
-    "export": {"schema", "model", "serve", "errors"},
+    "export": {"schema", "model", "nn", "serve", "errors"},
     "serve": set(),
 }
 """What each room may import beside itself."""

@@ -16,6 +16,7 @@ from recsys.export.graph import check_ready, model_proto, traced_model
 from recsys.export.per_user import once_per_user
 from recsys.export.preprocessing import Graph, read_features
 from recsys.model.base import Ranker
+from recsys.nn.by_column import ByColumn
 from recsys.schema import Schema, chains
 
 MODEL = "model/"
@@ -35,7 +36,7 @@ class Served(nn.Module):
     def __init__(self, model: Ranker, calibrations: Mapping[str, nn.Module], schema: Schema):
         super().__init__()
         self.model = model
-        self.calibrations = nn.ModuleDict(calibrations)
+        self.calibrations = ByColumn(calibrations)
         self.features = schema.of("user", "item", "context")
         self.chains = chains(schema.labels)
         self.outputs = tuple(name for columns in self.chains.values() for name in dict.fromkeys((columns[-1], "_".join(columns))))

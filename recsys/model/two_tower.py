@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recsys.nn.by_column import ByColumn
 from recsys.nn.encoder import embedding_tables
 from recsys.schema import History, Schema
 from recsys.tower.base import Tower
@@ -50,7 +51,7 @@ class TwoTower(nn.Module):
         user_tables = embedding_tables(schema, user_features, embedding_dim, sparse_from)
         if share_item_table:
             listed = {feature.of for feature in user_features if isinstance(feature, History)}
-            user_tables.update({column: item_tables[column] for column in listed})
+            user_tables = ByColumn(dict(user_tables.items()) | {column: item_tables[column] for column in listed})
         self.user_tower = user(schema=schema, features=user_features, tables=user_tables, dim=dim, id_dropout=id_dropout)
         self.item_tower = item(schema=schema, features=item_features, tables=item_tables, dim=dim, id_dropout=id_dropout)
 

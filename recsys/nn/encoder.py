@@ -7,13 +7,14 @@ graph takes raw values and cannot differ from training.
 import torch
 from torch import Tensor, nn
 
+from recsys.nn.by_column import ByColumn
 from recsys.nn.pooling import SumOfEmbeddings
 from recsys.schema import PAD, UNKNOWN, Categorical, Feature, History, MultiCategorical, Numeric, Schema, Timestamp, Vector
 
 HOUR_S, DAY_S = 3_600, 86_400
 
 
-def embedding_tables(schema: Schema, features: tuple[Feature, ...], dim: int, sparse_from: int) -> nn.ModuleDict:
+def embedding_tables(schema: Schema, features: tuple[Feature, ...], dim: int, sparse_from: int) -> ByColumn:
     """One embedding table [size, dim] per vocabulary that the features use, keyed by column; row 0 (padding) is zero.
 
     Args:
@@ -27,7 +28,7 @@ def embedding_tables(schema: Schema, features: tuple[Feature, ...], dim: int, sp
         tables[column] = nn.Embedding(size, dim, padding_idx=PAD, sparse=size >= sparse_from)
         nn.init.normal_(tables[column].weight, std=dim**-0.5)
         nn.init.zeros_(tables[column].weight[PAD])
-    return nn.ModuleDict(tables)
+    return ByColumn(tables)
 
 
 class Encoder(nn.Module):
@@ -40,12 +41,10 @@ class Encoder(nn.Module):
         id_dropout: share of training rows whose user or item id is taken for unknown, in [0, 1).
     """
 
-    def __init__(self, schema: Schema, features: tuple[Feature, ...], tables: nn.ModuleDict, *, id_dropout: float = 0.0):
+    def __init__(self, schema: Schema, features: tuple[Feature, ...], tables: ByColumn, *, id_dropout: float = 0.0):
         super().__init__()
         forgotten = {schema.user: id_dropout, schema.item: id_dropout}
-        self.parts = nn.ModuleDict(
-            {feature.column: _part(schema, feature, tables, forgotten.get(feature.column, 0.0)) for feature in features}
-        )
+        self.parts = ByColumn({feature.column: _part(schema, feature, tables, forgotten.get(feature.column, 0.0)) for feature in features})
         self.widths = {column: part.width for column, part in self.parts.items()}
         self.out_dim = sum(self.widths.values())
 
@@ -54,7 +53,7 @@ class Encoder(nn.Module):
         return torch.cat([part(features[column]) for column, part in self.parts.items()], dim=1)
 
 
-def _part(schema: Schema, feature: Feature, tables: nn.ModuleDict, forgotten: float) -> nn.Module:
+def _part(schema: Schema, feature: Feature, tables: ByColumn, forgotten: float) -> nn.Module:
     match feature:
         case Categorical():
             return _Embedded(tables[feature.column], forgotten)

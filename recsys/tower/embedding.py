@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from recsys.nn.by_column import ByColumn
 from recsys.nn.dropout import Dropout
 from recsys.nn.encoder import Encoder
 from recsys.schema import Feature, Schema
@@ -17,12 +18,10 @@ class EmbeddingTower(Tower):
         dim: D; parts of another width pass a linear layer without bias.
     """
 
-    def __init__(
-        self, dropout: float, *, schema: Schema, features: tuple[Feature, ...], tables: nn.ModuleDict, dim: int, id_dropout: float
-    ):
+    def __init__(self, dropout: float, *, schema: Schema, features: tuple[Feature, ...], tables: ByColumn, dim: int, id_dropout: float):
         super().__init__()
         self.encoder = Encoder(schema, features, tables, id_dropout=id_dropout)
-        self.projections = nn.ModuleDict(
+        self.projections = ByColumn(
             {column: nn.Linear(width, dim, bias=False) for column, width in self.encoder.widths.items() if width != dim}
         )
         for projection in self.projections.values():  # a projected part starts as large as an embedding

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from recsys.nn.by_column import ByColumn
 from recsys.nn.encoder import Encoder
 from recsys.nn.mlp import MLP
 from recsys.schema import Feature, Schema
@@ -29,7 +30,7 @@ class MLPTower(Tower):
         *,
         schema: Schema,
         features: tuple[Feature, ...],
-        tables: nn.ModuleDict,
+        tables: ByColumn,
         dim: int,
         id_dropout: float,
     ):

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recsys.errors import ConfigError, Fault
+from recsys.nn.by_column import ByColumn
 from recsys.nn.dropout import Dropout
 from recsys.nn.encoder import Encoder
 from recsys.nn.ragged import Ragged
@@ -37,7 +38,7 @@ class SequenceTower(Tower):
         *,
         schema: Schema,
         features: tuple[Feature, ...],
-        tables: nn.ModuleDict,
+        tables: ByColumn,
         dim: int,
         id_dropout: float,
     ):
@@ -55,7 +56,7 @@ class SequenceTower(Tower):
         max_len = lengths.pop()
         self.window = max_len + 1  # the last event is the positive of the query that has seen max_len
         self.history_columns = [feature.column for feature in histories]
-        self.history_tables = nn.ModuleDict({feature.column: tables[schema.table(feature.column)] for feature in histories})
+        self.history_tables = ByColumn({feature.column: tables[schema.table(feature.column)] for feature in histories})
         widths = {table.embedding_dim for table in self.history_tables.values()}
         if widths != {dim}:
             fault = f"the sequence tower needs embedding_dim equal to dim, got {sorted(widths)} and {dim}"

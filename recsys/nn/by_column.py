@@ -1,0 +1,46 @@
+"""Modules by the name of the column that they read."""
+
+from collections.abc import Iterator, Mapping
+
+from torch import nn
+
+
+class ByColumn(nn.Module):
+    """Takes every column name, as a ModuleDict does not; weights are saved under the name itself wherever torch allows it.
+
+    Args:
+        modules: {column: module}; what `type`, `items` or `user.age` are to torch is no matter.
+    """
+
+    def __init__(self, modules: Mapping[str, nn.Module]):
+        super().__init__()
+        self.columns = tuple(modules)
+        for column, module in modules.items():
+            self.add_module(_module_name(column), module)
+
+    def __getitem__(self, column: str) -> nn.Module:
+        """The module of a column; a KeyError if there is none."""
+        return self._modules[_module_name(column)]
+
+    def __contains__(self, column: str) -> bool:
+        return column in self.columns
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def items(self) -> list[tuple[str, nn.Module]]:
+        """(column, module) in order."""
+        return [(column, self[column]) for column in self.columns]
+
+    def values(self) -> list[nn.Module]:
+        """The modules in order; one that several columns share stands there for each."""
+        return [module for _, module in self.items()]
+
+
+TAKEN = frozenset(dir(ByColumn({})))
+"""Names that a module has for itself."""
+
+
+def _module_name(column: str) -> str:
+    name = column.replace(".", "%2E")
+    return f"{name}%" if name in TAKEN else name

@@ -22,7 +22,7 @@ class Input:
 
     Attributes:
         table: "interactions", "users" or "items".
-        path: as the source named it.
+        path: absolute, since a run may be exported from another folder than it was trained in.
         size: bytes.
         mtime_ns: time of the last change, nanoseconds since 1970 UTC.
         sha256: of the whole file, or of its first and last block.
@@ -104,7 +104,7 @@ def _input(table: str, path: Path, whole: bool) -> Input:
             digest = hashlib.sha256(file.read(BLOCK_BYTES))
             file.seek(max(stat.st_size - BLOCK_BYTES, 0))
             digest.update(file.read())
-    return Input(table, str(path), stat.st_size, stat.st_mtime_ns, digest.hexdigest(), whole)
+    return Input(table, str(path.absolute()), stat.st_size, stat.st_mtime_ns, digest.hexdigest(), whole)
 
 
 def _in_memory(table: str, frame: pl.LazyFrame) -> Input:

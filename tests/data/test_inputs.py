@@ -88,3 +88,14 @@ def test_sources_differ_by_their_arguments(source):
     first, second = type(source)("a"), type(source)("b")
     assert content_key((), described(first)) != content_key((), described(second))
     assert content_key((), described(first)) == content_key((), described(type(source)("a")))
+
+
+def test_files_that_were_named_from_one_folder_are_found_from_another(table, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recorded = [asdict(entry) for entry in read("rows.bin")]
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert changes(recorded) == []
+    table.unlink()
+    (fault,) = changes(recorded)
+    assert fault.where == str(table)

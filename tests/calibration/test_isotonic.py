@@ -8,11 +8,11 @@ import pytest
 import torch
 from sklearn.isotonic import IsotonicRegression
 
-from recsys.calibration.isotonic import MAX_KNOTS, Isotonic, merged
+from recsys.calibration.isotonic import MAX_KNOTS, Isotonic, curve
 
-LOGITS = torch.tensor([-2.0, -1.0, 0.0, 1.0, 2.0, 3.0])
+LOGITS = 2 * torch.tensor([-2.0, -1.0, 0.0, 1.0, 2.0, 3.0])
 LABELS = torch.tensor([0.0, 1.0, 0.0, 0.0, 1.0, 1.0])
-"""Blocks: -2 with share 0, -1 to 1 with 1/3, 2 to 3 with 1. N = 6, so 0 and 1 become 1/8 and 7/8."""
+"""Blocks: -4 with share 0, -2 to 2 with 1/3, 4 to 6 with 1. N = 6, so 0 and 1 become 1/8 and 7/8."""
 
 
 def fitted(logits, labels):
@@ -25,8 +25,11 @@ def rows(count):
     """Labels of a wavy but rising probability, whose regression has many blocks."""
     generator = torch.Generator().manual_seed(0)
     logits = 3 * torch.randn(count, generator=generator)
-    probability = (logits + 0.3 * (4 * logits).sin()).sigmoid()
-    return logits, (torch.rand(count, generator=generator) < probability).float()
+    return logits, (torch.rand(count, generator=generator) < wavy(logits)).float()
+
+
+def wavy(logits):
+    return (logits + 0.2 * (4 * logits).sin()).sigmoid()
 
 
 def test_is_the_plain_sigmoid_before_fit():
@@ -35,11 +38,11 @@ def test_is_the_plain_sigmoid_before_fit():
 
 def test_blocks_have_their_share_and_straight_lines_between():
     calibration = fitted(LOGITS, LABELS)
-    at = torch.tensor([-50.0, -2.0, -1.5, -1.0, 0.3, 1.0, 1.25, 2.0, 3.0, 50.0])
+    at = 2 * torch.tensor([-50.0, -2.0, -1.5, -1.0, 0.3, 1.0, 1.25, 2.0, 3.0, 50.0])
     third, top = 1 / 3, 7 / 8
     expected = [1 / 8, 1 / 8, (1 / 8 + third) / 2, third, third, third, 0.75 * third + 0.25 * top, top, top, top]
     assert calibration(at).tolist() == pytest.approx(expected)
-    assert calibration.state()["logits"] == [-2, -1, 1, 2, 3]
+    assert calibration.state()["logits"] == pytest.approx([-4, -2, 2, 4, 6])
 
 
 def test_infinite_logits_are_given_the_outermost_probabilities():
@@ -51,12 +54,34 @@ def test_labels_of_equal_logits_are_averaged():
     assert calibration(torch.tensor([-1.0, 0.0, 1.0])).tolist() == pytest.approx([0.75, 0.75, 0.75])
 
 
-def test_equals_scikit_learn_at_the_training_logits():
+def test_equals_scikit_learn_but_for_the_ramps_between_blocks():
     logits, labels = rows(3000)
     calibration = fitted(logits, labels)
     expected = IsotonicRegression().fit(logits.double(), labels.double()).predict(logits.double())
+    apart = (calibration(logits).double() - torch.from_numpy(expected).clamp(1 / 3002, 1 - 1 / 3002)).abs()
     assert 50 < len(calibration.logits) <= MAX_KNOTS
-    assert calibration(logits).tolist() == pytest.approx(np.clip(expected, 1 / 3002, 1 - 1 / 3002).tolist(), abs=1e-6)
+    assert (apart < 1e-6).double().mean() > 0.5
+    assert apart.mean() < 0.01
+
+
+def test_no_step_is_a_cliff():
+    # 0.25 and 0.75, one thousandth of a logit apart: a slope of 0.5 takes a ramp of 1, from -0.4995 to 0.5005
+    logits = torch.cat([torch.linspace(-1, 0, 400), torch.linspace(0.001, 1, 400)])
+    labels = torch.cat([torch.arange(400) % 4 == 0, torch.arange(400) % 4 != 0]).float()
+    knots, probabilities = curve(np.array([-1.0, 0.0, 0.001, 1.0]), np.array([0.25, 0.25, 0.75, 0.75]), logits.numpy())
+    assert knots.tolist() == pytest.approx([-1, -0.4995, 0.5005, 1])
+    assert probabilities.tolist() == [0.25, 0.25, 0.75, 0.75]
+    state = fitted(logits, labels).state()
+    assert (np.diff(state["probabilities"]) <= 0.501 * np.diff(state["logits"])).all()
+
+
+def test_a_block_too_short_for_its_ramps_joins_the_nearest():
+    # the middle block is 0.1 wide; a rise of 0.04 below it and of 0.2 above take ramps of 0.08 and 0.4, half of each out of it
+    knots = np.array([-1.0, -0.001, 0.0, 0.1, 0.101, 1.0])
+    ramps, probabilities = curve(knots, np.array([0.06, 0.06, 0.1, 0.1, 0.3, 0.3]), np.linspace(-1, 1, 2001))
+    # so it joins the one below, whose share is nearer: 1,000 rows of 0.06 and 101 of 0.1 are 0.0637, and the ramp above is 0.4726 wide
+    assert probabilities.tolist() == pytest.approx([0.0637, 0.0637, 0.3, 0.3], abs=1e-4)
+    assert ramps.tolist() == pytest.approx([-1, 0.1005 - 0.2363, 0.1005 + 0.2363, 1], abs=1e-4)
 
 
 def test_never_falls():
@@ -67,7 +92,8 @@ def test_never_falls():
 
 
 def test_log_loss_stays_finite_where_logits_separate_labels():
-    probabilities = fitted(torch.arange(10.0), (torch.arange(10) > 4).float())(torch.arange(10.0))
+    logits = 2 * torch.arange(10.0)
+    probabilities = fitted(logits, (torch.arange(10) > 4).float())(logits)
     assert probabilities.tolist() == pytest.approx([1 / 12] * 5 + [11 / 12] * 5)
 
 
@@ -81,12 +107,12 @@ def test_many_blocks_are_merged_into_a_curve_as_good():
     logits, labels = rows(300_000)
     expected = IsotonicRegression().fit(logits.double(), labels.double())
     calibration = fitted(logits, labels)
-    assert len(expected.X_thresholds_) > MAX_KNOTS >= len(calibration.logits) > MAX_KNOTS - 4
+    assert len(expected.X_thresholds_) > MAX_KNOTS >= len(calibration.logits) > MAX_KNOTS - 24
     probabilities = calibration(logits).double()
     assert probabilities.mean().item() == pytest.approx(labels.mean().item(), abs=1e-5)
     full = torch.from_numpy(expected.predict(logits.double())).clamp(1 / 300_002, 1 - 1 / 300_002)
-    log_loss = torch.nn.functional.binary_cross_entropy
-    assert log_loss(probabilities, labels.double()) < log_loss(full, labels.double()) + 1e-5
+    log_loss, truth = torch.nn.functional.binary_cross_entropy, wavy(logits).double()
+    assert log_loss(probabilities, truth) <= log_loss(full, truth)
 
 
 def test_blocks_that_cost_least_are_merged_first(monkeypatch):
@@ -96,7 +122,7 @@ def test_blocks_that_cost_least_are_merged_first(monkeypatch):
     # last two: 300 H(1/6) - 200 H(0.1) - 100 H(0.3) = 135.2 - 65.0 - 61.1 = 9.1
     count = np.array([10, 90, 190, 10, 50, 50])
     logits = np.repeat(np.arange(6.0), count)
-    knots, probabilities = merged(np.arange(6.0), np.array([0.01, 0.01, 0.1, 0.1, 0.3, 0.3]), logits)
+    knots, probabilities = curve(np.arange(6.0), np.array([0.01, 0.01, 0.1, 0.1, 0.3, 0.3]), logits)
     assert knots.tolist() == [0, 3, 4, 5]
     assert probabilities.tolist() == pytest.approx([0.07, 0.07, 0.3, 0.3])
 

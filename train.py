@@ -8,12 +8,11 @@ from pytorch_lightning import seed_everything
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
-from recsys.assemble import assembled
+from recsys.assemble import assembled, store_of
 from recsys.callback.checkpoint import load_checkpoint
 from recsys.callback.metrics_log import MetricsLog
 from recsys.config import TrainConfig, build, check_unused, save_config, schema_of
 from recsys.config.launch import launch
-from recsys.data.prepare import prepare
 from recsys.data.store import Store
 from recsys.errors import DataError
 from recsys.export.graph import reserved_name_faults
@@ -44,23 +43,14 @@ def train(config: TrainConfig, run: Path) -> None:
     keep_memory()
     seed_everything(config.seed, workers=True, verbose=False)
 
-    data = config.data
-    source, schema, split = build(data.source), schema_of(data), build(data.split)
-    if faults := reserved_name_faults(schema):
+    source = build(config.data.source)
+    if faults := reserved_name_faults(schema_of(config.data)):
         raise DataError(*faults)
     callbacks = build(config.callbacks)
     loggers = [MetricsLog(run / "metrics.jsonl"), *(logger(save_dir=run) for logger in build(config.logger).values())]
     trainer = build(config.trainer)(callbacks=list(callbacks.values()), logger=loggers, default_root_dir=run)
 
-    store = prepare(
-        source,
-        schema,
-        split,
-        folder=data.store,
-        bad_rows=data.bad_rows,
-        max_unknown_share=data.max_unknown_share,
-        max_feature_auc=data.max_feature_auc,
-    )
+    store = store_of(config.data, source)
     record_data(store, run)
     parts = assembled(config, store)
     parts.inform(callbacks["evaluation"], source)

@@ -8,9 +8,8 @@ from pytorch_lightning import Callback, seed_everything
 from torch import nn
 
 from benchmarks.clock import StepClock, now
-from recsys.assemble import assembled
-from recsys.config import TrainConfig, build, schema_of
-from recsys.data.prepare import prepare
+from recsys.assemble import assembled, store_of
+from recsys.config import TrainConfig, build
 from recsys.data.store import Store
 from recsys.memory import keep_memory
 from recsys.rebuild import ranks
@@ -50,17 +49,7 @@ def fit(config: TrainConfig, folder: Path, *, callbacks: Sequence[Callback] = ()
     seed_everything(config.seed, workers=True, verbose=False)
     keep_memory()
     started = now()
-    data = config.data
-    source, split = build(data.source), build(data.split)
-    store = prepare(
-        source,
-        schema_of(data),
-        split,
-        folder=data.store,
-        bad_rows=data.bad_rows,
-        max_unknown_share=data.max_unknown_share,
-        max_feature_auc=data.max_feature_auc,
-    )
+    store = store_of(config.data, build(config.data.source))
     parts = assembled(config, store)
     clock = StepClock()
     trainer = build(config.trainer)(callbacks=[clock, *callbacks], logger=False, default_root_dir=folder, limit_val_batches=0)

@@ -10,8 +10,8 @@ import polars as pl
 
 from benchmarks.base import composed, options, show
 from benchmarks.memory import memory
-from recsys.config import DataConfig, build, schema_of
-from recsys.data.prepare import prepare
+from recsys.assemble import store_of
+from recsys.config import DataConfig, build
 
 PER_USER, PER_ITEM = 167, 333
 """Impressions: those of the default shop."""
@@ -53,15 +53,6 @@ def main(arguments: list[str]) -> None:
 
 def prepared(data: DataConfig) -> tuple[float, int]:
     """Seconds, and peak bytes of this process."""
-    source, split = build(data.source), build(data.split)
     started = time.perf_counter()
-    prepare(
-        source,
-        schema_of(data),
-        split,
-        folder=data.store,
-        bad_rows=data.bad_rows,
-        max_unknown_share=data.max_unknown_share,
-        max_feature_auc=data.max_feature_auc,
-    )
+    store_of(data, build(data.source))
     return time.perf_counter() - started, memory("VmHWM")

@@ -11,10 +11,11 @@ from recsys.balance.base import Balance
 from recsys.calibration.base import Calibration
 from recsys.callback.pair import Pair
 from recsys.candidates.base import Candidates
-from recsys.config import TrainConfig, build
+from recsys.config import DataConfig, TrainConfig, build, schema_of
 from recsys.data.datamodule import DataModule
 from recsys.data.impressions import EvaluationImpressions, Impressions
 from recsys.data.oracle import impressions_of_test, oracle_of_test, oracles_of_candidates
+from recsys.data.prepare import prepare
 from recsys.data.rows import EvaluationUsers, PositiveRows, Sequences
 from recsys.data.store import Store
 from recsys.errors import ConfigError, Fault
@@ -57,6 +58,19 @@ def assembled(config: TrainConfig, store: Store) -> Parts:
         ConfigError: a part refuses its values, or parts do not fit each other.
     """
     return _ranking(config, store) if ranks(config) else _retrieval(config, store)
+
+
+def store_of(data: DataConfig, source: Source) -> Store:
+    """The data of a run, prepared now unless it already is; see `prepare`."""
+    return prepare(
+        source,
+        schema_of(data),
+        build(data.split),
+        folder=data.store,
+        bad_rows=data.bad_rows,
+        max_unknown_share=data.max_unknown_share,
+        max_feature_auc=data.max_feature_auc,
+    )
 
 
 def _retrieval(config: TrainConfig, store: Store) -> Parts:

@@ -16,7 +16,7 @@ from recsys.schema import Categorical
 def long_validation(source, shop_schema, tmp_path):
     """The shop, validated from the 5th on: ann's rows are on the 5th and 9th, bob's on the 6th and 9th, cid's on the 7th."""
     cut = Temporal(val_start="2024-01-05", test_start="2024-01-12")
-    return prepare(source, shop_schema, cut, folder=tmp_path / "long", bad_rows="fail", max_unknown_share=1.0)
+    return prepare(source, shop_schema, cut, folder=tmp_path / "long", bad_rows="fail", max_unknown_share=1.0, max_feature_auc=1.0)
 
 
 def test_context_is_that_of_the_first_row(long_validation):

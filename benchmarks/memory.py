@@ -1,5 +1,6 @@
 """Bytes of this process, now and at its peak, as Linux counts them."""
 
+import ctypes
 import re
 from pathlib import Path
 
@@ -13,6 +14,11 @@ def memory(key: str) -> int:
     Not `ru_maxrss`: a process inherits that of the one which started it.
     """
     return 1024 * int(re.search(rf"{key}:\s+(\d+) kB", (PROCESS / "status").read_text())[1])
+
+
+def give_back() -> None:
+    """Memory that was freed and kept goes to the system, so that it counts again when it is used again."""
+    ctypes.CDLL(None).malloc_trim(0)
 
 
 def forget_peak() -> None:

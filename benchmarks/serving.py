@@ -14,7 +14,7 @@ from benchmarks.base import composed, options, show
 from benchmarks.clock import now
 from recsys.config import build, schema_of
 from recsys.export.bundle import export_bundle
-from recsys.export.retrieval import RetrievalSection, item_vectors
+from recsys.export.retrieval import RetrievalSection
 from recsys.schema import Schema, Statistics
 from recsys.serve import Retriever
 
@@ -91,7 +91,7 @@ def ways(num_items: int) -> dict[str, Callable[[int], object]]:
             folder=Path(scratch) / "bundle",
         )
         retriever = Retriever(Path(scratch) / "bundle")
-    vectors = torch.from_numpy(item_vectors(model, item_features))  # [V, D]
+    vectors = model.catalogue(item_features)  # [V, D]
     rows = [{"user_id": int(user), "history": items.tolist()} for user, items in zip(ids, histories)]
 
     def graph(user: int) -> object:

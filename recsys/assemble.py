@@ -18,7 +18,7 @@ from recsys.data.oracle import impressions_of_test, oracle_of_test, oracles_of_c
 from recsys.data.prepare import prepare
 from recsys.data.rows import EvaluationUsers, PositiveRows, Sequences
 from recsys.data.store import Store
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ConfigError, Fault, listed
 from recsys.loss.base import RetrievalLoss
 from recsys.rebuild import FinishedRun, fitting, model_of, ranking_loss, ranks
 from recsys.report.labels import label_table
@@ -27,9 +27,6 @@ from recsys.schema import Schema, chains
 from recsys.schema.differences import differences
 from recsys.source.base import Source
 from recsys.task.teacher import REMEDY, Teacher, teacher_faults
-
-NAMED = 5
-"""Differences of two data sets that a fault names."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +74,14 @@ def _retrieval(config: TrainConfig, store: Store) -> Parts:
     _require_ids(store.schema)
     if config.retriever is not None:
         raise ConfigError(Fault("this run trains a retriever itself", "retriever", "add task=ranking, or leave retriever out"))
+    if config.teacher.run is not None:
+        raise ConfigError(Fault("retrieval learns from no teacher", "teacher.run", "remove the key, or use task=ranking"))
     loss = fitting(config.loss, RetrievalLoss, "loss", "loss=softmax")
     candidates = fitting(config.candidates, Candidates, "candidates", "candidates=mixed")
     model = model_of(config, store.schema)
     window = model.user_tower.window
     rows = partial(Sequences, length=window) if window else PositiveRows
     loader = build(config.loader)(store=store, seed=config.seed, rows=rows, evaluated=EvaluationUsers)
-    if config.teacher.run is not None:
-        raise ConfigError(Fault("retrieval learns from no teacher", "teacher.run", "remove the key, or use task=ranking"))
     if loader.keep_negatives != 1:
         what = "retrieval learns from positive rows alone: there are no negatives to leave out"
         raise ConfigError(Fault(what, "loader.keep_negatives", "remove the key, or use task=ranking"))
@@ -154,8 +151,7 @@ def _unfit(run: FinishedRun, config: TrainConfig, schema: Schema) -> Iterator[Fa
         return
     apart = differences(run.schema, schema) + (["data.split"] if run.config.data.split != config.data.split else [])
     if apart:
-        more = f" and {len(apart) - NAMED} more" if len(apart) > NAMED else ""
-        what = f"the retriever was trained on other data, which differ in {', '.join(apart[:NAMED])}{more}"
+        what = f"the retriever was trained on other data, which differ in {listed(apart)}"
         yield Fault(what, f"retriever={run.path}", "train one of the two again, with the same data options as the other")
     if schema.positive not in [label.column for label in schema.labels if label.kind == "binary"]:
         what = f"no 0/1 label says what a candidate is worth: data.positive is {schema.positive or 'null'}"

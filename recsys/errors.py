@@ -1,5 +1,6 @@
 """What goes wrong, said once: what, where, how often, and what to do about it. One exit code per kind of error."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -60,3 +61,14 @@ class ResourceError(RecsysError):
     """Disk, memory or permissions are not enough."""
 
     exit_code = 6
+
+
+def listed(names: Sequence[str], limit: int = 5) -> str:
+    """The first names, and how many more there are.
+
+    Example:
+        >>> listed(["a", "b", "c"], 2)
+        'a, b and 1 more'
+    """
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

@@ -4,12 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ConfigError, Fault, listed
 from recsys.rebuild import FinishedRun
 from recsys.schema.differences import differences
-
-SHOWN = 5
-"""Differences that a message names."""
 
 
 def check_pair(run: FinishedRun, ranker: FinishedRun) -> None:
@@ -21,7 +18,7 @@ def check_pair(run: FinishedRun, ranker: FinishedRun) -> None:
     if run.ranks or not ranker.ranks:
         raise ConfigError(_wrong_tasks(run, ranker))
     if apart := differences(run.schema, ranker.schema):
-        what = f"a bundle has one schema, and the runs were trained on different data, which differ in {_listed(apart)}"
+        what = f"a bundle has one schema, and the runs were trained on different data, which differ in {listed(apart)}"
         raise ConfigError(Fault(what, f"{run.path} and {ranker.path}", _same_data(run, ranker)))
 
 
@@ -29,7 +26,7 @@ def joined_metrics(one: Mapping[str, float], other: Mapping[str, float]) -> dict
     """The metrics of both; a ConfigError where one name stands for two values."""
     torn = [key for key in one if key in other and one[key] != other[key]]
     if torn:
-        what = f"both runs have metrics of these names, with other values: {_listed(torn)}"
+        what = f"both runs have metrics of these names, with other values: {listed(torn)}"
         raise ConfigError(Fault(what, "metrics of run and ranker", "export each run alone, with run= and no ranker="))
     return {**one, **other}
 
@@ -53,7 +50,7 @@ def _same_data(run: FinishedRun, ranker: FinishedRun) -> str:
         return "the settings are the same, so tables or code have changed in between: train both runs again"
     lists = [key for key in unequal if isinstance(one[key], tuple)]  # of columns, which are named already
     shown = [key if key in lists else f"{key} ({one[key]} and {other[key]})" for key in unequal]
-    return f"train both with the same data=... and the same data settings; now they differ in {_listed(shown)}"
+    return f"train both with the same data=... and the same data settings; now they differ in {listed(shown)}"
 
 
 def _settings(node: Any, key: str) -> dict[str, Any]:
@@ -65,8 +62,3 @@ def _settings(node: Any, key: str) -> dict[str, Any]:
 
 def _unequal(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     return [key for key in {**one, **other} if one.get(key) != other.get(key)]
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

@@ -7,7 +7,7 @@ import polars as pl
 from recsys.data.feature_rules import feature_rule
 from recsys.data.key_rules import IdRule, LabelRule, TimeRule
 from recsys.data.rules import Dtypes, Rule, is_list
-from recsys.errors import DataError, Fault
+from recsys.errors import DataError, Fault, listed
 from recsys.schema import Entity, Schema, nearest
 from recsys.source.base import FILE, ROW
 
@@ -99,12 +99,6 @@ def raw_type(dtype: pl.DataType) -> str:
     if dtype.is_integer() or dtype.is_temporal():
         return "int64"
     return "float32" if dtype.is_numeric() else "string"
-
-
-def listed(names: Sequence[str], limit: int = 5) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
 
 
 def _where(names: Sequence[str], table: str) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import polars as pl
 
-from recsys.data.column_faults import differing_columns, listed, missing_faults, type_faults
+from recsys.data.column_faults import differing_columns, missing_faults, type_faults
 from recsys.data.file_faults import inspect, unreadable
 from recsys.data.row_faults import Counts, count, row_fault
 from recsys.data.rules import Check, Dtypes, Rule, Tally
-from recsys.errors import Fault
+from recsys.errors import Fault, listed
 from recsys.source.base import joined
 
 READ_ERRORS = (pl.exceptions.PolarsError, OSError)

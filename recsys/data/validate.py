@@ -8,7 +8,7 @@ from typing import Literal
 
 import polars as pl
 
-from recsys.data.column_faults import listed, table_rules
+from recsys.data.column_faults import table_rules
 from recsys.data.findings import Findings
 from recsys.data.key_faults import key_findings
 from recsys.data.key_rules import LabelRule
@@ -16,7 +16,7 @@ from recsys.data.known_since import since_findings
 from recsys.data.row_faults import without, write_aside
 from recsys.data.rules import Dtypes, Rule
 from recsys.data.table_check import CheckedTable, check_table
-from recsys.errors import DataError
+from recsys.errors import DataError, listed
 from recsys.schema import Schema
 from recsys.source.base import FILE, ROW, Tables
 

@@ -18,7 +18,6 @@ from recsys.export.requests import requests
 from recsys.model.two_tower import TwoTower
 from recsys.schema import Schema
 
-ITEMS_PER_PASS = 8_192
 PARITY_ROWS = 512
 """Rows at most of users, and of items, that are compared with the model."""
 
@@ -47,7 +46,7 @@ class RetrievalSection:
         """Write the files and compare them with the model; see `recsys.export.bundle.Section`."""
         model, item_ids, dtype = self.model, self.item_ids, id_dtype(self.item_ids)
         _check_ids(item_ids, dtype)
-        vectors = item_vectors(model, self.item_features)
+        vectors = model.catalogue(self.item_features).numpy()
         generator = np.random.default_rng(self.seed)
         user_tower = export_tower(model, model.users, schema.of("user"), schema, vocabularies)
         item_tower = export_tower(model, model.items, schema.of("item"), schema, vocabularies)
@@ -71,19 +70,6 @@ class RetrievalSection:
         )
         about_items = {"column": schema.item, "dtype": dtype, "count": len(item_ids) - 1}
         return {"items": about_items, "dim": vectors.shape[1], "parity": figures}
-
-
-def item_vectors(model: TwoTower, item_features: Mapping[str, Tensor]) -> np.ndarray:
-    """[V, D] float32 of the whole catalogue, a few thousand items at a time; row 0 (padding) is zero."""
-    number = len(next(iter(item_features.values())))
-    with torch.inference_mode():
-        passes = [
-            model.items({column: values[start : start + ITEMS_PER_PASS] for column, values in item_features.items()})
-            for start in range(0, number, ITEMS_PER_PASS)
-        ]
-    vectors = torch.cat(passes).numpy()
-    vectors[0] = 0.0
-    return vectors
 
 
 def _check_ids(item_ids: pl.Series, dtype: str) -> None:

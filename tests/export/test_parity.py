@@ -12,7 +12,6 @@ from recsys.export.bundle import load_vocabularies
 from recsys.export.lists import expect, wrong_list
 from recsys.export.parity import parity
 from recsys.export.requests import requests
-from recsys.export.retrieval import item_vectors
 
 # Scores for the user (1, 0): rows 1 and 4 are twins at .5; row 2 is one float32 step above row 3; row 5 is last.
 ITEMS = np.array([[0, 0], [0.5, 1], [0.25 + 2**-25, 0], [0.25, 0], [0.5, 1], [0, 2]], dtype=np.float32)
@@ -63,7 +62,7 @@ def compare(example, folder):
         model=example.model,
         users=requests(example.user_features, example.schema.of("user"), example.schema, vocabularies, generator),
         items=requests(example.item_features, example.schema.of("item"), example.schema, vocabularies, generator),
-        item_vectors=item_vectors(example.model, example.item_features),
+        item_vectors=example.model.catalogue(example.item_features).numpy(),
         item_ids=example.item_ids,
         k=5,
     )

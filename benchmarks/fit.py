@@ -38,6 +38,11 @@ class Fitted:
         """The last epoch's phases; the first also warms up."""
         return self.epochs[-1]
 
+    @property
+    def speed(self) -> float:
+        """Rows/s of the fastest epoch."""
+        return self.rows / min(sum(epoch.values()) for epoch in self.epochs)
+
 
 def fit(config: TrainConfig, folder: Path, *, callbacks: Sequence[Callback] = ()) -> Fitted:
     """Prepare, build and train.

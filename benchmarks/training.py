@@ -144,12 +144,12 @@ def main(arguments: list[str]) -> None:
 
 
 def compared(name: str, folder: Path, overrides: list[str], peer: Peer) -> tuple[str, ...]:
-    """A row of the table; the peer runs before and after, and its faster run counts."""
+    """A row of the table, by the fastest epoch of each; the peer runs before and after."""
     before = peer.speed()
     config = composed(*overrides, f"data.store={folder}", f"trainer.max_epochs={peer.epochs}")
     done = fit(config, folder)
     after = peer.speed()
-    speeds = (done.rows / sum(done.epoch.values()), done.rows * peer.epochs / done.seconds)
+    speeds = (done.speed, done.rows * peer.epochs / done.seconds)
     shown = ("" if math.isnan(speed) else f"{speed:,.0f}" for speed in (*speeds, before, after))
     ratios = ("not run" if math.isnan(before) else f"{speed / max(before, after):.2f}" for speed in speeds)
     return (name, *shown, *ratios)

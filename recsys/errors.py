@@ -46,7 +46,7 @@ class DataError(RecsysError):
 
 
 class IntegrityError(RecsysError):
-    """A file is not what its manifest says, or an exported graph does not answer like the model."""
+    """A file is not what its manifest says, or a model cannot be exported as it is."""
 
     exit_code = 4
 
@@ -61,6 +61,22 @@ class ResourceError(RecsysError):
     """Disk, memory or permissions are not enough."""
 
     exit_code = 6
+
+
+class ReleaseError(RecsysError):
+    """A bundle did not pass a gate of its release; nothing was published.
+
+    Args:
+        gate: the first that was not passed, of `GATES`; it decides the exit code.
+    """
+
+    def __init__(self, gate: str, *faults: Fault):
+        super().__init__(*faults)
+        self.exit_code = GATES[gate]
+
+
+GATES = {"parity": 10, "golden": 11, "floor": 12, "production": 13, "latency": 14, "size": 15, "quantization": 16, "index": 17}
+"""Exit code of each gate of a release, in the order in which they are looked at."""
 
 
 def listed(names: Sequence[str], limit: int = 5) -> str:

@@ -169,7 +169,7 @@ def ranker(home, ranked):
 def test_export_makes_a_bundle_of_the_run(run, files, request):
     bundle = request.getfixturevalue(run)
     manifest = json.loads((bundle / "manifest.json").read_text())
-    assert set(manifest["files"]) == files | {"schema.json", "metrics.json"}
+    assert set(manifest["files"]) == files | {"schema.json", "metrics.json", "golden.parquet"}
     assert json.loads((bundle / "metrics.json").read_text()) == json.loads((bundle.parent / "metrics.json").read_text())
 
 
@@ -202,7 +202,7 @@ def pair(home, ranked):
 def test_bundle_of_both_tasks_says_whose_weights_and_metrics_it_holds(home, ranked, pair):
     manifest = json.loads((pair / "manifest.json").read_text())
     graphs = {"user_tower.onnx", "item_tower.onnx", "retriever.onnx", "ranker.onnx"}
-    assert set(manifest["files"]) == graphs | {"item_embeddings.parquet", "schema.json", "metrics.json"}
+    assert set(manifest["files"]) == graphs | {"item_embeddings.parquet", "schema.json", "metrics.json", "golden.parquet"}
     for task, run in {"retrieval": "both", "ranking": "ranked"}.items():
         best = json.loads((home / run / "checkpoints" / "best" / "checkpoint.json").read_text())
         assert manifest["checkpoint"][task] == {"run": run, **{key: best[key] for key in ("step", "epoch", "sha256")}}
@@ -234,6 +234,30 @@ def test_sources_of_the_ranker_are_checked_too(home, ranked):
     assert done.returncode == 4
     assert "input file is gone" in done.stderr
     assert "gone.parquet" in done.stderr
+
+
+def test_dry_run_says_what_would_happen_and_leaves_the_bundle_as_it_is(home, pair):
+    before = {path.name: path.read_bytes() for path in pair.iterdir()}
+    asked = ("run=both", "ranker=ranked", "gate.min={test/click/auc: 0.4}", "gate.size_mb=50", f"against={pair}", "--dry-run")
+    done = program("export", *asked, cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"would publish: {Path('both') / 'bundle'}"
+    for gate in ("parity", "golden", "floor", "production", "size"):
+        assert f"✓ {gate}" in done.stdout
+    for metric in ("recall@20", "ndcg@20", "click/auc", "click_conversion/auc"):
+        assert f"no significant loss of {metric}" in " ".join(done.stdout.split())
+    assert {path.name: path.read_bytes() for path in pair.iterdir()} == before
+    assert not list(pair.parent.glob(".bundle*"))
+
+
+@pytest.mark.parametrize(("gate", "code"), [("gate.min={test/click/auc: 0.99}", 12), ("gate.p99_ms=1e-6", 14), ("gate.size_mb=0.001", 15)])
+def test_a_bundle_that_fails_a_gate_is_not_published(home, ranker, gate, code):
+    before = {path.name: path.read_bytes() for path in ranker.iterdir()}
+    done = program("export", "run=ranked", gate, cwd=home)
+    assert done.returncode == code, done.stderr
+    assert "Release error: 1 problem" in done.stderr
+    assert {path.name: path.read_bytes() for path in ranker.iterdir()} == before
+    assert not list(ranker.parent.glob(".bundle*"))
 
 
 def test_export_of_a_pair_the_wrong_way_round_ends_with_2(home, ranked):

@@ -133,6 +133,21 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
+class GateConfig:
+    """What a bundle has to be beyond right; see `recsys.export.gates.Limits`.
+
+    Attributes:
+        min: {metric of metrics.json: its floor}.
+        p99_ms: of one request on one thread; null = any.
+        size_mb: of all files; null = any.
+    """
+
+    min: dict[str, float] = field(default_factory=dict)
+    p99_ms: float | None = None
+    size_mb: float | None = None
+
+
+@dataclass(frozen=True)
 class ExportConfig:
     """Everything that `export.py` reads.
 
@@ -141,12 +156,18 @@ class ExportConfig:
         ranker: directory of a finished ranking run of the same data, for the bundle of a retrieval run; None exports `run` alone.
         checkpoint: whose weights are exported.
         k: length of the lists that are compared with the model's, at least 1.
+        gate: limits of metrics, latency and size.
+        against: folder of the bundle in production; None compares with none.
+        dry_run: do everything but publish.
     """
 
     run: Path
     ranker: Path | None = None
     checkpoint: Literal["best", "last"] = "best"
     k: int = 100
+    gate: GateConfig = GateConfig()
+    against: Path | None = None
+    dry_run: bool = False
 
 
 def typed(config: dict[str, Any], root: type) -> Any:

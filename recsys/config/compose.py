@@ -142,7 +142,8 @@ class _Command:
 
     def added_where_new(self, entry: Typed, base: dict) -> Typed:
         plain = entry.override.is_add() or entry.override.is_force_add() or entry.override.is_delete() or entry.override.is_hydra_override()
-        if plain or _holds(base, entry.override.key_or_group):
+        mapping = isinstance(entry.override.value(), dict)  # it may bring keys of its own, which Hydra takes for new ones
+        if plain or (_holds(base, entry.override.key_or_group) and not mapping):
             return entry
         self.added.add(entry.override.key_or_group)
         return Typed(entry.override, f"++{entry.text}")

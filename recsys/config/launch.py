@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ from recsys.errors import RecsysError
 log = logging.getLogger(__name__)
 
 
-def launch(program: Callable[[Any, Path], Any], root: type, *, conf: Path, examples: tuple[str, ...]) -> None:
+def launch(
+    program: Callable[[Any, Path], Any], root: type, *, conf: Path, examples: tuple[str, ...], flags: Mapping[str, str] | None = None
+) -> None:
     """Run `program(config, folder)` for `sys.argv`: once, or with -m once per trial.
 
     Everything that can be known to be wrong is said before the program starts, and ends with exit code 2.
@@ -34,17 +36,20 @@ def launch(program: Callable[[Any, Path], Any], root: type, *, conf: Path, examp
         root: dataclass of the root config.
         conf: folder of the yaml files.
         examples: command lines for --help.
+        flags: {another spelling of an override: the override}.
     """
     name = program.__name__
+    shortcuts = flags or {}
+    sys.argv[1:] = [shortcuts.get(argument, argument) for argument in sys.argv[1:]]
     arguments = _parsed(name)
     if arguments.help:
         print(help_text(name, about=program.__doc__ or "", conf=conf, examples=examples))
         return
     with plain_errors():
         overrides = checked(conf, name, arguments.overrides, root, multirun=arguments.multirun)
-    flags = ["--multirun"] * arguments.multirun + ["--resolve"] * arguments.resolve
-    flags += [f"--cfg={arguments.cfg}"] * bool(arguments.cfg) + [f"--package={arguments.package}"] * bool(arguments.package)
-    sys.argv[1:] = [*flags, *overrides]
+    hydras = ["--multirun"] * arguments.multirun + ["--resolve"] * arguments.resolve
+    hydras += [f"--cfg={arguments.cfg}"] * bool(arguments.cfg) + [f"--package={arguments.package}"] * bool(arguments.package)
+    sys.argv[1:] = [*hydras, *overrides]
 
     def job(config: DictConfig) -> Any:
         logging.captureWarnings(True)

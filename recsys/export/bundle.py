@@ -11,6 +11,8 @@ from typing import Protocol
 import polars as pl
 
 from recsys.errors import DataError, Fault, IntegrityError
+from recsys.export.gates import Gate, Limits, floor_gates, golden_gate, latency_gates, parity_gate, refuse, replayed, size_gates
+from recsys.export.golden import write_golden
 from recsys.export.graph import OPSETS, reserved_name_faults
 from recsys.export.publish import file_sha256, publishing, write_manifest
 from recsys.schema import Schema
@@ -34,9 +36,12 @@ class Section(Protocol):
         Returns:
             What the manifest says of it.
         Raises:
-            IntegrityError: a graph does not answer like the model.
+            ReleaseError: a graph does not answer like the model.
             DataError: the data cannot be served.
         """
+
+    def golden(self, folder: Path, schema: Schema, vocabularies: Mapping[str, pl.Series]) -> pl.DataFrame:
+        """Requests and what the files in `folder` answer, as rows of golden.parquet."""
 
 
 def export_bundle(
@@ -47,8 +52,11 @@ def export_bundle(
     metrics: Mapping[str, float],
     checkpoint: Mapping[str, Mapping[str, object]],
     folder: Path,
+    limits: Limits | None = None,
+    production: Callable[[Path], list[Gate]] | None = None,
+    dry_run: bool = False,
 ) -> dict:
-    """Write a bundle, compare it with its models, and publish it in one rename.
+    """Write a bundle, let it pass its gates, and publish it in one rename.
 
     Args:
         sections: what is in it; at least one.
@@ -58,36 +66,48 @@ def export_bundle(
         metrics: of all these weights, flat as in metrics.json.
         checkpoint: {task: which weights these are}, for the manifest.
         folder: final place of the bundle; a bundle that stands there is replaced.
+        limits: of metrics, latency and size; None = none.
+        production: compares a new bundle with the one that serves now.
+        dry_run: do everything but publish.
     Returns:
         The manifest.
 
     Raises:
-        IntegrityError: a graph does not answer like the model, or a vocabulary is not the model's; nothing is published.
+        ReleaseError: a gate is not passed; nothing is published.
+        IntegrityError: a model cannot be exported, or a vocabulary is not the model's; nothing is published.
         DataError: a column has the name of an input or output of the graphs, or an item's id is the value that says "missing".
     """
     faults = reserved_name_faults(schema)
     if faults:
         raise DataError(*faults)
+    limits = limits or Limits()
+    floors = floor_gates(metrics, limits.min)
+    refuse(floors, folder)  # before anything that takes time
     vocabularies = load_vocabularies(schema, vocabulary_path)
-    with publishing(folder) as partial:
+    with publishing(folder, dry_run=dry_run) as partial:
         schema.save(partial / "schema.json")
         (partial / "metrics.json").write_text(json.dumps(dict(metrics), indent=2, sort_keys=True) + "\n")
         facts = _facts(schema, partial / "schema.json")
-        told: dict = {}
+        document = {
+            "format": FORMAT,
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
+            "opset": OPSETS,
+            "schema_sha256": facts["schema_sha256"],
+            "checkpoint": dict(checkpoint),
+        }
         for section in sections:
-            told |= section.write(partial, schema, vocabularies, facts)
-        return write_manifest(
-            partial,
-            {
-                "format": FORMAT,
-                "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-                "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
-                "opset": OPSETS,
-                "schema_sha256": facts["schema_sha256"],
-                "checkpoint": dict(checkpoint),
-                **told,
-            },
-        )
+            document |= section.write(partial, schema, vocabularies, facts)
+        frames = [section.golden(partial, schema, vocabularies) for section in sections]
+        document["golden"] = write_golden(partial / "golden.parquet", frames)
+        write_manifest(partial, document)  # so that it can be served
+
+        answers = replayed(partial)
+        gates = [parity_gate(document), golden_gate(document["golden"], answers["wrong"]), *floors]
+        gates += [] if production is None else production(partial)
+        gates += [*latency_gates(answers["latency"], limits.p99_ms), *size_gates(partial, limits.size_mb)]
+        refuse(gates, folder)
+        return write_manifest(partial, document | {"latency": answers["latency"], "gates": [gate.line() for gate in gates]})
 
 
 def load_vocabularies(schema: Schema, vocabulary_path: Callable[[str], Path]) -> dict[str, pl.Series]:

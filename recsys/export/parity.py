@@ -18,7 +18,7 @@ import polars as pl
 import torch
 from torch import nn
 
-from recsys.errors import Fault, IntegrityError
+from recsys.errors import Fault, IntegrityError, ReleaseError
 from recsys.export.lists import SCORE_TOLERANCE, Expected, difference, expect, wrong_list
 from recsys.export.preprocessing import id_dtype, missing, raw_array
 from recsys.export.requests import Requests
@@ -75,7 +75,7 @@ def parity(
         The figures of `Parity`.
 
     Raises:
-        IntegrityError: names the graph and the worst row.
+        ReleaseError: names the graph and the worst row.
     """
     with torch.inference_mode():
         user_vectors = model.users(users.index).numpy()
@@ -173,7 +173,7 @@ class _Lists:
     def _refuse(self, fault: str | None, row: int, batch_size: int) -> None:
         if fault is not None:
             where = f"row {row} in batches of {batch_size}: {self.users.describe(row)}"
-            raise IntegrityError(Fault(f"retriever.onnx {fault}", where, REMEDY))
+            raise ReleaseError("parity", Fault(f"retriever.onnx {fault}", where, REMEDY))
 
 
 def _compare_vectors(path: Path, requests: Requests, want: np.ndarray) -> float:
@@ -185,7 +185,7 @@ def _compare_vectors(path: Path, requests: Requests, want: np.ndarray) -> float:
         row = int(np.nan_to_num(apart, nan=np.inf).argmax())
         if not apart[row] <= SCORE_TOLERANCE:
             what = f"{path.name} gives a vector {apart[row]:.2g} from the model's (limit {SCORE_TOLERANCE})"
-            raise IntegrityError(Fault(what, f"row {row} in batches of {size}: {requests.describe(row)}", REMEDY))
+            raise ReleaseError("parity", Fault(what, f"row {row} in batches of {size}: {requests.describe(row)}", REMEDY))
         largest = max(largest, float(apart[row]))
     return largest
 

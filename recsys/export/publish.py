@@ -25,11 +25,12 @@ RENAME_EXCHANGE = 2
 
 
 @contextlib.contextmanager
-def publishing(folder: Path) -> Iterator[Path]:
+def publishing(folder: Path, *, dry_run: bool = False) -> Iterator[Path]:
     """An empty directory to write into; it becomes `folder` when the block ends, and vanishes if the block raises.
 
     Args:
         folder: final place; a bundle that stands there is replaced, and only by a finished directory.
+        dry_run: the directory vanishes in any case.
 
     Raises:
         ConfigError: something else than a bundle stands there.
@@ -52,20 +53,23 @@ def publishing(folder: Path) -> Iterator[Path]:
         yield partial
         for path in [*partial.iterdir(), partial]:
             _fsync(path)
-        _replace(partial, folder, aside)
-        _fsync(folder.parent)
+        if not dry_run:
+            _replace(partial, folder, aside)
+            _fsync(folder.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)  # after an exchange: the old directory
         os.close(alive)
 
 
 def write_manifest(folder: Path, facts: dict) -> dict:
-    """Write manifest.json: `facts`, then name, sha256 and size of every file, then the sha256 of the manifest itself.
+    """Write manifest.json anew: `facts`, then name, sha256 and size of every other file, then the sha256 of the manifest itself.
 
     Returns:
         The whole document.
     """
-    files = {path.name: {"sha256": file_sha256(path), "size": path.stat().st_size} for path in sorted(folder.iterdir())}
+    files = {
+        path.name: {"sha256": file_sha256(path), "size": path.stat().st_size} for path in sorted(folder.iterdir()) if path.name != MANIFEST
+    }
     document = {**facts, "files": files}
     document["sha256"] = hashlib.sha256(render_manifest(document)).hexdigest()
     (folder / MANIFEST).write_bytes(render_manifest(document))

@@ -11,7 +11,8 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
-from recsys.errors import Fault, IntegrityError
+from recsys.errors import Fault, ReleaseError
+from recsys.export.golden import ROWS, golden_predictions
 from recsys.export.graph import check, describe
 from recsys.export.lists import difference
 from recsys.export.parity import REMEDY, session
@@ -72,6 +73,13 @@ class RankingSection:
         users = [feature.column for feature in schema.of("user")]
         return {"labels": list(served.outputs), "ranker_parity": asdict(compare(folder / "ranker.onnx", served, asked, users))}
 
+    def golden(self, folder: Path, schema: Schema, vocabularies: Mapping[str, pl.Series]) -> pl.DataFrame:
+        """Rows and what is predicted of them; see `recsys.export.bundle.Section`."""
+        served = Served(self.model, self.calibrations, schema)
+        some = {column: values[:ROWS] for column, values in self.features.items()}
+        asked = requests(some, served.features, schema, vocabularies, np.random.default_rng(self.seed))
+        return golden_predictions(folder / "ranker.onnx", asked, schema, served.outputs)
+
 
 def compare(path: Path, served: Served, asked: Requests, users: list[str]) -> RankerParity:
     """Compare the graph with the model on every row, in every batch size, and with one user for many rows.
@@ -79,7 +87,7 @@ def compare(path: Path, served: Served, asked: Requests, users: list[str]) -> Ra
     Args:
         users: columns that one user may bring for all rows.
     Raises:
-        IntegrityError: names the worst row.
+        ReleaseError: names the worst row.
     """
     graph = session(path)
     want = _answers(served, asked.index)
@@ -107,5 +115,5 @@ def _checked(got: np.ndarray, want: np.ndarray, served: Served, asked: Requests,
     if not (apart <= TOLERANCE).all():
         output, row = np.unravel_index(int(np.nan_to_num(apart, nan=np.inf).argmax()), apart.shape)
         what = f"ranker.onnx predicts '{served.outputs[output]}' {got[output, row]}, the model {want[output, row]} (limit {TOLERANCE})"
-        raise IntegrityError(Fault(what, f"row {row} in {how}: {asked.describe(int(row))}", REMEDY))
+        raise ReleaseError("parity", Fault(what, f"row {row} in {how}: {asked.describe(int(row))}", REMEDY))
     return float(apart.max(initial=0.0))

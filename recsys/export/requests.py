@@ -16,10 +16,7 @@ from torch import Tensor
 from recsys.export.preprocessing import missing, raw_array
 from recsys.schema import FIRST_KNOWN, PAD, UNKNOWN, Categorical, Feature, History, MultiCategorical, Schema
 
-UNKNOWN_SHARE = 0.1
-"""Of values replaced by ones that no training row held, half of them missing where the column allows it."""
-EMPTY_SHARE = 0.05
-"""Of rows whose lists are emptied; the histories of one row together."""
+UNKNOWN_SHARE, EMPTY_SHARE = 0.1, 0.05
 
 
 @dataclass(frozen=True)
@@ -52,16 +49,21 @@ def requests(
     schema: Schema,
     vocabularies: Mapping[str, pl.Series],
     generator: np.random.Generator,
+    *,
+    unknown_share: float = UNKNOWN_SHARE,
+    empty_share: float = EMPTY_SHARE,
 ) -> Requests:
-    """Requests like these rows, with a tenth of the values unknown or missing and a twentieth of the lists empty.
+    """Requests like these rows, some of them changed, so that they meet what training never saw.
 
     Args:
         features: {column: [N] or [N, L]} by index, from the Store.
         kinds: the features to fill in.
         vocabularies: {column: raw values by vocabulary index}. Hashed columns have none: their values are drawn afresh.
+        unknown_share: of values replaced by ones that no training row held; half as many more are missing, where the column allows it.
+        empty_share: of rows whose lists are emptied; the histories of one row together.
     """
     number = len(features[kinds[0].column])
-    no_history, no_tags = generator.random((2, number)) < EMPTY_SHARE
+    no_history, no_tags = generator.random((2, number)) < empty_share
     raw, index = {}, {}
     for kind in kinds:
         values = features[kind.column].numpy()
@@ -73,9 +75,9 @@ def requests(
             filled = np.ones_like(wanted, dtype=bool)
         else:
             filled = (wanted != PAD) & ~(no_history if isinstance(kind, History) else no_tags)[:, None]
-        column_index, column_raw = _categories(wanted, schema, schema.table(kind.column), vocabularies, generator)
+        column_index, column_raw = _categories(wanted, schema, schema.table(kind.column), vocabularies, generator, unknown_share)
         if isinstance(kind, Categorical):
-            absent = generator.random(number) < UNKNOWN_SHARE / 2
+            absent = generator.random(number) < unknown_share / 2
             column_raw[absent] = missing(schema.statistics[kind.column].dtype)
             column_index[absent] = UNKNOWN
         column_raw[~filled] = missing(schema.statistics[schema.table(kind.column)].dtype)
@@ -85,7 +87,12 @@ def requests(
 
 
 def _categories(
-    wanted: np.ndarray, schema: Schema, table: str, vocabularies: Mapping[str, pl.Series], generator: np.random.Generator
+    wanted: np.ndarray,
+    schema: Schema,
+    table: str,
+    vocabularies: Mapping[str, pl.Series],
+    generator: np.random.Generator,
+    unknown_share: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Index and raw value in the shape of `wanted`, a share of them unknown to the vocabulary of column `table`."""
     dtype = schema.statistics[table].dtype
@@ -94,7 +101,7 @@ def _categories(
     raw = np.array([f"never seen {value}" for value in fresh.ravel()], dtype=object).reshape(wanted.shape) if dtype == "string" else fresh
     if buckets:
         return np.vectorize(lambda value: FIRST_KNOWN + _hash(value) % buckets, otypes=[np.int64])(raw), raw
-    unknown = (wanted < FIRST_KNOWN) | (generator.random(wanted.shape) < UNKNOWN_SHARE)
+    unknown = (wanted < FIRST_KNOWN) | (generator.random(wanted.shape) < unknown_share)
     known = raw_array(vocabularies[table], dtype)[wanted]
     return np.where(unknown, UNKNOWN, wanted), np.where(unknown, raw, known)
 

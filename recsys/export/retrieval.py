@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from recsys.errors import DataError, Fault
+from recsys.export.golden import USERS, golden_lists
 from recsys.export.graph import check, describe, export_retriever, export_tower
 from recsys.export.parity import parity
 from recsys.export.preprocessing import id_dtype, missing
@@ -56,9 +57,9 @@ class RetrievalSection:
             check(name, graph)
             onnx.save(graph, folder / name)
         _write_vectors(folder / "item_embeddings.parquet", schema.item, item_ids, vectors)
+        some_users = {column: values[:PARITY_ROWS] for column, values in self.user_features.items()}
         sample = torch.from_numpy(generator.choice(np.arange(1, len(item_ids)), min(PARITY_ROWS, len(item_ids) - 1), replace=False))
         some_items = {column: values[sample] for column, values in self.item_features.items()}
-        some_users = {column: values[:PARITY_ROWS] for column, values in self.user_features.items()}
         figures = parity(
             folder,
             model=model,
@@ -70,6 +71,12 @@ class RetrievalSection:
         )
         about_items = {"column": schema.item, "dtype": dtype, "count": len(item_ids) - 1}
         return {"items": about_items, "dim": vectors.shape[1], "parity": figures}
+
+    def golden(self, folder: Path, schema: Schema, vocabularies: Mapping[str, pl.Series]) -> pl.DataFrame:
+        """Users and their lists; see `recsys.export.bundle.Section`."""
+        some = {column: values[:USERS] for column, values in self.user_features.items()}
+        asked = requests(some, schema.of("user"), schema, vocabularies, np.random.default_rng(self.seed))
+        return golden_lists(folder / "retriever.onnx", asked, schema, id_dtype(self.item_ids))
 
 
 def _check_ids(item_ids: pl.Series, dtype: str) -> None:

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from recsys.errors import IntegrityError
+from recsys.errors import ReleaseError
 from recsys.export.bundle import load_vocabularies
 from recsys.export.lists import expect, wrong_list
 from recsys.export.parity import parity
@@ -89,7 +89,7 @@ def test_changed_item_vector_is_refused_with_the_row_named(example, tmp_path):
         values[0, 3] += 1e-2
         catalogue.CopyFrom(numpy_helper.from_array(values, catalogue.name))
 
-    with pytest.raises(IntegrityError, match=r"item 103 the score(.|\n)*where: row \d+ in batches of 1: user_id="):
+    with pytest.raises(ReleaseError, match=r"item 103 the score(.|\n)*where: row \d+ in batches of 1: user_id="):
         compare(example, changed_copy(example, tmp_path, "retriever.onnx", change))
 
 
@@ -99,7 +99,7 @@ def test_other_vocabulary_in_the_graph_is_refused(example, tmp_path):
         keys = next(attribute for attribute in encoder.attribute if attribute.name == "keys_strings")
         keys.strings.reverse()
 
-    with pytest.raises(IntegrityError, match=r"user_tower\.onnx gives a vector"):
+    with pytest.raises(ReleaseError, match=r"user_tower\.onnx gives a vector"):
         compare(example, changed_copy(example, tmp_path, "user_tower.onnx", change))
 
 
@@ -111,7 +111,7 @@ def test_graph_that_ignores_exclusion_is_refused(example, tmp_path):
         shape = next(node for node in graph.node if node.output[0] == updates.input[0])
         scatter.input[1] = shape.input[0] = only_padding
 
-    with pytest.raises(IntegrityError, match="excluded or scores too little"):
+    with pytest.raises(ReleaseError, match="excluded or scores too little"):
         compare(example, changed_copy(example, tmp_path, "retriever.onnx", change))
 
 
@@ -122,7 +122,7 @@ def test_weight_that_is_not_a_number_is_refused(example, tmp_path):
         values[:, 3] = np.nan
         catalogue.CopyFrom(numpy_helper.from_array(values, catalogue.name))
 
-    with pytest.raises(IntegrityError, match=r"retriever\.onnx"):
+    with pytest.raises(ReleaseError, match=r"retriever\.onnx"):
         compare(example, changed_copy(example, tmp_path, "retriever.onnx", change))
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from recsys.calibration.platt import Platt
-from recsys.errors import IntegrityError
+from recsys.errors import ReleaseError
 from recsys.export.bundle import export_bundle
 from recsys.export.ranker_graph import export_ranker
 from recsys.export.ranking import RankingSection
@@ -189,7 +189,7 @@ def test_a_graph_that_answers_otherwise_is_refused_and_nothing_is_left_of_the_se
     monkeypatch.setattr("recsys.export.ranking.export_ranker", otherwise)
     sections = [Written(), RankingSection(model, calibrations, features)]
     about = {"metrics": {}, "checkpoint": {}, "folder": tmp_path / "run" / "bundle"}
-    with pytest.raises(IntegrityError, match=r"ranker\.onnx predicts 'click"):
+    with pytest.raises(ReleaseError, match=r"ranker\.onnx predicts 'click"):
         export_bundle(sections, schema, vocabulary_path=lambda column: bundle.parent / f"{column}.parquet", **about)
     assert not list((tmp_path / "run").iterdir())
     calibrations["click"].load({"slope": 2.0, "intercept": -0.5})

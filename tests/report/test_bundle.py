@@ -9,6 +9,11 @@ MANIFEST = {
     "items": {"column": "item_id", "dtype": "int64", "count": 1400},
     "dim": 64,
     "parity": {"users": 98, "k": 100, "batch_sizes": [1, 7, 64], "lists": 588, "identical_lists": 584, "max_score_difference": 9.7e-08},
+    "latency": {"start_ms": 412.3, "retriever": {"requests": 500, "p50_ms": 0.512, "p99_ms": 1.25}},
+    "gates": [
+        {"gate": "golden", "passed": True, "limit": "200 requests answered alike", "found": "all"},
+        {"gate": "floor", "passed": False, "limit": "test/recall@20 at least 0.2", "found": "test/recall@20 0.1"},
+    ],
 }
 RANKER = {"labels": ["click", "buy"], "ranker_parity": {"rows": 2048, "batch_sizes": [1, 1024], "max_difference": 1.2e-07}}
 
@@ -31,7 +36,18 @@ def test_bundle_table_of_both_tasks_says_which_comparison_is_whose():
     text = " ".join(printed(MANIFEST | RANKER).split())
     retriever, ranker = text.index("Retriever: 1,400 items"), text.index("Ranker: predicts click, buy.")
     assert retriever < text.index("on 98 users in batches of 1, 7, 64") < ranker
-    assert text.endswith("on 2,048 impressions in batches of 1, 1,024, and with one user for many rows: within 1.2e-07.")
+    assert ranker < text.index("on 2,048 impressions in batches of 1, 1,024, and with one user for many rows: within 1.2e-07.")
+
+
+def test_bundle_table_says_how_fast_it_answers():
+    text = " ".join(printed(MANIFEST).split())
+    assert "on one thread: the retriever p50 0.51 ms, p99 1.25 ms. Loaded, checked and first answers given in 412 ms." in text
+
+
+def test_every_gate_has_its_line():
+    lines = [" ".join(line.split()) for line in printed(MANIFEST).splitlines()]
+    assert "✓ golden 200 requests answered alike all" in lines
+    assert "✗ floor test/recall@20 at least 0.2 test/recall@20 0.1" in lines
 
 
 def test_readable_size_chooses_the_unit():

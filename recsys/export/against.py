@@ -1,0 +1,226 @@
+"""A new bundle and the one in production, asked the same of the same test users. U users, N rows, M metrics, S resamples.
+
+Both are asked as a server would ask them, with raw columns. Users are drawn again with replacement, the same ones for both, so that a
+loss which fewer or other users would not have shown passes, and one that they would have shown does not.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from recsys.errors import ConfigError, Fault, listed
+from recsys.export.gates import Gate
+from recsys.export.golden import columns
+from recsys.metric.impressions import Impressions, impressions
+from recsys.schema import Schema, chains
+from recsys.serve import BundleError, Ranker, Retriever
+from recsys.serve.manifest import MANIFEST
+
+K = 20
+RESAMPLES = {"retrieval": 2_000, "ranking": 400}
+LEVEL = 0.95
+"""Of the interval of a difference; where M metrics are compared, each has 1 - .05 / M (Bonferroni)."""
+ROWS_PER_CALL = 4_096
+
+
+@dataclass(frozen=True)
+class UserQuestions:
+    """Test users as a server is asked about them.
+
+    Attributes:
+        raw: {column: [U] or [U, L]} raw values.
+        exclude: per user the raw ids that must not be answered.
+        relevant: per user the raw ids that were chosen; at least one.
+    """
+
+    raw: Mapping[str, np.ndarray]
+    exclude: Sequence[Sequence[Any]]
+    relevant: Sequence[Sequence[Any]]
+
+
+@dataclass(frozen=True)
+class RowQuestions:
+    """Test rows as a server is asked about them.
+
+    Attributes:
+        raw: {column: [N] or [N, L]} raw values.
+        labels: {label: [N] float32}, NaN where missing.
+        user: [N] int64, drawn again as a whole; None: each row alone.
+    """
+
+    raw: Mapping[str, np.ndarray]
+    labels: Mapping[str, torch.Tensor]
+    user: torch.Tensor | None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.labels.values())))
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One metric of both bundles, each with its interval, and the interval of the difference."""
+
+    metric: str
+    new: tuple[float, float, float]
+    old: tuple[float, float, float]
+    difference: tuple[float, float, float]
+
+    def gate(self, production: Path) -> Gate:
+        """Passed unless the whole interval of the difference lies below zero."""
+        found = f"{self.metric} {_range(self.new)} against {_range(self.old)}: {_range(self.difference, sign='+')}"
+        remedy = "find out what the new model lost; without against= it would be published nevertheless"
+        return Gate("production", self.difference[2] >= 0, f"no significant loss of {self.metric} against {production}", found, remedy)
+
+
+def production_gates(new: Path, old: Path, schema: Schema, users: UserQuestions | None, rows: RowQuestions | None) -> list[Gate]:
+    """What both bundles can do, compared; a gate that is not passed where the new one lacks something.
+
+    Args:
+        schema: of the new bundle and of the questions.
+        users, rows: what to ask; None where the new bundle has no such part.
+    Raises:
+        ConfigError: the other is no bundle that opens, or it reads other columns than the test data has.
+    """
+    if not (old / MANIFEST).exists():
+        raise ConfigError(Fault(f"there is no bundle: no {MANIFEST}", f"against={old}", "name a bundle that export.py has published"))
+    samples, gates = [], []
+    for part, questions, compare in ((Retriever, users, _lists), (Ranker, rows, _predictions)):
+        mine, theirs = _opened(part, new), _opened(part, old)
+        if theirs is None:
+            continue  # nothing to lose
+        if mine is None:
+            remedy = "export both tasks: python export.py run=<retrieval run> ranker=<ranking run>"
+            gates.append(Gate("production", False, f"all that {old} has", f"a {part.__name__.lower()} is missing", remedy))
+        else:
+            samples += compare(mine, theirs, schema, questions, old)
+    return [*gates, *(one.gate(old) for one in _bounded(samples))]
+
+
+def _opened(part: type, folder: Path) -> Any:
+    """A Retriever or Ranker; None if the bundle has none."""
+    try:
+        return part(folder) if (folder / f"{part.__name__.lower()}.onnx").exists() else None
+    except BundleError as error:
+        raise ConfigError(Fault(str(error), f"against={folder}", "name a bundle that export.py has published")) from error
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """A metric of both bundles.
+
+    Attributes:
+        estimates: the new one's, and the old one's.
+        drawn: [2, S], over the same resamples.
+    """
+
+    metric: str
+    estimates: tuple[float, float]
+    drawn: np.ndarray
+
+
+def _bounded(samples: Sequence[_Sample]) -> Iterator[Compared]:
+    tail = (1 - LEVEL) / 2
+    for sample in samples:
+        (new, old), (news, olds) = sample.estimates, sample.drawn
+        yield Compared(
+            sample.metric,
+            new=_interval(new, news, tail),
+            old=_interval(old, olds, tail),
+            difference=_interval(new - old, news - olds, tail / len(samples)),
+        )
+
+
+def _interval(value: float, drawn: np.ndarray, tail: float) -> tuple[float, float, float]:
+    low, high = np.quantile(drawn, [tail, 1 - tail]).tolist()
+    return value, low, high
+
+
+def _sample(metric: str, measure: Callable[[np.ndarray], tuple[float, float]], units: int, resamples: int) -> _Sample:
+    """Estimates and resamples of what `measure` makes of copies [U] of each unit."""
+    generator = np.random.default_rng(0)
+    drawn = [measure(np.bincount(generator.integers(units, size=units), minlength=units)) for _ in range(resamples)]
+    return _Sample(metric, measure(np.ones(units, np.int64)), np.array(drawn).T)
+
+
+def _lists(new: Retriever, old: Retriever, schema: Schema, asked: UserQuestions, production: Path) -> list[_Sample]:
+    both = [_listed_values(retriever, schema, asked, production) for retriever in (new, old)]  # [U, 2] each
+    return [
+        _sample(metric, _mean_of(both[0][:, place], both[1][:, place]), len(asked.relevant), RESAMPLES["retrieval"])
+        for place, metric in enumerate((f"recall@{K}", f"ndcg@{K}"))
+    ]
+
+
+def _mean_of(new: np.ndarray, old: np.ndarray) -> Callable[[np.ndarray], tuple[float, float]]:
+    return lambda copies: (float(copies @ new) / len(new), float(copies @ old) / len(old))
+
+
+def _listed_values(retriever: Retriever, schema: Schema, asked: UserQuestions, production: Path) -> np.ndarray:
+    """[U, 2] recall and NDCG of each user's list."""
+    rows = _readable(columns(asked.raw, schema), retriever.fields, production)
+    with _asking(production):
+        answers = retriever.recommend(rows, k=K, exclude=asked.exclude)
+    gain = 1 / np.log2(np.arange(2, K + 2))
+    values = []
+    for answer, relevant in zip(answers, asked.relevant):
+        wanted = set(relevant)
+        hits = np.array([item in wanted for item in answer.items])
+        values.append((hits.sum() / len(wanted), gain[: len(hits)][hits].sum() / gain[: len(wanted)].sum()))
+    return np.array(values)
+
+
+def _predictions(new: Ranker, old: Ranker, schema: Schema, asked: RowQuestions, production: Path) -> list[_Sample]:
+    both = [_predicted(ranker, schema, asked, production) for ranker in (new, old)]
+    found: list[_Sample] = []
+    binary = [label.column for label in schema.labels if label.kind == "binary"]
+    for chain in (chain for column, chain in chains(schema.labels).items() if column in binary):
+        given = torch.stack([asked.labels[column] == 1 for column in chain[:-1]] or [torch.ones(len(asked), dtype=torch.bool)]).all(0)
+        whole = torch.stack([asked.labels[column].nan_to_num() for column in chain]).prod(0)
+        for name, label, rows in ((chain[-1], asked.labels[chain[-1]], given), ("_".join(chain), whole, torch.ones_like(given))):
+            rows = rows & ~label.isnan()
+            if all(name in each for each in both) and label[rows].unique().numel() == 2 and name not in [one.metric for one in found]:
+                units = asked.user[rows] if asked.user is not None else None
+                measured = [impressions(each[name][rows], label[rows], user=units, session=None, ks=[]) for each in both]
+                found.append(_sample(f"{name}/auc", _auc_of(*measured), measured[0].num_units, RESAMPLES["ranking"]))
+    return found
+
+
+def _auc_of(new: Impressions, old: Impressions) -> Callable[[np.ndarray], tuple[float, float]]:
+    return lambda copies: (new.ordered.tally(copies[new.unit]).auc(), old.ordered.tally(copies[old.unit]).auc())
+
+
+def _predicted(ranker: Ranker, schema: Schema, asked: RowQuestions, production: Path) -> dict[str, torch.Tensor]:
+    """{output: [N] float64}."""
+    rows = _readable(columns(asked.raw, schema), {**ranker.user_fields, **ranker.row_fields}, production)
+    parts = []
+    for start in range(0, len(asked), ROWS_PER_CALL):
+        with _asking(production):
+            parts.append(ranker.predict({column: values[start : start + ROWS_PER_CALL] for column, values in rows.items()}))
+    return {label: torch.tensor([value for part in parts for value in part[label]], dtype=torch.float64) for label in ranker.labels}
+
+
+def _readable(rows: Mapping[str, pl.Series], fields: Collection[str], production: Path) -> dict[str, list]:
+    """The columns that a bundle reads."""
+    absent = [column for column in fields if column not in rows]
+    if absent:
+        what = f"it reads columns that this run's test data does not have: {listed(absent)}"
+        raise ConfigError(Fault(what, f"against={production}", "compare with a bundle of the same raw columns"))
+    return {column: rows[column].to_list() for column in fields}
+
+
+@contextmanager
+def _asking(production: Path) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:  # a column of the same name that holds something else
+        remedy = "compare with a bundle of the same raw columns"
+        raise ConfigError(Fault(f"it cannot read this run's test data: {error}", f"against={production}", remedy)) from error
+
+
+def _range(value: tuple[float, float, float], sign: str = "") -> str:
+    return f"{value[0]:{sign}.4f} ({value[1]:{sign}.4f} to {value[2]:{sign}.4f})"

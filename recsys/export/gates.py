@@ -1,0 +1,142 @@
+"""What a bundle has to pass before it is published."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from recsys.errors import GATES, ConfigError, Fault, ReleaseError, listed
+from recsys.export.lists import SCORE_TOLERANCE
+from recsys.schema import nearest
+
+REPLAY_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One check and how it ended, for the manifest and the screen.
+
+    Attributes:
+        gate: of `GATES`; several checks may share one.
+        limit: what was asked for.
+        found: what was measured, or what went wrong.
+        remedy: what to do where it is not passed.
+    """
+
+    gate: str
+    passed: bool
+    limit: str
+    found: str
+    remedy: str
+
+    def line(self) -> dict:
+        """What the manifest says."""
+        return {name: value for name, value in asdict(self).items() if name != "remedy"}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a release asks for beyond parity and golden requests.
+
+    Attributes:
+        min: {metric of metrics.json: its floor}.
+        p99_ms: of one request on one thread, of each part; None = any.
+        size_mb: of all files, in megabytes of 1,000,000 bytes; None = any.
+    """
+
+    min: Mapping[str, float] = field(default_factory=dict)
+    p99_ms: float | None = None
+    size_mb: float | None = None
+
+
+def refuse(gates: Sequence[Gate], folder: Path) -> None:
+    """A ReleaseError with every gate that was not passed; its exit code is that of the first in the order of `GATES`."""
+    failed = sorted((gate for gate in gates if not gate.passed), key=lambda gate: list(GATES).index(gate.gate))
+    if failed:
+        faults = [Fault(f"{gate.gate}: {gate.found}", f"{folder}; wanted: {gate.limit}", gate.remedy) for gate in failed]
+        raise ReleaseError(failed[0].gate, *faults)
+
+
+def parity_gate(told: Mapping[str, dict]) -> Gate:
+    """That the graphs answer like the model; what is not so was refused as it was found."""
+    limits, found = [], []
+    if "parity" in told:
+        limits.append(f"scores within {SCORE_TOLERANCE:.0e}, lists equal but for ties")
+        found.append(f"{told['parity']['max_score_difference']:.1e} over {told['parity']['lists']:,} lists")
+    if "ranker_parity" in told:
+        limits.append("probabilities within 1e-06")
+        found.append(f"{told['ranker_parity']['max_difference']:.1e} over {told['ranker_parity']['rows']:,} rows")
+    return Gate("parity", True, "; ".join(limits), "; ".join(found), "")
+
+
+def replayed(folder: Path) -> dict:
+    """What `recsys.serve.replay` says of a bundle, in a new process.
+
+    Raises:
+        ReleaseError: the process ended early; its last line tells why.
+    """
+    command = [sys.executable, "-m", "recsys.serve.replay", str(folder)]
+    remedy = f"run it by hand to see all it prints: {' '.join(command)}"
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=REPLAY_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise ReleaseError("golden", Fault(f"the replay took more than {REPLAY_SECONDS} s", str(folder), remedy)) from error
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
+        raise ReleaseError("golden", Fault(f"a new process cannot serve the bundle: {last}", str(folder), remedy))
+    return json.loads(done.stdout)
+
+
+def golden_gate(asked: Mapping[str, int], wrong: Mapping[str, Sequence[str]]) -> Gate:
+    """That a new process gives the golden answers.
+
+    Args:
+        asked: requests of each task.
+        wrong: of these, sentences about the ones that were answered differently.
+    """
+    limit = f"{sum(asked.values()):,} requests answered alike in a new process"
+    faults = [sentence for task in wrong.values() for sentence in task]
+    found = f"{len(faults):,} answered differently: {listed(faults, 3)}" if faults else "all"
+    return Gate("golden", not faults, limit, found, "export again, and report the request if it stays")
+
+
+def floor_gates(metrics: Mapping[str, float | None], minimum: Mapping[str, float]) -> list[Gate]:
+    """That metrics are not below their floors.
+
+    Raises:
+        ConfigError: names what is no metric of the exported weights.
+    """
+    unknown = [name for name in minimum if name not in metrics]
+    if unknown:
+        where = "these weights have metrics such as " + listed(sorted(metrics), 3)
+        raise ConfigError(*(Fault(f"no metric is called '{name}'{nearest(name, list(metrics))}", "gate.min", where) for name in unknown))
+    return [_floor(name, metrics[name], floor) for name, floor in minimum.items()]
+
+
+def _floor(name: str, value: float | None, floor: float) -> Gate:
+    found = f"{name} is not a number" if value is None else f"{name} {value:.4g}"
+    passed = value is not None and value >= floor
+    return Gate("floor", passed, f"{name} at least {floor:g}", found, "train a better model, or lower the floor")
+
+
+def latency_gates(latency: Mapping[str, dict], p99_ms: float | None) -> list[Gate]:
+    """That one request on one thread is quick enough, of each part."""
+    if p99_ms is None:
+        return []
+    remedy = "make the model smaller, quantize=..., or raise gate.p99_ms; on a busy machine, export again"
+    return [
+        Gate("latency", part["p99_ms"] <= p99_ms, f"p99 of the {name} at most {p99_ms:g} ms", f"{part['p99_ms']:.2f} ms", remedy)
+        for name, part in latency.items()
+        if isinstance(part, dict)
+    ]
+
+
+def size_gates(folder: Path, size_mb: float | None) -> list[Gate]:
+    """That all files together are small enough; megabytes of 1,000,000 bytes."""
+    if size_mb is None:
+        return []
+    size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+    remedy = "fewer dimensions, hash buckets for the largest vocabulary, quantize=int8_tables, or a larger gate.size_mb"
+    return [Gate("size", size <= size_mb, f"at most {size_mb:g} MB", f"{size:.2f} MB", remedy)]

@@ -1,0 +1,83 @@
+"""Golden requests: real rows with the answers of the bundle that holds them, so that whoever serves it can see that it still answers so.
+
+golden.parquet has one row per request: `task`, the raw columns under their own names, `exclude`, and the answers as `answer/items` and
+`answer/scores` (retrieval) or `answer/<label>` (ranking). A column that belongs to the other task is null.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from recsys.export.parity import session
+from recsys.export.preprocessing import missing
+from recsys.export.requests import Requests
+from recsys.schema import Categorical, Schema
+
+USERS, K = 200, 20
+"""Requests of a retriever, and the length of their lists."""
+EXCLUDED = 3
+"""Of its best items, that every second request excludes."""
+ROWS = 1_000
+"""Requests of a ranker."""
+
+
+def golden_lists(graph: Path, asked: Requests, schema: Schema, id_dtype: str) -> pl.DataFrame:
+    """The first users, and the lists that retriever.onnx gives them."""
+    users, run = asked.rows(0, USERS), session(graph).run
+    number, padding = len(next(iter(users.values()))), missing(id_dtype)
+    exclude = np.full((number, EXCLUDED), padding, object if id_dtype == "string" else np.int64)
+    feed = users | {"exclude": exclude, "k": np.array([K], np.int64)}
+    exclude[1::2] = run(["items"], feed)[0][1::2, :EXCLUDED]
+    items, scores = run(["items", "scores"], feed)
+    left = [row[row > -np.inf] for row in scores]
+    answers = {
+        "exclude": series(exclude),
+        "answer/items": pl.Series([row[: len(kept)].tolist() for row, kept in zip(items, left)], dtype=series(exclude).dtype),
+        "answer/scores": pl.Series([row.tolist() for row in left], dtype=pl.List(pl.Float32)),
+    }
+    return pl.DataFrame({"task": ["retrieval"] * number, **columns(users, schema), **answers})
+
+
+def golden_predictions(graph: Path, asked: Requests, schema: Schema, outputs: tuple[str, ...]) -> pl.DataFrame:
+    """The first rows, and what ranker.onnx predicts of them."""
+    rows = asked.rows(0, ROWS)
+    predicted = session(graph).run(list(outputs), rows)
+    answers = {f"answer/{name}": pl.Series(values.tolist(), dtype=pl.Float32) for name, values in zip(outputs, predicted)}
+    return pl.DataFrame({"task": ["ranking"] * len(predicted[0]), **columns(rows, schema), **answers})
+
+
+def write_golden(path: Path, frames: list[pl.DataFrame]) -> dict[str, int]:
+    """Write the requests of all tasks; returns how many of each."""
+    frame = pl.concat(frames, how="diagonal")
+    frame.write_parquet(path)
+    return dict(frame["task"].value_counts().iter_rows())
+
+
+def columns(raw: dict[str, np.ndarray], schema: Schema) -> dict[str, pl.Series]:
+    """Raw arrays as a person would write them: missing values are null, lists have no padding, truth values are true or false."""
+    found = {column: series(values) for column, values in raw.items()}
+    flags = [column for column in found if isinstance(schema.feature(column), Categorical) and schema.statistics[column].dtype == "bool"]
+    # nothing else than true and false is a request; what is neither counts as missing, which an unknown value does too
+    return found | {column: pl.Series([{0: False, 1: True}.get(value) for value in found[column]], dtype=pl.Boolean) for column in flags}
+
+
+def series(values: np.ndarray) -> pl.Series:
+    """One raw column, [N] or [N, L]: see `columns`."""
+    kind = {object: pl.String, np.float32: pl.Float32}.get(values.dtype.type if values.dtype != object else object, pl.Int64)
+    if values.ndim == 1:
+        return pl.Series([_value(value) for value in values.tolist()], dtype=kind)
+    return pl.Series([_unpadded(row) for row in values.tolist()], dtype=pl.List(kind))
+
+
+def _unpadded(row: list[Any]) -> list[Any]:
+    entries = [_value(entry) for entry in row]
+    while entries and entries[-1] is None:
+        entries.pop()
+    return entries
+
+
+def _value(value: Any) -> Any:
+    absent = value == missing("string") or value == missing("int64") or value != value
+    return None if absent else value

@@ -1,0 +1,155 @@
+"""A real loss against the bundle in production is refused, noise is not; both bundles answer the same raw questions."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+
+from recsys.errors import ConfigError
+from recsys.export.against import RowQuestions, UserQuestions, _bounded, _predictions, _Sample, production_gates
+from recsys.export.bundle import load_vocabularies
+from recsys.export.golden import columns
+from recsys.export.publish import write_manifest
+from recsys.export.requests import requests
+from recsys.schema import Label, Numeric, Schema
+from recsys.serve import Retriever
+
+
+def users(example, relevant):
+    """The example's users, each of whom chose these items."""
+    vocabularies, kinds = load_vocabularies(example.schema, example.path), example.schema.of("user")
+    generator = np.random.default_rng(0)
+    asked = requests(example.user_features, kinds, example.schema, vocabularies, generator, unknown_share=0, empty_share=0)
+    return UserQuestions(asked.raw, [[]] * len(asked), [relevant(row) for row in range(len(asked))])
+
+
+@pytest.fixture(scope="module")
+def first(example):
+    """The first item of a user's list."""
+    raw = columns(users(example, lambda row: [0]).raw, example.schema)
+    rows = {name: values.to_list() for name, values in raw.items()}
+    lists = [answer.items for answer in Retriever(example.bundle).recommend(rows, k=1)]
+    return lambda row: lists[row]
+
+
+@pytest.fixture
+def shuffled(example, tmp_path):
+    """A bundle whose retriever has the items' vectors in another order: a model that knows nothing."""
+    folder = tmp_path / "bundle"
+    shutil.copytree(example.bundle, folder)
+    graph = onnx.load(folder / "retriever.onnx")
+    catalogue = next(constant for constant in graph.graph.initializer if tuple(constant.dims) == (8, 13))
+    values = numpy_helper.to_array(catalogue).copy()
+    values[:, 1:] = values[:, 1:][:, ::-1]
+    catalogue.CopyFrom(numpy_helper.from_array(values, catalogue.name))
+    onnx.save(graph, folder / "retriever.onnx")
+    write_manifest(folder, {key: value for key, value in example.manifest.items() if key not in ("files", "sha256")})
+    return folder
+
+
+def test_a_bundle_is_no_worse_than_itself(example, first):
+    gates = production_gates(example.bundle, example.bundle, example.schema, users(example, first), None)
+    assert [(gate.passed, gate.found.partition(" ")[0]) for gate in gates] == [(True, "recall@20"), (True, "ndcg@20")]
+    assert "+0.0000 (+0.0000 to +0.0000)" in gates[0].found
+
+
+def test_a_real_loss_is_refused_with_both_intervals(example, shuffled, first):
+    _, ndcg = production_gates(shuffled, example.bundle, example.schema, users(example, first), None)
+    assert not ndcg.passed
+    # its own first item at the first place gives every user an NDCG of 1
+    assert "against 1.0000 (1.0000 to 1.0000): -0." in ndcg.found
+
+
+def test_a_gain_passes(example, shuffled, first):
+    _, ndcg = production_gates(example.bundle, shuffled, example.schema, users(example, first), None)
+    assert ndcg.passed
+    assert ndcg.found.startswith("ndcg@20 1.0000")
+
+
+def test_a_difference_within_noise_passes_both_ways(example, shuffled):
+    asked = users(example, lambda row: [101 + row * 5 % 12])
+    for new, old in ((example.bundle, shuffled), (shuffled, example.bundle)):
+        for gate in production_gates(new, old, example.schema, asked, None):
+            assert gate.passed, gate.found
+
+
+def test_intervals_widen_with_the_number_of_metrics_compared():
+    drawn = np.stack([np.linspace(-1, 1, 2_001), np.zeros(2_001)])
+    alone, *_ = _bounded([_Sample("a", (0.0, 0.0), drawn)])
+    among, *_ = _bounded([_Sample("a", (0.0, 0.0), drawn)] * 5)
+    assert alone.difference == pytest.approx((0, -0.95, 0.95))
+    assert among.difference == pytest.approx((0, -0.99, 0.99))
+    assert alone.new == among.new == pytest.approx((0, -0.95, 0.95))
+
+
+class Predicts:
+    """A ranker of a bundle that predicts by column x."""
+
+    labels = ("click", "buy", "click_buy")
+    user_fields, row_fields = {}, {"x": None}
+
+    def __init__(self, sign):
+        self.sign = sign
+
+    def predict(self, rows):
+        click = [1 / (1 + np.exp(-self.sign * value)) for value in rows["x"]]
+        return {"click": click, "buy": [0.5] * len(click), "click_buy": [value / 2 for value in click]}
+
+
+@pytest.fixture
+def shown():
+    """400 rows of 40 users: who clicks has the larger x; one click in two buys."""
+    x = np.tile(np.array([-1.0, 1.0, -2.0, 2.0, -0.5, 0.5, -3.0, 3.0, 0.1, -0.1], np.float32), 40)
+    click = torch.from_numpy((x > 0).astype(np.float32))
+    buy = torch.where(click == 1, torch.arange(400) % 4 < 2, torch.nan).float()
+    return RowQuestions({"x": x}, {"click": click, "buy": buy}, torch.arange(400) // 10)
+
+
+SHOP = Schema("user", "item", features=(Numeric("x", "context"),), labels=(Label("click"), Label("buy", given="click")))
+
+
+def test_predictions_are_compared_where_their_label_is_defined(shown):
+    samples = {sample.metric: sample.estimates for sample in _predictions(Predicts(1), Predicts(-1), SHOP, shown, Path("old"))}
+    assert samples["click/auc"] == (1.0, 0.0)
+    assert samples["buy/auc"] == (0.5, 0.5)  # among clicked rows, where both say the same of all
+    assert set(samples) == {"click/auc", "buy/auc", "click_buy/auc"}
+
+
+def test_a_ranker_that_got_worse_is_refused(shown):
+    gates = [one.gate(Path("old")) for one in _bounded(_predictions(Predicts(-1), Predicts(1), SHOP, shown, Path("old")))]
+    assert {gate.found.partition("/")[0]: gate.passed for gate in gates} == {"click": False, "buy": True, "click_buy": False}
+
+
+def test_a_bundle_that_lacks_a_part_of_the_other_is_refused(example, tmp_path):
+    (gate,) = production_gates(tmp_path, example.bundle, example.schema, None, None)
+    assert not gate.passed
+    assert gate.found == "a retriever is missing"
+
+
+def test_a_folder_without_a_bundle_is_a_mistake_in_the_config(example, tmp_path):
+    with pytest.raises(ConfigError, match=r"there is no bundle: no manifest\.json(.|\n)*against="):
+        production_gates(example.bundle, tmp_path, example.schema, None, None)
+
+
+def test_a_damaged_bundle_in_production_is_named(example, shuffled):
+    (shuffled / "retriever.onnx").write_bytes(b"x")
+    with pytest.raises(ConfigError, match=r"retriever\.onnx(.|\n)*against="):
+        production_gates(example.bundle, shuffled, example.schema, None, None)
+
+
+def test_columns_that_the_test_data_lacks_are_named(example, first):
+    asked = users(example, first)
+    del asked.raw["city"], asked.raw["age"]
+    with pytest.raises(ConfigError, match=r"does not have: city, age(.|\n)*against="):
+        production_gates(example.bundle, example.bundle, example.schema, asked, None)
+
+
+def test_values_of_another_type_are_named(example, first):
+    asked = users(example, first)
+    asked.raw["city"] = np.arange(20)
+    with pytest.raises(ConfigError, match=r"cannot read this run's test data: row 0, 'city'"):
+        production_gates(example.bundle, example.bundle, example.schema, asked, None)

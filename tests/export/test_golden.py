@@ -1,0 +1,84 @@
+"""Golden requests are real rows in a person's spelling, with the answers of the graphs."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from recsys.export.golden import columns, series
+from recsys.serve import Retriever
+from recsys.serve.replay import replay
+
+NONE = -(2**63)
+
+
+def test_missing_values_are_null_and_lists_lose_their_padding():
+    assert series(np.array(["a", ""], dtype=object)).to_list() == ["a", None]
+    assert series(np.array([5, NONE])).to_list() == [5, None]
+    assert series(np.array([0.5, np.nan], dtype=np.float32)).to_list() == [0.5, None]
+    assert series(np.array([[7, NONE, 8, NONE], [NONE] * 4])).to_list() == [[7, None, 8], []]
+
+
+def test_truth_values_are_written_as_such_and_others_count_as_missing(example):
+    found = columns({"vip": np.array([0, 1, 12345]), "age": np.array([0, 1, 2], np.float32)}, example.schema)
+    assert found["vip"].to_list() == [False, True, None]
+    assert found["age"].to_list() == [0.0, 1.0, 2.0]
+
+
+def test_golden_requests_cover_unknown_missing_and_excluded(example):
+    frame = pl.read_parquet(example.bundle / "golden.parquet")
+    assert frame["task"].unique().to_list() == ["retrieval"]
+    assert example.manifest["golden"] == {"retrieval": len(frame)} == {"retrieval": 20}
+    assert any(str(user).startswith("never seen") for user in frame["user_id"])
+    assert frame["exclude"].list.len().to_list() == [0, 3] * 10
+    for row in frame.iter_rows(named=True):
+        assert not set(row["exclude"]) & set(row["answer/items"])
+        assert len(row["answer/items"]) == 12 - len(row["exclude"])
+        assert row["answer/scores"] == sorted(row["answer/scores"], reverse=True)
+
+
+def test_a_bundle_gives_its_golden_answers_again(example):
+    said = replay(example.bundle)
+    assert said["wrong"] == {"retrieval": []}
+    timed = said["latency"]["retriever"]
+    assert 0 < timed["p50_ms"] <= timed["p99_ms"]
+    assert said["latency"]["start_ms"] > 0
+
+
+@pytest.fixture
+def told(example, monkeypatch):
+    """What `replay` says when the retriever's answers are changed."""
+
+    def changed(change):
+        right = Retriever.recommend
+        monkeypatch.setattr(
+            Retriever, "recommend", lambda self, *asked, **named: [change(answer) for answer in right(self, *asked, **named)]
+        )
+        return replay(example.bundle)["wrong"]["retrieval"]
+
+    return changed
+
+
+def test_another_score_is_noticed(told):
+    wrong = told(lambda answer: answer._replace(scores=[score + 3e-5 for score in answer.scores]))
+    assert len(wrong) == 20
+    assert "retrieval request 0: item " in wrong[0]
+
+
+def test_a_score_that_is_not_a_number_is_noticed(told):
+    assert len(told(lambda answer: answer._replace(scores=[float("nan")] * len(answer.scores)))) == 20
+
+
+def test_a_missing_item_is_noticed(told):
+    assert "8 items, golden are 9" in told(lambda answer: answer._replace(items=answer.items[:-1], scores=answer.scores[:-1]))[1]
+
+
+def test_items_in_another_order_are_noticed(told):
+    assert len(told(lambda answer: answer._replace(items=answer.items[::-1]))) == 20
+
+
+def test_manifest_holds_gates_and_latency(example):
+    manifest = json.loads((example.bundle / "manifest.json").read_text())
+    assert [(gate["gate"], gate["passed"]) for gate in manifest["gates"]] == [("parity", True), ("golden", True)]
+    assert set(manifest["latency"]) == {"start_ms", "retriever"}

@@ -4,6 +4,7 @@ Both are asked as a server would ask them, with raw columns. Users are drawn aga
 loss which fewer or other users would not have shown passes, and one that they would have shown does not.
 """
 
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -71,8 +72,8 @@ class Compared:
     old: tuple[float, float, float]
     difference: tuple[float, float, float]
 
-    def gate(self, production: Path) -> Gate:
-        """Passed unless the whole interval of the difference lies below zero."""
+    def gate(self, production: str) -> Gate:
+        """Passed unless the whole interval of the difference from the bundle of this name lies below zero."""
         found = f"{self.metric} {_range(self.new)} against {_range(self.old)}: {_range(self.difference, sign='+')}"
         remedy = "find out what the new model lost; without against= it would be published nevertheless"
         return Gate("production", self.difference[2] >= 0, f"no significant loss of {self.metric} against {production}", found, remedy)
@@ -89,6 +90,7 @@ def production_gates(new: Path, old: Path, schema: Schema, users: UserQuestions 
     """
     if not (old / MANIFEST).exists():
         raise ConfigError(Fault(f"there is no bundle: no {MANIFEST}", f"against={old}", "name a bundle that export.py has published"))
+    name = f"bundle {json.loads((old / MANIFEST).read_text())['sha256'][:12]}"
     samples, gates = [], []
     for part, questions, compare in ((Retriever, users, _lists), (Ranker, rows, _predictions)):
         mine, theirs = _opened(part, new), _opened(part, old)
@@ -96,10 +98,10 @@ def production_gates(new: Path, old: Path, schema: Schema, users: UserQuestions 
             continue  # nothing to lose
         if mine is None:
             remedy = "export both tasks: python export.py run=<retrieval run> ranker=<ranking run>"
-            gates.append(Gate("production", False, f"all that {old} has", f"a {part.__name__.lower()} is missing", remedy))
+            gates.append(Gate("production", False, f"all that {name} has", f"a {part.__name__.lower()} is missing", remedy))
         else:
             samples += compare(mine, theirs, schema, questions, old)
-    return [*gates, *(one.gate(old) for one in _bounded(samples))]
+    return [*gates, *(one.gate(name) for one in _bounded(samples))]
 
 
 def _opened(part: type, folder: Path) -> Any:
@@ -181,9 +183,10 @@ def _predictions(new: Ranker, old: Ranker, schema: Schema, asked: RowQuestions, 
     for chain in (chain for column, chain in chains(schema.labels).items() if column in binary):
         given = torch.stack([asked.labels[column] == 1 for column in chain[:-1]] or [torch.ones(len(asked), dtype=torch.bool)]).all(0)
         whole = torch.stack([asked.labels[column].nan_to_num() for column in chain]).prod(0)
-        for name, label, rows in ((chain[-1], asked.labels[chain[-1]], given), ("_".join(chain), whole, torch.ones_like(given))):
+        outputs = {"_".join(chain): (whole, torch.ones_like(given)), chain[-1]: (asked.labels[chain[-1]], given)}
+        for name, (label, rows) in outputs.items():
             rows = rows & ~label.isnan()
-            if all(name in each for each in both) and label[rows].unique().numel() == 2 and name not in [one.metric for one in found]:
+            if all(name in each for each in both) and label[rows].unique().numel() == 2:
                 units = asked.user[rows] if asked.user is not None else None
                 measured = [impressions(each[name][rows], label[rows], user=units, session=None, ks=[]) for each in both]
                 found.append(_sample(f"{name}/auc", _auc_of(*measured), measured[0].num_units, RESAMPLES["ranking"]))

@@ -120,7 +120,7 @@ def test_predictions_are_compared_where_their_label_is_defined(shown):
 
 
 def test_a_ranker_that_got_worse_is_refused(shown):
-    gates = [one.gate(Path("old")) for one in _bounded(_predictions(Predicts(-1), Predicts(1), SHOP, shown, Path("old")))]
+    gates = [one.gate("old") for one in _bounded(_predictions(Predicts(-1), Predicts(1), SHOP, shown, Path("old")))]
     assert {gate.found.partition("/")[0]: gate.passed for gate in gates} == {"click": False, "buy": True, "click_buy": False}
 
 

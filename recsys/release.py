@@ -10,8 +10,8 @@ from torch import Tensor
 from recsys.callback.evaluation import question
 from recsys.data.impressions import EvaluationImpressions, outcomes
 from recsys.data.rows import EvaluationUsers
-from recsys.export.against import RowQuestions, UserQuestions
 from recsys.export.bundle import Section, load_vocabularies
+from recsys.export.questions import RowQuestions, UserQuestions
 from recsys.export.ranking import PARITY_ROWS as ROWS_COMPARED
 from recsys.export.ranking import RankingSection
 from recsys.export.requests import requests

@@ -18,8 +18,9 @@ import torch
 from recsys.errors import ConfigError, Fault, listed
 from recsys.export.gates import Gate
 from recsys.export.golden import columns
+from recsys.export.questions import RowQuestions, UserQuestions, targets
 from recsys.metric.impressions import Impressions, impressions
-from recsys.schema import Schema, chains
+from recsys.schema import Schema
 from recsys.serve import BundleError, Ranker, Retriever
 from recsys.serve.manifest import MANIFEST
 
@@ -28,39 +29,6 @@ RESAMPLES = {"retrieval": 2_000, "ranking": 400}
 LEVEL = 0.95
 """Of the interval of a difference; where M metrics are compared, each has 1 - .05 / M (Bonferroni)."""
 ROWS_PER_CALL = 4_096
-
-
-@dataclass(frozen=True)
-class UserQuestions:
-    """Test users as a server is asked about them.
-
-    Attributes:
-        raw: {column: [U] or [U, L]} raw values.
-        exclude: per user the raw ids that must not be answered.
-        relevant: per user the raw ids that were chosen; at least one.
-    """
-
-    raw: Mapping[str, np.ndarray]
-    exclude: Sequence[Sequence[Any]]
-    relevant: Sequence[Sequence[Any]]
-
-
-@dataclass(frozen=True)
-class RowQuestions:
-    """Test rows as a server is asked about them.
-
-    Attributes:
-        raw: {column: [N] or [N, L]} raw values.
-        labels: {label: [N] float32}, NaN where missing.
-        user: [N] int64, drawn again as a whole; None: each row alone.
-    """
-
-    raw: Mapping[str, np.ndarray]
-    labels: Mapping[str, torch.Tensor]
-    user: torch.Tensor | None
-
-    def __len__(self) -> int:
-        return len(next(iter(self.labels.values())))
 
 
 @dataclass(frozen=True)
@@ -178,18 +146,12 @@ def _listed_values(retriever: Retriever, schema: Schema, asked: UserQuestions, p
 
 def _predictions(new: Ranker, old: Ranker, schema: Schema, asked: RowQuestions, production: Path) -> list[_Sample]:
     both = [_predicted(ranker, schema, asked, production) for ranker in (new, old)]
-    found: list[_Sample] = []
-    binary = [label.column for label in schema.labels if label.kind == "binary"]
-    for chain in (chain for column, chain in chains(schema.labels).items() if column in binary):
-        given = torch.stack([asked.labels[column] == 1 for column in chain[:-1]] or [torch.ones(len(asked), dtype=torch.bool)]).all(0)
-        whole = torch.stack([asked.labels[column].nan_to_num() for column in chain]).prod(0)
-        outputs = {"_".join(chain): (whole, torch.ones_like(given)), chain[-1]: (asked.labels[chain[-1]], given)}
-        for name, (label, rows) in outputs.items():
-            rows = rows & ~label.isnan()
-            if all(name in each for each in both) and label[rows].unique().numel() == 2:
-                units = asked.user[rows] if asked.user is not None else None
-                measured = [impressions(each[name][rows], label[rows], user=units, session=None, ks=[]) for each in both]
-                found.append(_sample(f"{name}/auc", _auc_of(*measured), measured[0].num_units, RESAMPLES["ranking"]))
+    found = []
+    for name, (label, rows) in targets(schema, asked.labels).items():
+        if all(name in each for each in both) and label[rows].unique().numel() == 2:
+            units = asked.user[rows] if asked.user is not None else None
+            measured = [impressions(each[name][rows], label[rows], user=units, session=None, ks=[]) for each in both]
+            found.append(_sample(f"{name}/auc", _auc_of(*measured), measured[0].num_units, RESAMPLES["ranking"]))
     return found
 
 

@@ -52,7 +52,8 @@ def _retrieval(folder: Path, rows: list[dict]) -> tuple[float, list[str], Callab
     retriever.recommend(asked[:1], k=k)
     first = time.perf_counter()
     wrong, exclude = [], [row["exclude"] for row in rows]
-    for number, (row, got) in enumerate(zip(rows, retriever.recommend(asked, k=k, exclude=exclude))):
+    for number, row in enumerate(rows):
+        (got,) = retriever.recommend(asked[number : number + 1], k=k, exclude=exclude[number : number + 1])
         want = dict(zip(row["answer/items"], row["answer/scores"]))
         if fault := _wrong_list(got.items, got.scores, want):
             wrong.append(f"retrieval request {number}: {fault}")
@@ -83,11 +84,12 @@ def _ranking(folder: Path, rows: list[dict]) -> tuple[float, list[str], Callable
     candidates = [{name: row[name] for name in ranker.row_fields} for row in (rows * CANDIDATES)[:CANDIDATES]]
     ranker.predict(asked[:1])
     first = time.perf_counter()
-    predicted = ranker.predict(asked)
+    predicted = [ranker.predict([row]) for row in asked]
     wrong = [
         f"ranking request {number}: predicts '{label}' {got}, golden is {row[f'answer/{label}']}"
         for label in ranker.labels
-        for number, (row, got) in enumerate(zip(rows, predicted[label]))
+        for number, (row, answer) in enumerate(zip(rows, predicted))
+        for got in answer[label]
         if not _apart(got, row[f"answer/{label}"]) <= TOLERANCE["ranking"]
     ]
     return first, wrong, lambda number: ranker.predict(candidates, user=users[number % len(users)])

@@ -10,10 +10,11 @@ import torch
 from onnx import numpy_helper
 
 from recsys.errors import ConfigError
-from recsys.export.against import RowQuestions, UserQuestions, _bounded, _predictions, _Sample, production_gates
+from recsys.export.against import _bounded, _predictions, _Sample, production_gates
 from recsys.export.bundle import load_vocabularies
 from recsys.export.golden import columns
 from recsys.export.publish import write_manifest
+from recsys.export.questions import RowQuestions, UserQuestions
 from recsys.export.requests import requests
 from recsys.schema import Label, Numeric, Schema
 from recsys.serve import Retriever

@@ -1,6 +1,5 @@
 """Train a recommender; the map of the program: compose, check, build, fit, test, report."""
 
-import json
 import logging
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from recsys.config.launch import launch
 from recsys.data.store import Store
 from recsys.errors import DataError
 from recsys.export.graph import reserved_name_faults
+from recsys.lineage import LINEAGE, write_lineage
 from recsys.memory import keep_memory
 from recsys.report.result import publish_result
 
@@ -36,7 +36,8 @@ EXAMPLES = (
 def train(config: TrainConfig, run: Path) -> None:
     """Train a recommender: prepare the data, fit, keep the best weights by a validation metric, test once, report.
 
-    Everything a run leaves behind is in its directory: config.yaml, schema.json, checkpoints, metrics.jsonl, metrics.json, train.log.
+    Everything a run leaves behind is in its directory: config.yaml, schema.json, lineage.json, checkpoints, metrics.jsonl,
+    metrics.json, train.log.
     The last line printed is `run: <directory>`; `python export.py run=<directory>` makes a bundle of it.
     """
     rank_zero_only(check_unused)(run)
@@ -68,9 +69,9 @@ def train(config: TrainConfig, run: Path) -> None:
 
 @rank_zero_only
 def record_data(store: Store, run: Path) -> None:
-    """Write down what the run is trained on, and say what was found in it."""
+    """Write down what the run is trained on and by, and say what was found in the data."""
     store.schema.save(run / "schema.json")
-    (run / "data.json").write_text(json.dumps({"store": str(store.path.resolve())}) + "\n")
+    write_lineage(run / LINEAGE, store=store.path)
     for note in store.notes:
         log.info(note)
         Console().print(note, highlight=False, soft_wrap=True)

@@ -16,6 +16,7 @@ from recsys.config import TrainConfig, build
 from recsys.config.check import load_config
 from recsys.data.store import Store
 from recsys.errors import ConfigError, Fault
+from recsys.lineage import LINEAGE
 from recsys.loss.funnel import RankingLoss
 from recsys.model.base import Ranker
 from recsys.model.two_tower import TwoTower
@@ -45,7 +46,7 @@ class FinishedRun:
             ConfigError: the directory holds no run, or one that was stopped, whose missing files are named.
         """
         config = load_config(path / "config.yaml", TrainConfig)
-        missing = [name for name in ("schema.json", "data.json", "metrics.json") if not (path / name).exists()]
+        missing = [name for name in ("schema.json", LINEAGE, "metrics.json") if not (path / name).exists()]
         if missing:
             raise ConfigError(
                 Fault(f"the run did not finish: it has no {', '.join(missing)}", str(path), "train again, or name another run")
@@ -63,9 +64,14 @@ class FinishedRun:
         return "ranking" if self.ranks else "retrieval"
 
     @cached_property
+    def lineage(self) -> dict:
+        """What the run wrote of its code, packages, machine and data when it began; see `recsys.lineage.write_lineage`."""
+        return json.loads((self.path / LINEAGE).read_text())
+
+    @cached_property
     def store(self) -> Store:
         """The prepared data that it was trained on; see `Store.open`."""
-        return Store.open(Path(json.loads((self.path / "data.json").read_text())["store"]))
+        return Store.open(Path(self.lineage["store"]))
 
     def model(self, checkpoint: Literal["best", "last"] = "best") -> tuple[nn.Module, dict]:
         """The trained model in evaluation mode, on the CPU, and what its checkpoint says; see `load_checkpoint`."""

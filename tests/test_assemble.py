@@ -47,7 +47,7 @@ def teacher(tmp_path):
     def finished(config, schema=SCHEMA):
         save_config(config, tmp_path / "config.yaml")
         schema.save(tmp_path / "schema.json")
-        (tmp_path / "data.json").write_text(json.dumps({"store": "gone"}))
+        (tmp_path / "lineage.json").write_text(json.dumps({"store": "gone"}))
         (tmp_path / "metrics.json").write_text("{}")
         if ranks(config):
             state = {label.column: {"slope": 1.0, "intercept": 0.5} for label in schema.labels}
@@ -191,7 +191,7 @@ def retriever(retrieval, tmp_path):
     """Directory of a finished retrieval run."""
     save_config(retrieval, tmp_path / "config.yaml")
     SCHEMA.save(tmp_path / "schema.json")
-    for name in ("data.json", "metrics.json"):
+    for name in ("lineage.json", "metrics.json"):
         (tmp_path / name).write_text("{}")
     checkpoint = write_checkpoint(model_of(retrieval, SCHEMA), tmp_path / "checkpoints", about={"step": 1})
     point(tmp_path / "checkpoints" / "best", checkpoint)

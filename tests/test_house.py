@@ -47,7 +47,8 @@ IMPORTS = {
     "baseline": {"metric", "errors"},
     "quantize": {"metric", "errors"},
     "memory": set(),
-    "rebuild": {"config", "data", "task", "model", "loss", "calibration", "callback", "schema", "errors"},
+    "lineage": set(),
+    "rebuild": {"config", "data", "task", "model", "loss", "calibration", "callback", "lineage", "schema", "errors"},
     "pairing": {"rebuild", "schema", "errors"},
     "assemble": {
         "callback",

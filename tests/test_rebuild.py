@@ -19,7 +19,7 @@ def folder(tmp_path):
     """Of a ranking run, without weights."""
     save_config(composed("task=ranking"), tmp_path / "config.yaml")
     SCHEMA.save(tmp_path / "schema.json")
-    (tmp_path / "data.json").write_text(json.dumps({"store": str(tmp_path / "store")}))
+    (tmp_path / "lineage.json").write_text(json.dumps({"store": str(tmp_path / "store")}))
     (tmp_path / "metrics.json").write_text(json.dumps({"test/click/auc": 0.75}))
     return tmp_path
 
@@ -42,9 +42,9 @@ def test_a_run_without_calibrations_is_refused(folder):
 
 
 def test_a_run_that_was_stopped_is_refused(folder):
-    (folder / "data.json").unlink()
+    (folder / "lineage.json").unlink()
     (folder / "metrics.json").unlink()
-    with pytest.raises(ConfigError, match=r"the run did not finish: it has no data\.json, metrics\.json"):
+    with pytest.raises(ConfigError, match=r"the run did not finish: it has no lineage\.json, metrics\.json"):
         FinishedRun.open(folder)
 
 

@@ -66,7 +66,11 @@ def test_run_leaves_what_it_promises(home):
     best = json.loads((run / "checkpoints" / "best" / "checkpoint.json").read_text())
     assert best["value"] == pytest.approx(max(line["val/recall@20"] for line in logged if "val/recall@20" in line))
     assert metrics["val/recall@20"] == best["value"]  # of the tested weights, not of the last ones
-    assert Path(json.loads((run / "data.json").read_text())["store"]).is_dir()
+    lineage = json.loads((run / "lineage.json").read_text())
+    assert Path(lineage["store"]).is_dir()
+    committed = subprocess.run(["git", "-C", HOME, "rev-parse", "HEAD"], capture_output=True, text=True)
+    assert (lineage["git"] or {}).get("commit") == (committed.stdout.strip() or None)  # of the code, not of the folder it was called in
+    assert lineage["command"].startswith("python train.py data.source.num_users=300")
     assert "The model by groups" in (run / "train.log").read_text()
 
 
@@ -224,12 +228,12 @@ def test_bundle_of_both_tasks_answers_like_the_bundles_of_each(pair, retriever, 
 
 def test_sources_of_the_ranker_are_checked_too(home, ranked):
     store = home / "moved"
-    shutil.copytree(json.loads((ranked / "data.json").read_text())["store"], store)
+    shutil.copytree(json.loads((ranked / "lineage.json").read_text())["store"], store)
     manifest = json.loads((store / "manifest.json").read_text())
     manifest["inputs"][0]["path"] = str(home / "gone.parquet")
     (store / "manifest.json").write_text(json.dumps(manifest))
     shutil.copytree(ranked, home / "ranked_moved", symlinks=True)
-    (home / "ranked_moved" / "data.json").write_text(json.dumps({"store": str(store)}))
+    (home / "ranked_moved" / "lineage.json").write_text(json.dumps({"store": str(store)}))
     done = program("export", "run=out", "ranker=ranked_moved", cwd=home)
     assert done.returncode == 4
     assert "input file is gone" in done.stderr

@@ -118,7 +118,7 @@ def load_vocabularies(schema: Schema, vocabulary_path: Callable[[str], Path]) ->
     """
     wanted = {column: statistics.vocabulary_sha256 for column, statistics in schema.statistics.items() if statistics.vocabulary_sha256}
     paths = {column: vocabulary_path(column) for column in wanted}
-    remedy = "export with the store that the run was trained on (data.json in the run directory)"
+    remedy = "export with the store that the run was trained on (lineage.json in the run directory)"
     faults = [
         Fault("the vocabulary is not the one that the model was trained with", f"column '{column}', {paths[column]}", remedy)
         for column, sha256 in wanted.items()

@@ -180,7 +180,7 @@ def _vocabulary_columns(features: tuple[Feature, ...], schema: Schema) -> list[s
 
 def _vocabulary_faults(column: str, schema: Schema, vocabularies: Mapping[str, pl.Series]) -> list[Fault]:
     size = schema.statistics[column].size
-    remedy = "export with the store that the run was trained on (data.json in the run directory)"
+    remedy = "export with the store that the run was trained on (lineage.json in the run directory)"
     if column not in vocabularies:
         return [Fault("there is no vocabulary", f"column '{column}'", remedy)]
     if len(vocabularies[column]) != size:

@@ -11,7 +11,7 @@ from torch import nn
 
 from recsys.calibration.base import Calibration
 from recsys.callback.checkpoint import checkpoint_facts, load_checkpoint
-from recsys.callback.impressions import CALIBRATION
+from recsys.callback.impressions import CALIBRATION, RELIABILITY
 from recsys.config import TrainConfig, build
 from recsys.config.check import load_config
 from recsys.data.store import Store
@@ -85,8 +85,22 @@ class FinishedRun:
         Args:
             about: as from `model`.
         """
-        final = json.loads((self.path / "metrics.json").read_text())
-        return final if about == checkpoint_facts(self.path / "checkpoints" / "best") else about["metrics"]
+        return json.loads((self.path / "metrics.json").read_text()) if self._tested(about) else about["metrics"]
+
+    def reliability(self, about: dict) -> dict[str, dict]:
+        """{binary label or funnel: its reliability curve at test, as `recsys.metric.reliability` describes it}.
+
+        Empty for weights that were not tested, for a retrieval run, and for a run of before these were written.
+
+        Args:
+            about: as from `model`.
+        """
+        path = self.path / RELIABILITY
+        return json.loads(path.read_text()) if self._tested(about) and path.exists() else {}
+
+    def _tested(self, about: dict) -> bool:
+        """Whether these are the weights that the run was tested with."""
+        return about == checkpoint_facts(self.path / "checkpoints" / "best")
 
     def calibrations(self) -> dict[str, Calibration]:
         """{binary label: its calibration} as the test of a ranking run has fitted and written them.

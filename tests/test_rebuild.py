@@ -55,3 +55,13 @@ def test_metrics_are_final_for_the_best_weights_alone(folder):
     run = FinishedRun.open(folder)
     assert run.metrics(best) == {"test/click/auc": 0.75}
     assert run.metrics({"step": 4, "metrics": {"val/click/auc": 0.6}}) == {"val/click/auc": 0.6}
+
+
+def test_reliability_is_that_of_the_tested_weights_alone(folder):
+    (folder / "checkpoints" / "best").mkdir(parents=True)
+    (folder / "checkpoints" / "best" / "checkpoint.json").write_text(json.dumps({"step": 2}))
+    run = FinishedRun.open(folder)
+    assert run.reliability({"step": 2}) == {}
+    (folder / "reliability.json").write_text(json.dumps({"click": {"rows": 3}}))
+    assert run.reliability({"step": 2}) == {"click": {"rows": 3}}
+    assert run.reliability({"step": 4}) == {}

@@ -8,6 +8,7 @@ its probability on all rows, `test/conversion_on_all/mae`.
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -19,16 +20,19 @@ from torch import Tensor
 from recsys.baseline.base import FeatureTable, ImpressionBaseline
 from recsys.batch import ImpressionBatch, Outcomes, Truth
 from recsys.callback.pair import Pair
-from recsys.callback.predicted import by_label, calibrated, side_by_side
+from recsys.callback.predicted import against_truth, by_label, calibrated, side_by_side
 from recsys.errors import DataError, Fault
 from recsys.metric.binary import mean_absolute_error, mean_squared_error
 from recsys.metric.funnel import Target, targets
 from recsys.metric.impressions import binary_intervals, binary_metrics
 from recsys.metric.predictions import Predictions
+from recsys.metric.reliability import reliability
 
 Stage = Literal["val", "test"]
 CALIBRATION = "calibration.json"
 """File of the run directory that holds what was fitted, by label."""
+RELIABILITY = "reliability.json"
+"""File of the run directory that holds the reliability curve of every binary label, and of funnels of them, at test."""
 SLICE_METRICS = ("auc", "log_loss", "predicted_over_actual")
 """Metrics of groups of impressions."""
 
@@ -123,10 +127,11 @@ class ImpressionEvaluation(Callback):
         outcomes, predicted = data.outcomes("test"), calibrated(outputs, pl_module)
         values = self._measure("test/", outcomes, predicted, pl_module, bounds=True, told=True)
         values |= self._slices(outcomes, predicted, pl_module)
+        _write(trainer, RELIABILITY, _reliability(targets(pl_module.labels, predicted, outcomes.labels)))
         for name, scores in self._rivals(data, pl_module).items():
             values |= self._measure(f"{name}/test/", outcomes, scores, pl_module)
         if self.oracle is not None:
-            values |= _against_truth(outputs, self.oracle)
+            values |= against_truth(outputs, self.oracle)
         if self.pair is not None:
             values |= self.pair.measured(trainer, pl_module)
         self._publish(pl_module, values)
@@ -146,9 +151,7 @@ class ImpressionEvaluation(Callback):
                 calibration = pl_module.calibrations[target.name]
                 calibration.fit(target.predicted[target.rows], target.actual[target.rows])
                 self.notes += [f"calibration of {target.name}: {calibration.note}"] if calibration.note else []
-        if trainer.is_global_zero:
-            states = {column: calibration.state() for column, calibration in pl_module.calibrations.items()}
-            (Path(trainer.default_root_dir) / CALIBRATION).write_text(json.dumps(states, indent=2) + "\n")
+        _write(trainer, CALIBRATION, {column: calibration.state() for column, calibration in pl_module.calibrations.items()})
 
     def _outputs(self, pl_module: LightningModule) -> dict[str, Tensor]:
         """{label: [N] float64} logit, or number; frees what was collected."""
@@ -229,23 +232,22 @@ def _numbers(prefix: str, target: Target) -> dict[str, float]:
     return {f"{prefix}{name}": value for name, value in {**errors, "rows": float(len(actual))}.items()}
 
 
+def _reliability(measured: list[Target]) -> dict[str, dict]:
+    """{binary label or funnel: its curve}; without those that concern no row."""
+    binary = [target for target in measured if target.binary]
+    curves = {target.name: reliability(target.predicted[target.rows], target.actual[target.rows]) for target in binary}
+    return {name: asdict(curve) for name, curve in curves.items() if curve is not None}
+
+
+def _write(trainer: Trainer, name: str, document: dict) -> None:
+    """A file of the run directory, by one process."""
+    if trainer.is_global_zero:
+        (Path(trainer.default_root_dir) / name).write_text(json.dumps(document, indent=2) + "\n")
+
+
 def _from_baseline(baseline: ImpressionBaseline, target: Target, training: FeatureTable, asked: FeatureTable) -> Tensor:
     rows = target.rows.numpy()
     if not rows.any():
         return torch.zeros(len(asked.categories), dtype=torch.float64)
     baseline.fit(training.rows(rows), target.actual.numpy()[rows], binary=target.binary)
     return torch.from_numpy(np.asarray(baseline.predict(asked), dtype=np.float64))
-
-
-def _against_truth(outputs: dict[str, Tensor], truth: Truth) -> dict[str, float]:
-    """How far a label given another is from its probability if that one had to be 1 in every row.
-
-    Before calibration, which makes it right on the rows where the given one is 1: what it is on all rows, the loss decides.
-    """
-    values = {}
-    for column, true in truth.forced.items():
-        predicted = outputs[column].sigmoid()
-        values[f"test/{column}_on_all/mae"] = float((predicted - true).abs().mean())
-        values[f"test/{column}_on_all/rmse"] = float((predicted - true).square().mean().sqrt())
-        values[f"test/{column}_on_all/predicted_over_actual"] = float(predicted.sum() / true.sum())
-    return values

@@ -4,6 +4,7 @@ import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor
 
+from recsys.batch import Truth
 from recsys.errors import Fault, NumericsError
 
 
@@ -26,3 +27,17 @@ def calibrated(outputs: dict[str, Tensor], pl_module: LightningModule) -> dict[s
     with torch.no_grad():
         probability = {column: calibration(outputs[column].float()).double() for column, calibration in pl_module.calibrations.items()}
     return outputs | probability
+
+
+def against_truth(outputs: dict[str, Tensor], truth: Truth) -> dict[str, float]:
+    """How far a label given another is from its probability if that one had to be 1 in every row.
+
+    Before calibration, which makes it right on the rows where the given one is 1: what it is on all rows, the loss decides.
+    """
+    values = {}
+    for column, true in truth.forced.items():
+        predicted = outputs[column].sigmoid()
+        values[f"test/{column}_on_all/mae"] = float((predicted - true).abs().mean())
+        values[f"test/{column}_on_all/rmse"] = float((predicted - true).square().mean().sqrt())
+        values[f"test/{column}_on_all/predicted_over_actual"] = float(predicted.sum() / true.sum())
+    return values

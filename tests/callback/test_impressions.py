@@ -206,6 +206,24 @@ def test_calibration_is_fitted_on_validation_and_applied_at_test(measured, tmp_p
     assert kept == {"click": {"rate": 0.75}, "buy": {"rate": pytest.approx(1 / 3)}}
 
 
+def test_reliability_of_labels_and_funnels_is_written_at_test(measured, tmp_path):
+    measured("val")
+    assert not (tmp_path / "reliability.json").exists()
+    measured("test", module=Answers(calibration=Rate))
+    kept = json.loads((tmp_path / "reliability.json").read_text())
+    assert list(kept) == ["click", "buy", "click_buy"]  # a number has no such curve
+    # calibrated, all rows have one prediction: 3 of 6 were clicked, 1 of those 3 bought
+    (click,), (buy,), (both,) = (kept[name]["bins"] for name in kept)
+    assert (click["rows"], click["predicted"], click["actual"]) == (6, 0.75, 0.5)
+    assert (buy["rows"], buy["predicted"], buy["actual"]) == (3, pytest.approx(1 / 3), pytest.approx(1 / 3))
+    assert (both["rows"], both["predicted"], both["actual"]) == (6, pytest.approx(0.25), pytest.approx(1 / 6))
+
+
+def test_a_label_that_concerns_no_row_has_no_reliability(measured, tmp_path):
+    measured("test", Shop(test={**TEST, "click": [0] * 6, "buy": [0] * 6}), Answers(BINARY))
+    assert list(json.loads((tmp_path / "reliability.json").read_text())) == ["click", "click_buy"]
+
+
 def test_validation_measures_what_the_model_says_itself(measured):
     results = measured("val", module=Answers(calibration=Rate)).results
     assert results["val/click/predicted_over_actual"] == pytest.approx(2.4 / 3)

@@ -1,0 +1,100 @@
+"""How often a label came true among rows of about the same predicted probability. N rows, T distinct probabilities."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from recsys.metric.binary import sort_rows
+
+BINS = 10
+"""A tenth of the rows each: of a label that is 1 in one row of a hundred, 10,000 rows still bring ten positives to a bin."""
+COLUMNS = 30
+"""Of the histogram."""
+Z = 1.959963984540054
+"""Of a two-sided 95 % interval."""
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Rows of neighbouring predictions.
+
+    Attributes:
+        rows: at least 1.
+        predicted: mean probability.
+        actual: share of positives.
+        low, high: 95 % interval of that share; see `wilson`.
+    """
+
+    rows: int
+    predicted: float
+    actual: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """The reliability curve of one label.
+
+    Attributes:
+        rows, positives: of the label; rows at least 1.
+        bins: by ascending prediction, at most `BINS`.
+        smallest, largest: prediction.
+        histogram: [COLUMNS] rows between `smallest` and `largest`, in columns of equal width; all in the first if these are equal.
+    """
+
+    rows: int
+    positives: int
+    bins: tuple[Bin, ...]
+    smallest: float
+    largest: float
+    histogram: tuple[int, ...]
+
+
+def reliability(probability: Tensor, label: Tensor, *, bins: int = BINS) -> Reliability | None:
+    """The curve in bins of equal mass, as `expected_calibration_error` makes them.
+
+    A row's bin is floor(bins * rows with a smaller probability / N): equal predictions are never torn apart, bins behind a large tie are
+    left out, and fewer rows than bins have one each.
+
+    Args:
+        probability: [N] in [0, 1].
+        label: [N] 0 or 1.
+        bins: at least 1.
+    Returns:
+        None without rows.
+    """
+    if not len(label):
+        return None
+    tally = sort_rows(probability, label).tally(np.ones(len(label), dtype=np.int64))
+    below = tally.rows.cumsum() - tally.rows
+    starts = np.flatnonzero(np.diff(below * bins // len(label), prepend=-1))  # [bins that have rows] first of the T in each
+    columns = (tally.rows, tally.rows * tally.probability, tally.positives)
+    found = zip(*(np.add.reduceat(column, starts).tolist() for column in columns))
+    smallest, largest = float(tally.probability[0]), float(tally.probability[-1])
+    place = (tally.probability - smallest) / max(largest - smallest, np.finfo(np.float64).tiny)
+    column = np.minimum((place * COLUMNS).astype(np.int64), COLUMNS - 1)  # the largest belongs to the last column
+    return Reliability(
+        rows=len(label),
+        positives=int(tally.positives.sum()),
+        bins=tuple(Bin(rows, total / rows, positives / rows, *wilson(positives, rows)) for rows, total, positives in found),
+        smallest=smallest,
+        largest=largest,
+        histogram=tuple(np.bincount(column, weights=tally.rows, minlength=COLUMNS).astype(np.int64).tolist()),
+    )
+
+
+def wilson(positives: int, rows: int) -> tuple[float, float]:
+    """95 % interval of a share of independent rows (Wilson, JASA 1927): inside [0, 1], and of some width even where all rows agree.
+
+    Rows of one user resemble each other, so an interval over users would be somewhat wider.
+
+    Args:
+        rows: at least 1.
+    """
+    share = positives / rows
+    middle = (share + Z**2 / (2 * rows)) / (1 + Z**2 / rows)
+    reach = Z * (share * (1 - share) / rows + Z**2 / (4 * rows**2)) ** 0.5 / (1 + Z**2 / rows)
+    # of one class alone the formula gives its bound up to rounding
+    return (max(middle - reach, 0.0) if positives else 0.0), (min(middle + reach, 1.0) if positives < rows else 1.0)

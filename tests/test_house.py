@@ -68,7 +68,7 @@ IMPORTS = {
     "task": {"model", "candidates", "loss", "balance", "calibration", "metric", "batch", "schema", "errors"},
     "callback": {"batch", "metric", "baseline", "schema", "errors"},
     "report": {"metric", "errors"},
-    "export": {"schema", "model", "nn", "metric", "serve", "errors"},
+    "export": {"schema", "model", "nn", "metric", "quantize", "index", "serve", "rebuild", "data", "lineage", "report", "errors"},
     "release": {"rebuild", "export", "callback", "data", "model", "schema"},
     "serve": set(),
 }

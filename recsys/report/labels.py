@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from recsys.report.pair import pair_table
-from recsys.report.table import bar, cell, empty_table
+from recsys.report.table import Row, bar, cell, empty_table
 
 SHOWN = ("auc", "log_loss", "ece", "predicted_over_actual")
 """Metrics of a binary label; the first orders and judges."""
@@ -43,16 +43,17 @@ def label_table(metrics: Mapping[str, float], name: str) -> RenderableType:
 def measured(metrics: Mapping[str, float]) -> list[str]:
     """Labels, and funnels of labels, that the model was tested on, in the order they were logged."""
     found = [match[1] for key in metrics if (match := re.fullmatch(rf"{MODEL}([^=/]+)/rows", key))]
-    return [label for label in dict.fromkeys(found) if _columns(metrics, label)]
+    return [label for label in dict.fromkeys(found) if shown_columns(metrics, label)]
 
 
 def verdict(metrics: Mapping[str, float], name: str) -> str:
     """For each label who wins, by how much, and how sure that is; how far the truth is where it is known."""
-    return " ".join(sentence for label in measured(metrics) for sentence in _judged(metrics, label, name))
+    return " ".join(sentence for label in measured(metrics) for sentence in judged(metrics, label, name))
 
 
-def _judged(metrics: Mapping[str, float], label: str, name: str) -> list[str]:
-    first = _columns(metrics, label)[0]
+def judged(metrics: Mapping[str, float], label: str, name: str) -> list[str]:
+    """The sentences of `verdict` that are of one label."""
+    first = shown_columns(metrics, label)[0]
     mine = metrics[f"{MODEL}{label}/{first}"]
     sign = -1 if first in LESS_IS_BETTER else 1
     others = {other: metrics[key] for other in _baselines(metrics) if (key := f"baseline/{other}/{MODEL}{label}/{first}") in metrics}
@@ -73,7 +74,8 @@ def _judged(metrics: Mapping[str, float], label: str, name: str) -> list[str]:
     return sentences
 
 
-def _columns(metrics: Mapping[str, float], label: str) -> list[str]:
+def shown_columns(metrics: Mapping[str, float], label: str) -> list[str]:
+    """Names of the metrics to show of a label; the first orders and judges."""
     return [column for column in (*SHOWN, *NUMBERS) if f"{MODEL}{label}/{column}" in metrics]
 
 
@@ -81,26 +83,30 @@ def _baselines(metrics: Mapping[str, float]) -> list[str]:
     return list(dict.fromkeys(key.split("/")[1] for key in metrics if key.startswith("baseline/")))
 
 
+def ranked(metrics: Mapping[str, float], label: str, name: str) -> list[Row]:
+    """The model and its baselines by the first shown column, best first; the oracle last."""
+    first = shown_columns(metrics, label)[0]
+    rows = [Row(name, MODEL, "bold green"), *(Row(other, f"baseline/{other}/{MODEL}") for other in _baselines(metrics))]
+    rows = [row for row in rows if f"{row.prefix}{label}/{first}" in metrics]
+    rows.sort(key=lambda row: metrics[f"{row.prefix}{label}/{first}"] * (1 if first in LESS_IS_BETTER else -1))
+    return [*rows, Row("oracle", ORACLE, "dim")] if f"{ORACLE}{label}/{first}" in metrics else rows
+
+
 def _table(metrics: Mapping[str, float], label: str, name: str) -> RenderableType:
-    columns = _columns(metrics, label)
-    rows = [(name, MODEL, "bold green"), *((other, f"baseline/{other}/{MODEL}", "") for other in _baselines(metrics))]
-    rows = [row for row in rows if f"{row[1]}{label}/{columns[0]}" in metrics]
-    rows.sort(key=lambda row: metrics[f"{row[1]}{label}/{columns[0]}"] * (1 if columns[0] in LESS_IS_BETTER else -1))
-    if f"{ORACLE}{label}/{columns[0]}" in metrics:
-        rows.append(("oracle", ORACLE, "dim"))
+    columns = shown_columns(metrics, label)
     table = empty_table(f"Test impressions: {label}, {metrics.get(f'{MODEL}{label}/rows', 0):,.0f} rows")
     table.add_column(no_wrap=True)
     for column in columns:
         table.add_column(HEADINGS.get(column, column), justify="right", no_wrap=True)
-    for shown, prefix, style in rows:
-        cells = [cell(metrics, f"{prefix}{label}/{column}", interval=prefix == MODEL) for column in columns]
-        table.add_row(shown, *cells, style=style)
+    for row in ranked(metrics, label, name):
+        cells = [cell(metrics, f"{row.prefix}{label}/{column}", interval=row.prefix == MODEL) for column in columns]
+        table.add_row(row.name, *cells, style=row.style)
     return table
 
 
 def _slices(metrics: Mapping[str, float]) -> RenderableType | None:
     """The first metric of each label, one row per group of impressions."""
-    labels = [label for label in measured(metrics) if SHOWN[0] in _columns(metrics, label)]
+    labels = [label for label in measured(metrics) if SHOWN[0] in shown_columns(metrics, label)]
     groups = dict.fromkeys(match[1] for key in metrics if (match := re.fullmatch(rf"{MODEL}([^/]+=.*)/[^/]+/{SHOWN[0]}", key)))
     if not groups:
         return None

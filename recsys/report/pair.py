@@ -34,7 +34,7 @@ def pair_table(metrics: Mapping[str, float]) -> RenderableType | None:
 
 def verdict(metrics: Mapping[str, float]) -> str:
     """What ranking changed in worth, where that is known, and in what was found; and why the two may differ."""
-    columns = _columns(metrics)
+    columns = shown_columns(metrics)
     found, last = columns[0], columns[-1]
     sentences = []
     if last.startswith("true_"):
@@ -66,7 +66,7 @@ def _share(value: float, of: float) -> str:
     return f"{value / of:.0%}".replace("%", " %") if of > 0 else "–"
 
 
-def _columns(metrics: Mapping[str, float]) -> list[str]:
+def shown_columns(metrics: Mapping[str, float]) -> list[str]:
     """Names of the metrics to show; the first is recall, the last the true worth where it is known."""
     named = [match.groups() for key in metrics if (match := re.fullmatch(r"pair/test/(\w+)@(\d+)", key))]
     nearest = min({int(k) for _, k in named}, key=lambda k: (abs(k - USUAL), k))
@@ -74,7 +74,7 @@ def _columns(metrics: Mapping[str, float]) -> list[str]:
 
 
 def _table(metrics: Mapping[str, float]) -> Table:
-    columns = _columns(metrics)
+    columns = shown_columns(metrics)
     candidates, users = (int(metrics[f"pair/test/{name}"]) for name in ("candidates", "users"))
     table = empty_table(f"Retrieve {candidates:,}, then rank: {users:,} test users")
     table.add_column(no_wrap=True)

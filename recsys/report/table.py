@@ -20,7 +20,9 @@ BAR_WIDTH = 8
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
+    """One line of the table: what it is called, and where its metrics stand."""
+
     name: str
     prefix: str
     style: str = ""
@@ -33,7 +35,7 @@ def result_table(metrics: Mapping[str, float], name: str) -> RenderableType:
         metrics: flat metrics of a finished run.
         name: what the model is called.
     """
-    rows = _ranked(metrics, name)
+    rows = ranked(metrics, name)
     parts: list[RenderableType] = [_main_table(metrics, rows)]
     slices = _slice_table(metrics)
     if slices is not None:
@@ -43,7 +45,7 @@ def result_table(metrics: Mapping[str, float], name: str) -> RenderableType:
 
 def verdict(metrics: Mapping[str, float], name: str) -> str:
     """Who wins on the test set, by how much, and how sure that is; the share of the oracle where one is known."""
-    headline = _columns(metrics)[0]
+    headline = shown_columns(metrics)[0]
     mine = metrics[MODEL + headline]
     others = {row.name: metrics[row.prefix + headline] for row in _baselines(metrics)}
     sentences = []
@@ -72,7 +74,7 @@ def _change(more: float, less: float) -> str:
     return f" (+{more / less - 1:.0%})".replace("%", " %") if less > 0 else ""
 
 
-def _columns(metrics: Mapping[str, float], group: str = "") -> list[str]:
+def shown_columns(metrics: Mapping[str, float], group: str = "") -> list[str]:
     """Names of the metrics to show of the model, or of one of its groups; the first, a recall, orders and judges."""
     cutoffs: dict[str, list[int]] = {}
     for key in metrics:
@@ -83,21 +85,22 @@ def _columns(metrics: Mapping[str, float], group: str = "") -> list[str]:
     return [f"{name}@{k}" for name, k in nearest.items()]
 
 
-def _baselines(metrics: Mapping[str, float]) -> list[_Row]:
-    headline = _columns(metrics)[0]
+def _baselines(metrics: Mapping[str, float]) -> list[Row]:
+    headline = shown_columns(metrics)[0]
     names = [key.split("/")[1] for key in metrics if key.startswith("baseline/") and key.endswith(f"/{MODEL}{headline}")]
-    return [_Row(name, f"baseline/{name}/{MODEL}") for name in names]
+    return [Row(name, f"baseline/{name}/{MODEL}") for name in names]
 
 
-def _ranked(metrics: Mapping[str, float], name: str) -> list[_Row]:
-    headline = _columns(metrics)[0]
-    rows = [_Row(name, MODEL, "bold green"), *_baselines(metrics)]
+def ranked(metrics: Mapping[str, float], name: str) -> list[Row]:
+    """The model and its baselines by the first shown column, best first; the oracle last."""
+    headline = shown_columns(metrics)[0]
+    rows = [Row(name, MODEL, "bold green"), *_baselines(metrics)]
     rows.sort(key=lambda row: -metrics[row.prefix + headline])
-    return rows + ([_Row("oracle", ORACLE, "dim")] if ORACLE + headline in metrics else [])
+    return rows + ([Row("oracle", ORACLE, "dim")] if ORACLE + headline in metrics else [])
 
 
-def _main_table(metrics: Mapping[str, float], rows: list[_Row]) -> Table:
-    headline, *_ = columns = _columns(metrics)
+def _main_table(metrics: Mapping[str, float], rows: list[Row]) -> Table:
+    headline, *_ = columns = shown_columns(metrics)
     table = empty_table("Test users, whole catalogue")
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, width=BAR_WIDTH)
@@ -125,7 +128,7 @@ def _slice_table(metrics: Mapping[str, float]) -> Table | None:
     groups = [match[1] for key in metrics if (match := re.fullmatch(rf"{MODEL}(.+=.*/)recall@\d+", key))]
     if not groups:
         return None
-    headline, *_ = columns = _columns(metrics, groups[0])
+    headline, *_ = columns = shown_columns(metrics, groups[0])
     prefixes = [MODEL + group for group in dict.fromkeys(groups)]
     table = empty_table("The model by groups")
     for width in (None, None, BAR_WIDTH):

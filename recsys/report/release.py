@@ -1,0 +1,71 @@
+"""What a release was asked and what it costs to serve, in Markdown, from the manifest alone."""
+
+from collections.abc import Iterator, Mapping
+
+from recsys.report.bundle import readable_size
+from recsys.report.markdown import code, prose, table
+
+
+def gate_blocks(manifest: Mapping) -> list[str]:
+    """One row per gate."""
+    rows = [
+        [prose(gate["gate"]), "passed" if gate["passed"] else "**refused**", prose(gate["limit"]), prose(gate["found"])]
+        for gate in manifest.get("gates", ())
+    ]
+    golden = manifest.get("golden", {})
+    asked = " and ".join(f"{number:,} of {task}" for task, number in golden.items() if number)
+    told = f"Requests with their answers are in `golden.parquet`: {asked}." if asked else ""
+    return [block for block in (table(["gate", "", "wanted", "found"], rows, text=4), told) if block]
+
+
+def speed_blocks(manifest: Mapping) -> list[str]:
+    """Latency, search and smaller tables, as far as they were measured."""
+    return [*_latency(manifest.get("latency")), *_index(manifest.get("index")), *_quantized(manifest.get("quantized"))]
+
+
+def _latency(latency: Mapping | None) -> Iterator[str]:
+    if latency is None:
+        return
+    if "start_ms" in latency:
+        yield f"Ready to answer {latency['start_ms']:,.0f} ms after the start."
+    rows = [
+        [
+            part,
+            f"{figures.get('candidates', 1):,}",
+            f"{figures['requests']:,}",
+            f"{figures['p50_ms']:.2f} ms",
+            f"{figures['p99_ms']:.2f} ms",
+        ]
+        for part, figures in latency.items()
+        if isinstance(figures, Mapping)
+    ]
+    yield table(["part", "rows a request", "requests", "p50", "p99"], rows)
+
+
+def _index(index: Mapping | None) -> Iterator[str]:
+    if index is None:
+        return
+    chosen = ", ".join(f"{key} {value}" for key, value in index["chosen"].items())
+    yield (
+        f"Approximate search {code(index['kind'])} ({prose(chosen)}) finds {index['recall']:.4f} of the exact first {index['k']:,}; "
+        f"exact search takes {index['exact_p50_ms']:.2f} ms."
+    )
+    settings = [key for key in index["curve"][0] if key not in ("recall", "p50_ms")] if index["curve"] else []
+    rows = [[*(str(point[key]) for key in settings), f"{point['recall']:.4f}", f"{point['p50_ms']:.2f} ms"] for point in index["curve"]]
+    yield table([*settings, "recall", "p50"], rows, text=0)
+    yield "![Recall and latency of approximate search](index.svg)"
+
+
+def _quantized(quantized: Mapping | None) -> Iterator[str]:
+    if quantized is None:
+        return
+    before, after = (quantized[f"bytes_{when}"] for when in ("before", "after"))
+    speed = ", ".join(f"{part} {ratio:.2f} times" for part, ratio in quantized["p50_ratio"].items())
+    yield (
+        f"Quantised as {code(quantized['kind'])}: {readable_size(before)} became {readable_size(after)}"
+        f"{f'; p50 of what it was: {speed}' if speed else ''}."
+    )
+    plain = quantized.get("float32", {})
+    rows = [[prose(name), f"{plain[name]:.4f}" if name in plain else "–", f"{loss:+.4f}"] for name, loss in quantized["loss"].items()]
+    rows += [[prose(name), "", f"{share:.4f}"] for name, share in quantized.get("same_items", {}).items()]
+    yield table(["metric", "in float32", "change"], rows)

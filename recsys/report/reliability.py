@@ -1,0 +1,83 @@
+"""The reliability curves of a run as a plot, from reliability.json alone."""
+
+import io
+import math
+from collections.abc import Mapping
+
+WIDE = 3
+"""Panels side by side."""
+PANEL = (3.6, 4.2)
+"""Width and height in inches."""
+INK, ACCENT, FAINT = "#3d4451", "#1f6fb2", "#b9c0cb"
+LOOK = {
+    "svg.hashsalt": "recsys",  # or ids would be drawn by chance
+    "svg.fonttype": "path",  # the same letters on every screen
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "text.color": INK,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+
+
+def reliability_plot(curves: Mapping[str, Mapping]) -> str:
+    """An SVG with one panel per label: how often it came true against what was predicted, and below it how predictions are spread.
+
+    On the diagonal both agree; bars are 95 % intervals. Equal curves give equal bytes.
+
+    Args:
+        curves: {label: curve as in `recsys.metric.reliability.Reliability`}, at least one.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    across, down = min(len(curves), WIDE), math.ceil(len(curves) / WIDE)
+    with matplotlib.rc_context(LOOK):
+        figure = Figure(figsize=(PANEL[0] * across, PANEL[1] * down), layout="constrained")
+        heights = [3, 1] * down
+        axes = figure.subplots(2 * down, across, squeeze=False, gridspec_kw={"height_ratios": heights})
+        for place in range(across * down):
+            curve_axes, spread_axes = axes[2 * (place // across) : 2 * (place // across) + 2, place % across]
+            if place < len(curves):
+                label, curve = list(curves.items())[place]
+                _draw(curve_axes, spread_axes, label, curve)
+            else:
+                curve_axes.set_axis_off()
+                spread_axes.set_axis_off()
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()
+
+
+def _draw(curve_axes, spread_axes, label: str, curve: Mapping) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    bins = curve["bins"]
+    predicted, actual = [each["predicted"] for each in bins], [each["actual"] for each in bins]
+    reach = [[each["actual"] - each["low"] for each in bins], [each["high"] - each["actual"] for each in bins]]
+    end = min(1.0, 1.06 * max(max(predicted), *(each["high"] for each in bins)))
+    curve_axes.plot([0, end], [0, end], color=FAINT, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    curve_axes.errorbar(predicted, actual, yerr=reach, color=ACCENT, linewidth=1, elinewidth=1.4, marker="o", markersize=4.5, zorder=2)
+    curve_axes.set_title(label, loc="left", fontsize=11, fontweight="bold", parse_math=False)
+    curve_axes.set_xlim(0, end)
+    curve_axes.set_ylim(0, end)
+    curve_axes.set_ylabel("came true")
+    width = (curve["largest"] - curve["smallest"]) / len(curve["histogram"])
+    left = [curve["smallest"] + width * place for place in range(len(curve["histogram"]))]
+    spread_axes.bar(left, curve["histogram"], width=width or end / 100, align="edge", color=FAINT)
+    spread_axes.set_xlim(0, end)
+    spread_axes.set_xlabel(f"predicted: {curve['rows']:,} rows, {_percent(curve['smallest'])} to {_percent(curve['largest'])}")
+    spread_axes.set_ylabel("rows")
+    for axis in (curve_axes.xaxis, curve_axes.yaxis, spread_axes.xaxis):
+        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_formatter(lambda share, _: _percent(share))
+    spread_axes.yaxis.set_major_locator(MaxNLocator(2, integer=True))
+    spread_axes.yaxis.set_major_formatter("{x:,.0f}")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g}%"

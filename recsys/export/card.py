@@ -1,0 +1,187 @@
+"""card.md: what a bundle is, how good, on what data, and what speaks against it. Made from the facts of the bundle alone."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from recsys.report.markdown import code, prose, table
+from recsys.report.provenance import data_blocks, lineage_blocks
+from recsys.report.quality import quality
+from recsys.report.release import gate_blocks, speed_blocks
+from recsys.schema import Categorical, Feature, History, MultiCategorical, Numeric, Schema, Timestamp, Vector, chains
+
+TASKS = ("retrieval", "ranking")
+SIMULATED = "recsys.source.shop.Shop"
+"""The only source whose world is made up."""
+PLOT = "![Reliability curves](calibration.svg)"
+
+
+def card(manifest: Mapping, schema: Schema, metrics: Mapping[str, float], *, reliability: Mapping[str, Mapping]) -> str:
+    """The model card in Markdown. A section without facts is left out.
+
+    Args:
+        manifest: of the bundle, without "files".
+        schema: fitted.
+        metrics: of the exported weights, flat.
+        reliability: {label: curve as in `recsys.metric.reliability.Reliability`}; with any, `calibration.svg` is shown.
+    """
+    lineage = manifest.get("lineage", {})
+    tasks = [task for task in TASKS if task in manifest["checkpoint"]]
+    config = lineage.get("config", {})
+    names = {task: config[task]["model"]["_target_"].split(".")[-2] if task in config else "the model" for task in tasks}
+    sections = {
+        "What it is": [_models(manifest, schema, names), "What it reads:", _columns(schema, tasks=tasks)],
+        "Data": data_blocks(lineage),
+        "Quality": quality(metrics, names),
+        "Calibration": _calibration(reliability),
+        "Release checks": gate_blocks(manifest),
+        "Speed": speed_blocks(manifest),
+        "Lineage": lineage_blocks(lineage, manifest["checkpoint"], manifest["versions"]) if "train" in lineage else [],
+        "Limits": ["\n".join(f"- {limit}" for limit in _limits(manifest, schema, metrics))],
+    }
+    blocks = [_title(manifest, names), f"Made on {manifest['created']} from the facts of this bundle; not edited by hand."]
+    for heading, told in sections.items():
+        told = [block for block in told if block]
+        blocks += [f"## {heading}", *told] if told else []
+    return "\n\n".join(blocks) + "\n"
+
+
+def _title(manifest: Mapping, names: Mapping[str, str]) -> str:
+    tasks = " and ".join(names)
+    data = {its["name"]: None for its in manifest.get("lineage", {}).get("data", {}).values()}
+    return f"# {tasks.capitalize()}{' on ' + ', '.join(map(prose, data)) if data else ''}"
+
+
+def _models(manifest: Mapping, schema: Schema, names: Mapping[str, str]) -> str:
+    lines = []
+    if "items" in manifest:
+        items = manifest["items"]
+        lines.append(
+            f"- Retrieval{_by(names, 'retrieval')}: from a user's columns to the best of {items['count']:,} items, by dot products in "
+            f"{manifest['dim']} dimensions; answers {code(items['column'])} ({items['dtype']})."
+        )
+    if "labels" in manifest:
+        config = manifest.get("lineage", {}).get("config", {}).get("ranking", {})
+        calibration = f", calibrated by {code(config['calibration']['_target_'].split('.')[-2])}" if config.get("calibration") else ""
+        lines.append(f"- Ranking{_by(names, 'ranking')}: predicts {', '.join(map(code, manifest['labels']))} of a row{calibration}.")
+        for column, chain in chains(schema.labels).items():
+            if len(chain) > 1:
+                whole = "_".join(chain)
+                both = f", {code(whole)} what is expected of a row before" if whole in manifest["labels"] else ""
+                lines.append(
+                    f"- {' → '.join(map(code, chain))} is a funnel: {code(column)} is what follows once {code(chain[-2])} is 1{both}."
+                )
+    return "\n".join(lines)
+
+
+def _by(names: Mapping[str, str], task: str) -> str:
+    return f" ({code(names[task])})" if task in names else ""
+
+
+def _columns(schema: Schema, *, tasks: Sequence[str]) -> str:
+    entities = ("user", "item", "context", "bias") if "ranking" in tasks else ("user", "item")
+    rows = []
+    for feature in schema.of(*entities):
+        statistics = schema.statistics[feature.column]
+        rows.append([code(feature.column), feature.entity, type(feature).__name__, statistics.dtype, *_values(feature, schema)])
+    return table(["column", "of", "kind", "type", "known values", "unknown or missing"], rows, text=6)
+
+
+def _values(feature: Feature, schema: Schema) -> tuple[str, str]:
+    """What a column may hold, and what else becomes of it."""
+    size = schema.statistics[feature.column].size
+    if feature.entity == "bias":
+        return f"{size - 2:,}, read in training", "not read when serving: always unknown"
+    match feature:
+        case Categorical() | MultiCategorical():
+            lists = f", lists of up to {feature.max_len}" if isinstance(feature, MultiCategorical) else ""
+            rare = f", or in fewer than {feature.min_count} training rows" if feature.min_count > 1 else ""
+            if feature.buckets:
+                return f"hashed into {feature.buckets:,} buckets{lists}", 'missing: the value "unknown"'
+            return f"{size - 2:,}{lists}", f'not in training{rare}, or missing: the value "unknown"'
+        case History():
+            return f"{size - 2:,} of {code(feature.of)}, the last {feature.max_len}", "unknown items count as such; may be empty"
+        case Numeric():
+            steps = [name for name, used in (("log", feature.log), ("standardised", feature.standardize)) if used]
+            steps += [f"{feature.quantiles} quantile buckets"] if feature.quantiles else []
+            fill = "the training mean" if feature.fill is None else f"{feature.fill:g}"
+            return "any finite number" + (f" ({', '.join(steps)})" if steps else ""), f"missing: {fill}"
+        case Timestamp():
+            return "seconds since 1970 UTC: hour and weekday", "missing: 1970"
+        case Vector():
+            return f"{size:,} numbers", "missing: zeros"
+    raise AssertionError(f"no words for {type(feature).__name__}")
+
+
+def _calibration(reliability: Mapping[str, Mapping]) -> list[str]:
+    if not reliability:
+        return []
+    bins = max(len(curve["bins"]) for curve in reliability.values())
+    told = (
+        f"Test rows in up to {bins} groups of equal size by predicted probability: on the diagonal, what was predicted came true as often. "
+        "Bars are Wilson 95 % intervals, rows taken as independent."
+    )
+    rows = []
+    for label, curve in reliability.items():
+        outside = [each for each in curve["bins"] if not each["low"] <= each["predicted"] <= each["high"]]
+        worst = max(curve["bins"], key=lambda each: abs(each["predicted"] - each["actual"]))
+        share = f"{curve['positives'] / curve['rows']:.2%}".replace("%", " %")
+        apart = f"{worst['predicted']:.4f} predicted, {worst['actual']:.4f} came true"
+        rows.append([code(label), f"{curve['rows']:,}", share, f"{len(outside)} of {len(curve['bins'])}", apart])
+    return [told, PLOT, table(["label", "rows", "positive", "groups off the diagonal", "farthest"], rows)]
+
+
+def _limits(manifest: Mapping, schema: Schema, metrics: Mapping[str, float]) -> Iterator[str]:
+    lineage = manifest.get("lineage", {})
+    config = lineage.get("config", {})
+    if any(each["data"]["source"]["_target_"] == SIMULATED for each in config.values()):
+        yield "The data is simulated: its users are a program, and figures say nothing of real ones."
+    yield from _unknown(lineage)
+    if "items" in manifest:
+        yield f"The catalogue is fixed: items beyond these {manifest['items']['count']:,} are answered only after another export."
+        yield from ([] if schema.of("context") == () else [_unread(schema)])
+    bias = [feature.column for feature in schema.of("bias")]
+    if bias and "labels" in manifest:
+        yield f"{', '.join(map(code, bias))}: known only once a row has been shown, so predictions are those of an unknown value."
+    moments = [feature.column for feature in schema.features if isinstance(feature, Timestamp)]
+    if moments and "labels" in manifest:
+        yield f"{', '.join(map(code, moments))}: a missing moment is read as 1970-01-01 00:00 UTC, a Thursday midnight."
+    yield from _without_value(metrics)
+    dirty = [name for name, facts in {"export": lineage, **lineage.get("train", {})}.items() if (facts.get("git") or {}).get("dirty")]
+    unknown = [name for name, facts in lineage.get("train", {}).items() if facts.get("git") is None]
+    if dirty:
+        yield f"Code was changed and not committed at: {', '.join(dirty)}. The commit alone does not make the bundle again."
+    if unknown:
+        yield f"The commit is not known of the training of: {', '.join(unknown)}."
+    if not any(key.startswith("test/") for key in metrics):
+        yield "These weights were never tested."
+    machines = {each["trainer"].get("accelerator") for each in config.values() if "trainer" in each}
+    if machines == {"cpu"}:
+        yield "Trained on CPUs; no figure here is of a GPU."
+
+
+def _unread(schema: Schema) -> str:
+    return f"Retrieval does not read {', '.join(code(feature.column) for feature in schema.of('context'))}."
+
+
+def _unknown(lineage: Mapping) -> Iterator[str]:
+    """Shares of test rows with ids that training never saw, each once."""
+    told = {}
+    for data in lineage.get("data", {}).values():
+        test = data["split"]["test"]
+        for noun in ("users", "items"):
+            rows = test.get(f"rows_of_new_{noun}", 0)
+            if rows:
+                share = f"{rows / test['rows']:.1%}".replace("%", " %")
+                told[f"{share} of the test rows have {noun} that training never saw; more of them than that was not tested."] = None
+    yield from told
+
+
+def _without_value(metrics: Mapping[str, float]) -> Iterator[str]:
+    """Labels of one class, or of no rows, in the test, which order nothing."""
+    for key, rows in metrics.items():
+        prefix, _, label = key.removesuffix("/rows").rpartition("/")
+        if prefix != "test" or not key.endswith("/rows") or f"test/{label}/positives" not in metrics:
+            continue
+        positives = metrics[f"test/{label}/positives"]
+        if positives in (0, rows):
+            found = f"no {'negative' if positives else 'positive'} among {rows:,.0f} test rows" if rows else "no row in the test"
+            yield f"{code(label)}: {found}, so AUC and what needs both classes are n/a."

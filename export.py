@@ -1,16 +1,15 @@
 """Turn a finished run, or one of each task, into a released bundle: rebuild, write the graphs, let them pass the gates, publish."""
 
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
-from recsys.config import ExportConfig
+from recsys.config import ExportConfig, build
 from recsys.config.launch import launch
-from recsys.export.against import production_gates
-from recsys.export.bundle import export_bundle
+from recsys.export.bundle import Release, export_bundle
 from recsys.export.gates import Limits
+from recsys.export.lineage import lineage
 from recsys.pairing import check_pair, joined_metrics
 from recsys.rebuild import FinishedRun
 from recsys.release import row_questions, section_of, user_questions
@@ -22,6 +21,7 @@ EXAMPLES = (
     "python export.py run=outputs/retrieval/shop/<time> ranker=outputs/ranking/shop/<time>",
     "python export.py run=<run> 'gate.min={test/recall@20: 0.1}' gate.p99_ms=5 gate.size_mb=50 --dry-run",
     "python export.py run=<run> against=/srv/models/bundle",
+    "python export.py run=<run> quantize=int8_dynamic",
 )
 
 
@@ -40,12 +40,24 @@ def export(config: ExportConfig, folder: Path) -> None:
     for store in {each.store.path: each.store for each in runs}.values():
         store.check_sources()
 
-    sections, metrics, checkpoint = [], {}, {}
+    sections, metrics, checkpoint, curves = [], {}, {}, {}
     for each in runs:
         model, about = each.model(config.checkpoint)
         sections.append(section_of(each, model, config.k))
         metrics = joined_metrics(metrics, each.metrics(about))
         checkpoint[each.task] = {"run": str(each.path)} | {key: about[key] for key in ("step", "epoch", "sha256")}
+        curves |= each.reliability(about)
+    measured = config.against is not None or config.quantize is not None
+    release = Release(
+        limits=Limits(**asdict(config.gate)),
+        against=config.against,
+        quantization=None if config.quantize is None else build(config.quantize),
+        users=next((user_questions(each) for each in runs if measured and not each.ranks), None),
+        rows=next((row_questions(each) for each in runs if measured and each.ranks), None),
+        lineage=lineage(runs),
+        reliability=curves,
+        dry_run=config.dry_run,
+    )
     manifest = export_bundle(
         sections,
         run.schema,
@@ -53,19 +65,10 @@ def export(config: ExportConfig, folder: Path) -> None:
         metrics=metrics,
         checkpoint=checkpoint,
         folder=run.path / "bundle",
-        limits=Limits(**asdict(config.gate)),
-        production=None if config.against is None else partial(against, old=config.against, runs=runs),
-        dry_run=config.dry_run,
+        release=release,
     )
     Console().print(bundle_table(manifest))
     print(f"{'would publish' if config.dry_run else 'bundle'}: {run.path / 'bundle'}")
-
-
-def against(new: Path, old: Path, runs: list[FinishedRun]) -> list:
-    """Gates of a new bundle beside the one in production, on the test data of its runs."""
-    users = [user_questions(run) for run in runs if not run.ranks]
-    rows = [row_questions(run) for run in runs if run.ranks]
-    return production_gates(new, old, runs[0].schema, *(questions[0] if questions else None for questions in (users, rows)))
 
 
 if __name__ == "__main__":

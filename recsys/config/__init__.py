@@ -158,6 +158,7 @@ class ExportConfig:
         k: length of the lists that are compared with the model's, at least 1.
         gate: limits of metrics, latency and size.
         against: folder of the bundle in production; None compares with none.
+        quantize: how weights become narrow; None = float32.
         dry_run: do everything but publish.
     """
 
@@ -167,6 +168,7 @@ class ExportConfig:
     k: int = 100
     gate: GateConfig = GateConfig()
     against: Path | None = None
+    quantize: Annotated[dict, Makes("recsys.quantize.base.Quantization")] | None = None
     dry_run: bool = False
 
 

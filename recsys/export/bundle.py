@@ -4,6 +4,7 @@ import datetime
 import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
@@ -11,10 +12,16 @@ from typing import Protocol
 import polars as pl
 
 from recsys.errors import DataError, Fault, IntegrityError
-from recsys.export.gates import Gate, Limits, floor_gates, golden_gate, latency_gates, parity_gate, refuse, replayed, size_gates
+from recsys.export.against import production_gates
+from recsys.export.card import write_card
+from recsys.export.gates import Limits, floor_gates, golden_gate, latency_gates, parity_gate, refuse, replayed, size_gates
 from recsys.export.golden import write_golden
 from recsys.export.graph import OPSETS, reserved_name_faults
+from recsys.export.narrow import narrow
 from recsys.export.publish import file_sha256, publishing, write_manifest
+from recsys.export.questions import RowQuestions, UserQuestions
+from recsys.export.sbom import sbom
+from recsys.quantize.base import Quantization
 from recsys.schema import Schema
 
 FORMAT = 1
@@ -44,6 +51,30 @@ class Section(Protocol):
         """Requests and what the files in `folder` answer, as rows of golden.parquet."""
 
 
+@dataclass(frozen=True)
+class Release:
+    """What a bundle is published with beside its models, and what it has to pass.
+
+    Attributes:
+        limits: of metrics, latency and size.
+        against: folder of the bundle in production; None = none.
+        quantization: how weights become narrow; None = float32.
+        users, rows: test data of retriever and ranker, which `against` and `quantization` are measured on.
+        lineage: where it comes from, as `recsys.export.lineage.lineage` tells.
+        reliability: {label: curve} at test, for the card.
+        dry_run: do everything but publish.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    against: Path | None = None
+    quantization: Quantization | None = None
+    users: UserQuestions | None = None
+    rows: RowQuestions | None = None
+    lineage: Mapping = field(default_factory=dict)
+    reliability: Mapping[str, Mapping] = field(default_factory=dict)
+    dry_run: bool = False
+
+
 def export_bundle(
     sections: Sequence[Section],
     schema: Schema,
@@ -52,9 +83,7 @@ def export_bundle(
     metrics: Mapping[str, float],
     checkpoint: Mapping[str, Mapping[str, object]],
     folder: Path,
-    limits: Limits | None = None,
-    production: Callable[[Path], list[Gate]] | None = None,
-    dry_run: bool = False,
+    release: Release | None = None,
 ) -> dict:
     """Write a bundle, let it pass its gates, and publish it in one rename.
 
@@ -66,9 +95,7 @@ def export_bundle(
         metrics: of all these weights, flat as in metrics.json.
         checkpoint: {task: which weights these are}, for the manifest.
         folder: final place of the bundle; a bundle that stands there is replaced.
-        limits: of metrics, latency and size; None = none.
-        production: compares a new bundle with the one that serves now.
-        dry_run: do everything but publish.
+        release: None = parity and golden requests alone.
     Returns:
         The manifest.
 
@@ -77,14 +104,14 @@ def export_bundle(
         IntegrityError: a model cannot be exported, or a vocabulary is not the model's; nothing is published.
         DataError: a column has the name of an input or output of the graphs, or an item's id is the value that says "missing".
     """
+    release = release or Release()
     faults = reserved_name_faults(schema)
     if faults:
         raise DataError(*faults)
-    limits = limits or Limits()
-    floors = floor_gates(metrics, limits.min)
+    floors = floor_gates(metrics, release.limits.min)
     refuse(floors, folder)  # before anything that takes time
     vocabularies = load_vocabularies(schema, vocabulary_path)
-    with publishing(folder, dry_run=dry_run) as partial:
+    with publishing(folder, dry_run=release.dry_run) as partial:
         schema.save(partial / "schema.json")
         (partial / "metrics.json").write_text(json.dumps(dict(metrics), indent=2, sort_keys=True) + "\n")
         facts = _facts(schema, partial / "schema.json")
@@ -95,19 +122,29 @@ def export_bundle(
             "opset": OPSETS,
             "schema_sha256": facts["schema_sha256"],
             "checkpoint": dict(checkpoint),
+            "lineage": dict(release.lineage),
         }
         for section in sections:
             document |= section.write(partial, schema, vocabularies, facts)
+        gates = [parity_gate(document)]
+        if release.quantization is not None:
+            narrowed = narrow(partial, release.quantization, schema, document, release.users, release.rows)
+            document["quantized"], gate = narrowed
+            gates.append(gate)
         frames = [section.golden(partial, schema, vocabularies) for section in sections]
         document["golden"] = write_golden(partial / "golden.parquet", frames)
+        (partial / "sbom.json").write_text(sbom(document))
         write_manifest(partial, document)  # so that it can be served
 
         answers = replayed(partial)
-        gates = [parity_gate(document), golden_gate(document["golden"], answers["wrong"]), *floors]
-        gates += [] if production is None else production(partial)
-        gates += [*latency_gates(answers["latency"], limits.p99_ms), *size_gates(partial, limits.size_mb)]
+        gates += [golden_gate(document["golden"], answers["wrong"]), *floors]
+        if release.against is not None:
+            gates += production_gates(partial, release.against, schema, release.users, release.rows)
+        gates += [*latency_gates(answers["latency"], release.limits.p99_ms), *size_gates(partial, release.limits.size_mb)]
         refuse(gates, folder)
-        return write_manifest(partial, document | {"latency": answers["latency"], "gates": [gate.line() for gate in gates]})
+        document |= {"latency": answers["latency"], "gates": [gate.line() for gate in gates]}
+        write_card(partial, document, schema, metrics, reliability=release.reliability)
+        return write_manifest(partial, document)
 
 
 def load_vocabularies(schema: Schema, vocabulary_path: Callable[[str], Path]) -> dict[str, pl.Series]:

@@ -1,17 +1,28 @@
 """card.md: what a bundle is, how good, on what data, and what speaks against it. Made from the facts of the bundle alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from recsys.report.markdown import code, prose, table
 from recsys.report.provenance import data_blocks, lineage_blocks
 from recsys.report.quality import quality
 from recsys.report.release import gate_blocks, speed_blocks
+from recsys.report.reliability import reliability_plot
 from recsys.schema import Categorical, Feature, History, MultiCategorical, Numeric, Schema, Timestamp, Vector, chains
 
 TASKS = ("retrieval", "ranking")
 SIMULATED = "recsys.source.shop.Shop"
 """The only source whose world is made up."""
 PLOT = "![Reliability curves](calibration.svg)"
+
+
+def write_card(
+    folder: Path, manifest: Mapping, schema: Schema, metrics: Mapping[str, float], *, reliability: Mapping[str, Mapping]
+) -> None:
+    """Write card.md, and calibration.svg where there are curves; arguments as of `card`."""
+    if reliability:
+        (folder / "calibration.svg").write_text(reliability_plot(reliability))
+    (folder / "card.md").write_text(card(manifest, schema, metrics, reliability=reliability))
 
 
 def card(manifest: Mapping, schema: Schema, metrics: Mapping[str, float], *, reliability: Mapping[str, Mapping]) -> str:

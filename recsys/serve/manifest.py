@@ -1,4 +1,8 @@
-"""What a bundle holds, and the check that it still does."""
+"""What a bundle holds, and the check that it still does.
+
+Only files that the manifest names are ever opened, so what else lies in the folder is harmless and is left alone. The folder may be
+reached by a link (a release that is switched by one); a file in it may not be a link, as it would be no part of the bundle.
+"""
 
 import hashlib
 import json
@@ -6,6 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 MANIFEST = "manifest.json"
+FORMAT = 1
+"""Of the manifest; a higher one is of a later version."""
+MAX_MANIFEST = 64 * 2**20
+"""Bytes of a manifest, at most."""
 
 
 class BundleError(ValueError):
@@ -20,38 +28,63 @@ def read_bundle(folder: Path, keep: Sequence[str]) -> tuple[dict, dict[str, byte
     Returns:
         The manifest, and {name: content} of `keep`.
     """
-    if not (folder / MANIFEST).is_file():
-        raise BundleError(f"{folder} holds no {MANIFEST}; want a folder that export.py has written")
-    content = (folder / MANIFEST).read_bytes()
-    try:
-        manifest = json.loads(content)
-        unsigned = {key: value for key, value in manifest.items() if key != "sha256"}
-        whole = content == render_manifest(manifest) and manifest["sha256"] == hashlib.sha256(render_manifest(unsigned)).hexdigest()
-    except (ValueError, KeyError, AttributeError) as error:
-        raise BundleError(f"{folder / MANIFEST} is damaged: {error}; export the run again") from error
-    if not whole:
-        raise BundleError(f"{folder / MANIFEST} has been changed since the export; export the run again")
+    manifest = read_manifest(folder)
     kept = {}
     for name, facts in manifest["files"].items():
-        path = folder / name
-        if Path(name).name != name or not path.is_file():
-            raise BundleError(f"{path} is missing; export the run again")
-        if name in keep:
-            kept[name] = path.read_bytes()
-            digest = hashlib.sha256(kept[name]).hexdigest()
-        else:
-            with path.open("rb") as file:
+        path = _check_file(folder, name, facts)
+        with path.open("rb") as file:
+            if name in keep:
+                kept[name] = file.read(facts["size"] + 1)
+                digest = hashlib.sha256(kept[name]).hexdigest()
+            else:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != facts["sha256"]:
             raise BundleError(
                 f"{path} is not the exported file: its sha256 is {digest}, the manifest says {facts['sha256']}; export the run again"
             )
-    absent = [name for name in keep if name not in kept]
-    if absent:
-        raise BundleError(f"{folder} holds no {absent[0]}; want a bundle of a run that makes one")
+    missing = [name for name in keep if name not in kept]
+    if missing:
+        raise BundleError(f"{folder} holds no {missing[0]}; want a bundle of a run that makes one")
     return manifest, kept
+
+
+def read_manifest(folder: Path) -> dict:
+    """The manifest, checked by its own sha256; the files are not looked at."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BundleError(f"{folder} holds no {MANIFEST}; want a folder that export.py has written")
+    if path.is_symlink() or path.stat().st_size > MAX_MANIFEST:
+        raise BundleError(f"{path} is a link, or longer than {MAX_MANIFEST} bytes; export the run again")
+    content = path.read_bytes()
+    try:
+        manifest = json.loads(content)
+        unsigned = {key: value for key, value in manifest.items() if key != "sha256"}
+        whole = content == render_manifest(manifest) and manifest["sha256"] == hashlib.sha256(render_manifest(unsigned)).hexdigest()
+        files = {name: (facts["size"], facts["sha256"]) for name, facts in manifest["files"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BundleError(f"{path} is damaged: {error}; export the run again") from error
+    if not whole or not all(isinstance(size, int) and isinstance(sha256, str) for size, sha256 in files.values()):
+        raise BundleError(f"{path} has been changed since the export; export the run again")
+    if manifest.get("format", FORMAT) != FORMAT:
+        raise BundleError(f"{path} is of format {manifest['format']!r}, this version reads {FORMAT}; install the version that exported it")
+    return manifest
 
 
 def render_manifest(document: dict) -> bytes:
     """The one spelling of a manifest, so that a changed byte is a changed document."""
     return (json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n").encode()
+
+
+def _check_file(folder: Path, name: str, facts: dict) -> Path:
+    """The path of a file of the size that the manifest says, in the folder itself; nothing is read."""
+    if name in ("", ".", "..") or any(mark in name for mark in "/\\\0"):
+        raise BundleError(f"{folder / MANIFEST} names the file {name!r}, which is not in the bundle's folder; export the run again")
+    path = folder / name
+    if path.is_symlink():
+        raise BundleError(f"{path} is a link; a bundle holds its files themselves: copy the bundle with its files, or export the run again")
+    if not path.is_file():
+        raise BundleError(f"{path} is missing; export the run again")
+    size = path.stat().st_size
+    if size != facts["size"]:
+        raise BundleError(f"{path} is not the exported file: it has {size} bytes, the manifest says {facts['size']}; export the run again")
+    return path

@@ -5,7 +5,8 @@ import datetime
 import numpy as np
 import pytest
 
-from recsys.serve.fields import check_aligned, request_fields
+from recsys.serve.fields import request_fields
+from recsys.serve.requests import Columns, read
 
 NONE = -(2**63)
 SCHEMA = {
@@ -98,4 +99,4 @@ def test_long_value_is_cut_in_the_message():
 def test_histories_of_different_lengths_are_refused():
     columns = {"items": [[1], [1, 2]], "brands": [[7], None]}
     with pytest.raises(ValueError, match=r"row 1: got histories of different lengths: \{'items': 2, 'brands': 0\}"):
-        check_aligned(columns, ["items", "brands"])
+        read(Columns(columns, 2, []), {}, ["items", "brands"], None)

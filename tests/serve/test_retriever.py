@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from recsys.export.graph import export_retriever
+from recsys.export.graph import describe, export_retriever
 from recsys.export.preprocessing import Graph, read_features
-from recsys.export.publish import publishing, write_manifest
+from recsys.export.publish import file_sha256, publishing, write_manifest
 from recsys.schema import Categorical, History, Schema, Statistics
 from recsys.serve import BundleError, Retriever
 
@@ -38,7 +38,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("serve") / "bundle"
     with publishing(folder) as partial:
         SCHEMA.save(partial / "schema.json")
-        onnx.save(export_retriever(tower, vectors, pl.Series([None, *IDS]), "string"), partial / "retriever.onnx")
+        graph = export_retriever(tower, vectors, pl.Series([None, *IDS]), "string")
+        describe(graph, schema_sha256=file_sha256(partial / "schema.json"))
+        onnx.save(graph, partial / "retriever.onnx")
         write_manifest(partial, {"items": {"column": "item_id", "dtype": "string", "count": 3}})
     return folder
 

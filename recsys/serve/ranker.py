@@ -1,0 +1,90 @@
+"""Every label of raw rows. N rows."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recsys.serve.bad_row import USER, BadRow
+from recsys.serve.fields import request_fields
+from recsys.serve.graph import load_graph
+from recsys.serve.manifest import read_bundle
+from recsys.serve.requests import Request, Rows, by_column, history_columns, read
+
+ROWS_PER_RUN = 4_096
+"""Rows that one pass of the graph answers: bounds memory."""
+
+
+class Ranker:
+    """Predicts every label of raw rows: calibrated probabilities, or numbers.
+
+    Args:
+        folder: a bundle. Every file's sha256 is checked before any is used.
+        threads: threads that one request may use.
+
+    Attributes:
+        labels: what is predicted: a label where the one it is given is 1, and behind it its funnel over all rows.
+
+    Raises:
+        BundleError: names the file.
+    """
+
+    def __init__(self, folder: str | Path, threads: int = 1):
+        self.manifest, files = read_bundle(Path(folder), keep=("ranker.onnx", "schema.json"))
+        schema = json.loads(files["schema.json"])
+        self.labels: list[str] = self.manifest["labels"]
+        self.user_fields = request_fields(schema, "user")
+        self.item_fields = request_fields(schema, "item")
+        self.context_fields = request_fields(schema, "context")
+        self.row_fields = {**self.item_fields, **self.context_fields}
+        self.histories = history_columns(schema)
+        self.session = load_graph("ranker.onnx", files, threads)
+        self.predict([{}])  # the first call is slower: it is made here
+
+    def predict(
+        self,
+        rows: Rows,
+        user: Mapping[str, Any] | None = None,
+        *,
+        errors: list[BadRow] | None = None,
+    ) -> dict[str, list[float]]:
+        """Every label of each row.
+
+        Args:
+            rows: one dict of raw features per row, or one dict of columns, or an arrow table; missing and unknown values as in
+                `Retriever.recommend`. Columns as numpy arrays of the right type are the fastest.
+            user: raw features of the one user of all rows, which then hold the others only.
+            errors: takes what is wrong with rows, one for each bad field; their numbers are NaN, and the others are answered as without
+                them. What is wrong with `user` has row -1, and all numbers are NaN.
+        Returns:
+            {label: one number per row}.
+
+        Raises:
+            BadRow: without `errors`, names the first bad row and its field, what was got and what is wanted.
+            ValueError: what is asked is wrong as a whole.
+        """
+        fields = {**self.user_fields, **self.row_fields} if user is None else self.row_fields
+        columns = by_column(rows, fields)
+        shared = {} if user is None else self._shared(user, errors)
+        request = read(columns, fields, self.histories if user is None else [], errors)
+        found = {label: np.full(columns.number, np.nan, np.float32) for label in self.labels}
+        if shared is not None:
+            for start in range(0, len(request.good), ROWS_PER_RUN):
+                stop = start + ROWS_PER_RUN
+                for label, values in zip(self.labels, self.session.run(self.labels, {**shared, **request.chunk(start, stop)})):
+                    found[label][request.good[start:stop]] = values
+        return {label: values.tolist() for label, values in found.items()}
+
+    def _shared(self, user: Mapping[str, Any], errors: list[BadRow] | None) -> dict[str, np.ndarray] | None:
+        """Arrays of the one user; None where it is bad."""
+        found: list[BadRow] = []
+        request: Request = read(by_column([user], self.user_fields), self.user_fields, self.histories, found)
+        if not found:
+            return request.feed
+        faults = [BadRow(USER, fault.field, fault.got, fault.want, fault.of_row) for fault in found]
+        if errors is None:
+            raise faults[0]
+        errors += faults
+        return None

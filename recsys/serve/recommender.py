@@ -1,0 +1,109 @@
+"""Retrieve, drop what was seen, rank, answer. M candidates, V items."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recsys.serve.bad_row import BadRow
+from recsys.serve.catalogue import Catalogue
+from recsys.serve.fields import ids_field
+from recsys.serve.manifest import BundleError
+from recsys.serve.ranker import Ranker
+from recsys.serve.requests import Rows, by_column, read, wanted
+from recsys.serve.retriever import Answer, Retriever, check_count, with_exclude
+
+SEEN = "seen/"
+"""Before the name of a history column: all its items, to be left out."""
+
+
+class Recommender:
+    """Finds candidates in the whole catalogue and orders them by a label of the ranker.
+
+    Args:
+        folder: a bundle of a retriever and a ranker. Every file's sha256 is checked before any is used.
+        items: raw item features of the catalogue with the id column: one dict per item, a dict of columns or an arrow table. Other
+            columns are ignored; an item that is not listed is ranked by its id, its other features count as missing.
+        label: of `Ranker.labels`, whose value orders the answers; by default the first.
+        num_candidates: items that are retrieved for a row and ranked.
+        threads: threads that one request may use.
+        search: see `Retriever`.
+
+    Raises:
+        BundleError: names the file.
+        ValueError: names the column or row of `items`, or the label.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        items: Rows,
+        *,
+        label: str | None = None,
+        num_candidates: int = 200,
+        threads: int = 1,
+        search: str = "exact",
+    ):
+        check_count("num_candidates", num_candidates)
+        self.retriever = Retriever(folder, threads, search=search)
+        self.ranker = Ranker(folder, threads)
+        if self.retriever.manifest != self.ranker.manifest:
+            raise BundleError(f"{folder} was replaced while it was opened; open it again")
+        if label is not None and label not in self.ranker.labels:
+            raise ValueError(f"'label': got {label!r}; want {wanted(label, self.ranker.labels)}")
+        self.label = self.ranker.labels[0] if label is None else label
+        self.num_candidates = num_candidates
+        items_facts = self.retriever.manifest["items"]
+        self.catalogue = Catalogue(items, items_facts["column"], items_facts["dtype"], self.ranker.item_fields)
+        features = self.retriever.schema["features"]
+        seen = [feature["column"] for feature in features if feature["kind"] == "History" and feature["of"] == items_facts["column"]]
+        self.seen = {f"{SEEN}{column}": ids_field(column, items_facts["dtype"]) for column in seen}
+        self.recommend([{}])  # the first call is slower: it is made here
+
+    def recommend(
+        self,
+        rows: Rows,
+        k: int = 10,
+        exclude: Sequence[Sequence[Any] | None] | None = None,
+        *,
+        exclude_seen: bool = True,
+        errors: list[BadRow] | None = None,
+    ) -> list[Answer | None]:
+        """The k best of each row's candidates; scores are the label's probability (or number), equal ones keep the retriever's order.
+
+        Args:
+            rows: raw features of the user and of the context (device, time of the request), as in `Retriever.recommend`.
+            k: answers per row; a row gets fewer only if fewer candidates are left. Above `num_candidates`, k candidates are retrieved.
+            exclude: per row the raw ids that must not be answered.
+            exclude_seen: leave out the items of the row's history too, all that are sent, also those that the model is too short to
+                read. False where a repeated purchase is a good answer.
+            errors: as in `Retriever.recommend`.
+
+        Raises:
+            BadRow, ValueError: as in `Retriever.recommend`.
+        """
+        context = self.ranker.context_fields
+        columns = with_exclude(by_column(rows, {**self.retriever.fields, **context}), exclude)
+        check_count("k", k)
+        columns.values.update({name: columns.values[name.removeprefix(SEEN)] for name in self.seen})
+        fields = {**self.retriever.fields, **context, **self.seen, "exclude": self.retriever.excluded}
+        feed, good = read(columns, fields, self.retriever.histories, errors)
+        seen = [feed.pop(name) for name in self.seen]
+        if exclude_seen:
+            feed["exclude"] = np.concatenate([feed["exclude"], *seen], axis=1)
+        asked = {column: values for column, values in feed.items() if column not in context}
+        answers: list[Answer | None] = [None] * columns.number
+        for at, (items, _) in enumerate(self.retriever.find(asked, max(k, self.num_candidates))):
+            answers[good[at]] = self._ranked(items, {column: values[at : at + 1] for column, values in feed.items()}, k)
+        return answers
+
+    def _ranked(self, items: np.ndarray, row: Mapping[str, np.ndarray], k: int) -> Answer:
+        """The k best of these candidates [M] for one row of checked arrays."""
+        if not len(items):
+            return Answer([], [])
+        user = {column: row[column] for column in self.ranker.user_fields}
+        context = {column: np.repeat(row[column], len(items), axis=0) for column in self.ranker.context_fields}
+        (values,) = self.ranker.session.run([self.label], {**user, **context, **self.catalogue.features(items)})
+        best = np.argsort(-values, kind="stable")[:k]
+        return Answer(items[best].tolist(), values[best].tolist())

@@ -1,0 +1,118 @@
+"""Items of the whole catalogue for raw user features. B rows, K answers."""
+
+import json
+import numbers
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from recsys.serve.bad_row import BadRow, shown
+from recsys.serve.fields import ids_field, is_list, request_fields
+from recsys.serve.manifest import read_bundle, read_manifest
+from recsys.serve.requests import Columns, Rows, by_column, history_columns, read
+from recsys.serve.search import SEARCHES
+
+ROWS_PER_RUN = 64
+"""Rows that one pass of the graph answers: bounds memory at 64 scores per catalogue item."""
+
+
+class Answer(NamedTuple):
+    """One row's recommendations, best first; equal scores stand in catalogue order.
+
+    Attributes:
+        items: up to k raw item ids.
+        scores: the score of each.
+    """
+
+    items: list[str] | list[int]
+    scores: list[float]
+
+
+class Retriever:
+    """Recommends items of the whole catalogue for raw user features.
+
+    Args:
+        folder: a bundle. Every file's sha256 is checked before any is used.
+        threads: threads that one request may use.
+        search: "exact" ranks every item inside retriever.onnx. "index" looks at the likely best ones with the bundle's index: faster on
+            large catalogues, and it may miss some items or find fewer than k.
+
+    Raises:
+        BundleError: names the file.
+    """
+
+    def __init__(self, folder: str | Path, threads: int = 1, *, search: str = "exact"):
+        if search not in SEARCHES:
+            raise ValueError(f"'search': got {shown(search)}; want one of {list(SEARCHES)}")
+        if search == "index" and "index" not in read_manifest(Path(folder)):
+            raise ValueError(f"{folder} holds no index; export the run with index=hnsw, or use search='exact'")
+        chosen = SEARCHES[search]
+        self.manifest, files = read_bundle(Path(folder), keep=(*chosen.FILES, "schema.json"))
+        self.schema = json.loads(files["schema.json"])
+        self.num_items: int = self.manifest["items"]["count"]
+        self.fields = request_fields(self.schema, "user")
+        self.histories = history_columns(self.schema)
+        self.excluded = ids_field("exclude", self.manifest["items"]["dtype"])
+        self.search = chosen(self.manifest, files, threads)
+        self.session = self.search.session
+        self.recommend([{}])  # the first call is slower: it is made here
+
+    def recommend(
+        self,
+        rows: Rows,
+        k: int = 10,
+        exclude: Sequence[Sequence[Any] | None] | None = None,
+        *,
+        errors: list[BadRow] | None = None,
+    ) -> list[Answer | None]:
+        """The k best items of each row.
+
+        Args:
+            rows: one dict of raw features per row (for one user `[row]`), or one dict of columns, or an arrow table. None, NaN or an
+                absent column is a missing value; values that training never saw are unknown; neither is an error. Of a history longer
+                than the model reads, the most recent entries (the last) count. Lists are oldest first.
+            k: answers per row; a row gets fewer only if the catalogue has no more.
+            exclude: per row the raw ids that must not be answered; ids outside the catalogue are ignored.
+            errors: takes what is wrong with rows, one for each bad field; their answers are None, and the others are answered as
+                without them.
+
+        Raises:
+            BadRow: without `errors`, names the first bad row and its field, what was got and what is wanted.
+            ValueError: what is asked is wrong as a whole.
+        """
+        columns = by_column(rows, self.fields)
+        check_count("k", k)
+        fields = {**self.fields, "exclude": self.excluded}
+        request = read(with_exclude(columns, exclude), fields, self.histories, errors)
+        answers: list[Answer | None] = [None] * columns.number
+        for row, (items, scores) in zip(request.good, self.find(request.feed, k)):
+            answers[row] = Answer(items.tolist(), scores.tolist())
+        return answers
+
+    def find(self, feed: Mapping[str, np.ndarray], k: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Up to K raw ids and scores of each row of checked arrays, `exclude` among them."""
+        for start in range(0, len(feed["exclude"]), ROWS_PER_RUN):
+            chunk = {name: values[start : start + ROWS_PER_RUN] for name, values in feed.items()}
+            exclude = chunk.pop("exclude")
+            for items, scores in zip(*self.search.find(chunk, exclude, min(k, self.num_items))):
+                left = scores > -np.inf
+                yield items[left], scores[left]
+
+
+def check_count(name: str, count: Any) -> None:
+    """A ValueError where an argument is no number of answers."""
+    if isinstance(count, bool) or not isinstance(count, numbers.Integral) or count < 1:
+        raise ValueError(f"'{name}': got {shown(count)}; want an integer of at least 1")
+
+
+def with_exclude(columns: Columns, exclude: Any) -> Columns:
+    """The columns and `exclude`, one list per row."""
+    if exclude is None:
+        exclude = [None] * columns.number
+    if not is_list(exclude):
+        raise ValueError(f"'exclude': got {shown(exclude)}; want one list per row (None for nothing to exclude)")
+    if len(exclude) != columns.number:
+        raise ValueError(f"'exclude': got {len(exclude)} lists for {columns.number} rows; want one per row (None for nothing to exclude)")
+    return columns._replace(values={**columns.values, "exclude": exclude})

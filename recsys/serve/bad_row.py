@@ -33,10 +33,15 @@ def report(fault: BadRow, bad: list[BadRow] | None) -> None:
     bad.append(fault)
 
 
-def shown(value: Any) -> str:
-    """A value as text of bounded length, with its type."""
+def cut(value: Any) -> str:
+    """A value as text of bounded length."""
     try:
-        text = repr(value[:60] if isinstance(value, str | bytes) else value)
+        text = repr(value[:60] if isinstance(value, str | bytes | bytearray) else value)
     except Exception:  # nested too deep, an integer of too many digits, a broken __repr__: the request is wrong, not the server
         text = "a value that cannot be shown"
-    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def shown(value: Any) -> str:
+    """A value as text of bounded length, with its type."""
+    return f"{cut(value)} ({type(value).__name__})"

@@ -4,7 +4,7 @@ import datetime
 import math
 import numbers
 from collections.abc import Callable, Sequence
-from types import NoneType
+from types import NoneType, UnionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,6 +44,10 @@ def plain(values: Sequence[Any]) -> Sequence[Any]:
     return values.tolist() if isinstance(values, np.ndarray) and values.dtype.kind in "biufUSO" else values
 
 
+def _is_number(value: Any, kind: type | UnionType) -> bool:
+    return isinstance(value, kind) and not isinstance(value, np.timedelta64)  # which counts as an integer, but is none
+
+
 def _text(value: Any) -> str:
     if isinstance(value, str):
         try:
@@ -71,7 +75,7 @@ def _texts(values: Sequence[Any]) -> np.ndarray | None:
 
 
 def _integer(value: Any) -> int:
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool) and MISSING_INTEGER <= value < 2**63:
+    if _is_number(value, numbers.Integral) and not isinstance(value, bool) and MISSING_INTEGER <= value < 2**63:
         return int(value)
     if absent(value):
         return MISSING_INTEGER
@@ -94,7 +98,7 @@ def _integers(values: Sequence[Any]) -> np.ndarray | None:
 
 
 def _boolean(value: Any) -> int:
-    if isinstance(value, bool | np.bool_) or (isinstance(value, numbers.Integral) and value in (0, 1)):
+    if isinstance(value, bool | np.bool_) or (_is_number(value, numbers.Integral) and value in (0, 1)):
         return int(value)
     if absent(value):
         return MISSING_INTEGER
@@ -111,7 +115,9 @@ def _booleans(values: Sequence[Any]) -> np.ndarray | None:
 def _number(value: Any) -> float:
     if absent(value):
         return math.nan
-    if isinstance(value, np.bool_) or (isinstance(value, numbers.Real) and abs(value) <= FLOAT32_MAX):
+    if isinstance(value, np.bool_ | np.number) and _is_number(value, np.bool_ | numbers.Real):
+        value = float(value)  # the limit is none in float16
+    if _is_number(value, numbers.Real) and abs(value) <= FLOAT32_MAX:
         return float(value)
     raise Unfit("a finite number")
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from recsys.serve.bad_row import BadRow, shown
+from recsys.serve.bad_row import BadRow, cut, shown
 from recsys.serve.fields import Field, is_list
 from recsys.serve.kinds import absent
 
@@ -59,14 +59,14 @@ class Request(NamedTuple):
 
 def by_column(rows: Rows, known: Collection[str]) -> Columns:
     """Every known column. A ValueError names an unknown column, or columns of different lengths."""
-    if isinstance(rows, Table):
+    if not isinstance(rows, Mapping | Sequence) and isinstance(rows, Table):
         if len(set(rows.column_names)) < len(rows.column_names):
             raise ValueError(f"rows: got a table with two columns of one name: {rows.column_names}; want each once")
         rows = rows.to_pydict()
     if isinstance(rows, Mapping):
         unknown = [name for name in rows if name not in known]
         if unknown:
-            raise ValueError(f"rows: got a field {unknown[0]!r}; want {wanted(unknown[0], known)}")
+            raise ValueError(f"rows: got a field {cut(unknown[0])}; want {wanted(unknown[0], known)}")
         single = [column for column, values in rows.items() if not is_list(values)]
         if single:
             raise ValueError(f"rows, '{single[0]}': got {shown(rows[single[0]])}; want a list")
@@ -83,7 +83,7 @@ def by_column(rows: Rows, known: Collection[str]) -> Columns:
             bad.append(BadRow(position, "", shown(row), "a dict of raw features", True))
         elif not row.keys() <= names:  # a misspelt field would count as missing, in silence
             unknown = [name for name in row if name not in names]
-            bad += [BadRow(position, str(name), f"a field {name!r:.60}", wanted(name, known), True) for name in unknown]
+            bad += [BadRow(position, _name(name), f"a field {cut(name)}", wanted(name, known), True) for name in unknown]
     dicts = [row if isinstance(row, Mapping) else {} for row in rows] if bad else rows
     return Columns({column: [row.get(column) for row in dicts] for column in known}, len(rows), bad)
 
@@ -131,5 +131,10 @@ def history_columns(schema: dict) -> list[str]:
 
 def wanted(name: object, known: Collection[str]) -> str:
     """The known names, and the nearest one."""
-    close = difflib.get_close_matches(str(name)[:100], list(known), n=1)
+    close = difflib.get_close_matches(_name(name), list(known), n=1)
     return f"one of {list(known)}" + (f"; did you mean {close[0]!r}?" if close else "")
+
+
+def _name(key: object) -> str:
+    """A key of a row as the name of a field, cut."""
+    return key[:100] if isinstance(key, str) else cut(key)

@@ -56,8 +56,8 @@ class IndexSearch:
         """See `Search.find`."""
         (vectors,) = self.session.run(["vector"], dict(feed))  # [B, D]
         excluded = [[self.position[item] for item in row if item in self.position] for row in exclude.tolist()]
-        limit = len(self.ids) - 1
-        asked = min(limit, k + max(map(len, excluded)))
+        limit = len(self.ids)
+        asked = min(limit, k + 1 + max(map(len, excluded)))  # 1 more: the index may hold the padding
         keys = np.array([row * len(self.ids) + at for row, found in enumerate(excluded) for at in found], np.int64)
         items, scores = self._best(vectors, keys, asked, k)
         while asked < limit and (scores == -np.inf).any():  # an index may answer fewer than it is asked for

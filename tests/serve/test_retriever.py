@@ -1,48 +1,15 @@
 """Requests as people send them, answered from a bundle whose user vector is the history, counted by item."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
-import onnx
-import polars as pl
+import pyarrow as pa
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
-from recsys.export.graph import describe, export_retriever
-from recsys.export.preprocessing import Graph, read_features
-from recsys.export.publish import file_sha256, publishing, write_manifest
-from recsys.schema import Categorical, History, Schema, Statistics
-from recsys.serve import BundleError, Retriever
+from recsys.export.publish import publishing, write_manifest
+from recsys.serve import BadRow, BundleError, Retriever
 
-SCHEMA = Schema(
-    "user_id", "item_id", features=(History("history", "user", of="item_id", max_len=3), Categorical("item_id", "item"))
-).fitted({"item_id": Statistics("string", 5)})
 IDS = ["a", "b", "c"]
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Item i has the i-th unit vector: an item's score is how often the (last three entries of the) history lists it."""
-    graph = Graph("raw/")
-    vocabulary = pl.Series([None, None, *IDS])
-    read_features(graph, SCHEMA.of("user"), SCHEMA, {"item_id": vocabulary}, prefix="index/")
-    graph.constants.append(numpy_helper.from_array(np.eye(5, dtype=np.float32), "unit"))  # rows: padding, unknown, a, b, c
-    graph.constants.append(numpy_helper.from_array(np.array([1]), "axis"))
-    graph.add("ReduceSum", graph.add("Gather", "unit", "index/history"), "axis", keepdims=0, output="vector")
-    vector = helper.make_tensor_value_info("vector", TensorProto.FLOAT, ["batch", 5])
-    tower = helper.make_model(helper.make_graph(graph.nodes, "tower", graph.inputs, [vector], graph.constants))
-    vectors = np.eye(5, dtype=np.float32)[[0, 2, 3, 4]]
-    folder = tmp_path_factory.mktemp("serve") / "bundle"
-    with publishing(folder) as partial:
-        SCHEMA.save(partial / "schema.json")
-        graph = export_retriever(tower, vectors, pl.Series([None, *IDS]), "string")
-        describe(graph, schema_sha256=file_sha256(partial / "schema.json"))
-        onnx.save(graph, partial / "retriever.onnx")
-        write_manifest(partial, {"items": {"column": "item_id", "dtype": "string", "count": 3}})
-    return folder
 
 
 def test_answers_are_the_best_items_with_their_scores(bundle):
@@ -130,11 +97,53 @@ def test_bundle_without_a_retriever_is_refused(tmp_path):
         Retriever(tmp_path / "bundle")
 
 
-def test_serving_imports_neither_torch_nor_data_frames(bundle):
-    code = (
-        "import sys; from recsys.serve import Retriever\n"
-        f"assert Retriever({str(bundle)!r}).recommend([{{}}])[0].items == ['a', 'b', 'c']\n"
-        "heavy = ('torch', 'polars', 'pandas', 'pyarrow', 'onnx', 'recsys.schema', 'recsys.errors')\n"
-        "print([name for name in heavy if name in sys.modules])"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+def test_arrow_tables_are_answered_like_rows(bundle):
+    retriever = Retriever(bundle)
+    lists = [["b"], [], ["c", "c"], None]
+    assert retriever.recommend(pa.table({"history": lists})) == retriever.recommend([{"history": entries} for entries in lists])
+
+
+def test_rows_of_another_type_are_refused(bundle):
+    with pytest.raises(ValueError, match=r"rows: got None \(NoneType\); want a list of dicts"):
+        Retriever(bundle).recommend(None)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"history": "abc"}, {"history": [7, 8]}, {"hystory": ["a"]}, "a", {"history": ["a"] * 9 + [b"a"]}],
+)
+def test_bad_row_is_listed_and_the_others_are_answered_as_without_it(bundle, bad):
+    retriever, errors = Retriever(bundle), []
+    good = [{"history": ["c"]}, {"history": ["b", "b"]}]
+    first, none, last = retriever.recommend([good[0], bad, good[1]], exclude=[["a"], ["b"], None], errors=errors)
+    assert none is None
+    assert [first, last] == retriever.recommend(good, exclude=[["a"], None])
+    assert [fault.row for fault in errors] == [1]
+
+
+def test_every_bad_field_of_every_row_is_listed(bundle):
+    errors = []
+    answers = Retriever(bundle).recommend([{"history": 3, "age": 4}, {}, {}], exclude=[[2], None, [1, 2]], errors=errors)
+    assert [answer is None for answer in answers] == [True, False, True]
+    assert [(fault.row, fault.field) for fault in errors] == [(0, "age"), (0, "history"), (0, "exclude"), (2, "exclude")]
+
+
+def test_first_bad_row_is_raised_with_its_parts(bundle):
+    with pytest.raises(BadRow) as caught:
+        Retriever(bundle).recommend([{}, {"history": [7]}, {"hystory": []}], exclude=[None, None, [8]])
+    fault = caught.value
+    assert (fault.row, fault.field, fault.got, fault.want) == (1, "history", "7 (int)", "a string")
+
+
+def test_column_that_does_not_exist_is_refused_even_where_bad_rows_are_listed(bundle):
+    with pytest.raises(ValueError, match=r"rows: got a field 'hystory'.*did you mean 'history'"):
+        Retriever(bundle).recommend({"hystory": [["a"]]}, errors=[])
+
+
+def test_only_bad_rows_have_only_empty_answers(bundle):
+    assert Retriever(bundle).recommend([{"history": 1}] * 3, errors=[]) == [None] * 3
+
+
+def test_search_that_does_not_exist_is_refused(bundle):
+    with pytest.raises(ValueError, match=r"'search': got 'fast' \(str\); want one of \['exact', 'index'\]"):
+        Retriever(bundle, search="fast")

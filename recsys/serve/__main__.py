@@ -1,0 +1,212 @@
+"""python -m recsys.serve BUNDLE --requests requests.parquet --out answers.parquet: the answers of a whole file, in bounded memory."""
+
+import argparse
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recsys.serve.bad_row import BadRow
+from recsys.serve.manifest import BundleError, read_manifest
+from recsys.serve.ranker import Ranker
+from recsys.serve.retriever import Retriever
+
+if TYPE_CHECKING:
+    import pyarrow
+    import rich.console
+
+BLOCK = 8_192
+"""Rows that are read and written at once, whatever the size of a call."""
+SHOWN = 5
+"""Bad rows that are printed."""
+GRAPHS = {"retrieval": "retriever.onnx", "ranking": "ranker.onnx"}
+EPILOG = """\
+requests: one row per request, raw features under their column names; a missing value is null. For retrieval they are the user's,
+and a list column `exclude` may hold ids that must not be answered; for ranking they are the user's, the item's and the context's.
+
+answers: one row per request in the same order; `items` and `scores`, or one column per label. They are null where a request was bad;
+those are counted, the first are printed, and --errors takes them all: row, field, got, want.
+
+exit codes: 0 written (bad rows are said), 2 wrong arguments, 3 the requests cannot be read, 4 the bundle is damaged
+"""
+Answers = dict[str, list[Any]]
+
+
+class UsageError(Exception):
+    """Arguments that do not fit each other or what is on disk."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        import pyarrow
+        import rich  # noqa: F401
+    except ImportError as error:
+        print(f"{error}; files of requests need two more packages: pip install pyarrow rich", file=sys.stderr)
+        return 2
+    try:
+        task = _checked(options)
+        count, bad = _score(options, *_answering(options, task))
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except BundleError as error:
+        print(error, file=sys.stderr)
+        return 4
+    except (ValueError, OSError, pyarrow.ArrowException) as error:
+        print(f"{options.requests}: {error}", file=sys.stderr)
+        return 3
+    print(f"{options.out}: {count:,} requests answered" + (f", {bad:,} bad ones not" if bad else ""))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m recsys.serve",
+        description="Answer every request of a parquet file from a bundle.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("bundle", metavar="BUNDLE", type=Path, help="folder that export.py has written")
+    parser.add_argument("--requests", metavar="FILE", type=Path, required=True, help="parquet file, one row per request")
+    parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="parquet file of the answers; appears when it is whole")
+    parser.add_argument("--errors", metavar="FILE", type=Path, help="parquet file of what is wrong with bad rows")
+    parser.add_argument("--task", choices=GRAPHS, help="which part of the bundle answers (default: the one it has)")
+    parser.add_argument("--k", type=_count, default=10, help="answers of a retrieval request (default: %(default)s)")
+    parser.add_argument("--threads", type=_count, default=1, help="threads that one call may use (default: %(default)s)")
+    parser.add_argument("--batch-size", metavar="ROWS", type=_count, default=64, help="rows of one call (default: %(default)s)")
+    return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number}, want at least 1")
+    return number
+
+
+def _checked(options: argparse.Namespace) -> str:
+    """The task. A UsageError where files and bundle do not allow it."""
+    if not options.requests.is_file():
+        raise UsageError(f"--requests: there is no file {options.requests}")
+    targets = [path for path in (options.out, options.errors) if path is not None]
+    for path in targets:
+        if not path.resolve().parent.is_dir():
+            raise UsageError(f"{path}: there is no folder {path.resolve().parent}; make it first")
+    if len({path.resolve() for path in [options.requests, *targets]}) <= len(targets):
+        raise UsageError("--requests, --out and --errors name one file twice; choose another name")
+    held = [task for task, graph in GRAPHS.items() if graph in read_manifest(options.bundle)["files"]]
+    if options.task is None and len(held) != 1:
+        raise UsageError(f"the bundle answers {' and '.join(held) or 'nothing'}; say --task retrieval or --task ranking")
+    if options.task is not None and options.task not in held:
+        raise UsageError(f"--task {options.task}: the bundle answers {' and '.join(held) or 'nothing'}")
+    return options.task or held[0]
+
+
+def _answering(options: argparse.Namespace, task: str) -> "tuple[pyarrow.Schema, Callable[[Answers, list[BadRow]], Answers]]":
+    """What the answers look like, and how a dict of columns becomes them."""
+    import pyarrow as pa
+
+    if task == "ranking":
+        ranker = Ranker(options.bundle, options.threads)
+
+        def predict(columns: Answers, errors: list[BadRow]) -> Answers:
+            found = ranker.predict(columns, errors=errors)
+            bad = {fault.row for fault in errors}
+            return {label: [None if row in bad else value for row, value in enumerate(values)] for label, values in found.items()}
+
+        return pa.schema([(label, pa.float32()) for label in ranker.labels]), predict
+    retriever = Retriever(options.bundle, options.threads)
+
+    def recommend(columns: Answers, errors: list[BadRow]) -> Answers:
+        answers = retriever.recommend(
+            {name: values for name, values in columns.items() if name != "exclude"}, options.k, columns.get("exclude"), errors=errors
+        )
+        return {
+            "items": [answer and answer.items for answer in answers],
+            "scores": [answer and answer.scores for answer in answers],
+        }
+
+    ids = pa.string() if retriever.manifest["items"]["dtype"] == "string" else pa.int64()
+    return pa.schema([("items", pa.list_(ids)), ("scores", pa.list_(pa.float32()))]), recommend
+
+
+def _score(options: argparse.Namespace, schema: "pyarrow.Schema", answer: Callable[[Answers, list[BadRow]], Answers]) -> tuple[int, int]:
+    """Answer the file block by block; numbers of answered and of bad requests."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from rich.console import Console
+    from rich.progress import Progress
+
+    faults = pa.schema([("row", pa.int64()), ("field", pa.string()), ("got", pa.string()), ("want", pa.string())])
+    console = Console(stderr=True)
+    first, bad_values, bad_rows, start = [], 0, 0, 0
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(pq.ParquetFile(options.requests, pre_buffer=False))
+        answers = stack.enter_context(_written(options.out, schema))
+        errors = stack.enter_context(_written(options.errors, faults)) if options.errors else None
+        progress = stack.enter_context(Progress(console=console, transient=True, disable=not console.is_terminal))
+        bar = progress.add_task("requests", total=file.metadata.num_rows)
+        for block in file.iter_batches(BLOCK):
+            answered: Answers = {name: [] for name in schema.names}
+            found: list[BadRow] = []
+            for at in range(0, len(block), options.batch_size):
+                batch = block.slice(at, options.batch_size)
+                bad: list[BadRow] = []
+                for name, values in answer(_columns(batch), bad).items():
+                    answered[name] += values
+                found += [BadRow(start + at + fault.row, fault.field, fault.got, fault.want, fault.of_row) for fault in bad]
+                progress.advance(bar, len(batch))
+            answers.write_table(pa.table(answered, schema))
+            if errors and found:
+                rows = [{"row": fault.row, "field": fault.field, "got": fault.got, "want": fault.want} for fault in found]
+                errors.write_table(pa.Table.from_pylist(rows, faults))
+            first += found[: SHOWN - len(first)]
+            bad_values, bad_rows = bad_values + len(found), bad_rows + len({fault.row for fault in found})
+            start += len(block)
+    _show(console, first, bad_values, options.errors)
+    return start - bad_rows, bad_rows
+
+
+def _show(console: "rich.console.Console", first: Sequence[BadRow], number: int, errors: Path | None) -> None:
+    for fault in first:
+        console.print(f"bad: {fault}", markup=False, highlight=False, soft_wrap=True)
+    if number > len(first):
+        where = f"see {errors}" if errors else "--errors FILE takes them all"
+        console.print(f"and {number - len(first):,} more; {where}", highlight=False, soft_wrap=True)
+
+
+def _columns(batch: "pyarrow.RecordBatch") -> Answers:
+    """A batch as a dict of columns; moments finer than a microsecond are cut, as Python has none."""
+    import pyarrow as pa
+
+    fine = [pa.types.is_timestamp(field.type) and field.type.unit == "ns" for field in batch.schema]
+    columns = [column.cast(pa.timestamp("us", column.type.tz), safe=False) if cut else column for column, cut in zip(batch.columns, fine)]
+    return {name: column.to_pylist() for name, column in zip(batch.schema.names, columns)}
+
+
+@contextlib.contextmanager
+def _written(path: Path, schema: "pyarrow.Schema") -> "Iterator[pyarrow.parquet.ParquetWriter]":
+    """A parquet file that appears whole, or not at all."""
+    import pyarrow.parquet as pq
+
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.resolve().parent)
+    os.close(descriptor)
+    partial = Path(name)
+    try:
+        with pq.ParquetWriter(partial, schema) as writer:
+            yield writer
+        umask = os.umask(0)
+        os.umask(umask)
+        partial.chmod(0o666 & ~umask)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

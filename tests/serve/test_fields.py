@@ -58,6 +58,41 @@ def test_values_become_the_array_that_the_graph_reads(column, values, array):
     np.testing.assert_array_equal(FIELDS[column].array(values), np.array(array))
 
 
+@pytest.mark.parametrize(
+    ("column", "values", "array"),
+    [
+        ("number", np.array([3, -4], np.int8), [3, -4]),
+        ("number", np.array([3, 2**63 - 1], np.uint64), [3, 2**63 - 1]),
+        ("flag", np.array([True, False]), [1, 0]),
+        ("age", np.array([1.5, np.nan], np.float16), [1.5, np.nan]),
+        ("joined", np.array(["1970-01-02T00:00:00.9", "NaT"], "datetime64[ns]"), [86_400, NONE]),
+        ("taste", np.array([[1.0, 2.0], [3.0, 4.0]]), [[1, 2], [3, 4]]),
+        ("name", np.array(["a", "bc"]), ["a", "bc"]),
+    ],
+)
+def test_numpy_columns_become_the_array_that_the_graph_reads(column, values, array):
+    np.testing.assert_array_equal(FIELDS[column].array(values), np.array(array))
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("number", np.array([1, 2**63], np.uint64)),
+        ("number", np.array([None, True], object)),
+        ("number", np.array(["NaT", 2], "timedelta64[s]")),
+        ("number", [1, np.array([2])]),
+        ("age", np.array([1, np.inf])),
+        ("flag", np.array([1, 2])),
+        ("name", np.array(["a", "\ud800"])),
+        ("tags", [["a"], np.array(["a", "\ud800"])]),
+        ("taste", np.array([[1.0, 2.0], [3.0, np.nan]])),
+    ],
+)
+def test_numpy_column_with_a_bad_value_is_refused(column, values):
+    with pytest.raises(ValueError, match=f"row 1, '{column}': got"):
+        FIELDS[column].array(values)
+
+
 def test_arrays_have_the_types_of_the_graph_inputs():
     integers, texts, numbers = ["number", "flag", "joined", "history"], ["name", "tags"], ["age", "taste"]
     assert {FIELDS[column].array([None]).dtype for column in integers} == {np.dtype(np.int64)}

@@ -63,8 +63,11 @@ def test_data_of_its_own_is_none(place):
     assert not has_external_data(model(place, inside()).SerializeToString())
 
 
-def test_external_data_in_a_function_is_found():
-    function = helper.make_function("mine", "F", [], ["w"], [helper.make_node("Constant", [], ["w"], value=external("x"))], [])
+@pytest.mark.parametrize("default", [False, True])
+def test_external_data_in_a_function_is_found(default):
+    nodes = [] if default else [helper.make_node("Constant", [], ["w"], value=external("x"))]
+    defaults = [helper.make_attribute("value", external("x"))] if default else []
+    function = helper.make_function("mine", "F", [], ["w"], nodes, [], attribute_protos=defaults)
     graph = helper.make_graph([], "g", [], [])
     assert has_external_data(helper.make_model(graph, functions=[function]).SerializeToString())
 

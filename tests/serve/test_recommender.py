@@ -76,9 +76,11 @@ def test_many_users_are_answered_like_one_by_one(bundle):
 
 def test_bad_rows_are_none_and_listed(bundle):
     recommender, errors = Recommender(bundle, ITEMS), []
-    answers = recommender.recommend([{}, {"device": 3, "history": ["a", 7, "a", "a", "a"]}, {"item_id": "a"}, {}], errors=errors)
+    answers = recommender.recommend([{}, {"device": 3, "history": ["a", "a", "a", 7]}, {"item_id": "a"}, {}], errors=errors)
     assert answers == [*recommender.recommend([{}]), None, None, *recommender.recommend([{}])]
-    assert [(fault.row, fault.field) for fault in errors] == [(1, "device"), (1, "history"), (2, "item_id")]
+    assert [(fault.row, fault.field) for fault in errors] == [(1, "history"), (1, "device"), (2, "item_id")]
+    errors.clear()
+    assert recommender.recommend([{"history": [7, "a", "a", "a"]}], errors=errors) == [None]  # read to be left out, if not by the model
     with pytest.raises(BadRow, match=r"row 0, 'device': got 3 \(int\); want a string"):
         recommender.recommend([{"device": 3}])
 

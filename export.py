@@ -22,6 +22,7 @@ EXAMPLES = (
     "python export.py run=<run> 'gate.min={test/recall@20: 0.1}' gate.p99_ms=5 gate.size_mb=50 --dry-run",
     "python export.py run=<run> against=/srv/models/bundle",
     "python export.py run=<run> quantize=int8_dynamic",
+    "python export.py run=<run> index=hnsw",
 )
 
 
@@ -40,10 +41,11 @@ def export(config: ExportConfig, folder: Path) -> None:
     for store in {each.store.path: each.store for each in runs}.values():
         store.check_sources()
 
+    index = None if config.index is None else build(config.index)
     sections, metrics, checkpoint, curves = [], {}, {}, {}
     for each in runs:
         model, about = each.model(config.checkpoint)
-        sections.append(section_of(each, model, config.k))
+        sections.append(section_of(each, model, config.k, index))
         metrics = joined_metrics(metrics, each.metrics(about))
         checkpoint[each.task] = {"run": str(each.path)} | {key: about[key] for key in ("step", "epoch", "sha256")}
         curves |= each.reliability(about)

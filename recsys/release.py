@@ -17,6 +17,7 @@ from recsys.export.ranking import RankingSection
 from recsys.export.requests import requests
 from recsys.export.retrieval import PARITY_ROWS as USERS_COMPARED
 from recsys.export.retrieval import RetrievalSection
+from recsys.index.base import SearchIndex
 from recsys.model.two_tower import TwoTower
 from recsys.rebuild import FinishedRun
 from recsys.schema import Feature
@@ -25,11 +26,12 @@ MOST_USERS, MOST_ROWS = 5_000, 50_000
 """Test users, and test rows, that bundles are compared on: spread evenly where there are more."""
 
 
-def section_of(run: FinishedRun, model: torch.nn.Module, k: int) -> Section:
+def section_of(run: FinishedRun, model: torch.nn.Module, k: int, index: SearchIndex | None) -> Section:
     """The run's model, to be compared on users, or impressions, of its test.
 
     Args:
         k: length of the compared lists.
+        index: for approximate search, where it is a retriever.
     """
     store = run.store
     if not isinstance(model, TwoTower):
@@ -44,6 +46,7 @@ def section_of(run: FinishedRun, model: torch.nn.Module, k: int) -> Section:
         user_features=users.batch(torch.arange(min(len(users), USERS_COMPARED))).features,
         k=k,
         seed=run.config.seed,
+        index=index,
     )
 
 

@@ -159,6 +159,7 @@ class ExportConfig:
         gate: limits of metrics, latency and size.
         against: folder of the bundle in production; None compares with none.
         quantize: how weights become narrow; None = float32.
+        index: of a retriever's items, for approximate search; None = exact search alone.
         dry_run: do everything but publish.
     """
 
@@ -169,6 +170,7 @@ class ExportConfig:
     gate: GateConfig = GateConfig()
     against: Path | None = None
     quantize: Annotated[dict, Makes("recsys.quantize.base.Quantization")] | None = None
+    index: Annotated[dict, Makes("recsys.index.base.SearchIndex")] | None = None
     dry_run: bool = False
 
 

@@ -14,7 +14,7 @@ import polars as pl
 from recsys.errors import DataError, Fault, IntegrityError
 from recsys.export.against import production_gates
 from recsys.export.card import write_card
-from recsys.export.gates import Limits, floor_gates, golden_gate, latency_gates, parity_gate, refuse, replayed, size_gates
+from recsys.export.gates import Limits, floor_gates, golden_gate, index_gates, latency_gates, parity_gate, refuse, replayed, size_gates
 from recsys.export.golden import write_golden
 from recsys.export.graph import OPSETS, reserved_name_faults
 from recsys.export.narrow import narrow
@@ -126,7 +126,8 @@ def export_bundle(
         }
         for section in sections:
             document |= section.write(partial, schema, vocabularies, facts)
-        gates = [parity_gate(document)]
+        gates = [parity_gate(document), *index_gates(document.get("index"))]
+        refuse(gates, folder)
         if release.quantization is not None:
             narrowed = narrow(partial, release.quantization, schema, document, release.users, release.rows)
             document["quantized"], gate = narrowed

@@ -133,6 +133,19 @@ def latency_gates(latency: Mapping[str, dict], p99_ms: float | None) -> list[Gat
     ]
 
 
+def index_gates(index: Mapping | None) -> list[Gate]:
+    """That approximate search finds enough of what exact search does; none for a bundle without an index."""
+    if index is None:
+        return []
+    limit = f"{index['kind']} finds {index['min_recall']} of the best {index['k']}"
+    if index["chosen"] is None:
+        return [Gate("index", False, limit, index["refusal"], "choose another index=..., or none")]
+    (setting,) = (point for point in index["curve"] if index["chosen"].items() <= point.items())
+    times = f"p50 {setting['p50_ms']:.2f} ms; exact {index['exact_p50_ms']:.2f} ms"
+    chosen = ", ".join(f"{name}={value}" for name, value in index["chosen"].items())
+    return [Gate("index", True, limit, f"{index['recall']:.4f} at {chosen}, {times}", "")]
+
+
 def size_gates(folder: Path, size_mb: float | None) -> list[Gate]:
     """That all files together are small enough; megabytes of 1,000,000 bytes."""
     if size_mb is None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import onnx
+import onnxruntime
 import polars as pl
 import torch
 from onnx import ModelProto, TensorProto, compose, helper, numpy_helper
@@ -100,6 +101,24 @@ def export_retriever(user_tower: ModelProto, item_vectors: np.ndarray, item_ids:
     graph.add("Gather", graph.constant(raw_array(item_ids, dtype)), at, output="items")
     items = helper.make_tensor_value_info("items", element_type(dtype), ["batch", "answers"])
     return model_proto(graph, [items, helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", "answers"])])
+
+
+def exact_search(item_vectors: np.ndarray, k: int) -> Callable[[np.ndarray], object]:
+    """The search of retriever.onnx alone, on one thread: vectors [B, D] float32 -> scores and positions [B, K], to be timed.
+
+    Args:
+        item_vectors: [V, D] float32 by catalogue index.
+    """
+    graph = Graph("search/")
+    asked = graph.input("vector", TensorProto.FLOAT, ["batch", item_vectors.shape[1]])
+    scores = graph.add("MatMul", asked, graph.constant(np.ascontiguousarray(item_vectors.T, dtype=np.float32)))
+    graph.nodes.append(helper.make_node("TopK", [scores, graph.integer(min(k, len(item_vectors)))], ["scores", "at"], name="search/TopK"))
+    kinds = {"scores": TensorProto.FLOAT, "at": TensorProto.INT64}
+    model = model_proto(graph, [helper.make_tensor_value_info(name, kind, ["batch", "answers"]) for name, kind in kinds.items()])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    run = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"]).run
+    return lambda vectors: run(["scores", "at"], {"vector": vectors})
 
 
 def describe(model: ModelProto, **facts: str) -> None:

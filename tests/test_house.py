@@ -16,13 +16,13 @@ from recsys.errors import ConfigError
 
 HOME = Path(__file__).parent.parent
 CONF = HOME / "conf"
-MIRRORED = ("tower", "model", "candidates", "loss", "balance", "calibration", "task", "baseline", "quantize")
+MIRRORED = ("tower", "model", "candidates", "loss", "balance", "calibration", "task", "baseline", "quantize", "index")
 OPEN = ["data.name=x", "data.user=u", "data.item=i", "data.time=t", "data.source.interactions=x.parquet"]
 """What conf/data/tables.yaml leaves to its reader."""
 BASES = {"Tower", "Candidates", "RetrievalLoss", "RankingLoss", "Balance", "Calibration", "LightningModule"}
-BASES |= {"Baseline", "ImpressionBaseline", "Source", "Quantization"}
+BASES |= {"Baseline", "ImpressionBaseline", "Source", "Quantization", "SearchIndex"}
 """Names of the classes whose subclasses are components."""
-EXPORTED = ("quantize",)
+EXPORTED = ("quantize", "index")
 """Groups that export.py reads; train.py reads the others."""
 RANKERS = {f"model/{path.stem}" for path in (CONF / "model").glob("*.yaml") if path.stem != "two_tower"}
 YAMLS = sorted(path.relative_to(CONF).with_suffix("").as_posix() for path in CONF.rglob("*.yaml"))
@@ -69,7 +69,8 @@ IMPORTS = {
     "callback": {"batch", "metric", "baseline", "schema", "errors"},
     "report": {"metric", "errors"},
     "export": {"schema", "model", "nn", "metric", "quantize", "index", "serve", "rebuild", "data", "lineage", "report", "errors"},
-    "release": {"rebuild", "export", "callback", "data", "model", "schema"},
+    "index": {"serve", "errors"},
+    "release": {"index", "rebuild", "export", "callback", "data", "model", "schema"},
     "serve": set(),
 }
 """What each room may import beside itself."""
@@ -161,8 +162,8 @@ def faults(name, overrides):
 def choice(name):
     """The overrides that choose a file of conf."""
     group, _, chosen = name.rpartition("/")
-    if group in ("", "baseline") or (group == "callbacks" and chosen != "default"):
-        return []  # part of every run
+    if group in ("", "baseline", "index") or (group == "callbacks" and chosen != "default"):
+        return []  # part of every run, or of an export: its header shows the command
     of_ranking = group in ("balance", "calibration") or name in RANKERS
     task = ["task=ranking"] if of_ranking else []
     return [*task, f"{'tower@model.user' if group == 'tower' else group}={chosen}"]

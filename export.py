@@ -7,6 +7,7 @@ from rich.console import Console
 
 from recsys.config import ExportConfig, build
 from recsys.config.launch import launch
+from recsys.errors import ConfigError, Fault
 from recsys.export.bundle import Release, export_bundle
 from recsys.export.gates import Limits
 from recsys.export.lineage import lineage
@@ -41,6 +42,10 @@ def export(config: ExportConfig, folder: Path) -> None:
     for store in {each.store.path: each.store for each in runs}.values():
         store.check_sources()
 
+    if config.index is not None and run.ranks:
+        raise ConfigError(
+            Fault("an index is of a retriever's items, and this run has none", "index", "leave it out, or name a retrieval run")
+        )
     index = None if config.index is None else build(config.index)
     sections, metrics, checkpoint, curves = [], {}, {}, {}
     for each in runs:

@@ -11,6 +11,9 @@ import yaml
 
 from recsys.serve import Ranker, Retriever
 
+ALWAYS = {"schema.json", "metrics.json", "golden.parquet", "card.md", "sbom.json"}
+"""Files of every bundle, beside the manifest."""
+
 HOME = Path(__file__).parent.parent
 SMALL = [
     "data.source.num_users=300",
@@ -168,12 +171,15 @@ def ranker(home, ranked):
 
 @pytest.mark.parametrize(
     ("run", "files"),
-    [("retriever", {"retriever.onnx", "user_tower.onnx", "item_tower.onnx", "item_embeddings.parquet"}), ("ranker", {"ranker.onnx"})],
+    [
+        ("retriever", {"retriever.onnx", "user_tower.onnx", "item_tower.onnx", "item_embeddings.parquet"}),
+        ("ranker", {"ranker.onnx", "calibration.svg"}),
+    ],
 )
 def test_export_makes_a_bundle_of_the_run(run, files, request):
     bundle = request.getfixturevalue(run)
     manifest = json.loads((bundle / "manifest.json").read_text())
-    assert set(manifest["files"]) == files | {"schema.json", "metrics.json", "golden.parquet"}
+    assert set(manifest["files"]) == files | ALWAYS
     assert json.loads((bundle / "metrics.json").read_text()) == json.loads((bundle.parent / "metrics.json").read_text())
 
 
@@ -206,7 +212,7 @@ def pair(home, ranked):
 def test_bundle_of_both_tasks_says_whose_weights_and_metrics_it_holds(home, ranked, pair):
     manifest = json.loads((pair / "manifest.json").read_text())
     graphs = {"user_tower.onnx", "item_tower.onnx", "retriever.onnx", "ranker.onnx"}
-    assert set(manifest["files"]) == graphs | {"item_embeddings.parquet", "schema.json", "metrics.json", "golden.parquet"}
+    assert set(manifest["files"]) == graphs | {"item_embeddings.parquet", "calibration.svg"} | ALWAYS
     for task, run in {"retrieval": "both", "ranking": "ranked"}.items():
         best = json.loads((home / run / "checkpoints" / "best" / "checkpoint.json").read_text())
         assert manifest["checkpoint"][task] == {"run": run, **{key: best[key] for key in ("step", "epoch", "sha256")}}
@@ -262,6 +268,60 @@ def test_a_bundle_that_fails_a_gate_is_not_published(home, ranker, gate, code):
     assert "Release error: 1 problem" in done.stderr
     assert {path.name: path.read_bytes() for path in ranker.iterdir()} == before
     assert not list(ranker.parent.glob(".bundle*"))
+
+
+def test_narrow_weights_are_published_with_what_they_cost(home, ranked):
+    shutil.copytree(ranked, home / "narrow", symlinks=True, ignore=shutil.ignore_patterns("bundle"))
+    # the time of a request is the machine's: here it may be anything
+    done = program("export", "run=narrow", "quantize=int8_dynamic", "quantize.max_p50_ratio=9", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert "✓ quantization" in done.stdout
+    narrow = json.loads((home / "narrow" / "bundle" / "manifest.json").read_text())
+    assert narrow["quantized"]["bytes_after"] < narrow["quantized"]["bytes_before"]
+    assert set(narrow["quantized"]["loss"]) >= {"click/auc", "click/ece"}
+    assert abs(narrow["quantized"]["loss"]["click/auc"]) < 0.001
+    assert not list((home / "narrow").glob(".*"))
+
+
+def test_narrow_weights_that_are_too_slow_are_refused(home, ranked):
+    done = program("export", "run=ranked", "quantize=int8_dynamic", "quantize.max_p50_ratio=0.001", "--dry-run", cwd=home)
+    assert done.returncode == 16, done.stderr
+    assert "int8_dynamic takes" in done.stderr
+
+
+def test_a_bundle_with_an_index_answers_like_exact_search(home):
+    shutil.copytree(home / "out", home / "indexed", symlinks=True, ignore=shutil.ignore_patterns("bundle"))
+    done = program("export", "run=indexed", "index=hnsw", "index.ef_search=[400]", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert "✓ index" in done.stdout
+    bundle = home / "indexed" / "bundle"
+    assert "![" in (bundle / "card.md").read_text()
+    rows = [{"user_id": None}]
+    exact, near = (Retriever(bundle, search=search).recommend(rows, k=20)[0] for search in ("exact", "index"))
+    assert near.items == exact.items
+    assert near.scores == pytest.approx(exact.scores, rel=1e-5)
+
+
+def test_an_index_that_finds_too_little_is_refused(home):
+    done = program(
+        "export",
+        "run=out",
+        "index=ivf_pq",
+        "index.nlist=16",
+        "index.m=2",
+        "index.nbits=4",
+        "index.rescored=1",
+        "index.nprobe=[1]",
+        cwd=home,
+    )
+    assert done.returncode == 17, done.stderr
+    assert "ivf_pq finds 0." in done.stderr
+
+
+def test_an_index_of_a_run_without_items_is_refused(home, ranked):
+    done = program("export", "run=ranked", "index=hnsw", cwd=home)
+    assert done.returncode == 2
+    assert "an index is of a retriever's items" in done.stderr
 
 
 def test_export_of_a_pair_the_wrong_way_round_ends_with_2(home, ranked):

@@ -23,9 +23,8 @@ from recsys.export.questions import RowQuestions, UserQuestions
 from recsys.export.sbom import sbom
 from recsys.quantize.base import Quantization
 from recsys.schema import Schema
+from recsys.serve.manifest import FORMAT
 
-FORMAT = 1
-"""Raised when an older `recsys.serve` could not read the bundle."""
 PACKAGES = ("recsys", "torch", "onnx", "onnxscript", "onnxruntime", "numpy", "polars")
 
 

@@ -64,7 +64,7 @@ class SearchIndex(ABC):
         import faiss  # an extra
 
         positions, starts = grouped(vectors)
-        faiss.omp_set_num_threads(1)  # more would insert in another order each time
+        faiss.omp_set_num_threads(1)  # the same bytes on any number of cores: sums of floats depend on how work is cut
         file = BytesIO()
         file.write(faiss.serialize_index(self.learned(vectors[positions[starts[:-1]]])))
         np.save(file, positions)

@@ -66,5 +66,5 @@ def _limits(axes, entry: dict) -> None:
     lowest = max(min(recalls), min(max(recalls), 1 - 20 * (1 - floor)))
     room = 0.06 * max(1 - lowest, 1 - floor, 1e-3)
     axes.set_ylim(min(lowest, floor) - 2 * room, 1 + room)
-    every = [exact_ms, *(point["p50_ms"] for point in entry["curve"])]
-    axes.set_xlim(min(every) / 1.25, max(every) * 1.25)
+    shown = [exact_ms, *(point["p50_ms"] for point in entry["curve"] if point["recall"] >= lowest)]
+    axes.set_xlim(min(shown) / 1.25, max(shown) * 1.25)

@@ -19,6 +19,13 @@ def test_positions_of_equal_vectors_stand_together():
     assert starts.tolist() == [0, 2, 4]
 
 
+def test_positions_of_one_vector_rise():
+    vectors = np.tile(np.array([[0.0], [1.0]], np.float32), (500, 1))  # rows 1, 3, 5, ... hold 1
+    positions, starts = grouped(vectors)
+    assert positions.tolist() == [*range(1, 1000, 2), *range(2, 1000, 2)]
+    assert starts.tolist() == [0, 500, 999]
+
+
 def test_item_with_the_vector_of_the_padding_is_kept():
     positions, starts = grouped(np.zeros((3, 2), np.float32))
     assert (positions.tolist(), starts.tolist()) == ([1, 2], [0, 2])

@@ -34,12 +34,6 @@ def test_another_seed_gives_another_graph(vectors):
     assert hnsw(seed=1).build(vectors) != hnsw(seed=2).build(vectors)
 
 
-def test_many_threads_of_the_caller_change_nothing(vectors):
-    once = hnsw().build(vectors)
-    faiss.omp_set_num_threads(4)
-    assert hnsw().build(vectors) == once
-
-
 @pytest.fixture(scope="module")
 def of_many_lengths():
     """Vectors whose lengths deviate by a factor of 1.6, and queries."""
@@ -48,6 +42,20 @@ def of_many_lengths():
     vectors *= np.exp(0.5 * generator.standard_normal((3001, 1))).astype(np.float32)
     vectors[0] = 0
     return vectors, generator.standard_normal((100, 16)).astype(np.float32)
+
+
+def test_one_thread_builds(vectors):
+    faiss.omp_set_num_threads(4)
+    hnsw().build(vectors)
+    assert faiss.omp_get_max_threads() == 1
+
+
+def test_vector_of_two_graphs_links_to_another_once(of_many_lengths):
+    index = hnsw().learned(of_many_lengths[0][1:])
+    begin = faiss.vector_to_array(index.hnsw.offsets).astype(int)
+    links = faiss.vector_to_array(index.hnsw.neighbors)[begin[:-1, None] + np.arange(32)]  # of the lowest level, 2 x m places
+    assert (np.sort(links == -1, axis=1) == (links == -1)).all()  # faiss stops at the first -1
+    assert all(len(set(row[row >= 0])) == (row >= 0).sum() for row in links)
 
 
 def test_short_vectors_are_found_beside_long_ones(of_many_lengths):
@@ -74,6 +82,7 @@ def test_items_that_share_one_vector_do_not_trap_the_search(vectors, queries, be
     assert (at == best(twins, queries, 10)[1]).all()
 
 
+@pytest.mark.filterwarnings("error")
 def test_zero_vectors_are_items_like_others(vectors, best):
     some = np.concatenate([vectors[:5], np.zeros((2, 8), np.float32)])
     query = -some[1:5].sum(0, keepdims=True)

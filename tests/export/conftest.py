@@ -116,7 +116,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Example:
         schema,
         vocabulary_path=lambda column: folder / f"{column}.parquet",
         metrics={"test/recall@20": 0.25},
-        checkpoint={"retrieval": {"step": 7}},
+        checkpoint={"retrieval": {"step": 7, "sha256": "ab" * 32}},
         folder=bundle,
     )
     return Example(model, schema, folder, item_features, item_ids, user_features, bundle, manifest)

@@ -82,7 +82,7 @@ def served(tmp_path_factory):
         "position": torch.randint(1, 5, (NUMBER,), generator=generator),
     }
     section = RankingSection(model, calibrations, features)
-    about = {"metrics": {"test/click/auc": 0.7}, "checkpoint": {"ranking": {"step": 1}}, "folder": folder / "bundle"}
+    about = {"metrics": {"test/click/auc": 0.7}, "checkpoint": {"ranking": {"step": 1, "sha256": "cd" * 32}}, "folder": folder / "bundle"}
     manifest = export_bundle([section], schema, vocabulary_path=lambda column: folder / f"{column}.parquet", **about)
     return model, calibrations, features, folder / "bundle", manifest
 

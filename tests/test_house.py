@@ -194,7 +194,7 @@ def test_examples_of_help_work(program):
         checked(
             CONF,
             program,
-            [text for text in overrides if text != "-m"],
+            [text for text in overrides if text not in ("-m", "--dry-run")],
             {"train": TrainConfig, "export": ExportConfig}[program],
             multirun=multirun,
         )

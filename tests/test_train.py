@@ -253,7 +253,7 @@ def test_dry_run_says_what_would_happen_and_leaves_the_bundle_as_it_is(home, pai
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"would publish: {Path('both') / 'bundle'}"
     for gate in ("parity", "golden", "floor", "production", "size"):
-        assert f"✓ {gate}" in done.stdout
+        assert f"✓ {gate}" in " ".join(done.stdout.split())
     for metric in ("recall@20", "ndcg@20", "click/auc", "click_conversion/auc"):
         assert f"no significant loss of {metric}" in " ".join(done.stdout.split())
     assert {path.name: path.read_bytes() for path in pair.iterdir()} == before
@@ -272,10 +272,11 @@ def test_a_bundle_that_fails_a_gate_is_not_published(home, ranker, gate, code):
 
 def test_narrow_weights_are_published_with_what_they_cost(home, ranked):
     shutil.copytree(ranked, home / "narrow", symlinks=True, ignore=shutil.ignore_patterns("bundle"))
-    # the time of a request is the machine's: here it may be anything
-    done = program("export", "run=narrow", "quantize=int8_dynamic", "quantize.max_p50_ratio=9", cwd=home)
+    # time is the machine's, and calibration on so few rows is chance: here they may be anything
+    anything = ("quantize.max_p50_ratio=9", "quantize.max_ece_loss=1")
+    done = program("export", "run=narrow", "quantize=int8_dynamic", *anything, cwd=home)
     assert done.returncode == 0, done.stderr
-    assert "✓ quantization" in done.stdout
+    assert "✓ quantization" in " ".join(done.stdout.split())
     narrow = json.loads((home / "narrow" / "bundle" / "manifest.json").read_text())
     assert narrow["quantized"]["bytes_after"] < narrow["quantized"]["bytes_before"]
     assert set(narrow["quantized"]["loss"]) >= {"click/auc", "click/ece"}
@@ -293,7 +294,7 @@ def test_a_bundle_with_an_index_answers_like_exact_search(home):
     shutil.copytree(home / "out", home / "indexed", symlinks=True, ignore=shutil.ignore_patterns("bundle"))
     done = program("export", "run=indexed", "index=hnsw", "index.ef_search=[400]", cwd=home)
     assert done.returncode == 0, done.stderr
-    assert "✓ index" in done.stdout
+    assert "✓ index" in " ".join(done.stdout.split())
     bundle = home / "indexed" / "bundle"
     assert "![" in (bundle / "card.md").read_text()
     rows = [{"user_id": None}]

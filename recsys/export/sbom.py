@@ -40,7 +40,7 @@ def sbom(manifest: Mapping) -> str:
     """sbom.json. A pure function of the manifest and of what is installed: timestamp and serial number follow from these too.
 
     Args:
-        manifest: "created", "checkpoint" and "lineage" are read.
+        manifest: "created", "checkpoint" and "lineage" are read; a bundle of no run has no lineage.
     """
     packages = installed(ROOT)
     serving = {name for package in SERVING for name in installed(package)}
@@ -123,12 +123,13 @@ def _model(manifest: Mapping) -> Component:
     """The bundle itself: named after data and tasks, its version that of the weights. Its files' hashes stand in manifest.json."""
     tasks: Sequence[str] = list(manifest["checkpoint"])
     weights = {task: manifest["checkpoint"][task]["sha256"] for task in tasks}
-    name = "-".join([manifest["lineage"]["data"][tasks[0]]["name"], *tasks])
+    lineage = manifest["lineage"]
+    data = [its["name"] for its in lineage.get("data", {}).values()]
     facts = {f"recsys:weights:{task}:sha256": sha256 for task, sha256 in weights.items()}
-    if manifest["lineage"]["git"] is not None:
-        facts["recsys:git:commit"] = manifest["lineage"]["git"]["commit"]
+    if lineage.get("git") is not None:
+        facts["recsys:git:commit"] = lineage["git"]["commit"]
     return Component(
-        name=name,
+        name="-".join([*data[:1], *tasks]) or "bundle",
         version="-".join(sha256[:12] for sha256 in weights.values()),
         type=ComponentType.MACHINE_LEARNING_MODEL,
         bom_ref="bundle",

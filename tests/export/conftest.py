@@ -46,6 +46,8 @@ STATISTICS = {
     "interests": Statistics("int64", 5),
     "taste": Statistics("float32", 2),
     "joined": Statistics("int64"),
+    "history": Statistics("int64", 7),
+    "brands": Statistics("int64", 7),
     "item_id": Statistics("int64", 7),
     "brand": Statistics("int64", 7),
     "price": Statistics("float32", mean=1.0, std=0.5),

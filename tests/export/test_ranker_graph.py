@@ -49,6 +49,7 @@ def served(tmp_path_factory):
     """Model, calibrations, schema, features by index, and the bundle of it."""
     folder = tmp_path_factory.mktemp("ranker")
     statistics = {
+        "history": Statistics("int64", 5),
         "taste": Statistics("float32", 2),
         "price": Statistics("float32", mean=1.0, std=0.5),
         "moment": Statistics("int64"),

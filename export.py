@@ -1,6 +1,5 @@
 """Turn a finished run, or one of each task, into a released bundle: rebuild, write the graphs, let them pass the gates, publish."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -8,12 +7,10 @@ from rich.console import Console
 from recsys.config import ExportConfig, build
 from recsys.config.launch import launch
 from recsys.errors import ConfigError, Fault
-from recsys.export.bundle import Release, export_bundle
-from recsys.export.gates import Limits
-from recsys.export.lineage import lineage
+from recsys.export.bundle import export_bundle
 from recsys.pairing import check_pair, joined_metrics
 from recsys.rebuild import FinishedRun
-from recsys.release import row_questions, section_of, user_questions
+from recsys.release import release_of, section_of
 from recsys.report.bundle import bundle_table
 
 EXAMPLES = (
@@ -54,17 +51,6 @@ def export(config: ExportConfig, folder: Path) -> None:
         metrics = joined_metrics(metrics, each.metrics(about))
         checkpoint[each.task] = {"run": str(each.path)} | {key: about[key] for key in ("step", "epoch", "sha256")}
         curves |= each.reliability(about)
-    measured = config.against is not None or config.quantize is not None
-    release = Release(
-        limits=Limits(**asdict(config.gate)),
-        against=config.against,
-        quantization=None if config.quantize is None else build(config.quantize),
-        users=next((user_questions(each) for each in runs if measured and not each.ranks), None),
-        rows=next((row_questions(each) for each in runs if measured and each.ranks), None),
-        lineage=lineage(runs),
-        reliability=curves,
-        dry_run=config.dry_run,
-    )
     manifest = export_bundle(
         sections,
         run.schema,
@@ -72,7 +58,7 @@ def export(config: ExportConfig, folder: Path) -> None:
         metrics=metrics,
         checkpoint=checkpoint,
         folder=run.path / "bundle",
-        release=release,
+        release=release_of(config, runs, curves),
     )
     Console().print(bundle_table(manifest))
     print(f"{'would publish' if config.dry_run else 'bundle'}: {run.path / 'bundle'}")

@@ -1,6 +1,7 @@
 """Finished runs as the sections of a bundle, and as the questions that it shares with the one in production."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 import numpy as np
 import polars as pl
@@ -8,9 +9,12 @@ import torch
 from torch import Tensor
 
 from recsys.callback.evaluation import question
+from recsys.config import ExportConfig, build
 from recsys.data.impressions import EvaluationImpressions, outcomes
 from recsys.data.rows import EvaluationUsers
-from recsys.export.bundle import Section, load_vocabularies
+from recsys.export.bundle import Release, Section, load_vocabularies
+from recsys.export.gates import Limits
+from recsys.export.lineage import lineage
 from recsys.export.questions import RowQuestions, UserQuestions
 from recsys.export.ranking import PARITY_ROWS as ROWS_COMPARED
 from recsys.export.ranking import RankingSection
@@ -47,6 +51,25 @@ def section_of(run: FinishedRun, model: torch.nn.Module, k: int, index: SearchIn
         k=k,
         seed=run.config.seed,
         index=index,
+    )
+
+
+def release_of(config: ExportConfig, runs: Sequence[FinishedRun], reliability: Mapping[str, Mapping]) -> Release:
+    """What the bundle of these runs is released with.
+
+    Args:
+        reliability: {label: curve} of the exported weights.
+    """
+    measured = config.against is not None or config.quantize is not None
+    return Release(
+        limits=Limits(**asdict(config.gate)),
+        against=config.against,
+        quantization=None if config.quantize is None else build(config.quantize),
+        users=next((user_questions(run) for run in runs if measured and not run.ranks), None),
+        rows=next((row_questions(run) for run in runs if measured and run.ranks), None),
+        lineage=lineage(runs),
+        reliability=reliability,
+        dry_run=config.dry_run,
     )
 
 

@@ -70,7 +70,7 @@ IMPORTS = {
     "report": {"metric", "errors"},
     "export": {"schema", "model", "nn", "metric", "quantize", "index", "serve", "rebuild", "data", "lineage", "report", "errors"},
     "index": {"serve", "errors"},
-    "release": {"index", "rebuild", "export", "callback", "data", "model", "schema"},
+    "release": {"index", "config", "rebuild", "export", "callback", "data", "model", "schema"},
     "serve": set(),
 }
 """What each room may import beside itself."""

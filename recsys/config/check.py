@@ -9,11 +9,10 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-
 from recsys.config import Makes, signature, typed
+from recsys.config.files import read_document
 from recsys.config.target import locate
-from recsys.config.values import UNIONS, alternatives, choices, elements, fits, hint, mapping_values, plain, returned, words
+from recsys.config.values import UNIONS, WORDS, alternatives, choices, elements, fits, hint, mapping_values, plain, returned, words
 from recsys.errors import ConfigError, Fault
 from recsys.schema import nearest
 
@@ -46,7 +45,9 @@ def load_config(path: Path, root: type) -> Any:
         raise ConfigError(
             Fault(f"there is no {path.name}", str(path.parent), "name the directory of a run; train.py prints it as its last line")
         )
-    config = yaml.safe_load(path.read_text())
+    config = read_document(path)
+    if not isinstance(config, dict):
+        raise ConfigError(Fault("it holds no keys", str(path), "restore the file from a copy, or train again"))
     check_config(config, root, origin={EVERYTHING: str(path)})
     return typed(config, root)
 
@@ -103,7 +104,7 @@ class _Check:
         closed = [kind for kind in kinds if is_dataclass(kind)]
         inner = [Any] if Any in kinds else [mapping_values(kind) for kind in kinds if mapping_values(kind) is not None]
         if _makes(annotation) is not None:
-            keys = f" but {', '.join(value)}" if value else ""
+            keys = f" but {', '.join(map(str, value))}" if value else ""
             yield Fault(
                 f"'{path}' has no _target_{keys}", self.where(path), f"choose one of conf/{path.partition('.')[0]}, or add _target_"
             )
@@ -157,14 +158,16 @@ class _Check:
         """What a target builds, against what is asked for where it stands."""
         where, makes = self.where(_join(path, "_target_")), _makes(annotation)
         kinds = (_located(makes.base),) if makes else tuple(kind for kind in alternatives(annotation) if kind is not type(None))
-        if Any in kinds:
-            return None
         wants_partial = bool(makes.later) or makes.repeated if makes else all(returned(kind) is not None for kind in kinds)
         bases = [returned(kind) if wants_partial and not makes else kind for kind in kinds]
+        bases = [base for base in bases if inspect.isclass(base) and base not in (*WORDS, object)]
+        if not bases:
+            return Fault(f"'{path}' is no place for a _target_", where, "give a plain value")
         result = target if inspect.isclass(target) else signature(target).return_annotation
-        if all(map(inspect.isclass, [result, *bases])) and not any(issubclass(result, base) for base in bases):
+        if not (inspect.isclass(result) and any(issubclass(result, base) for base in bases)):
             wanted = " or ".join(f"{base.__module__}.{base.__name__}" for base in bases)
-            return Fault(f"'{path}' builds {result.__name__}, which is no {wanted}", where, f"name a subclass of {wanted}")
+            built = result.__name__ if inspect.isclass(result) else "something else"
+            return Fault(f"'{path}' builds {built}, which is no {wanted}", where, f"name a subclass of {wanted}")
         if wants_partial and not partial:
             return Fault(f"'{path}' is built at once, but takes what only a run knows", where, "add _partial_: true")
         if partial and not wants_partial:
@@ -180,7 +183,9 @@ class _Check:
         for key in node:
             if key in taken:
                 yield from self.value(node[key], taken[key].annotation, _join(path, key))
-            elif key not in ("_target_", "_partial_") and (not any_key or key in later):
+            elif key not in ("_target_", "_partial_") and any_key and key not in later:
+                yield from self.value(node[key], Any, _join(path, key))
+            elif key not in ("_target_", "_partial_"):
                 yield self.unknown(key, taken, path, f"'{path}', {target.__name__}")
         for key, entry in taken.items():
             if key not in node and entry.default is entry.empty:

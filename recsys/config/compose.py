@@ -21,8 +21,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from recsys.config.check import check_config
 from recsys.config.files import file_faults, key_lines, shown
+from recsys.config.hydra_node import hydra_faults, searchpath_fault
 from recsys.config.overrides import Typed, parsed, variants
-from recsys.config.refusals import hydra_faults, missing_faults, resolver_faults
+from recsys.config.refusals import text_faults
 from recsys.errors import ConfigError, Fault
 from recsys.schema import nearest
 
@@ -48,6 +49,9 @@ def checked(conf: Path, name: str, texts: list[str], root: type, *, multirun: bo
     with initialize_config_dir(str(conf.resolve()), version_base="1.3", job_name=name):
         command = _Command(conf, name, root, GlobalHydra.instance().config_loader())
         overrides, faults = parsed(texts, command.loader, multirun=multirun)
+        refused = [searchpath_fault(f"command line, {override.input_line}") for override in overrides if _searches(override)]
+        if refused:
+            raise ConfigError(*refused)
         for variant in variants(overrides):
             faults += command.faults(variant)
         if faults:
@@ -165,7 +169,7 @@ class _Command:
     def judged(self, config: DictConfig, origin: dict[str, str]) -> Iterator[Fault]:
         plain = OmegaConf.to_container(config, resolve=False)
         yield from hydra_faults(plain.pop("hydra"))
-        refused = [*resolver_faults(plain, origin), *missing_faults(plain, origin)]
+        refused = list(text_faults(plain, origin))
         if refused:  # other values may depend on these
             yield from refused
             return
@@ -189,6 +193,10 @@ class _Command:
         for entry in typed:
             places[entry.override.key_or_group] = f"command line, {entry.override.input_line}"
         return places
+
+
+def _searches(override: Override) -> bool:
+    return override.key_or_group.startswith("hydra.searchpath")
 
 
 def _holds(node: Any, path: str) -> bool:

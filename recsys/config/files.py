@@ -3,43 +3,78 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from recsys.errors import Fault
+from recsys.errors import ConfigError, Fault
 
 LARGEST_BYTES = 1_000_000
 """A larger file is data, not configuration, and takes seconds to parse."""
+DEEPEST = 50
+"""Mappings and lists in one another; thousands would end the process."""
 ENVIRONMENT = re.compile(r"\$\{\s*oc\.")
 """Calls of OmegaConf's resolvers: oc.env would carry secrets into the saved config and the logs."""
+SEARCHPATH = "searchpath"
+"""Hydra imports the packages of its search path when it composes, so before a composed config can be checked."""
 LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 
 def file_faults(conf: Path) -> Iterator[Fault]:
-    """Files that are too large, use aliases (a few lines of them can stand for gigabytes) or read the environment."""
+    """Files that are too large or too deep, use aliases (a few lines of them can stand for gigabytes), read the environment, or name
+    packages for Hydra to import.
+    """
     for path in sorted(conf.rglob("*.yaml")):
-        name = shown(path, conf)
-        if path.stat().st_size > LARGEST_BYTES:
-            yield Fault(
-                f"{path.stat().st_size:,} bytes of yaml", name, f"keep a config below {LARGEST_BYTES:,} bytes; put data into a data file"
-            )
-            continue
-        text = path.read_text()
-        for number, line in enumerate(text.splitlines(), 1):
-            if ENVIRONMENT.search(line.partition("#")[0]):
-                yield Fault(
-                    "a config may not read the environment", f"{name}, line {number}", "write the value, or pass it on the command line"
-                )
-        if "*" in text:
-            yield from (Fault("yaml aliases (*name) are not read here", f"{name}, line {line}", "write it out") for line in _aliases(text))
+        yield from _text(path, shown(path, conf))[1]
 
 
-def _aliases(text: str) -> Iterator[int]:
+def read_document(path: Path) -> Any:
+    """What a yaml file of another run holds.
+
+    Raises:
+        ConfigError: it is too large, too deep, uses aliases, or is no yaml.
+    """
+    text, faults = _text(path, str(path))
+    if faults:
+        raise ConfigError(*faults)
+    try:
+        return yaml.load(text, Loader=LOADER)  # a SafeLoader
+    except (yaml.YAMLError, ValueError) as error:
+        what = f"not readable as yaml: {' '.join(str(error).split()):.200}"
+        raise ConfigError(Fault(what, str(path), "restore the file from a copy, or train again")) from error
+
+
+def _text(path: Path, name: str) -> tuple[str, list[Fault]]:
+    """The text of a yaml file that can be read without harm; "" and why not otherwise."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_BYTES + 1)
+        text = content.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        return "", [Fault(f"cannot be read: {error}", name, "make it a readable text file, or remove it")]
+    if len(content) > LARGEST_BYTES:
+        what = f"more than {LARGEST_BYTES:,} bytes of yaml"
+        return "", [Fault(what, name, f"keep a config below {LARGEST_BYTES:,} bytes; put data into a data file")]
+    faults = list(_event_faults(text, name))
+    return "" if faults else text, faults
+
+
+def _event_faults(text: str, name: str) -> Iterator[Fault]:
+    depth = 0
     try:
         for event in yaml.parse(text, Loader=LOADER):
+            where = f"{name}, line {event.start_mark.line + 1}"
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                yield Fault(f"more than {DEEPEST} levels of yaml", where, "make it flatter")
+                return
             if isinstance(event, yaml.AliasEvent):
-                yield event.start_mark.line + 1
-    except yaml.YAMLError:  # reported by Hydra's own reading, if the file is used at all
+                yield Fault("yaml aliases (*name) are not read here", where, "write it out")
+            elif isinstance(event, yaml.ScalarEvent) and ENVIRONMENT.search(event.value):
+                yield Fault("a config may not read the environment", where, "write the value, or pass it on the command line")
+            elif isinstance(event, yaml.ScalarEvent) and event.value == SEARCHPATH:
+                yield Fault("configs are read from conf alone", where, "remove searchpath, and put the files into conf")
+    except yaml.YAMLError:  # reported by whoever loads it, if the file is used at all
         return
 
 

@@ -19,7 +19,8 @@ from recsys.config import typed
 from recsys.config.check import check_config
 from recsys.config.compose import checked
 from recsys.config.help import help_text
-from recsys.errors import RecsysError
+from recsys.config.refusals import text_faults
+from recsys.errors import ConfigError, RecsysError
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ def launch(
     def job(config: DictConfig) -> Any:
         logging.captureWarnings(True)
         with plain_errors():
+            if faults := list(text_faults(OmegaConf.to_container(config, resolve=False), {})):  # a sweep combines what was checked alone
+                raise ConfigError(*faults)
             plain = OmegaConf.to_container(config, resolve=True)
             check_config(plain, root, origin={})
             try:

@@ -1,14 +1,21 @@
 """Override texts as Hydra parses them, and the runs that a sweep over them stands for."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override
+from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException
 
 from recsys.errors import Fault
+
+
+LONGEST_OVERRIDE = 5_000
+"""Characters; Hydra's parser takes seconds for more."""
+MOST_VALUES = 1_000
+"""Of one sweep; each is checked before the first run."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +35,17 @@ def parsed(texts: list[str], loader: ConfigLoader, *, multirun: bool) -> tuple[l
     parser = OverridesParser.create(config_loader=loader)
     overrides, faults = [], []
     for text in texts:
+        if len(text) > LONGEST_OVERRIDE:
+            what = f"an override of {len(text):,} characters: '{text:.40}...'"
+            faults.append(Fault(what, "command line", f"keep it below {LONGEST_OVERRIDE:,}; put more into a yaml file of conf"))
+            continue
         try:
             override = parser.parse_override(text)
-        except HydraException:
-            faults.append(Fault(f"cannot read '{text}'", "command line", "write key=value, and put quotes around special characters"))
+        except (HydraException, RecursionError):
+            faults.append(Fault(f"cannot read '{text:.200}'", "command line", "write key=value, and put quotes around special characters"))
+            continue
+        if isinstance(override.value(), RangeSweep) and _length(override.value()) > MOST_VALUES:
+            faults.append(Fault(f"'{text:.200}' stands for too many values", "command line", f"sweep over at most {MOST_VALUES:,}"))
             continue
         if override.is_sweep_override() and not multirun:
             faults.append(Fault(f"'{text}' lists several values", "command line", "add -m to run each of them, or write [a,b] for a list"))
@@ -55,3 +69,7 @@ def _values(override: Override) -> list[str]:
     sweep = override.value()
     values = [str(sweep.start), str(sweep.end)] if isinstance(sweep, IntervalSweep) else list(override.sweep_string_iterator())
     return [f"{override.get_key_element()}={value}" for value in values] or [override.input_line]
+
+
+def _length(sweep: RangeSweep) -> float:
+    return abs(float(sweep.stop) - float(sweep.start)) / abs(float(sweep.step)) if sweep.step else math.inf

@@ -8,8 +8,11 @@ from types import FunctionType, ModuleType
 
 from recsys.schema import nearest
 
-PACKAGES = ("recsys", "torch.optim", "pytorch_lightning")
+LIGHTNING = ("accelerators", "callbacks", "loggers", "plugins", "profilers", "strategies")
+"""Of pytorch_lightning, whose command line (`cli`) and examples (`demos`) would import and download whatever they are told to."""
+PACKAGES = ("recsys", "torch.optim", *(f"pytorch_lightning.{part}" for part in LIGHTNING))
 """Packages whose public classes a config may build; of recsys also its functions."""
+TRAINER = "pytorch_lightning.Trainer"
 
 
 def locate(name: str) -> Callable:
@@ -21,9 +24,9 @@ def locate(name: str) -> Callable:
     Raises:
         ValueError: the target is not allowed or does not exist; the text says why and names the nearest.
     """
-    package = next((package for package in PACKAGES if name.startswith(package + ".")), None)
+    package = next((package for package in PACKAGES if name.startswith(package + ".")), "pytorch_lightning" if name == TRAINER else None)
     if package is None:
-        raise ValueError(f"'{name}' is not allowed; a config builds only from {', '.join(PACKAGES)}")
+        raise ValueError(f"'{name}' is not allowed; a config builds only from {', '.join(PACKAGES)}, and {TRAINER}")
     if not all(part.isidentifier() and not part.startswith("_") for part in name.split(".")):
         raise ValueError(f"'{name}' is not allowed; a target is a public name like recsys.loss.bpr.BPR")
     module_name, _, attribute = name.rpartition(".")

@@ -129,7 +129,7 @@ def test_keys_of_a_refused_choice_are_not_judged(conf):
         ("feature=null", "there is no feature 'null'"),
         ("hydra.bla=3", "Could not override 'hydra.bla'"),
         ("feature.column=${second.colum}", "Interpolation key 'second.colum' not found"),
-        ("feature.column=${feature.column}", "Recursive interpolation"),
+        ("feature.column=${feature.column}", "leads back to itself"),
         ("feature.column=???", "'feature.column' has to be given"),
         ("feature.column=${oc.env:HOME}", "calls a resolver"),
         ("hydra.run.dir=${oc.env:HOME}", "may not read the environment"),

@@ -1,4 +1,10 @@
-from recsys.config.files import LARGEST_BYTES, file_faults, key_lines, purpose
+import re
+from pathlib import Path
+
+import pytest
+
+from recsys.config.files import LARGEST_BYTES, file_faults, key_lines, purpose, read_document
+from recsys.errors import ConfigError
 
 
 def write(conf, name, text):
@@ -32,7 +38,7 @@ def test_aliases_are_refused_before_they_expand(tmp_path):
 
 def test_large_file_is_refused_unread(tmp_path):
     write(tmp_path / "conf", "big.yaml", "a: " + "x" * LARGEST_BYTES)
-    assert faults(tmp_path / "conf") == [("1,000,003 bytes of yaml", "conf/big.yaml")]
+    assert faults(tmp_path / "conf") == [("more than 1,000,000 bytes of yaml", "conf/big.yaml")]
 
 
 def test_key_lines_of_mappings_and_lists(tmp_path):
@@ -44,3 +50,38 @@ def test_key_lines_of_mappings_and_lists(tmp_path):
 def test_purpose_is_the_header_without_its_command(tmp_path):
     path = write(tmp_path, "a.yaml", "# @package _global_\n# Ranks pairs.   python train.py loss=bpr\n_target_: x\n")
     assert purpose(path) == "Ranks pairs."
+
+
+def test_deep_file_is_refused_before_it_is_loaded(tmp_path):
+    write(tmp_path / "conf", "deep.yaml", "a: " + "[" * 100_000)
+    assert faults(tmp_path / "conf") == [("more than 50 levels of yaml", "conf/deep.yaml, line 1")]
+
+
+def test_packages_for_hydra_to_import_are_refused_with_their_line(tmp_path):
+    write(tmp_path / "conf", "train.yaml", "a: 2\nhydra: {x: '#', \"search\\x70ath\": ['pkg://evil']}\n")
+    assert faults(tmp_path / "conf") == [("configs are read from conf alone", "conf/train.yaml, line 2")]
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"a: !!python/object/apply:os.system [touch canary]", "could not determine a constructor for the tag"),
+        (b"a: [1, 2", "not readable as yaml"),
+        (b"a: 1\xff", "cannot be read: 'utf-8' codec"),
+        (b"a: &x [1]\nb: *x", "yaml aliases"),
+        (b"{" * 1000, "more than 50 levels of yaml"),
+        (b"a: " + b"1" * 2_000_000, "more than 1,000,000 bytes"),
+        (b"? [a, b]\n: c", "not readable as yaml"),
+    ],
+)
+def test_document_of_another_run_is_refused(tmp_path, content, what):
+    path = tmp_path / "config.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=re.escape(what)) as caught:
+        read_document(path)
+    assert caught.value.faults[0].where.startswith(str(path))
+
+
+def test_device_without_end_is_refused():
+    with pytest.raises(ConfigError, match="more than 1,000,000 bytes"):
+        read_document(Path("/dev/zero"))

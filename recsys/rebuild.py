@@ -1,6 +1,7 @@
 """The model of a run: new, as its config says, or as a finished run left it."""
 
-import json
+import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,16 +13,22 @@ from torch import nn
 from recsys.calibration.base import Calibration
 from recsys.callback.checkpoint import checkpoint_facts, load_checkpoint
 from recsys.callback.impressions import CALIBRATION, RELIABILITY
-from recsys.config import TrainConfig, build
+from recsys.config import TrainConfig, build, schema_of
 from recsys.config.check import load_config
 from recsys.data.store import Store
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ConfigError, Fault, listed
 from recsys.lineage import LINEAGE
 from recsys.loss.funnel import RankingLoss
 from recsys.model.base import Ranker
 from recsys.model.two_tower import TwoTower
+from recsys.record import finite_numbers, read_record, reading
+from recsys.record import typed as recorded
 from recsys.schema import Schema
 from recsys.task.ranking import Ranking
+
+DTYPES = ("string", "int64", "float32", "bool")
+LARGEST_TABLE = 2**31
+"""Rows of an embedding table."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,7 @@ class FinishedRun:
 
         Raises:
             ConfigError: the directory holds no run, or one that was stopped, whose missing files are named.
+            IntegrityError: schema.json is not that of its config.
         """
         config = load_config(path / "config.yaml", TrainConfig)
         missing = [name for name in ("schema.json", LINEAGE, "metrics.json") if not (path / name).exists()]
@@ -51,7 +59,7 @@ class FinishedRun:
             raise ConfigError(
                 Fault(f"the run did not finish: it has no {', '.join(missing)}", str(path), "train again, or name another run")
             )
-        return FinishedRun(path, config, Schema.load(path / "schema.json"))
+        return FinishedRun(path, config, read_record(path / "schema.json", lambda document: _schema(path, document, config)))
 
     @property
     def ranks(self) -> bool:
@@ -66,12 +74,14 @@ class FinishedRun:
     @cached_property
     def lineage(self) -> dict:
         """What the run wrote of its code, packages, machine and data when it began; see `recsys.lineage.write_lineage`."""
-        return json.loads((self.path / LINEAGE).read_text())
+        return read_record(self.path / LINEAGE, lambda document: recorded(document, dict, "it"))
 
     @cached_property
     def store(self) -> Store:
         """The prepared data that it was trained on; see `Store.open`."""
-        return Store.open(Path(self.lineage["store"]))
+        place = read_record(self.path / LINEAGE, lambda document: Path(recorded(document["store"], str, "'store'")))
+        with reading(place, "delete this folder and prepare again: run train.py with the same data"):
+            return Store.open(place)
 
     def model(self, checkpoint: Literal["best", "last"] = "best") -> tuple[nn.Module, dict]:
         """The trained model in evaluation mode, on the CPU, and what its checkpoint says; see `load_checkpoint`."""
@@ -80,12 +90,14 @@ class FinishedRun:
         return model.eval(), about
 
     def metrics(self, about: dict) -> dict[str, float]:
-        """Metrics of the weights of a checkpoint: the final ones of the best weights, of others those of validation.
+        """Metrics of the weights of a checkpoint: the final ones of the best weights, of others those of validation. Finite ones.
 
         Args:
             about: as from `model`.
         """
-        return json.loads((self.path / "metrics.json").read_text()) if self._tested(about) else about["metrics"]
+        if self._tested(about):
+            return read_record(self.path / "metrics.json", lambda document: finite_numbers(document, "metric"))
+        return finite_numbers(about["metrics"], "metric")
 
     def reliability(self, about: dict) -> dict[str, dict]:
         """{binary label or funnel: its reliability curve at test, as `recsys.metric.reliability` describes it}.
@@ -96,7 +108,7 @@ class FinishedRun:
             about: as from `model`.
         """
         path = self.path / RELIABILITY
-        return json.loads(path.read_text()) if self._tested(about) and path.exists() else {}
+        return read_record(path, lambda document: recorded(document, dict, "it")) if self._tested(about) and path.exists() else {}
 
     def _tested(self, about: dict) -> bool:
         """Whether these are the weights that the run was tested with."""
@@ -111,11 +123,34 @@ class FinishedRun:
         path = self.path / CALIBRATION
         if not path.exists():
             raise ConfigError(Fault(f"the run has no {path.name}", str(self.path), "train again to the end, or name another run"))
+        return read_record(path, self._calibrations)
+
+    def _calibrations(self, document: Any) -> dict[str, Calibration]:
+        binary = [label.column for label in self.schema.labels if label.kind == "binary"]
+        if sorted(recorded(document, dict, "it")) != sorted(binary):
+            raise ValueError(f"it has {listed(list(document))}, the run's binary labels are {listed(binary)}")
         calibrations = {}
-        for label, state in json.loads(path.read_text()).items():
+        for label, state in document.items():
             calibrations[label] = build(self.config.calibration)()
+            lengths = {len(value) for value in state.values() if isinstance(value, list)}
             calibrations[label].load(state)
+            if len(lengths) > 1 or not all(values.isfinite().all() for values in calibrations[label].buffers()):
+                raise ValueError(f"that of '{label}' is no curve")
         return calibrations
+
+
+def _schema(path: Path, document: Any, config: TrainConfig) -> Schema:
+    """The run's schema, which is that of its config with what training rows say of each column."""
+    schema = Schema.load(path / "schema.json")
+    if schema.fitted({}) != schema_of(config.data):
+        raise ValueError("its columns are not those of config.yaml")
+    for column, values in schema.statistics.items():
+        whole, numbers = recorded(values.size, int, f"size of '{column}'"), (values.mean, values.std, *values.boundaries)
+        finite = all(math.isfinite(recorded(number, (int, float), f"number of '{column}'")) for number in numbers)
+        known = values.dtype in DTYPES and re.fullmatch("([0-9a-f]{64})?", values.vocabulary_sha256)
+        if not (finite and known and 0 <= whole <= LARGEST_TABLE):
+            raise ValueError(f"statistics of '{column}' are none")
+    return schema
 
 
 def ranks(config: TrainConfig) -> bool:

@@ -48,7 +48,8 @@ IMPORTS = {
     "quantize": {"metric", "errors"},
     "memory": set(),
     "lineage": set(),
-    "rebuild": {"config", "data", "task", "model", "loss", "calibration", "callback", "lineage", "schema", "errors"},
+    "record": {"errors"},
+    "rebuild": {"config", "data", "task", "model", "loss", "calibration", "callback", "lineage", "record", "schema", "errors"},
     "pairing": {"rebuild", "schema", "errors"},
     "assemble": {
         "callback",
@@ -66,7 +67,7 @@ IMPORTS = {
         "errors",
     },
     "task": {"model", "candidates", "loss", "balance", "calibration", "metric", "batch", "schema", "errors"},
-    "callback": {"batch", "metric", "baseline", "schema", "errors"},
+    "callback": {"batch", "metric", "baseline", "record", "schema", "errors"},
     "report": {"metric", "errors"},
     "export": {"schema", "model", "nn", "metric", "quantize", "index", "serve", "rebuild", "data", "lineage", "report", "errors"},
     "index": {"serve", "errors"},

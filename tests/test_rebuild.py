@@ -12,12 +12,23 @@ from recsys.rebuild import FinishedRun
 from recsys.schema import Categorical, Label, Schema, Statistics
 
 SCHEMA = Schema("user", "item", features=(Categorical("item", "item"),), labels=(Label("click"),)).fitted({"item": Statistics("int64", 5)})
+DATA = (
+    "data=tables",
+    "data.name=x",
+    "data.root=folder",
+    "data.source.interactions=x.parquet",
+    "data.user=user",
+    "data.item=item",
+    "data.time=null",
+    "data.features=[{_target_:recsys.schema.Categorical,column:item,entity:item}]",
+    "data.labels=[{_target_:recsys.schema.Label,column:click}]",
+)
 
 
 @pytest.fixture
 def folder(tmp_path):
     """Of a ranking run, without weights."""
-    save_config(composed("task=ranking"), tmp_path / "config.yaml")
+    save_config(composed("task=ranking", *DATA), tmp_path / "config.yaml")
     SCHEMA.save(tmp_path / "schema.json")
     (tmp_path / "lineage.json").write_text(json.dumps({"store": str(tmp_path / "store")}))
     (tmp_path / "metrics.json").write_text(json.dumps({"test/click/auc": 0.75}))
@@ -50,7 +61,7 @@ def test_a_run_that_was_stopped_is_refused(folder):
 
 def test_metrics_are_final_for_the_best_weights_alone(folder):
     (folder / "checkpoints" / "best").mkdir(parents=True)
-    best = {"step": 2, "metrics": {"val/click/auc": 0.7}}
+    best = {"step": 2, "metrics": {"val/click/auc": 0.7}, "sha256": "0" * 64}
     (folder / "checkpoints" / "best" / "checkpoint.json").write_text(json.dumps(best))
     run = FinishedRun.open(folder)
     assert run.metrics(best) == {"test/click/auc": 0.75}

@@ -8,19 +8,31 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 from torch import nn
 
 from recsys.errors import ConfigError, Fault, IntegrityError, NumericsError
+from recsys.record import read_record, reading, typed
 from recsys.schema import nearest
 
 WEIGHTS, ABOUT = "model.safetensors", "checkpoint.json"
+FACTS = {
+    "step": int,
+    "epoch": int,
+    "monitor": str,
+    "metrics": dict,
+    "value": (int, float, type(None)),
+    "sha256": str,
+}
+"""Keys of checkpoint.json, and what stands there."""
 
 
 class Checkpoints(Callback):
@@ -125,24 +137,47 @@ def load_checkpoint(model: nn.Module, folder: Path) -> dict:
         ConfigError: there is no such checkpoint.
         IntegrityError: the weights are not those that were written, or belong to another model.
     """
-    folder = folder.resolve()  # a link that moves meanwhile must not mix two checkpoints
+    folder = _within(folder)  # a link that moves meanwhile must not mix two checkpoints
     if not (folder / WEIGHTS).exists():
         raise ConfigError(Fault("no checkpoint", str(folder), "name the directory of a run that finished an evaluation"))
     about = checkpoint_facts(folder)
-    if _sha256(folder / WEIGHTS) != about["sha256"]:
+    with reading(folder / WEIGHTS):
+        if (folder / WEIGHTS).is_symlink() or not (folder / WEIGHTS).is_file():
+            raise ValueError("it is no regular file")
+        written = _sha256(folder / WEIGHTS) == about["sha256"]
+    if not written:
         raise IntegrityError(Fault(f"{WEIGHTS} is not the file that was written", str(folder), "restore it from a copy, or train again"))
     try:
         load_model(model, str(folder / WEIGHTS))
-    except RuntimeError as error:
-        raise IntegrityError(
-            Fault(f"the weights belong to another model: {error}", str(folder), "use the run's own config.yaml")
-        ) from error
+    except (RuntimeError, SafetensorError, ValueError) as error:
+        what = f"the weights belong to another model: {' '.join(str(error).split()):.300}"
+        raise IntegrityError(Fault(what, str(folder), "use the run's own config.yaml")) from error
     return about
 
 
 def checkpoint_facts(folder: Path) -> dict:
     """What `checkpoint.json` says of a checkpoint; see `load_checkpoint`."""
-    return json.loads((folder / ABOUT).read_text())
+    return read_record(folder / ABOUT, _facts)
+
+
+def _facts(document: Any) -> dict:
+    """A checked `checkpoint.json`: numbers, names and a hash, nothing that names a file or a class."""
+    for key, value in typed(document, dict, "it").items():
+        typed(value, FACTS.get(key, ()), f"'{key}'")
+    if document["step"] < 0 or not re.fullmatch("[0-9a-f]{64}", document["sha256"]):
+        raise ValueError("'step' or 'sha256' is none")
+    for name, value in document.get("metrics", {}).items():
+        typed(value, (int, float, type(None)), f"metric '{name}'")
+    return document
+
+
+def _within(folder: Path) -> Path:
+    """Where a checkpoint stands; its link may name a folder beside it, no other."""
+    with reading(folder):
+        found = folder.resolve()
+    if found.parent != folder.parent.resolve():
+        raise IntegrityError(Fault(f"it leads to {found}, out of the run", str(folder), "name a run as train.py left it"))
+    return found
 
 
 def _check_finite(model: nn.Module, step: int) -> None:

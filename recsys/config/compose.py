@@ -27,7 +27,8 @@ from recsys.config.refusals import text_faults
 from recsys.errors import ConfigError, Fault
 from recsys.schema import nearest
 
-COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
+COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError)
+"""What a strange override makes Hydra raise."""
 
 
 def checked(conf: Path, name: str, texts: list[str], root: type, *, multirun: bool) -> list[str]:

@@ -47,6 +47,8 @@ def read_document(path: Path) -> Any:
 def _text(path: Path, name: str) -> tuple[str, list[Fault]]:
     """The text of a yaml file that can be read without harm; "" and why not otherwise."""
     try:
+        if not path.is_file():
+            raise OSError("it is no regular file")  # a pipe would be waited for, a device has no end
         with path.open("rb") as file:
             content = file.read(LARGEST_BYTES + 1)
         text = content.decode()

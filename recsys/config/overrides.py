@@ -11,9 +11,10 @@ from hydra.errors import HydraException
 
 from recsys.errors import Fault
 
-
 LONGEST_OVERRIDE = 5_000
 """Characters; Hydra's parser takes seconds for more."""
+MOST_BRACKETS = 200
+"""Opened in one override; a thousand in one another end the parser."""
 MOST_VALUES = 1_000
 """Of one sweep; each is checked before the first run."""
 
@@ -35,13 +36,14 @@ def parsed(texts: list[str], loader: ConfigLoader, *, multirun: bool) -> tuple[l
     parser = OverridesParser.create(config_loader=loader)
     overrides, faults = [], []
     for text in texts:
-        if len(text) > LONGEST_OVERRIDE:
+        if len(text) > LONGEST_OVERRIDE or text.count("[") + text.count("{") + text.count("(") > MOST_BRACKETS:
             what = f"an override of {len(text):,} characters: '{text:.40}...'"
-            faults.append(Fault(what, "command line", f"keep it below {LONGEST_OVERRIDE:,}; put more into a yaml file of conf"))
+            remedy = f"keep it below {LONGEST_OVERRIDE:,}, and {MOST_BRACKETS} brackets; put more into a yaml file of conf"
+            faults.append(Fault(what, "command line", remedy))
             continue
         try:
             override = parser.parse_override(text)
-        except (HydraException, RecursionError):
+        except HydraException:
             faults.append(Fault(f"cannot read '{text:.200}'", "command line", "write key=value, and put quotes around special characters"))
             continue
         if isinstance(override.value(), RangeSweep) and _length(override.value()) > MOST_VALUES:

@@ -1,3 +1,4 @@
+import os
 import re
 from pathlib import Path
 
@@ -82,6 +83,8 @@ def test_document_of_another_run_is_refused(tmp_path, content, what):
     assert caught.value.faults[0].where.startswith(str(path))
 
 
-def test_device_without_end_is_refused():
-    with pytest.raises(ConfigError, match="more than 1,000,000 bytes"):
-        read_document(Path("/dev/zero"))
+def test_device_without_end_and_pipe_without_writer_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "config.yaml")
+    for path in (Path("/dev/zero"), tmp_path / "config.yaml"):
+        with pytest.raises(ConfigError, match="cannot be read: it is no regular file"):
+            read_document(path)

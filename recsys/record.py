@@ -1,0 +1,60 @@
+"""Files that a run leaves for later programs, read as if a stranger had written them: checked, or refused with their name."""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from recsys.errors import Fault, IntegrityError, RecsysError
+
+Made = TypeVar("Made")
+LARGEST_BYTES = 10_000_000
+REMEDY = "restore it from a copy, or train again"
+
+
+def read_record(path: Path, make: Callable[[Any], Made]) -> Made:
+    """What a JSON file stands for.
+
+    Args:
+        make: from the parsed document; raises a ValueError, TypeError or KeyError where it does not fit.
+    Raises:
+        IntegrityError: names the file, and what is wrong with it.
+    """
+    with reading(path):
+        if not path.is_file():
+            raise ValueError("it is no regular file")
+        with path.open("rb") as file:
+            content = file.read(LARGEST_BYTES + 1)
+        if len(content) > LARGEST_BYTES:
+            raise ValueError(f"it has more than {LARGEST_BYTES:,} bytes")
+        return make(json.loads(content))
+
+
+@contextmanager
+def reading(path: Path, remedy: str = REMEDY) -> Iterator[None]:
+    """Whatever a strange file makes its reader raise, as an IntegrityError with its name."""
+    try:
+        yield
+    except RecsysError:
+        raise
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError) as error:
+        said = f"'{error.args[0]}' is missing" if isinstance(error, KeyError) else str(error)
+        what = f"{path.name} is not what a run writes: {' '.join(said.split()):.200}"
+        raise IntegrityError(Fault(what, str(path), remedy)) from error
+
+
+def typed(document: Any, kind: type | tuple[type, ...], what: str) -> Any:
+    """The document, if it is of this kind; true and false are no numbers here."""
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    if type(document) not in kinds:
+        wanted = " or ".join(entry.__name__ for entry in kinds)
+        raise TypeError(f"{what} has to be {wanted}, got {document!r:.60}")
+    return document
+
+
+def finite_numbers(document: Any, what: str) -> dict[str, float]:
+    """A mapping of names to numbers, without those that are null or not finite: JSON has no word for them."""
+    numbers = {name: typed(value, (int, float, type(None)), f"{what} '{name}'") for name, value in typed(document, dict, what).items()}
+    return {name: value for name, value in numbers.items() if value is not None and math.isfinite(value)}

@@ -69,7 +69,7 @@ def run(tmp_path, monkeypatch, config):
     run.mkdir()
     save_config(config, run / "config.yaml")
     SCHEMA.save(run / "schema.json")
-    write(run / "data.json", {"store": str(tmp_path / "store")})
+    write(run / "lineage.json", {"store": str(tmp_path / "store")})
     write(run / "metrics.json", METRICS)
     write(run / "calibration.json", {label.column: {"slope": 1.0, "intercept": 0.0} for label in LABELS})
     written = write_checkpoint(
@@ -355,7 +355,7 @@ BROKEN = ["{", "[]", '{"format": 3}', '{"format": 3, "files": ["x"]}', '{"format
 
 @pytest.mark.parametrize("document", PLACES, ids=lambda document: str(document)[:40])
 def test_strange_place_of_the_store_is_refused(run, document):
-    write(run / "data.json", document)
+    write(run / "lineage.json", document)
     with pytest.raises(IntegrityError):
         FinishedRun.open(run).store  # noqa: B018
 

@@ -21,20 +21,27 @@ def importable(monkeypatch):
 
 
 @pytest.fixture
-def table(capsys):
-    """Runs a target and reads its table: {first cell of a row: numbers in the row}."""
+def tables(capsys):
+    """Runs a target and reads its tables, notes and all: of each {first cell of a row: numbers in the row}."""
 
     def run(target, *arguments):
         importlib.import_module(f"benchmarks.{target}").main([*map(str, arguments)])
-        lines = capsys.readouterr().out.splitlines()
-        first, last = next(at for at, line in enumerate(lines) if line.startswith("───")) + 1, len(lines)
-        cells = (re.split(r"\s{2,}", line.strip()) for line in lines[first:last] if line.strip())
-        return {
-            name: [float(number.replace(",", "")) for cell in others for number in re.findall(r"\d[\d,.]*", cell)]
-            for name, *others in cells
-        }
+        found = []
+        for line in capsys.readouterr().out.splitlines():
+            if line.startswith("───"):
+                found.append({})
+            elif found and line.strip():
+                name, *others = re.split(r"\s{2,}", line.strip())
+                found[-1][name] = [float(number.replace(",", "")) for cell in others for number in re.findall(r"\d[\d,.]*", cell)]
+        return found
 
     return run
+
+
+@pytest.fixture
+def table(tables):
+    """The first table of a target."""
+    return lambda *arguments: tables(*arguments)[0]
 
 
 def test_help_lists_every_target():
@@ -90,12 +97,25 @@ def test_sequence_epoch(table, monkeypatch):
     assert min(figures["epoch / limit"] + figures["limit of the loss"][:1]) > 0
 
 
-def test_serving(table):
-    figures = table("serving", "--items", 300, "--requests", 5)
-    graph_ms, graph_p99, ratio = figures["300"]
-    assert 0 < graph_ms <= graph_p99
-    assert ratio == pytest.approx(graph_ms / figures["torch"][0], rel=0.1)
-    assert figures["torch"][2] == 1.0
+def test_serving(tables, monkeypatch):
+    monkeypatch.setenv("CXX", "no such compiler")  # compiling takes longer than all else
+    pytest.importorskip("faiss")
+    by_size, ranker = tables("serving", "--items", 300, "--index-items", 300, "--requests", 5)
+    for figures, first in ((by_size, "300"), (ranker, "200")):
+        graph_ms, graph_p99, ratio = figures[first]
+        assert 0 < graph_ms <= graph_p99
+        assert ratio == pytest.approx(graph_ms / figures["torch"][0], rel=0.1)
+        assert figures["torch"][2] == 1.0
+        assert "compiled" not in figures
+        assert any("needs a C++ compiler" in name for name in figures)
+    assert 0.9 < by_size["hnsw"][3] <= 1
+    assert len(by_size["recommend"]) == len(ranker["predict"]) == 3
+
+
+def test_serving_without_an_index(table, monkeypatch):
+    monkeypatch.setenv("CXX", "no such compiler")
+    monkeypatch.setattr("benchmarks.serving.ranked", lambda number: [])
+    assert "hnsw" not in table("serving", "--items", 300, "--index-items", "--requests", 2)
 
 
 def test_training_beside_peers(table, tmp_path, monkeypatch):

@@ -48,7 +48,11 @@ def test_help_lists_every_target():
     done = subprocess.run([sys.executable, "-m", "benchmarks", "--help"], cwd=HOME, capture_output=True, text=True)
     files = {path.stem for path in (HOME / "benchmarks").glob("*.py") if "\ndef main(" in path.read_text()} - {"__main__"}
     listed = dict(re.findall(r"^  (\w+)  +(\S.*)$", done.stdout.partition("targets:")[2], re.MULTILINE))
-    assert set(listed) == files == {"machine", "prepare", "full_ranking", "ranking_epoch", "sequence_epoch", "serving", "training"}
+    assert (
+        set(listed)
+        == files
+        == {*("machine", "prepare", "full_ranking", "ranking_epoch", "requests", "sequence_epoch", "serving", "training")}
+    )
 
 
 def test_unknown_target_ends_with_2():
@@ -116,6 +120,36 @@ def test_serving_without_an_index(table, monkeypatch):
     monkeypatch.setenv("CXX", "no such compiler")
     monkeypatch.setattr("benchmarks.serving.ranked", lambda number: [])
     assert "hnsw" not in table("serving", "--items", 300, "--index-items", "--requests", 2)
+
+
+def test_requests(table):
+    figures = table("requests", "--number", 1000)
+    for way in (f"{task} {size} x {threads}" for task in ("retriever", "ranker") for size in (1, 7, 64, 1024) for threads in (1, 2)):
+        number, apart, exponent, *lists, errors, _ = figures[way]
+        assert 0 <= apart < 10
+        assert exponent in range(6, 10)
+        assert errors == 0
+        assert sum(lists) == (number if way.startswith("retriever") else 0)
+    assert sum(numbers[0] for way, numbers in figures.items() if " x " in way) == pytest.approx(1000, abs=100)
+
+
+def test_requests_find_what_is_answered_otherwise_than_by_torch(table, monkeypatch):
+    requests = importlib.import_module("benchmarks.requests")
+    written = requests.written
+
+    def changed_since(pools, folder):
+        sessions = written(pools, folder)
+        with torch.no_grad():
+            for parameter in (*pools.retriever.model.parameters(), *pools.ranker.model.parameters()):
+                parameter.mul_(1.01)
+        return sessions
+
+    monkeypatch.setattr(requests, "written", changed_since)
+    figures = table("requests", "--number", 200)
+    number, *_, errors, _ = figures["retriever 64 x 1"]
+    assert 0 < errors <= number
+    apart, exponent = figures["ranker 64 x 1"][1:3]
+    assert apart * 10**-exponent > 1e-6
 
 
 def test_training_beside_peers(table, tmp_path, monkeypatch):

@@ -70,9 +70,10 @@ def test_metrics_are_final_for_the_best_weights_alone(folder):
 
 def test_reliability_is_that_of_the_tested_weights_alone(folder):
     (folder / "checkpoints" / "best").mkdir(parents=True)
-    (folder / "checkpoints" / "best" / "checkpoint.json").write_text(json.dumps({"step": 2}))
+    best = {"step": 2, "metrics": {}, "sha256": "0" * 64}
+    (folder / "checkpoints" / "best" / "checkpoint.json").write_text(json.dumps(best))
     run = FinishedRun.open(folder)
-    assert run.reliability({"step": 2}) == {}
+    assert run.reliability(best) == {}
     (folder / "reliability.json").write_text(json.dumps({"click": {"rows": 3}}))
-    assert run.reliability({"step": 2}) == {"click": {"rows": 3}}
-    assert run.reliability({"step": 4}) == {}
+    assert run.reliability(best) == {"click": {"rows": 3}}
+    assert run.reliability({**best, "step": 4}) == {}

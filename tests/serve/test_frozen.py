@@ -1,4 +1,4 @@
-"""Bundles that earlier versions have released still open and answer as they did. Never export them anew: add one when the format changes."""
+"""Bundles that earlier versions have released still open and answer as they did. Add one when the format changes; change none."""
 
 import json
 from pathlib import Path

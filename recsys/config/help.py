@@ -12,7 +12,7 @@ from recsys.config.files import LOADER
 
 KEY = re.compile(r"^(\w+): +([^#\s][^#\n]*?) *(?:# *(.*))?$", re.MULTILINE)
 """A scalar at the top of a root yaml, and the comment beside it."""
-EXIT_CODES = "0 good · 2 config · 3 data · 4 integrity · 5 numerics · 6 resources · 143 stopped by SIGTERM"
+EXIT_CODES = "0 good · 2 config · 3 data · 4 integrity · 5 numerics · 6 resources · 10 to 17 a gate of export.py · 143 stopped by SIGTERM"
 
 
 def help_text(name: str, *, about: str, conf: Path, examples: tuple[str, ...]) -> str:

@@ -32,7 +32,7 @@ def narrow(
     Raises:
         ConfigError: there is nothing to narrow.
     """
-    with TemporaryDirectory(dir=folder.parent, prefix=".float32.") as scratch:
+    with TemporaryDirectory(dir=folder) as scratch:  # inside, so that a killed export leaves nothing else behind
         wide = Path(scratch)
         for path in folder.glob("*.onnx"):
             path.rename(wide / path.name)

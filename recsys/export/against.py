@@ -44,7 +44,8 @@ class Compared:
         """Passed unless the whole interval of the difference from the bundle of this name lies below zero."""
         found = f"{self.metric} {_range(self.new)} against {_range(self.old)}: {_range(self.difference, sign='+')}"
         remedy = "find out what the new model lost; without against= it would be published nevertheless"
-        return Gate("production", self.difference[2] >= 0, f"no significant loss of {self.metric}, as served, against {production}", found, remedy)
+        limit = f"no significant loss of {self.metric}, as served, against {production}"
+        return Gate("production", self.difference[2] >= 0, limit, found, remedy)
 
 
 def production_gates(new: Path, old: Path, schema: Schema, users: UserQuestions | None, rows: RowQuestions | None) -> list[Gate]:

@@ -144,6 +144,26 @@ def test_kill_at_random_moments_of_an_export_leaves_a_whole_bundle(home):
     assert [path.name for path in (home / "out").iterdir() if "partial" in path.name or "previous" in path.name] == []
 
 
+AUDIT = """
+import os, sys
+sys.addaudithook(
+    lambda event, arguments: os.write(2, f"heard {event} {arguments!r:.200}\\n".encode())
+    if event in ("pickle.find_class", "os.system", "os.exec", "os.posix_spawn", "subprocess.Popen", "socket.connect") else None
+)
+"""
+
+
+@pytest.mark.slow
+def test_export_unpickles_nothing_starts_no_process_and_connects_to_nobody(home, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(AUDIT)  # heard from the interpreter's first import on
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{HOME}"}
+    unpickled = "import fractions, pickle; pickle.loads(pickle.dumps(fractions.Fraction(1, 2)))"
+    for command, heard in (([sys.executable, "-c", unpickled], True), ([sys.executable, str(HOME / "export.py"), "run=out"], False)):
+        done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr
+        assert ("heard pickle.find_class" in done.stderr) == ("heard" in done.stderr) == heard, done.stderr
+
+
 def test_what_a_killed_export_left_is_removed_by_the_next(tmp_path):
     folder = tmp_path / "bundle"
     for number in range(3):

@@ -260,7 +260,14 @@ def test_dry_run_says_what_would_happen_and_leaves_the_bundle_as_it_is(home, pai
     assert not list(pair.parent.glob(".bundle*"))
 
 
-@pytest.mark.parametrize(("gate", "code"), [("gate.min={test/click/auc: 0.99}", 12), ("gate.p99_ms=1e-6", 14), ("gate.size_mb=0.001", 15)])
+@pytest.mark.parametrize(
+    ("gate", "code"),
+    [
+        ("gate.min={test/click/auc: 0.99}", 12),
+        ("gate.size_mb=0.001", 15),
+        pytest.param("gate.p99_ms=1e-6", 14, marks=pytest.mark.slow),
+    ],
+)
 def test_a_bundle_that_fails_a_gate_is_not_published(home, ranker, gate, code):
     before = {path.name: path.read_bytes() for path in ranker.iterdir()}
     done = program("export", "run=ranked", gate, cwd=home)
@@ -284,6 +291,7 @@ def test_narrow_weights_are_published_with_what_they_cost(home, ranked):
     assert not list((home / "narrow").glob(".*"))
 
 
+@pytest.mark.slow
 def test_narrow_weights_that_are_too_slow_are_refused(home, ranked):
     done = program("export", "run=ranked", "quantize=int8_dynamic", "quantize.max_p50_ratio=0.001", "--dry-run", cwd=home)
     assert done.returncode == 16, done.stderr
@@ -303,6 +311,7 @@ def test_a_bundle_with_an_index_answers_like_exact_search(home):
     assert near.scores == pytest.approx(exact.scores, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_an_index_that_finds_too_little_is_refused(home):
     done = program(
         "export",

@@ -1,5 +1,7 @@
 """Small fixtures shared by tests: a schema with every feature kind, fitted by hand."""
 
+from dataclasses import asdict, replace
+
 import pytest
 import torch
 
@@ -57,3 +59,18 @@ def item_features() -> dict[str, torch.Tensor]:
         "tags": torch.tensor([[2, 3], [0, 0]]),
         "image": torch.tensor([[0.5, -0.5], [1.0, 2.0]]),
     }
+
+
+@pytest.fixture(scope="session")
+def described():
+    """A config whose data are described as a schema says."""
+
+    def nodes(parts):
+        return tuple({"_target_": f"recsys.schema.{type(part).__name__}", **asdict(part)} for part in parts)
+
+    def changed(config, schema):
+        names = ("user", "item", "time", "time_unit", "session", "positive")
+        same = {name: getattr(schema, name) for name in names}
+        return replace(config, data=replace(config.data, **same, features=nodes(schema.features), labels=nodes(schema.labels)))
+
+    return changed

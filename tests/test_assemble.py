@@ -41,11 +41,11 @@ def retrieval():
 
 
 @pytest.fixture
-def teacher(tmp_path):
+def teacher(tmp_path, described):
     """Makes the directory of a finished run from its config and schema."""
 
     def finished(config, schema=SCHEMA):
-        save_config(config, tmp_path / "config.yaml")
+        save_config(described(config, schema), tmp_path / "config.yaml")
         schema.save(tmp_path / "schema.json")
         (tmp_path / "lineage.json").write_text(json.dumps({"store": "gone"}))
         (tmp_path / "metrics.json").write_text("{}")
@@ -187,9 +187,9 @@ class Unknown(Source):
 
 
 @pytest.fixture
-def retriever(retrieval, tmp_path):
+def retriever(retrieval, tmp_path, described):
     """Directory of a finished retrieval run."""
-    save_config(retrieval, tmp_path / "config.yaml")
+    save_config(described(retrieval, SCHEMA), tmp_path / "config.yaml")
     SCHEMA.save(tmp_path / "schema.json")
     for name in ("lineage.json", "metrics.json"):
         (tmp_path / name).write_text("{}")
@@ -215,10 +215,11 @@ def test_a_ranking_run_is_measured_behind_the_retriever_that_it_names(ranking, r
     assert evaluation.pair.exclude_known
 
 
-def test_candidates_are_found_as_the_retriever_was_measured(ranking, retrieval, retriever):
+def test_candidates_are_found_as_the_retriever_was_measured(ranking, retrieval, retriever, described):
     (retriever / "config.yaml").unlink()
     evaluation = {**retrieval.callbacks["evaluation"], "exclude_known": False}
-    save_config(replace(retrieval, callbacks={**retrieval.callbacks, "evaluation": evaluation}), retriever / "config.yaml")
+    other = replace(retrieval, callbacks={**retrieval.callbacks, "evaluation": evaluation})
+    save_config(described(other, SCHEMA), retriever / "config.yaml")
     assert not informed(assembled(replace(ranking, retriever=retriever), STORE)).pair.exclude_known
 
 
@@ -239,16 +240,18 @@ def test_many_differences_are_counted(ranking, retriever):
     assert what.endswith("feature 'time3', feature 'time4' and 3 more")
 
 
-def test_a_ranker_cannot_retrieve(ranking, retriever):
+def test_a_ranker_cannot_retrieve(ranking, retriever, described):
     (retriever / "config.yaml").unlink()
-    save_config(ranking, retriever / "config.yaml")
+    save_config(described(ranking, SCHEMA), retriever / "config.yaml")
     what, where, remedy = refused(replace(ranking, retriever=retriever))
     assert (what, where) == ("the run trained a ranker", f"retriever={retriever}")
     assert "name a retrieval run" in remedy
 
 
-def test_what_candidates_are_worth_needs_a_label(ranking, retriever):
+def test_what_candidates_are_worth_needs_a_label(ranking, retrieval, retriever, described):
     schema = replace(SCHEMA, positive=None)
+    (retriever / "config.yaml").unlink()
+    save_config(described(retrieval, schema), retriever / "config.yaml")
     schema.save(retriever / "schema.json")
     what, where, remedy = refused(replace(ranking, retriever=retriever), schema)
     assert what == "no 0/1 label says what a candidate is worth: data.positive is null"

@@ -133,6 +133,7 @@ def test_requests(table):
     assert sum(numbers[0] for way, numbers in figures.items() if " x " in way) == pytest.approx(1000, abs=100)
 
 
+@pytest.mark.slow
 def test_requests_find_what_is_answered_otherwise_than_by_torch(table, monkeypatch):
     requests = importlib.import_module("benchmarks.requests")
     written = requests.written

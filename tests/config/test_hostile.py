@@ -205,6 +205,8 @@ def test_hostile_node_inside_another_is_refused_with_its_key(plain, canary, plac
 
 
 SECRET = "hunter22-canary-secret"
+SECONDS = 10
+"""Of this process, at most; 1 is usual, and a bomb that goes off takes minutes."""
 OVERRIDES = """
 data.name=${oc.env:SECRET} | data.name
 data.name=${oc.${monitor}:SECRET} monitor=env | data.name
@@ -374,7 +376,7 @@ def test_hostile_file_of_conf_is_refused_in_time_and_memory(conf, canary, monkey
     before, started = memory("VmRSS"), time.process_time()
     with pytest.raises(ConfigError) as caught:
         checked(conf, "train", ["experiment=evil"], Root, multirun=False)
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < SECONDS
     assert memory("VmHWM") - before < 200e6
     assert SECRET not in str(caught.value)
     assert all(fault.where for fault in caught.value.faults)
@@ -396,7 +398,7 @@ def test_override_without_end_is_refused_in_time_and_memory(conf, texts, multiru
     before, started = memory("VmRSS"), time.process_time()
     with pytest.raises(ConfigError) as caught:
         checked(conf, "train", texts, Root, multirun=multirun)
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < SECONDS
     assert memory("VmHWM") - before < 200e6
     assert len(str(caught.value)) < 2_000
 
@@ -426,7 +428,7 @@ def test_hostile_config_of_another_run_is_refused_in_time_and_memory(canary, mon
     before, started = memory("VmRSS"), time.process_time()
     with pytest.raises(ConfigError) as caught:
         load_config(tmp_path / "config.yaml", TrainConfig)
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < SECONDS
     assert memory("VmHWM") - before < 200e6
     assert SECRET not in str(caught.value)
 

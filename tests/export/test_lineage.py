@@ -22,7 +22,7 @@ SCHEMA = Schema("user", "item", time="time", features=(Categorical("item", "item
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, described):
     """A ranking run on these rows."""
     raw = tmp_path / "raw" / "clicks.parquet"
     raw.parent.mkdir()
@@ -34,7 +34,7 @@ def run(tmp_path):
     store = prepare(TableFiles(raw.parent, raw.name), SCHEMA, split, folder=tmp_path / "store", **settings)
     folder = tmp_path / "run"
     folder.mkdir()
-    save_config(composed("task=ranking", "seed=7", "model.dropout=0.25"), folder / "config.yaml")
+    save_config(described(composed("task=ranking", "seed=7", "model.dropout=0.25"), SCHEMA), folder / "config.yaml")
     store.schema.save(folder / "schema.json")
     recorded = {"store": str(store.path), "git": {"commit": "ab" * 20, "dirty": True}, "started": "2026-11-23T04:00:00+00:00"}
     (folder / "lineage.json").write_text(json.dumps(recorded))

@@ -12,6 +12,8 @@ from recsys.export.lists import SCORE_TOLERANCE
 from recsys.schema import nearest
 
 REPLAY_SECONDS = 300
+PACKAGE = Path(__file__).parents[1]
+"""A new process finds this package beside it, installed or not."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,10 @@ def replayed(folder: Path) -> dict:
     Raises:
         ReleaseError: the process ended early; its last line tells why.
     """
-    command = [sys.executable, "-m", "recsys.serve.replay", str(folder)]
+    command = [sys.executable, "-m", "recsys.serve.replay", str(folder.resolve())]
     remedy = f"run it by hand to see all it prints: {' '.join(command)}"
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=REPLAY_SECONDS)
+        done = subprocess.run(command, cwd=PACKAGE.parent, capture_output=True, text=True, timeout=REPLAY_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise ReleaseError("golden", Fault(f"the replay took more than {REPLAY_SECONDS} s", str(folder), remedy)) from error
     if done.returncode:

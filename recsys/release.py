@@ -109,4 +109,4 @@ def _by_row(pairs: Tensor, rows: int, ids: pl.Series) -> Sequence[list]:
 
 
 def _spread(number: int, most: int) -> Tensor:
-    return torch.arange(number) if number <= most else torch.linspace(0, number - 1, most).long()
+    return torch.arange(number) if number <= most else torch.linspace(0, number - 1, most, dtype=torch.float64).long()

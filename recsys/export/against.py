@@ -4,12 +4,10 @@ Both are asked as a server would ask them, with raw columns. Users are drawn aga
 loss which fewer or other users would not have shown passes, and one that they would have shown does not.
 """
 
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -22,7 +20,7 @@ from recsys.export.questions import RowQuestions, UserQuestions, targets
 from recsys.metric.impressions import Impressions, impressions
 from recsys.schema import Schema
 from recsys.serve import BundleError, Ranker, Retriever
-from recsys.serve.manifest import MANIFEST
+from recsys.serve.manifest import read_manifest
 
 K = 20
 RESAMPLES = {"retrieval": 2_000, "ranking": 400}
@@ -57,28 +55,38 @@ def production_gates(new: Path, old: Path, schema: Schema, users: UserQuestions 
     Raises:
         ConfigError: the other is no bundle that opens, or it reads other columns than the test data has.
     """
-    if not (old / MANIFEST).exists():
-        raise ConfigError(Fault(f"there is no bundle: no {MANIFEST}", f"against={old}", "name a bundle that export.py has published"))
-    name = f"bundle {json.loads((old / MANIFEST).read_text())['sha256'][:12]}"
+    with _opening(old):
+        manifest = read_manifest(old)
+    name = f"bundle {manifest['sha256'][:12]}"
     samples, gates = [], []
     for part, questions, compare in ((Retriever, users, _lists), (Ranker, rows, _predictions)):
-        mine, theirs = _opened(part, new), _opened(part, old)
-        if theirs is None:
+        if f"{part.__name__.lower()}.onnx" not in manifest["files"]:
             continue  # nothing to lose
-        if mine is None:
-            remedy = "export both tasks: python export.py run=<retrieval run> ranker=<ranking run>"
-            gates.append(Gate("production", False, f"all that {name} has", f"a {part.__name__.lower()} is missing", remedy))
-        else:
-            samples += compare(mine, theirs, schema, questions, old)
+        with _opening(old):
+            theirs = part(old)
+        if questions is None:
+            gates.append(_lost(name, f"a {part.__name__.lower()} is missing"))
+            continue
+        mine = part(new)
+        absent = [label for label in getattr(theirs, "labels", ()) if label not in mine.labels]
+        gates += [_lost(name, f"it predicts no '{label}'") for label in absent]
+        found = compare(mine, theirs, schema, questions, old)
+        gates += [] if found else [_lost(name, "nothing can be compared: no label has both classes in the test data of both")]
+        samples += found
     return [*gates, *(one.gate(name) for one in _bounded(samples))]
 
 
-def _opened(part: type, folder: Path) -> Any:
-    """A Retriever or Ranker; None if the bundle has none."""
+def _lost(name: str, what: str) -> Gate:
+    remedy = "export both tasks with the same labels: python export.py run=<retrieval run> ranker=<ranking run>"
+    return Gate("production", False, f"all that {name} has", what, remedy)
+
+
+@contextmanager
+def _opening(old: Path) -> Iterator[None]:
     try:
-        return part(folder) if (folder / f"{part.__name__.lower()}.onnx").exists() else None
+        yield
     except BundleError as error:
-        raise ConfigError(Fault(str(error), f"against={folder}", "name a bundle that export.py has published")) from error
+        raise ConfigError(Fault(str(error), f"against={old}", "name a bundle that export.py has published")) from error
 
 
 @dataclass(frozen=True)
@@ -108,7 +116,7 @@ def _bounded(samples: Sequence[_Sample]) -> Iterator[Compared]:
 
 
 def _interval(value: float, drawn: np.ndarray, tail: float) -> tuple[float, float, float]:
-    low, high = np.quantile(drawn, [tail, 1 - tail]).tolist()
+    low, high = np.nanquantile(drawn, [tail, 1 - tail]).tolist()  # a resample without a positive has no AUC
     return value, low, high
 
 
@@ -140,7 +148,7 @@ def _listed_values(retriever: Retriever, schema: Schema, asked: UserQuestions, p
     values = []
     for answer, relevant in zip(answers, asked.relevant):
         wanted = set(relevant)
-        hits = np.array([item in wanted for item in answer.items])
+        hits = np.array([item in wanted for item in answer.items], bool)
         values.append((hits.sum() / len(wanted), gain[: len(hits)][hits].sum() / gain[: len(wanted)].sum()))
     return np.array(values)
 

@@ -25,8 +25,8 @@ OPSET = 20
 """ai.onnx operators; Equal on strings needs 19."""
 OPSETS = {"": OPSET, "ai.onnx.ml": 3, "com.microsoft": 1}
 IR_VERSION = 10
-RESERVED = ("exclude", "k", "items", "scores", "vector")
-"""Names of inputs and outputs that are no column."""
+RESERVED = ("exclude", "k", "items", "scores", "vector", "task")
+"""Names of inputs and outputs that are no column, and of what golden.parquet calls a request's task."""
 MAX_BYTES = 2**31 - 1
 """A protobuf message, so an ONNX file without external data, ends below 2 GiB."""
 TOWER = "tower/"

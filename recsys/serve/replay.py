@@ -3,6 +3,7 @@
 Run in a process of its own, by an export before it publishes and by whoever wants to know that his machine serves what was released.
 """
 
+import io
 import json
 import sys
 import time
@@ -13,7 +14,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet
 
-from recsys.serve import Ranker, Retriever
+from recsys.serve import BundleError, Ranker, Retriever
+from recsys.serve.manifest import read_bundle
 
 TOLERANCE = {"retrieval": 1e-5, "ranking": 1e-6}
 """Largest difference of a score and of a probability, relative where the magnitude is above 1: processors add in different orders."""
@@ -34,7 +36,8 @@ def replay(folder: Path) -> dict:
     Raises:
         BundleError: a file is not the one that was exported.
     """
-    rows = pyarrow.parquet.read_table(folder / "golden.parquet").to_pylist()
+    _, files = read_bundle(folder, keep=("golden.parquet",))
+    rows = pyarrow.parquet.read_table(io.BytesIO(files["golden.parquet"])).to_pylist()
     started = time.perf_counter()
     wrong, latency, start = {}, {}, 0.0
     for task, check in {"retrieval": _retrieval, "ranking": _ranking}.items():
@@ -123,5 +126,19 @@ def _timed(call: Callable[[int], object]) -> dict[str, float]:
     return {"requests": REQUESTS, "p50_ms": p50, "p99_ms": p99}
 
 
+def main(arguments: Sequence[str]) -> int:
+    """Print what was found as JSON; 0 if every answer is the golden one, 1 if not, 2 for wrong arguments, 4 for a damaged bundle."""
+    if len(arguments) != 1:
+        print("usage: python -m recsys.serve.replay BUNDLE", file=sys.stderr)
+        return 2
+    try:
+        said = replay(Path(arguments[0]))
+    except BundleError as error:
+        print(error, file=sys.stderr)
+        return 4
+    print(json.dumps(said))
+    return int(any(said["wrong"].values()))
+
+
 if __name__ == "__main__":
-    print(json.dumps(replay(Path(sys.argv[1]))))
+    sys.exit(main(sys.argv[1:]))

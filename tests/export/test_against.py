@@ -131,8 +131,19 @@ def test_a_bundle_that_lacks_a_part_of_the_other_is_refused(example, tmp_path):
     assert gate.found == "a retriever is missing"
 
 
+def test_a_graph_that_production_has_lost_is_no_graph_that_it_never_had(example, shuffled, first):
+    (shuffled / "retriever.onnx").unlink()
+    with pytest.raises(ConfigError, match=r"retriever\.onnx(.|\n)*against="):
+        production_gates(example.bundle, shuffled, example.schema, users(example, first), None)
+
+
+def test_a_resample_without_a_positive_does_not_count():
+    (one,) = _bounded([_Sample("a", (0.6, 0.6), np.array([[0.6, np.nan, 0.6], [0.6, np.nan, 0.6]]))])
+    assert one.gate("old").passed
+
+
 def test_a_folder_without_a_bundle_is_a_mistake_in_the_config(example, tmp_path):
-    with pytest.raises(ConfigError, match=r"there is no bundle: no manifest\.json(.|\n)*against="):
+    with pytest.raises(ConfigError, match=r"holds no manifest\.json(.|\n)*against="):
         production_gates(example.bundle, tmp_path, example.schema, None, None)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from recsys.export.golden import columns, series
 from recsys.serve import Retriever
-from recsys.serve.replay import replay
+from recsys.serve.replay import main, replay
 
 NONE = -(2**63)
 
@@ -76,6 +76,15 @@ def test_a_missing_item_is_noticed(told):
 
 def test_items_in_another_order_are_noticed(told):
     assert len(told(lambda answer: answer._replace(items=answer.items[::-1]))) == 20
+
+
+def test_replay_on_the_command_line_ends_with_1_where_answers_differ(example, told, capsys):
+    assert main([str(example.bundle)]) == 0
+    told(lambda answer: answer._replace(items=answer.items[::-1]))
+    assert main([str(example.bundle)]) == 1
+    assert main([]) == 2
+    assert main([str(example.bundle.parent)]) == 4
+    assert "holds no manifest.json" in capsys.readouterr().err
 
 
 def test_manifest_holds_gates_and_latency(example):

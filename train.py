@@ -8,9 +8,9 @@ from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
 from recsys.assemble import assembled, store_of
-from recsys.callback.checkpoint import load_checkpoint
 from recsys.callback.metrics_log import MetricsLog
-from recsys.config import TrainConfig, build, check_unused, save_config, schema_of
+from recsys.checkpoint import load_checkpoint
+from recsys.config import TrainConfig, build, schema_of
 from recsys.config.launch import launch
 from recsys.data.store import Store
 from recsys.errors import DataError
@@ -18,6 +18,7 @@ from recsys.export.graph import reserved_name_faults
 from recsys.lineage import LINEAGE, write_lineage
 from recsys.memory import keep_memory
 from recsys.report.result import publish_result
+from recsys.resume import interrupted, start
 
 log = logging.getLogger(__name__)
 EXAMPLES = (
@@ -30,6 +31,7 @@ EXAMPLES = (
     "python train.py trainer=ddp trainer.devices=4",
     "python train.py task=ranking model=shared_bottom teacher.run=outputs/ranking/shop/<time>",
     "python train.py -m loss=softmax,bpr seed=0,1,2",
+    "python train.py resume=outputs/retrieval/shop/<time>     go on with an interrupted run; resume=auto finds it by its config",
 )
 
 
@@ -40,7 +42,10 @@ def train(config: TrainConfig, run: Path) -> None:
     metrics.json, train.log.
     The last line printed is `run: <directory>`; `python export.py run=<directory>` makes a bundle of it.
     """
-    rank_zero_only(check_unused)(run)
+    begun = start(config, run, is_first=rank_zero_only.rank == 0)
+    if begun.finished:
+        print(f"nothing is left to do\nrun: {run}")
+        return
     keep_memory()
     seed_everything(config.seed, workers=True, verbose=False)
 
@@ -52,30 +57,33 @@ def train(config: TrainConfig, run: Path) -> None:
     trainer = build(config.trainer)(callbacks=list(callbacks.values()), logger=loggers, default_root_dir=run)
 
     store = store_of(config.data, source)
-    record_data(store, run)
+    begun.require_data(store.path, config)
+    record_data(store, run, goes_on=begun.goes_on)
     parts = assembled(config, store)
     parts.inform(callbacks["evaluation"], source)
 
-    rank_zero_only(save_config)(config, run / "config.yaml")
+    callbacks["checkpoint"].resume_from = begun.resume_from
+    rank_zero_only(begun.keep_config)(config)
     trainer.fit(parts.task, datamodule=parts.loader)
     best = load_checkpoint(parts.task.model, run / "checkpoints" / "best")
     trainer.test(parts.task, datamodule=parts.loader, verbose=False)
 
     evaluation = callbacks["evaluation"]
-    results = evaluation.results | best["metrics"]  # validation as the tested weights had it
+    tested = {key: value for key, value in evaluation.results.items() if not key.startswith("val/")}
+    results = best["metrics"] | tested  # validation as the tested weights had it
     table = parts.table(results, config.model["_target_"].split(".")[-2])
     rank_zero_only(publish_result)(results, run, table=table, notes=evaluation.notes)
 
 
 @rank_zero_only
-def record_data(store: Store, run: Path) -> None:
+def record_data(store: Store, run: Path, *, goes_on: bool) -> None:
     """Write down what the run is trained on and by, and say what was found in the data."""
     store.schema.save(run / "schema.json")
-    write_lineage(run / LINEAGE, store=store.path)
+    write_lineage(run / LINEAGE, store=store.path, goes_on=goes_on)
     for note in store.notes:
         log.info(note)
         Console().print(note, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":
-    launch(train, TrainConfig, conf=Path(__file__).parent / "conf", examples=EXAMPLES)
+    launch(train, TrainConfig, conf=Path(__file__).parent / "conf", examples=EXAMPLES, interrupted=interrupted)

@@ -93,6 +93,7 @@ def _retrieval(config: TrainConfig, store: Store) -> Parts:
         scheduler=build(config.scheduler),
         catalogue=loader.catalogue,
         known=lambda: loader.known,
+        seed=config.seed,
     )
 
     def inform(evaluation: Callback, source: Source) -> None:
@@ -119,6 +120,7 @@ def _ranking(config: TrainConfig, store: Store) -> Parts:
         schema=store.schema,
         kept_share=1.0 if sample is None else sample.share,
         teacher=_teacher(config, store.schema),
+        seed=config.seed,
     )
     pair = _pair(config, store)
 

@@ -23,12 +23,13 @@ PACKAGES = ("recsys", "torch", "pytorch-lightning", "torchmetrics", "hydra-core"
 GIT_TIMEOUT_S = 10
 
 
-def write_lineage(path: Path, *, store: Path) -> None:
-    """Write lineage.json of a run that starts now.
+def write_lineage(path: Path, *, store: Path, goes_on: bool = False) -> None:
+    """Write lineage.json of a run that starts now; one that goes on keeps what it says, and adds this start under "resumed".
 
     Args:
         path: of the file.
         store: folder of the prepared data.
+        goes_on: whether the run was begun before.
     """
     facts = {
         "store": str(store.resolve()),
@@ -37,9 +38,14 @@ def write_lineage(path: Path, *, store: Path) -> None:
         "versions": versions(PACKAGES),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "platform": platform.platform(),
-        "command": shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join(["python", *sys.orig_argv[1:]]),  # as typed: Hydra is given another one
     }
-    path.write_text(json.dumps(facts, indent=2) + "\n")
+    if goes_on and path.exists():
+        begun = json.loads(path.read_text())
+        facts = {**begun, "store": facts["store"], "resumed": [*begun.get("resumed", []), facts]}
+    aside = path.with_name(f".{path.name}.tmp")
+    aside.write_text(json.dumps(facts, indent=2) + "\n")
+    aside.replace(path)
 
 
 def git(code: Path) -> dict[str, str | bool] | None:

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from torch import nn
 
 from recsys.calibration.base import Calibration
-from recsys.callback.checkpoint import checkpoint_facts, load_checkpoint
 from recsys.callback.impressions import CALIBRATION, RELIABILITY
+from recsys.checkpoint import checkpoint_facts, load_checkpoint
 from recsys.config import TrainConfig, build, schema_of
 from recsys.config.check import load_config
 from recsys.data.store import Store

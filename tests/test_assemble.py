@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.base import composed
 from recsys.assemble import assembled
-from recsys.callback.checkpoint import point, write_checkpoint
+from recsys.checkpoint import point, write_checkpoint
 from recsys.config import TeacherConfig, save_config
 from recsys.data.impressions import EvaluationImpressions, Impressions
 from recsys.errors import ConfigError
@@ -52,7 +52,7 @@ def teacher(tmp_path, described):
         if ranks(config):
             state = {label.column: {"slope": 1.0, "intercept": 0.5} for label in schema.labels}
             (tmp_path / "calibration.json").write_text(json.dumps(state))
-            written = write_checkpoint(model_of(config, schema), tmp_path / "checkpoints", about={"step": 1})
+            written = write_checkpoint(model_of(config, schema).state_dict(), tmp_path / "checkpoints", about={"step": 1})
             written.rename(tmp_path / "checkpoints" / "best")
         return TeacherConfig(tmp_path, 0.25)
 
@@ -193,7 +193,7 @@ def retriever(retrieval, tmp_path, described):
     SCHEMA.save(tmp_path / "schema.json")
     for name in ("lineage.json", "metrics.json"):
         (tmp_path / name).write_text("{}")
-    checkpoint = write_checkpoint(model_of(retrieval, SCHEMA), tmp_path / "checkpoints", about={"step": 1})
+    checkpoint = write_checkpoint(model_of(retrieval, SCHEMA).state_dict(), tmp_path / "checkpoints", about={"step": 1})
     point(tmp_path / "checkpoints" / "best", checkpoint)
     return tmp_path
 

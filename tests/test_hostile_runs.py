@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from benchmarks.base import composed
-from recsys.callback.checkpoint import point, write_checkpoint
+from recsys.checkpoint import point, write_checkpoint
 from recsys.config import save_config
 from recsys.errors import IntegrityError, RecsysError
 from recsys.export.publish import file_sha256
@@ -73,7 +73,7 @@ def run(tmp_path, monkeypatch, config):
     write(run / "metrics.json", METRICS)
     write(run / "calibration.json", {label.column: {"slope": 1.0, "intercept": 0.0} for label in LABELS})
     written = write_checkpoint(
-        model_of(config, SCHEMA), run / "checkpoints", about={"step": 3, "epoch": 0, "metrics": {"val/click/auc": 0.7}}
+        model_of(config, SCHEMA).state_dict(), run / "checkpoints", about={"step": 3, "epoch": 0, "metrics": {"val/click/auc": 0.7}}
     )
     point(run / "checkpoints" / "best", written)
     seen.clear()
@@ -169,7 +169,7 @@ def test_weights_that_are_no_safetensors_are_refused_though_their_hash_is_right(
 
 def test_weights_whose_hash_is_wrong_are_not_opened(run, monkeypatch):
     weights(run).write_bytes(pickle.dumps(Payload()))
-    monkeypatch.setattr("recsys.callback.checkpoint.load_model", lambda *_: pytest.fail("opened"))
+    monkeypatch.setattr("recsys.checkpoint.load_model", lambda *_: pytest.fail("opened"))
     assert refused(run, "checkpoints") == "model.safetensors is not the file that was written"
 
 

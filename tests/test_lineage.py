@@ -81,7 +81,7 @@ def test_versions_are_those_installed():
 
 
 def test_lineage_names_store_moment_and_command(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["/some/where/train.py", "loss=bpr", "data.name=two words"])
+    monkeypatch.setattr(sys, "orig_argv", ["/usr/bin/python3", "/some/where/train.py", "loss=bpr", "data.name=two words"])
     before = datetime.now(UTC).replace(microsecond=0)
     write_lineage(tmp_path / "lineage.json", store=tmp_path / "store")
     found = json.loads((tmp_path / "lineage.json").read_text())

@@ -1,12 +1,11 @@
 """Losses added up, without the parts of their gradients that work against each other. T labels, P numbers in the shared parameters."""
 
-import hashlib
-
 import torch
 from torch import Tensor, nn
 
 from recsys.balance.base import Balance
 from recsys.balance.gradients import gradients_by_label, scalar_products
+from recsys.seeds import seed_of
 
 
 class PCGrad(Balance):
@@ -59,9 +58,7 @@ class PCGrad(Balance):
 
     def _orders(self) -> Tensor:
         """[T, T] int64, for each label an order of all labels."""
-        digest = hashlib.blake2b(f"{self.seed} {self.step}".encode(), digest_size=8).digest()
-        # >> 1: manual_seed takes a signed 64-bit number
-        generator = torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
+        generator = torch.Generator().manual_seed(seed_of(self.seed, self.step))
         return torch.rand(len(self.labels), len(self.labels), generator=generator).argsort(1)
 
 

@@ -1,80 +1,189 @@
-"""Weights on disk, published whole: `checkpoints/last` after every evaluation, `checkpoints/best` when validation improved.
+"""Keeps a run: its best weights, and all that it takes to go on after any interruption as if there had been none."""
 
-A checkpoint is a folder `step-<n>-<sha256>` that is written aside, synced and renamed; `last` and `best` are links to such folders,
-replaced in one step. Whoever opens `best/model.safetensors` sees a complete file, whatever happened to the process that wrote it.
-"""
-
-import hashlib
-import json
+import logging
 import math
-import os
-import re
 import shutil
+import sys
+import time
+import warnings
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
-from safetensors import SafetensorError
-from safetensors.torch import load_model, save_model
 from torch import nn
 
-from recsys.errors import ConfigError, Fault, IntegrityError, NumericsError
-from recsys.record import read_record, reading, typed
+from recsys.callback.interruption import Interruption
+from recsys.callback.training_state import Place, captured, place_of, restore, same_everywhere
+from recsys.checkpoint import distinct, load_checkpoint, load_state, point, remove_abandoned, tidy, write_checkpoint
+from recsys.errors import ConfigError, Fault, NumericsError, ResourceError
 from recsys.schema import nearest
 
-WEIGHTS, ABOUT = "model.safetensors", "checkpoint.json"
-FACTS = {
-    "step": int,
-    "epoch": int,
-    "monitor": str,
-    "metrics": dict,
-    "value": (int, float, type(None)),
-    "sha256": str,
-}
-"""Keys of checkpoint.json, and what stands there."""
+log = logging.getLogger(__name__)
+GO_ON, SAVE, STOP = 0, 1, 2
+"""What is to do between two steps; under several processes the largest of all."""
+ROOM = 2.5
+"""Free space a run asks for before it starts, in sizes of a checkpoint: the old, the new, and what is half-written."""
+STATES_PER_WEIGHT = 3
+"""Numbers that a checkpoint holds per weight: itself, and two moments of it."""
 
 
 class Checkpoints(Callback):
-    """Saves the weights of `pl_module.model`, tables that are shared within it once.
+    """Saves `pl_module.model` as `checkpoints/best`, where validation says so, and the whole run as `checkpoints/last`.
+
+    Saved is between steps: after each validation, every `every_s` seconds within an epoch, when training ends, and when SIGTERM or
+    Ctrl-C asks to stop, which ends the process with 143 or 130. The state is copied at once and written beside training.
 
     Args:
         monitor: validation metric that says which weights are best; a NaN never is.
         mode: whether more or less of it is better.
+        every_s: seconds between two savings within an epoch.
+
+    Attributes:
+        resume_from: a checkpoint to go on from; None = from the beginning.
     """
 
-    def __init__(self, monitor: str, mode: Literal["max", "min"]):
+    def __init__(self, monitor: str, mode: Literal["max", "min"], every_s: float = 300.0):
+        if every_s <= 0:
+            raise ConfigError(Fault(f"every_s is {every_s}", "callbacks.checkpoint.every_s", "choose a number of seconds above 0"))
         self.monitor = monitor
         self.mode = mode
+        self.every_s = every_s
+        self.resume_from: Path | None = None
         self.best: float | None = None
+        self.interruption = Interruption()
+        self._validated: dict[str, Any] | None = None  # what the last validation said, of weights that are not saved yet
+        self._is_best = False
+        self._saved_at = time.monotonic()
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._written: Future | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Removes what a killed process left half-written."""
+        """Removes what a killed process left half-written; goes to where a run stopped, before its batches are asked for."""
+        if stage != "fit":
+            return
         if trainer.is_global_zero:
-            for leftover in checkpoints_folder(trainer).glob(".*.tmp"):
-                shutil.rmtree(leftover) if leftover.is_dir() and not leftover.is_symlink() else leftover.unlink()
+            remove_abandoned(checkpoints_folder(trainer))
+        if self.resume_from is not None:
+            self._state = load_state(self.resume_from)
+            place_of(self._state[1]).take(trainer)
+            warnings.filterwarnings("ignore", message=".*your dataloader is not resumable")  # it is: steps are asked for by number
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Takes weights, optimizers and counters back."""
+        if trainer.is_global_zero:
+            _require_room(checkpoints_folder(trainer), pl_module.model)
+        if self.resume_from is not None:
+            load_checkpoint(pl_module.model, self.resume_from)
+            restore(trainer, pl_module, *self._state)
+            trainer.should_stop = place_of(self._state[1]).stopped
+            del self._state
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Signals are heard from here on."""
+        self.interruption.listen()
+        self._saved_at = time.monotonic()
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int) -> None:
+        """Saves between two steps, where there is a reason."""
+        place = Place.of(trainer)
+        if place.batches_in_epoch % trainer.accumulate_grad_batches:
+            return  # half of a step's gradients are there
+        trainer.fit_loop.epoch_loop._batches_that_stepped = place.steps
+        todo = same_everywhere(trainer, self._todo())
+        if todo != GO_ON:
+            self._save(trainer, pl_module, place)
+        if todo == STOP:
+            self._stop(trainer)
+
+    def on_validation_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
+        """Does not make who wants to stop wait for the end of a long evaluation; several processes do, which are not at the same batch."""
+        if self.interruption.number and trainer.state.fn == "fit" and trainer.world_size == 1:
+            self._save(trainer, pl_module, Place.of(trainer, validation_due=True))
+            self._stop(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Publishes the weights as `last`, and as `best` if they are."""
-        if trainer.sanity_checking:
+        """Notes what the weights are worth; they are saved before the next step changes them."""
+        if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         value = self._value(trainer)
         _check_finite(pl_module.model, trainer.global_step)
-        if trainer.is_global_zero:
-            self._publish(trainer, pl_module.model, value)
-        trainer.strategy.barrier()  # no process may look for a checkpoint that is still being written
-
-    def _publish(self, trainer: Trainer, model: nn.Module, value: float) -> None:
-        folder = checkpoints_folder(trainer)
         logged = {key: float(metric) for key, metric in sorted(trainer.callback_metrics.items()) if key.startswith("val/")}
         metrics = {key: metric if math.isfinite(metric) else None for key, metric in logged.items()}
-        about = {"step": trainer.global_step, "epoch": trainer.current_epoch, "monitor": self.monitor, "metrics": metrics}
-        written = write_checkpoint(model, folder, about={**about, "value": value if math.isfinite(value) else None})
-        point(folder / "last", written)
-        if math.isfinite(value) and (self.best is None or (value > self.best if self.mode == "max" else value < self.best)):
+        better = self.best is None or (value > self.best if self.mode == "max" else value < self.best)
+        is_best = math.isfinite(value) and better
+        if is_best:
             self.best = value
-            point(folder / "best", written)
-        _remove_unnamed(folder)
+        self._validated = {"epoch": trainer.current_epoch, "metrics": metrics, "value": value if math.isfinite(value) else None}
+        self._is_best = is_best
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Saves the end of training, and waits until everything is on disk."""
+        self._save(trainer, pl_module, Place.of(trainer, finished=True))
+        self._wait()
+        trainer.strategy.barrier()  # no process may look for a checkpoint that is still being written
+        self.interruption.obey()
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Nothing is lost by stopping here: testing begins anew."""
+        self.interruption.obey()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Lets a checkpoint that is being written come to its end."""
+        if self._written is not None:
+            self._written.exception()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it has to know of the run so far."""
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes it back."""
+        self.best = state_dict["best"]
+
+    def _todo(self) -> int:
+        if self.interruption.number:
+            return STOP
+        due = self._validated is not None or time.monotonic() - self._saved_at > self.every_s
+        return SAVE if due else GO_ON
+
+    def _save(self, trainer: Trainer, module: LightningModule, place: Place) -> None:
+        """Copies the run's state now; a thread writes it."""
+        _check_finite(module.model, trainer.global_step)
+        state = captured(trainer, module, place)
+        validated = self._validated or {"epoch": place.epoch, "metrics": {}, "value": None}
+        is_best, self._validated, self._is_best = self._is_best, None, False
+        self._saved_at = time.monotonic()
+        if not trainer.is_global_zero:
+            return
+        self._wait()
+        weights = {name: tensor.to("cpu", copy=True) for name, tensor in distinct(module.model.state_dict()).items()}
+        about = {"step": place.steps, "monitor": self.monitor, **validated}
+        folder = checkpoints_folder(trainer)
+
+        def write() -> None:
+            written = write_checkpoint(weights, folder, about=about, state=state)
+            point(folder / "last", written)
+            if is_best:
+                point(folder / "best", written)
+            tidy(folder)
+
+        self._written = self._writer.submit(write)
+
+    def _wait(self) -> None:
+        """Until what was saved last is on disk; raises what kept it from being written."""
+        if self._written is not None:
+            self._written.result()
+            self._written = None
+
+    def _stop(self, trainer: Trainer) -> None:
+        self._wait()
+        said = f"stopped at step {trainer.global_step}; go on with: python train.py resume={trainer.default_root_dir}"
+        log.info(said)
+        if trainer.is_global_zero:
+            print(said, file=sys.stderr)
+        sys.exit(self.interruption.exit_code if self.interruption.number else 143)
 
     def _value(self, trainer: Trainer) -> float:
         logged = trainer.callback_metrics
@@ -90,94 +199,13 @@ def checkpoints_folder(trainer: Trainer) -> Path:
     return Path(trainer.default_root_dir) / "checkpoints"
 
 
-def write_checkpoint(model: nn.Module, folder: Path, *, about: dict) -> Path:
-    """Write the weights and `checkpoint.json` as `folder/step-<n>-<start of the sha256>`, in one rename.
-
-    Args:
-        model: whose state is saved, on any device.
-        folder: created if need be.
-        about: at least "step"; saved as JSON beside the sha256 of the weights.
-    Returns:
-        The published folder.
-    """
-    aside = folder / ".step.tmp"
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    save_model(model, str(aside / WEIGHTS))
-    sha256 = _sha256(aside / WEIGHTS)
-    (aside / ABOUT).write_text(json.dumps({**about, "sha256": sha256}, indent=2) + "\n")
-    for path in (aside / WEIGHTS, aside / ABOUT, aside):
-        _sync(path)
-    target = folder / f"step-{about['step']:08d}-{sha256[:8]}"
-    if target.exists():  # the same step evaluated twice, with the same weights
-        shutil.rmtree(aside)
-    else:
-        aside.rename(target)
-        _sync(folder)
-    return target
-
-
-def point(link: Path, target: Path) -> None:
-    """Let `link` name `target`, a folder beside it, in one step."""
-    aside = link.with_name(f".{link.name}.tmp")
-    aside.unlink(missing_ok=True)
-    aside.symlink_to(target.name, target_is_directory=True)
-    os.replace(aside, link)
-    _sync(link.parent)
-
-
-def load_checkpoint(model: nn.Module, folder: Path) -> dict:
-    """Load weights into a model of the same shape.
-
-    Args:
-        folder: a checkpoint, such as `<run>/checkpoints/best`.
-    Returns:
-        What `checkpoint.json` says: step, epoch, monitor, value, metrics (of validation, None where not finite), sha256.
-    Raises:
-        ConfigError: there is no such checkpoint.
-        IntegrityError: the weights are not those that were written, or belong to another model.
-    """
-    folder = _within(folder)  # a link that moves meanwhile must not mix two checkpoints
-    if not (folder / WEIGHTS).exists():
-        raise ConfigError(Fault("no checkpoint", str(folder), "name the directory of a run that finished an evaluation"))
-    about = checkpoint_facts(folder)
-    with reading(folder / WEIGHTS):
-        if (folder / WEIGHTS).is_symlink() or not (folder / WEIGHTS).is_file():
-            raise ValueError("it is no regular file")
-        written = _sha256(folder / WEIGHTS) == about["sha256"]
-    if not written:
-        raise IntegrityError(Fault(f"{WEIGHTS} is not the file that was written", str(folder), "restore it from a copy, or train again"))
-    try:
-        load_model(model, str(folder / WEIGHTS))
-    except (RuntimeError, SafetensorError, ValueError) as error:
-        what = f"the weights belong to another model: {' '.join(str(error).split()):.300}"
-        raise IntegrityError(Fault(what, str(folder), "use the run's own config.yaml")) from error
-    return about
-
-
-def checkpoint_facts(folder: Path) -> dict:
-    """What `checkpoint.json` says of a checkpoint; see `load_checkpoint`."""
-    return read_record(folder / ABOUT, _facts)
-
-
-def _facts(document: Any) -> dict:
-    """A checked `checkpoint.json`: numbers, names and a hash, nothing that names a file or a class."""
-    for key, value in typed(document, dict, "it").items():
-        typed(value, FACTS.get(key, ()), f"'{key}'")
-    if document["step"] < 0 or not re.fullmatch("[0-9a-f]{64}", document["sha256"]):
-        raise ValueError("'step' or 'sha256' is none")
-    for name, value in document.get("metrics", {}).items():
-        typed(value, (int, float, type(None)), f"metric '{name}'")
-    return document
-
-
-def _within(folder: Path) -> Path:
-    """Where a checkpoint stands; its link may name a folder beside it, no other."""
-    with reading(folder):
-        found = folder.resolve()
-    if found.parent != folder.parent.resolve():
-        raise IntegrityError(Fault(f"it leads to {found}, out of the run", str(folder), "name a run as train.py left it"))
-    return found
+def _require_room(folder: Path, model: nn.Module) -> None:
+    """Refuses a run whose checkpoints would not fit, before it trains for them."""
+    size = STATES_PER_WEIGHT * sum(tensor.nbytes for tensor in distinct(model.state_dict()).values())
+    free = shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free
+    if free < ROOM * size:
+        what = f"a checkpoint may take {size:,} bytes, {ROOM:g} times that is asked for, and {free:,} are free"
+        raise ResourceError(Fault(what, str(folder), "free space, or choose another disk with hydra.run.dir=DIR"))
 
 
 def _check_finite(model: nn.Module, step: int) -> None:
@@ -190,23 +218,3 @@ def _check_finite(model: nn.Module, step: int) -> None:
                     "lower optimizer.dense.lr and optimizer.tables.lr",
                 )
             )
-
-
-def _remove_unnamed(folder: Path) -> None:
-    named = {link.resolve() for link in folder.iterdir() if link.is_symlink()}
-    for path in folder.glob("step-*"):
-        if path.resolve() not in named:
-            shutil.rmtree(path)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,11 +2,14 @@
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
+
+from recsys.disk import sync
 
 
 class MetricsLog(Logger):
@@ -37,6 +40,19 @@ class MetricsLog(Logger):
         values = {key: value if math.isfinite(value) else None for key, value in metrics.items() if key != "epoch"}
         with self.path.open("a") as file:  # opened per line: a killed run loses none
             file.write(json.dumps({"step": step, **epoch, **values}) + "\n")
+
+    def position(self) -> int:
+        """Bytes that are written, and on disk."""
+        if not self.path.exists():
+            return 0
+        sync(self.path)
+        return self.path.stat().st_size
+
+    @rank_zero_only
+    def rewind(self, position: int) -> None:
+        """Forget what was logged after it, since it will be logged again."""
+        if self.path.exists() and self.path.stat().st_size > position:
+            os.truncate(self.path, position)
 
     @rank_zero_only
     def log_hyperparams(self, params: Any) -> None:

@@ -22,7 +22,6 @@ mixed and uniform draw the same candidates. mixed has the smaller variance and t
 uniform trusts its generator alone.
 """
 
-import hashlib
 import math
 from abc import ABC, abstractmethod
 from typing import NamedTuple
@@ -31,6 +30,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from recsys.errors import ConfigError, Fault
+from recsys.seeds import seed_of
 
 
 class Sampled(NamedTuple):
@@ -79,14 +79,12 @@ def check_counts(counts: dict[str, int]) -> None:
 
 
 def step_generator(seed: int, step: int, device: torch.device) -> torch.Generator:
-    """Random numbers of this (seed, step, rank) on `device`: seeded by the first 8 bytes of BLAKE2b("<seed> <step> <rank>").
+    """Random numbers of this (seed, step, rank) on `device`; see `seed_of`.
 
     The global generator is neither read nor moved. CPU and CUDA generators give different draws for the same seed.
     """
     rank = distributed.get_rank() if distributed.is_available() and distributed.is_initialized() else 0
-    digest = hashlib.blake2b(f"{seed} {step} {rank}".encode(), digest_size=8).digest()
-    # >> 1: manual_seed takes a signed 64-bit number
-    return torch.Generator(device).manual_seed(int.from_bytes(digest, "little") >> 1)
+    return torch.Generator(device).manual_seed(seed_of(seed, step, rank))
 
 
 def draw_uniform(num: int, catalogue: Tensor, generator: torch.Generator) -> Tensor:

@@ -94,6 +94,8 @@ class TrainConfig:
         retriever: directory of a finished retrieval run; a ranking run tests how its model orders what that one finds.
         pair: measures the two.
         monitor: validation metric that chooses the best weights and stops the run early; callbacks read it as `${monitor}`.
+        resume: directory of a run to go on with; "auto" goes on with an interrupted run of the same config, or begins one.
+        allow_change: keys, or starts of keys, that may differ from those the run began with; `data` also allows other data.
     """
 
     data: DataConfig
@@ -104,7 +106,7 @@ class TrainConfig:
             "pytorch_lightning.LightningModule",
             later=(
                 *("model", "candidates", "loss", "optimizer", "scheduler", "catalogue", "known"),
-                *("balance", "calibration", "schema", "kept_share", "teacher"),
+                *("balance", "calibration", "schema", "kept_share", "teacher", "seed"),
             ),
         ),
     ]
@@ -123,6 +125,8 @@ class TrainConfig:
     logger: dict[str, Annotated[dict, Makes("pytorch_lightning.loggers.Logger", later=("save_dir",))]] = field(default_factory=dict)
     seed: int = 0
     monitor: str = "val/recall@20"
+    resume: str | None = None
+    allow_change: tuple[str, ...] = ()
 
     def __post_init__(self):
         for name in ("evaluation", "checkpoint"):
@@ -196,31 +200,15 @@ def schema_of(data: DataConfig) -> Schema:
 
 
 def save_config(config: TrainConfig, path: Path) -> None:
-    """Write a root config as plain yaml; `recsys.config.check.load_config` reads it back, without Hydra.
-
-    Raises:
-        ConfigError: see `check_unused`.
-    """
-    text = yaml.safe_dump(_plain(asdict(config)), sort_keys=False, allow_unicode=True)
-    try:
-        with path.open("x") as file:
-            file.write(text)
-    except FileExistsError as error:  # begun since `check_unused` looked
-        raise _used(path.parent) from error
+    """Write a root config as plain yaml, in one step; `recsys.config.check.load_config` reads it back, without Hydra."""
+    aside = path.with_name(f".{path.name}.tmp")
+    aside.write_text(yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True))
+    aside.replace(path)
 
 
-def check_unused(run: Path) -> None:
-    """Two runs never share a directory.
-
-    Raises:
-        ConfigError: a run has begun to train there.
-    """
-    if (run / "config.yaml").exists():
-        raise _used(run)
-
-
-def _used(run: Path) -> ConfigError:
-    return ConfigError(Fault("the directory holds a run already", str(run), "choose another with hydra.run.dir=DIR"))
+def plain(config: TrainConfig) -> dict[str, Any]:
+    """A root config as mappings, lists, text and numbers: what is saved of it."""
+    return _plain(asdict(config))
 
 
 def build(node: Any) -> Any:

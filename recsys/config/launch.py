@@ -20,13 +20,20 @@ from recsys.config.check import check_config
 from recsys.config.compose import checked
 from recsys.config.help import help_text
 from recsys.config.refusals import text_faults
+from recsys.config.resume import found, resumed
 from recsys.errors import ConfigError, RecsysError
 
 log = logging.getLogger(__name__)
 
 
 def launch(
-    program: Callable[[Any, Path], Any], root: type, *, conf: Path, examples: tuple[str, ...], flags: Mapping[str, str] | None = None
+    program: Callable[[Any, Path], Any],
+    root: type,
+    *,
+    conf: Path,
+    examples: tuple[str, ...],
+    flags: Mapping[str, str] | None = None,
+    interrupted: Callable[[Any, Path], Path | None] | None = None,
 ) -> None:
     """Run `program(config, folder)` for `sys.argv`: once, or with -m once per trial.
 
@@ -38,6 +45,7 @@ def launch(
         conf: folder of the yaml files.
         examples: command lines for --help.
         flags: {another spelling of an override: the override}.
+        interrupted: finds the run that `resume=auto` means, given a config and the folder of its runs; None: the program resumes nothing.
     """
     name = program.__name__
     shortcuts = flags or {}
@@ -47,7 +55,11 @@ def launch(
         print(help_text(name, about=program.__doc__ or "", conf=conf, examples=examples))
         return
     with plain_errors():
-        overrides = checked(conf, name, arguments.overrides, root, multirun=arguments.multirun)
+        earlier = None if interrupted is None or arguments.multirun else resumed(arguments.overrides)
+        texts = arguments.overrides if earlier is None else earlier.overrides
+        overrides = checked(conf, name, texts, root, multirun=arguments.multirun)
+        if interrupted is not None and not arguments.multirun:
+            overrides = found(conf, name, overrides, root, interrupted)
     hydras = ["--multirun"] * arguments.multirun + ["--resolve"] * arguments.resolve
     hydras += [f"--cfg={arguments.cfg}"] * bool(arguments.cfg) + [f"--package={arguments.package}"] * bool(arguments.package)
     sys.argv[1:] = [*hydras, *overrides]
@@ -57,7 +69,7 @@ def launch(
         with plain_errors():
             if faults := list(text_faults(OmegaConf.to_container(config, resolve=False), {})):  # a sweep combines what was checked alone
                 raise ConfigError(*faults)
-            plain = OmegaConf.to_container(config, resolve=True)
+            plain = OmegaConf.to_container(config, resolve=True) if earlier is None else earlier.config
             check_config(plain, root, origin={})
             try:
                 return program(typed(plain, root), Path(HydraConfig.get().runtime.output_dir))

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor
 from torch.optim import Optimizer
@@ -15,6 +14,7 @@ from recsys.loss.funnel import RankingLoss
 from recsys.loss.sampling import of_sample
 from recsys.model.base import Ranker
 from recsys.schema import Schema
+from recsys.task.randomness import seed_step
 from recsys.task.share import share
 from recsys.task.teacher import Teacher
 
@@ -32,6 +32,7 @@ class Ranking(LightningModule):
         schema: fitted; what is predicted, and the deviation of numbers, in which their losses are counted.
         kept_share: of the training rows without the first label, those that an epoch reads; see `recsys.loss.sampling`.
         teacher: adds to each label's loss, before they are balanced; None = the labels alone teach.
+        seed: of dropout and of forgotten ids.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Ranking(LightningModule):
         schema: Schema,
         kept_share: float = 1.0,
         teacher: Teacher | None = None,
+        seed: int = 0,
     ):
         super().__init__()
         self.model = model
@@ -56,14 +58,18 @@ class Ranking(LightningModule):
         self.calibrations = {label.column: calibration() for label in schema.labels if label.kind == "binary"}
         self.kept_share = kept_share
         self.teacher = teacher
+        self.seed = seed
         self.build_optimizer = optimizer
         self.build_scheduler = scheduler
 
     def on_fit_start(self) -> None:
-        """Dropout differs between processes; a teacher answers where batches are."""
-        torch.manual_seed(torch.initial_seed() + self.global_rank)
+        """A teacher answers where batches are."""
         if self.teacher is not None:
             self.teacher.to(self.device)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Seeds what this step draws by chance."""
+        seed_step(self, self.seed)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Scalar loss of one batch."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import torch
 import torch.nn.functional as F
 from pytorch_lightning import LightningModule
 from torch import Tensor
@@ -14,6 +13,7 @@ from recsys.candidates.base import Candidates
 from recsys.loss.base import RetrievalLoss
 from recsys.model.two_tower import TwoTower
 from recsys.schema import PAD
+from recsys.task.randomness import seed_step
 from recsys.task.share import share
 
 ROUND = 128
@@ -32,6 +32,7 @@ class Retrieval(LightningModule):
         scheduler: called with `optimizer=` and `total_steps=`.
         catalogue: item features by entity index.
         known: gives each user's training items; asked when `mask_known`.
+        seed: of dropout.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Retrieval(LightningModule):
         scheduler: Callable[..., LRScheduler],
         catalogue: Catalogue,
         known: Callable[[], KnownItems],
+        seed: int = 0,
     ):
         super().__init__()
         self.model = model
@@ -54,10 +56,10 @@ class Retrieval(LightningModule):
         self.build_scheduler = scheduler
         self.catalogue = catalogue
         self.known = known() if mask_known else None
+        self.seed = seed
 
     def on_fit_start(self) -> None:
-        """Dropout differs between processes; the catalogue follows the model to its device."""
-        torch.manual_seed(torch.initial_seed() + self.global_rank)
+        """The catalogue follows the model to its device."""
         self._move_catalogue()
 
     def on_validation_start(self) -> None:
@@ -72,7 +74,8 @@ class Retrieval(LightningModule):
             self.known = self.known.to(self.device)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Gives mining candidates the current item vectors."""
+        """Seeds what this step draws by chance; gives mining candidates the current item vectors."""
+        seed_step(self, self.seed)
         every = self.candidates.refresh_every
         if every and self.global_step % every == 0:
             self.candidates.refresh(self.item_vectors())

@@ -1,14 +1,17 @@
 import json
 import os
+from concurrent.futures import Future
+from types import SimpleNamespace
 
 import pytest
 import torch
+from pytorch_lightning import Callback
 from safetensors.torch import load_file
 from torch import nn
 
-from recsys.callback import checkpoint
-from recsys.callback.checkpoint import Checkpoints, load_checkpoint, point, write_checkpoint
-from recsys.errors import ConfigError, IntegrityError, NumericsError
+from recsys.callback.checkpoint import Checkpoints
+from recsys.checkpoint import load_checkpoint
+from recsys.errors import ConfigError, NumericsError, ResourceError
 
 NAN = float("nan")
 
@@ -69,65 +72,33 @@ def test_weights_that_are_not_finite_never_replace_good_ones(fit, tmp_path):
     assert about(tmp_path, "last")["step"] == about(tmp_path, "best")["step"] == 2
 
 
-def test_crash_while_writing_leaves_the_old_checkpoint_and_no_trace(fit, tmp_path, monkeypatch):
-    model, folder = nn.Linear(2, 1), tmp_path / "checkpoints"
-    point(folder / "last", write_checkpoint(model, folder, about={"step": 1}))
-    before = (folder / "last" / "model.safetensors").read_bytes()
-    nn.init.zeros_(model.weight)
-
-    def full(model, path):
-        with open(path, "wb") as file:
-            file.write(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(checkpoint, "save_model", full)
-    with pytest.raises(OSError, match="No space"):
-        write_checkpoint(model, folder, about={"step": 2})
-    assert (folder / "last" / "model.safetensors").read_bytes() == before
-    monkeypatch.undo()
-    fit(Checkpoints("val/score", "max"))  # the next start in this folder
-    assert not [name for name in os.listdir(folder) if name.endswith(".tmp")]
+def test_nothing_is_trained_that_could_not_be_saved(fit, monkeypatch):
+    monkeypatch.setattr("recsys.callback.checkpoint.shutil.disk_usage", lambda path: SimpleNamespace(free=100))
+    with pytest.raises(ResourceError, match=r"a checkpoint may take 108 bytes, 2\.5 times that is asked for, and 100 are free"):
+        fit(Checkpoints("val/score", "max"))
 
 
-def test_moving_the_link_never_leaves_it_missing(tmp_path, monkeypatch):
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-    point(tmp_path / "best", tmp_path / "one")
+def test_saves_between_validations_too(fit, tmp_path):
+    seen = []
 
-    def killed(source, target):
-        raise KeyboardInterrupt
+    class Look(Callback):
+        def on_train_batch_end(self, trainer, *_):
+            last = tmp_path / "checkpoints" / "last"
+            seen.append(last.resolve().name[:13] if last.exists() else None)
 
-    monkeypatch.setattr(os, "replace", killed)
-    with pytest.raises(KeyboardInterrupt):
-        point(tmp_path / "best", tmp_path / "two")
-    assert (tmp_path / "best").resolve() == tmp_path / "one"
-    monkeypatch.undo()
-    point(tmp_path / "best", tmp_path / "two")
-    assert (tmp_path / "best").resolve() == tmp_path / "two"
+    checkpoints = Checkpoints("val/score", "max", every_s=1e-9)
+    checkpoints._writer = Now()
+    fit(checkpoints, Look(), steps=3)
+    assert seen == ["step-00000000", "step-00000001", "step-00000002"]
 
 
-def test_same_step_with_other_weights_gets_its_own_folder(tmp_path):
-    one = write_checkpoint(nn.Linear(2, 1), tmp_path, about={"step": 1})
-    other = write_checkpoint(nn.Linear(2, 1), tmp_path, about={"step": 1})
-    assert one != other
+class Now:
+    """Writes at once."""
+
+    def submit(self, write):
+        write()
+        return done
 
 
-def test_flipped_bit_is_found(tmp_path):
-    model = nn.Linear(2, 1)
-    folder = write_checkpoint(model, tmp_path, about={"step": 1})
-    weights = bytearray((folder / "model.safetensors").read_bytes())
-    weights[-1] ^= 1
-    (folder / "model.safetensors").write_bytes(weights)
-    with pytest.raises(IntegrityError, match="not the file that was written"):
-        load_checkpoint(model, folder)
-
-
-def test_weights_of_another_model_are_refused(tmp_path):
-    folder = write_checkpoint(nn.Linear(2, 1), tmp_path, about={"step": 1})
-    with pytest.raises(IntegrityError, match="belong to another model"):
-        load_checkpoint(nn.Linear(3, 1), folder)
-
-
-def test_missing_checkpoint_is_a_config_error(tmp_path):
-    with pytest.raises(ConfigError, match="no checkpoint"):
-        load_checkpoint(nn.Linear(2, 1), tmp_path / "best")
+done = Future()
+done.set_result(None)

@@ -210,10 +210,3 @@ def test_saved_config_loads_equal_and_is_checked_again(tmp_path):
     (tmp_path / "config.yaml").write_text("inner: {name: a}\nsede: 3\n")
     with pytest.raises(ConfigError, match="did you mean 'seed'"):
         load_config(tmp_path / "config.yaml", Root)
-
-
-def test_saving_into_the_directory_of_another_run_is_refused(tmp_path):
-    save_config(Root(Inner("a")), tmp_path / "config.yaml")
-    with pytest.raises(ConfigError, match="holds a run already"):
-        save_config(Root(Inner("b")), tmp_path / "config.yaml")
-    assert "name: a" in (tmp_path / "config.yaml").read_text()

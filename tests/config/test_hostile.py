@@ -48,8 +48,8 @@ SPELLINGS = [
 ]
 """Homoglyphs, invisible characters, spaces and dots."""
 WRITERS = [
-    "recsys.callback.checkpoint.write_checkpoint",
-    "recsys.callback.checkpoint.point",
+    "recsys.checkpoint.write_checkpoint",
+    "recsys.checkpoint.point",
     "recsys.config.save_config",
     "recsys.config.build",
     "recsys.config.launch.launch",
@@ -181,11 +181,11 @@ NESTED = {
         "callbacks.evil",
         {
             "_target_": "pytorch_lightning.callbacks.LambdaCallback",
-            "on_fit_start": {"_target_": "recsys.callback.checkpoint.point", "_partial_": True, "link": "a", "target": "b"},
+            "on_fit_start": {"_target_": "recsys.checkpoint.point", "_partial_": True, "link": "a", "target": "b"},
         },
     ),
-    "own_function_for_a_source": ("data.source", {"_target_": "recsys.callback.checkpoint.point", "link": "a", "target": "b"}),
-    "own_function_for_a_path": ("data.root", {"_target_": "recsys.callback.checkpoint.write_checkpoint", "folder": "a"}),
+    "own_function_for_a_source": ("data.source", {"_target_": "recsys.checkpoint.point", "link": "a", "target": "b"}),
+    "own_function_for_a_path": ("data.root", {"_target_": "recsys.checkpoint.write_checkpoint", "folder": "a"}),
     "own_function_in_kwargs": (
         "logger.evil",
         {"_target_": "pytorch_lightning.loggers.WandbLogger", "_partial_": True, "x": {"_target_": "recsys.memory.keep_memory"}},
@@ -242,7 +242,7 @@ hydra.searchpath=[pkg://evil_module] | hydra.searchpath
 ++hydra.searchpath=[file:///tmp] | hydra.searchpath
 hydra.mode=MULTIRUN | hydra.mode
 hydra.launcher._target_=os.system | hydra.launcher._target_
-hydra.launcher._target_=recsys.callback.checkpoint.os.system | hydra.launcher._target_
+hydra.launcher._target_=recsys.checkpoint.os.system | hydra.launcher._target_
 hydra.launcher._target_=evil_module.system | hydra.launcher._target_
 hydra.launcher._target_=hydra_plugins.evil_module.system | hydra.launcher._target_
 hydra.sweeper._target_=subprocess.Popen | hydra.sweeper._target_
@@ -436,7 +436,7 @@ def test_hostile_config_of_another_run_is_refused_in_time_and_memory(canary, mon
 @pytest.mark.parametrize(
     ("program", "arguments", "key"),
     [
-        ("train", ["-m", "hydra.launcher._target_=recsys.callback.checkpoint.os.system"], "hydra.launcher._target_"),
+        ("train", ["-m", "hydra.launcher._target_=recsys.checkpoint.os.system"], "hydra.launcher._target_"),
         ("train", ["hydra.job.env_copy=[SECRET]", "hydra.output_subdir=.hydra", "hydra.run.dir=out"], "hydra.job.env_copy"),
         ("export", ["run=.", "hydra.searchpath=[pkg://evil_module]"], "hydra.searchpath"),
         ("export", ["run=evil"], "evil/config.yaml"),

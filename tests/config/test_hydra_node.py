@@ -29,7 +29,7 @@ def test_hydras_own_plugins_and_log_handlers_pass():
     [
         ({"callbacks": {"x": {"a": 1}}}, "callbacks"),
         ({"launcher": {"_target_": "os.system"}}, "launcher._target_"),
-        ({"launcher": {"_target_": "recsys.callback.checkpoint.os.system"}}, "launcher._target_"),
+        ({"launcher": {"_target_": "recsys.checkpoint.os.system"}}, "launcher._target_"),
         ({"launcher": {"_target_": "hydra._internal.core_plugins.basic_launcher.Path"}}, "launcher._target_"),
         ({"launcher": {"_target_": "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"}}, "launcher._target_"),
         ({"sweeper": {"_target_": "subprocess.Popen"}}, "sweeper._target_"),

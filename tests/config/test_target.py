@@ -34,8 +34,8 @@ def test_locate_finds_classes_and_own_functions():
         "recsys.schema.Schema.load",  # a method
         "recsys.schema.Schema.__init__",
         "recsys.schema.__builtins__",
-        "recsys.callback.checkpoint._sync",
-        "recsys.callback.checkpoint.shutil.rmtree",
+        "recsys.resume._locked",
+        "recsys.checkpoint.shutil.rmtree",
         "recsys.callback.checkpoint.Callback",  # defined in another package
         "recsys.source.base.Source",  # abstract
         "recsys.tower.mlp",  # a module

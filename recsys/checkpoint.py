@@ -1,0 +1,199 @@
+"""Checkpoints on disk, published whole: `checkpoints/last` goes on with training, `checkpoints/best` has the weights to test and export.
+
+A checkpoint is a folder `step-<n>-<hash>` that is written aside, synced and renamed; `last` and `best` are links to such folders,
+replaced in one step. Whoever opens `best/model.safetensors` sees a complete file, whatever happened to the process that wrote it.
+Everything in it is plain tensors and JSON; nothing is ever unpickled.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_model, save_file
+from torch import Tensor, nn
+
+from recsys.disk import sync, writing
+from recsys.errors import ConfigError, Fault, IntegrityError
+from recsys.record import read_record, reading, typed
+
+State = tuple[Mapping[str, Tensor], Any]
+"""Tensors, and a JSON document."""
+WEIGHTS, STATE, ABOUT = "model.safetensors", "state.safetensors", "checkpoint.json"
+FACTS = {
+    "step": int,
+    "epoch": int,
+    "monitor": str,
+    "metrics": dict,
+    "value": (int, float, type(None)),
+    "sha256": str,
+    "state_sha256": (str, type(None)),
+}
+"""Keys of checkpoint.json, and what stands there."""
+AGAIN = "restore it from a copy, or train again"
+
+
+def write_checkpoint(
+    weights: Mapping[str, Tensor], folder: Path, *, about: Mapping, state: tuple[Mapping[str, Tensor], Any] | None = None
+) -> Path:
+    """Write `folder/step-<n>-<hash of its content>` in one rename: weights, what training needs to go on, and `checkpoint.json`.
+
+    Args:
+        weights: a model's state dict, on any device; tensors that share their memory are saved once.
+        folder: created if need be.
+        about: at least "step"; saved as JSON beside the sha256 of the files.
+        state: as `load_state` gives it back; None = weights alone.
+    Returns:
+        The published folder.
+    Raises:
+        ResourceError: the disk is full, or may not be written. What stood there before is untouched.
+    """
+    aside = folder / ".step.tmp"
+    with writing(folder):
+        try:
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir(parents=True)
+            save_file(distinct(weights), str(aside / WEIGHTS))
+            facts = {**about, "sha256": _sha256(aside / WEIGHTS), "state_sha256": None}
+            if state is not None:
+                tensors, document = state
+                save_file(dict(tensors), str(aside / STATE), metadata={"document": json.dumps(document)})
+                facts["state_sha256"] = _sha256(aside / STATE)
+            (aside / ABOUT).write_text(json.dumps(facts, indent=2) + "\n")
+            for path in (*aside.iterdir(), aside):
+                if path.suffix == ".safetensors":
+                    shutil.copymode(aside / ABOUT, path)  # readable for whom other files are
+                sync(path)
+            content = hashlib.sha256(f"{facts['sha256']} {facts['state_sha256']}".encode()).hexdigest()
+            return _published(aside, folder / f"step-{about['step']:08d}-{content[:8]}")
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _published(aside: Path, target: Path) -> Path:
+    """The folder under its name; one that stands there has the same content, but for a state that `tidy` took."""
+    if not target.exists():
+        aside.rename(target)
+    elif (aside / STATE).exists():
+        os.replace(aside / STATE, target / STATE)
+    sync(target.parent)
+    return target
+
+
+def distinct(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a state dict, contiguous; of those that are one piece of memory the first by name."""
+    kept: dict[Any, str] = {}
+    for name in sorted(state):
+        tensor = state[name]
+        place = (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride()) if tensor.numel() else name
+        kept.setdefault(place, name)
+    return {name: state[name].detach().contiguous() for name in kept.values()}
+
+
+def point(link: Path, target: Path) -> None:
+    """Let `link` name `target`, a folder beside it, in one step."""
+    aside = link.with_name(f".{link.name}.tmp")
+    with writing(link):
+        aside.unlink(missing_ok=True)
+        aside.symlink_to(target.name, target_is_directory=True)
+        os.replace(aside, link)
+        sync(link.parent)
+
+
+def tidy(folder: Path) -> None:
+    """Remove what no link names: older checkpoints, and the state of one that is only the best, since `last` alone goes on."""
+    named = {link.name: link.resolve() for link in folder.iterdir() if link.is_symlink()}
+    for path in folder.glob("step-*"):
+        if path.resolve() not in named.values():
+            shutil.rmtree(path)
+        elif path.resolve() != named.get("last"):
+            (path / STATE).unlink(missing_ok=True)
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Remove what a killed process left half-written."""
+    for leftover in folder.glob(".*.tmp"):
+        shutil.rmtree(leftover) if leftover.is_dir() and not leftover.is_symlink() else leftover.unlink()
+
+
+def load_checkpoint(model: nn.Module, folder: Path) -> dict:
+    """Load weights into a model of the same shape.
+
+    Args:
+        folder: a checkpoint, such as `<run>/checkpoints/best`.
+    Returns:
+        What `checkpoint.json` says: step, epoch, monitor, value, metrics (of validation, None where not finite), sha256.
+    Raises:
+        ConfigError: there is no such checkpoint.
+        IntegrityError: the weights are not those that were written, or belong to another model.
+    """
+    folder = _within(folder)  # a link that moves meanwhile must not mix two checkpoints
+    if not (folder / WEIGHTS).exists():
+        raise ConfigError(Fault("no checkpoint", str(folder), "name the directory of a run that finished an evaluation"))
+    about = checkpoint_facts(folder)
+    _check_written(folder / WEIGHTS, about["sha256"])
+    try:
+        load_model(model, str(folder / WEIGHTS))
+    except (RuntimeError, SafetensorError, ValueError) as error:
+        what = f"the weights belong to another model: {' '.join(str(error).split()):.300}"
+        raise IntegrityError(Fault(what, str(folder), "use the run's own config.yaml")) from error
+    return about
+
+
+def load_state(folder: Path) -> tuple[dict[str, Tensor], Any]:
+    """Tensors and JSON document that training goes on with, on the CPU.
+
+    Args:
+        folder: a checkpoint, such as `<run>/checkpoints/last`.
+    Raises:
+        IntegrityError: they are not those that were written.
+    """
+    folder = _within(folder)
+    _check_written(folder / STATE, checkpoint_facts(folder).get("state_sha256"))
+    with reading(folder / STATE), safe_open(folder / STATE, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["document"])  # noqa: SIM118
+
+
+def checkpoint_facts(folder: Path) -> dict:
+    """What `checkpoint.json` says of a checkpoint; see `load_checkpoint`."""
+    return read_record(folder / ABOUT, _facts)
+
+
+def _facts(document: Any) -> dict:
+    """A checked `checkpoint.json`: numbers, names and a hash, nothing that names a file or a class."""
+    for key, value in typed(document, dict, "it").items():
+        typed(value, FACTS.get(key, ()), f"'{key}'")
+    hashes = [document["sha256"], document.get("state_sha256") or document["sha256"]]
+    if document["step"] < 0 or not all(re.fullmatch("[0-9a-f]{64}", sha256) for sha256 in hashes):
+        raise ValueError("'step' or 'sha256' is none")
+    for name, value in document.get("metrics", {}).items():
+        typed(value, (int, float, type(None)), f"metric '{name}'")
+    return document
+
+
+def _within(folder: Path) -> Path:
+    """Where a checkpoint stands; its link may name a folder beside it, no other."""
+    with reading(folder):
+        found = folder.resolve()
+    if found.parent != folder.parent.resolve():
+        raise IntegrityError(Fault(f"it leads to {found}, out of the run", str(folder), "name a run as train.py left it"))
+    return found
+
+
+def _check_written(path: Path, sha256: str | None) -> None:
+    with reading(path):
+        if path.is_symlink() or not path.is_file():
+            raise ValueError("it is no regular file")
+        written = _sha256(path) == sha256
+    if not written:
+        raise IntegrityError(Fault(f"{path.name} is not the file that was written", str(path.parent), AGAIN))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

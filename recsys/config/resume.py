@@ -1,0 +1,114 @@
+"""`resume=` on the command line: which run it means, and which config that run has with the keys that are given with it."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+
+from recsys.config import typed
+from recsys.config.files import read_document
+from recsys.errors import ConfigError, Fault
+
+AUTO = "auto"
+KEY, ALLOWED = "resume", "allow_change"
+CONFIG = "config.yaml"
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A run to go on with, as `resume=<directory>` names it.
+
+    Attributes:
+        run: its directory.
+        config: its saved config, with the keys that were given on the command line.
+    """
+
+    run: Path
+    config: dict[str, Any]
+
+    @property
+    def overrides(self) -> list[str]:
+        """What Hydra has to know of it: where it writes."""
+        return [f"hydra.run.dir={_quoted(self.run)}"]
+
+
+def resumed(texts: list[str]) -> Resumed | None:
+    """The run that overrides name with `resume=<directory>`; None where they name none.
+
+    Raises:
+        ConfigError: there is no such run, or a key cannot be set in its config.
+    """
+    if not any(text.startswith(f"{KEY}=") for text in texts):
+        return None
+    given = [_parsed(text) for text in texts]
+    named = [override.value() for override in given if override.key_or_group == KEY]
+    if named[-1] in (AUTO, None):
+        return None
+    run = Path(str(named[-1])).resolve()
+    if not (run / CONFIG).exists():
+        remedy = "name the directory of a run that has begun to train, or use resume=auto"
+        raise ConfigError(Fault(f"there is no {CONFIG}", str(run), remedy))
+    config = read_document(run / CONFIG)
+    if not isinstance(config, dict):
+        raise ConfigError(Fault("it holds no keys", str(run / CONFIG), "restore the file from a copy, or train again"))
+    config = deepcopy(config)
+    for text, override in zip(texts, given):
+        _set(config, override, text)
+    return Resumed(run, config)
+
+
+def found(conf: Path, name: str, texts: list[str], root: type, search: Callable[[Any, Path], Path | None]) -> list[str]:
+    """The overrides with the directory of the run that `resume=auto` means, where there is one.
+
+    Args:
+        texts: checked overrides.
+        search: gives the interrupted run of a config below a folder, if there is one.
+    """
+    given = [_parsed(text) for text in texts]
+    values = [override.value() for override in given if override.key_or_group == KEY]
+    if not values or values[-1] != AUTO or any(override.key_or_group == "hydra.run.dir" for override in given):
+        return texts
+    with initialize_config_dir(str(conf.resolve()), version_base="1.3", job_name=name):
+        config = compose(name, texts, return_hydra_config=True)
+    HydraConfig.instance().set_config(config)
+    runs = Path(config.hydra.run.dir).parent
+    plain = OmegaConf.to_container(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]), resolve=True)
+    run = search(typed(plain, root), runs)
+    return texts if run is None else [*texts, f"hydra.run.dir={_quoted(run)}"]
+
+
+def _parsed(text: str) -> Override:
+    try:
+        return OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        raise ConfigError(Fault(f"cannot read '{text:.200}'", "command line", "write key=value")) from error
+
+
+def _set(config: dict[str, Any], override: Override, text: str) -> None:
+    """One key of the saved config."""
+    where, key = f"command line, {text}", override.key_or_group
+    if key.startswith("hydra"):
+        raise ConfigError(Fault("a run goes on in its own directory, and keeps its own logs", where, f"remove {key}"))
+    if override.is_delete() or override.is_sweep_override():
+        raise ConfigError(Fault("a run that goes on takes single values", where, "write key=value"))
+    *parents, last = key.split(".")
+    node: Any = config
+    for parent in parents:
+        node = node.get(parent) if isinstance(node, dict) else None
+    chosen = override.package is not None or "/" in key
+    if chosen or not isinstance(node, dict) or (isinstance(node.get(last), dict) and not isinstance(override.value(), dict)):
+        what = "a run that goes on has its own config, from which no other parts are chosen"
+        raise ConfigError(Fault(what, where, f"remove it; the run's parts are in {CONFIG}, and single keys may be given"))
+    node[last] = override.value()
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"

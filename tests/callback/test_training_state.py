@@ -1,0 +1,234 @@
+"""Runs that are stopped anywhere and go on end as if they had never been stopped."""
+
+import json
+import signal
+
+import pytest
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import EarlyStopping
+from torch import nn
+from torch.utils.data import DataLoader
+
+from recsys.callback.checkpoint import Checkpoints
+from recsys.callback.metrics_log import MetricsLog
+from recsys.callback.training_state import Place, _packed, _unpacked
+from recsys.checkpoint import load_checkpoint, load_state
+from recsys.data.loading import StepSampler
+from recsys.errors import ConfigError, IntegrityError
+from recsys.task.randomness import seed_step
+
+STEPS, EPOCHS = 4, 3
+SCORES = {4: 0.3, 8: 0.2, 12: 0.1}
+"""{step: what validation says there}, so that the first epoch is the best."""
+
+
+class Dropped(LightningModule):
+    """Fits a line to numbers through dropout, and remembers which batches it saw."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(3)
+        self.model = nn.Linear(4, 4)
+        self.register_buffer("queue", torch.zeros(2))
+        self.batches = []
+
+    def on_train_batch_start(self, batch, batch_idx):
+        seed_step(self, 0)
+
+    def training_step(self, batch, batch_idx):
+        self.batches.append(int(batch))
+        self.queue.copy_(torch.stack([self.queue[1], batch.float()]))
+        loss = (self.model(nn.functional.dropout(torch.ones(8, 4), 0.5)) - batch - self.queue[0]).square().mean()
+        self.log("train/loss", loss)
+        return loss
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val/score", SCORES.get(self.trainer.global_step, 0.0))
+
+    def configure_optimizers(self):
+        optimizer = torch.optim.AdamW(self.parameters(), lr=0.1)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + step)), "interval": "step"},
+        }
+
+
+class Halt(Callback):
+    """Ends a run at a hook, when it is called the n-th time."""
+
+    def __init__(self, hook, count, way):
+        self.left, self.way = count, way
+        setattr(self, hook, self.come)
+
+    def come(self, *_):
+        self.left -= 1
+        if self.left == 0:
+            self.way()
+
+
+def killed():
+    raise RuntimeError("killed")
+
+
+def asked_to_stop():
+    signal.raise_signal(signal.SIGTERM)
+
+
+def run(folder, *callbacks, resume=False, patience=9, workers=0, epochs=EPOCHS, every_s=1e-9, **options):
+    """The module and the batches it saw of one process; every step is saved."""
+    checkpoints = Checkpoints("val/score", "max", every_s=every_s)
+    last = folder / "checkpoints" / "last"
+    if resume and last.exists():
+        checkpoints.resume_from = last
+    early = EarlyStopping("val/score", mode="max", patience=patience)
+    trainer = Trainer(
+        max_epochs=epochs,
+        accelerator="cpu",
+        callbacks=[checkpoints, early, *callbacks],
+        logger=MetricsLog(folder / "metrics.jsonl"),
+        default_root_dir=folder,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        **options,
+    )
+    module = Dropped()
+    sampler = StepSampler(STEPS, lambda: trainer.fit_loop.epoch_loop.batch_progress.total.processed)
+    numbers = torch.arange(100)
+    batches = DataLoader(numbers, batch_size=None, sampler=sampler, num_workers=workers, persistent_workers=workers > 0)
+    try:
+        trainer.fit(module, batches, DataLoader(torch.zeros(2), batch_size=None))
+    except (RuntimeError, SystemExit) as error:
+        module.ended = error
+    return module
+
+
+def left(folder):
+    """Everything that a run leaves: weights, state, metrics."""
+    found = {name: (folder / "checkpoints" / name / "model.safetensors").read_bytes() for name in ("best", "last")}
+    tensors, document = load_state(folder / "checkpoints" / "last")
+    assert tensors["optimizers/2"].any()  # a moment of the optimizer
+    logged = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return found, {name: tensor.tolist() for name, tensor in tensors.items()}, document, logged
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """What a run leaves that was never stopped, by its options."""
+    made = {}
+
+    def whole(**options):
+        key = str(sorted(options.items()))
+        if key not in made:
+            folder = tmp_path_factory.mktemp("whole")
+            run(folder, **options)
+            made[key] = left(folder)
+        return made[key]
+
+    return whole
+
+
+@pytest.mark.parametrize("count", range(1, STEPS * EPOCHS + 1))
+@pytest.mark.parametrize("hook", ["on_train_batch_start", "on_before_optimizer_step", "on_train_batch_end"])
+def test_a_run_that_is_killed_at_any_step_ends_the_same(tmp_path, whole, hook, count):
+    assert str(run(tmp_path, Halt(hook, count, killed)).ended) == "killed"
+    run(tmp_path, resume=True)
+    assert left(tmp_path) == whole()
+
+
+@pytest.mark.parametrize("hook", ["on_validation_start", "on_validation_batch_end", "on_validation_end", "on_train_epoch_end"])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_run_that_is_killed_around_an_evaluation_ends_the_same(tmp_path, whole, hook, count):
+    run(tmp_path, Halt(hook, count, killed))
+    run(tmp_path, resume=True)
+    assert left(tmp_path) == whole()
+
+
+@pytest.mark.parametrize(
+    ("hook", "count"), [("on_train_batch_end", 1), ("on_train_batch_end", 4), ("on_validation_start", 1), ("on_validation_start", 3)]
+)
+@pytest.mark.parametrize("options", [{}, {"val_check_interval": 2}, {"workers": 2}, {"accumulate_grad_batches": 2}], ids=str)
+def test_a_run_that_is_asked_to_stop_says_so_loses_nothing_and_ends_the_same(tmp_path, whole, capsys, hook, count, options):
+    stopped = run(tmp_path, Halt(hook, count, asked_to_stop), every_s=1e9, **options)
+    assert stopped.ended.code == 143
+    assert f"go on with: python train.py resume={tmp_path}" in capsys.readouterr().err
+    resumed = run(tmp_path, resume=True, every_s=1e9, **options)
+    assert stopped.batches + resumed.batches == list(range(STEPS * EPOCHS))  # each once
+    assert left(tmp_path) == whole(every_s=1e9, **options)
+
+
+def test_a_run_that_is_killed_many_times_ends_the_same(tmp_path, whole):
+    for _ in range(STEPS * EPOCHS):
+        run(tmp_path, Halt("on_train_batch_end", 2, killed), resume=True)
+    assert left(tmp_path) == whole()
+
+
+def test_early_stopping_goes_on_counting(tmp_path, whole):
+    assert len(whole(patience=1)[3]) == 10  # 8 steps and 2 evaluations
+    run(tmp_path, Halt("on_train_batch_end", 6, killed), patience=1)
+    run(tmp_path, resume=True, patience=1)
+    assert left(tmp_path) == whole(patience=1)
+    again = run(tmp_path, resume=True, patience=1)
+    assert again.batches == []  # it was stopped, not interrupted
+    assert left(tmp_path) == whole(patience=1)
+
+
+def test_a_finished_run_can_be_made_longer(tmp_path, whole):
+    run(tmp_path, epochs=2)
+    longer = run(tmp_path, resume=True)
+    assert longer.batches == list(range(2 * STEPS, 3 * STEPS))
+    assert left(tmp_path) == whole()
+
+
+@pytest.mark.parametrize("lost", ["optimizers", "schedulers", "callbacks", "task"])
+def test_this_file_would_see_a_state_that_is_not_kept(tmp_path, whole, lost, monkeypatch):
+    """What is said above is worth something only if a loss shows."""
+    kept = {
+        "optimizers": (torch.optim.AdamW, "load_state_dict"),
+        "schedulers": (torch.optim.lr_scheduler.LambdaLR, "load_state_dict"),
+        "callbacks": (Checkpoints, "load_state_dict"),
+        "task": (LightningModule, "load_state_dict"),
+    }[lost]
+    run(tmp_path, Halt("on_train_batch_end", 6, killed))
+    monkeypatch.setattr(*kept, lambda *_, **__: None)
+    run(tmp_path, resume=True)
+    assert left(tmp_path) != whole()
+
+
+def test_a_state_of_another_optimizer_is_refused(tmp_path, monkeypatch):
+    run(tmp_path, Halt("on_train_batch_end", 6, killed))
+    monkeypatch.setattr(Dropped, "configure_optimizers", lambda self: [torch.optim.SGD(self.parameters(), lr=0.1) for _ in range(2)])
+    monkeypatch.setattr(Dropped, "automatic_optimization", False)
+    with pytest.raises(IntegrityError, match="belongs to another model or optimizer"):
+        raise run_error(tmp_path)
+
+
+def run_error(folder):
+    try:
+        run(folder, resume=True)
+    except IntegrityError as error:
+        return error
+
+
+def test_values_of_every_kind_come_back():
+    value = {"a": (1, [2.5, None]), 3: {"t": torch.arange(2)}, "inf": float("inf"), "flag": True, "text": "x"}
+    tensors = {}
+    document = json.loads(json.dumps(_packed(value, tensors, "me")))
+    back = _unpacked(document, tensors)
+    assert torch.equal(back[3].pop("t"), value[3].pop("t"))
+    assert back == value
+
+
+def test_what_no_checkpoint_can_keep_is_named():
+    with pytest.raises(ConfigError, match="its state holds a set"):
+        _packed({"seen": {1, 2}}, {}, "callbacks")
+
+
+def test_place_before_the_first_step_is_the_beginning(tmp_path):
+    run(tmp_path, Halt("on_train_batch_end", 1, asked_to_stop), every_s=1e9)
+    place = load_state(tmp_path / "checkpoints" / "last")[1]["place"]
+    assert Place(**place) == Place(epoch=0, batches=1, batches_in_epoch=1, steps=1, validation_due=False, epoch_ends=False, stopped=False)
+    assert load_checkpoint(nn.Linear(4, 4), tmp_path / "checkpoints" / "last")["metrics"] == {}

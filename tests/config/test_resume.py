@@ -1,0 +1,62 @@
+import pytest
+import yaml
+
+from recsys.config.resume import resumed
+from recsys.errors import ConfigError
+
+SAVED = {"seed": 0, "loss": {"_target_": "x", "t": 0.1}, "trainer": {"max_epochs": 2}, "list": [1]}
+
+
+@pytest.fixture
+def run(tmp_path):
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(SAVED))
+    return tmp_path
+
+
+def test_a_run_goes_on_with_its_own_config(run):
+    found = resumed([f"resume={run}"])
+    assert found.config == {**SAVED, "resume": str(run)}
+    assert found.overrides == [f"hydra.run.dir='{run}'"]
+
+
+def test_single_keys_may_be_given(run):
+    found = resumed([f"resume={run}", "trainer.max_epochs=5", "trainer.precision=bf16-mixed", "allow_change=[trainer]", "seed=1"])
+    assert found.config["trainer"] == {"max_epochs": 5, "precision": "bf16-mixed"}
+    assert found.config["allow_change"] == ["trainer"]
+    assert found.config["seed"] == 1
+
+
+@pytest.mark.parametrize("texts", [[], ["seed=1"], ["resume=auto"], ["resume=null"]])
+def test_nothing_is_named(texts):
+    assert resumed(texts) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("loss=bpr", "no other parts are chosen"),
+        ("tower@model.user=mlp", "no other parts are chosen"),
+        ("data/source=x", "no other parts are chosen"),
+        ("nothing.there=1", "no other parts are chosen"),
+        ("hydra.run.dir=x", "its own directory"),
+        ("~trainer", "single values"),
+        ("seed=1,2", "single values"),
+        ("seed=[", "cannot read 'seed=\\['"),
+    ],
+)
+def test_what_cannot_be_given_is_named(run, text, what):
+    with pytest.raises(ConfigError, match=what):
+        resumed([f"resume={run}", text])
+
+
+def test_a_folder_without_a_run_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"there is no config.yaml\n.*" + str(tmp_path)):
+        resumed([f"resume={tmp_path}"])
+
+
+def test_a_path_may_hold_what_hydra_reads_otherwise(tmp_path):
+    run = tmp_path / "it's,a=run"
+    run.mkdir()
+    (run / "config.yaml").write_text(yaml.safe_dump(SAVED))
+    name = str(run).replace("'", "\\'")
+    assert resumed([f"resume='{name}'"]).run == run

@@ -38,7 +38,7 @@ def write_lineage(path: Path, *, store: Path, goes_on: bool = False) -> None:
         "versions": versions(PACKAGES),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "platform": platform.platform(),
-        "command": shlex.join(["python", *sys.orig_argv[1:]]),  # as typed: Hydra is given another one
+        "command": shlex.join(["python", Path(sys.orig_argv[1]).name, *sys.orig_argv[2:]]),  # as typed: Hydra is given another one
     }
     if goes_on and path.exists():
         begun = json.loads(path.read_text())

@@ -19,6 +19,7 @@ from recsys.config import typed
 from recsys.config.check import check_config
 from recsys.config.compose import checked
 from recsys.config.help import help_text
+from recsys.config.processes import FLAG, handed_on, received
 from recsys.config.refusals import text_faults
 from recsys.config.resume import found, resumed
 from recsys.errors import ConfigError, RecsysError
@@ -54,6 +55,10 @@ def launch(
     if arguments.help:
         print(help_text(name, about=program.__doc__ or "", conf=conf, examples=examples))
         return
+    if arguments.of_run is not None:
+        with plain_errors():
+            _run(program, root, *received(arguments.of_run))
+        return
     with plain_errors():
         earlier = None if interrupted is None or arguments.multirun else resumed(arguments.overrides)
         texts = arguments.overrides if earlier is None else earlier.overrides
@@ -70,15 +75,22 @@ def launch(
             if faults := list(text_faults(OmegaConf.to_container(config, resolve=False), {})):  # a sweep combines what was checked alone
                 raise ConfigError(*faults)
             plain = OmegaConf.to_container(config, resolve=True) if earlier is None else earlier.config
-            check_config(plain, root, origin={})
-            try:
-                return program(typed(plain, root), Path(HydraConfig.get().runtime.output_dir))
-            except Exception:
-                if logging.root.handlers:  # a program without a log file has none, and its error is printed below
-                    log.exception("ended early")
-                raise
+            run = Path(HydraConfig.get().runtime.output_dir)
+            with handed_on(plain, run):
+                return _run(program, root, plain, run)
 
     hydra.main(version_base="1.3", config_path=str(conf.resolve()), config_name=name)(job)()
+
+
+def _run(program: Callable[[Any, Path], Any], root: type, config: dict[str, Any], run: Path) -> Any:
+    """The program with a resolved config."""
+    check_config(config, root, origin={})
+    try:
+        return program(typed(config, root), run)
+    except Exception:
+        if logging.root.handlers:  # a program without a log file has none, and its error is printed below
+            log.exception("ended early")
+        raise
 
 
 @contextlib.contextmanager
@@ -107,5 +119,6 @@ def _parsed(name: str) -> argparse.Namespace:
     parser.add_argument("-c", "--cfg", choices=["job", "hydra", "all"])
     parser.add_argument("-p", "--package")
     parser.add_argument("--resolve", action="store_true")
+    parser.add_argument(FLAG, type=Path, help=argparse.SUPPRESS)
     parser.add_argument("overrides", nargs="*")
     return parser.parse_intermixed_args()

@@ -47,7 +47,7 @@ def export(config: ExportConfig, folder: Path) -> None:
     sections, metrics, checkpoint, curves = [], {}, {}, {}
     for each in runs:
         model, about = each.model(config.checkpoint)
-        sections.append(section_of(each, model, config.k, index))
+        sections.append(section_of(each, model, about, config.k, index))
         metrics = joined_metrics(metrics, each.metrics(about))
         checkpoint[each.task] = {"run": str(each.path)} | {key: about[key] for key in ("step", "epoch", "sha256")}
         curves |= each.reliability(about)

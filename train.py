@@ -17,6 +17,7 @@ from recsys.errors import DataError
 from recsys.export.graph import reserved_name_faults
 from recsys.lineage import LINEAGE, write_lineage
 from recsys.memory import keep_memory
+from recsys.record import write_tested
 from recsys.report.result import publish_result
 from recsys.resume import interrupted, start
 
@@ -39,7 +40,7 @@ def train(config: TrainConfig, run: Path) -> None:
     """Train a recommender: prepare the data, fit, keep the best weights by a validation metric, test once, report.
 
     Everything a run leaves behind is in its directory: config.yaml, schema.json, lineage.json, checkpoints, metrics.jsonl,
-    metrics.json, train.log.
+    tested.json, metrics.json, train.log.
     The last line printed is `run: <directory>`; `python export.py run=<directory>` makes a bundle of it.
     """
     begun = start(config, run, is_first=rank_zero_only.rank == 0)
@@ -67,6 +68,7 @@ def train(config: TrainConfig, run: Path) -> None:
     trainer.fit(parts.task, datamodule=parts.loader)
     best = load_checkpoint(parts.task.model, run / "checkpoints" / "best")
     trainer.test(parts.task, datamodule=parts.loader, verbose=False)
+    rank_zero_only(write_tested)(run, best["sha256"])
 
     evaluation = callbacks["evaluation"]
     tested = {key: value for key, value in evaluation.results.items() if not key.startswith("val/")}

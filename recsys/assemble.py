@@ -173,8 +173,8 @@ def _teacher(config: TrainConfig, schema: Schema) -> Teacher | None:
         faults.append(Fault(what, "data.split", REMEDY))
     if faults:
         raise ConfigError(*faults)
-    model, _ = run.model()
-    return Teacher(model, run.calibrations(), labels=schema.labels, weight=config.teacher.weight)
+    model, about = run.model()
+    return Teacher(model, run.calibrations(about), labels=schema.labels, weight=config.teacher.weight)
 
 
 def _require_ids(schema: Schema) -> None:

@@ -12,16 +12,16 @@ from torch import nn
 
 from recsys.calibration.base import Calibration
 from recsys.callback.impressions import CALIBRATION, RELIABILITY
-from recsys.checkpoint import checkpoint_facts, load_checkpoint
+from recsys.checkpoint import load_checkpoint
 from recsys.config import TrainConfig, build, schema_of
 from recsys.config.check import load_config
 from recsys.data.store import Store
-from recsys.errors import ConfigError, Fault, listed
+from recsys.errors import ConfigError, Fault, IntegrityError, listed
 from recsys.lineage import LINEAGE
 from recsys.loss.funnel import RankingLoss
 from recsys.model.base import Ranker
 from recsys.model.two_tower import TwoTower
-from recsys.record import finite_numbers, read_record, reading
+from recsys.record import TESTED, finite_numbers, read_record, reading
 from recsys.record import typed as recorded
 from recsys.schema import Schema
 from recsys.task.ranking import Ranking
@@ -54,7 +54,7 @@ class FinishedRun:
             IntegrityError: schema.json is not that of its config.
         """
         config = load_config(path / "config.yaml", TrainConfig)
-        missing = [name for name in ("schema.json", LINEAGE, "metrics.json") if not (path / name).exists()]
+        missing = [name for name in ("schema.json", LINEAGE, TESTED, "metrics.json") if not (path / name).exists()]
         if missing:
             raise ConfigError(
                 Fault(f"the run did not finish: it has no {', '.join(missing)}", str(path), "train again, or name another run")
@@ -84,13 +84,21 @@ class FinishedRun:
             return Store.open(place)
 
     def model(self, checkpoint: Literal["best", "last"] = "best") -> tuple[nn.Module, dict]:
-        """The trained model in evaluation mode, on the CPU, and what its checkpoint says; see `load_checkpoint`."""
-        model = model_of(self.config, self.schema)
-        about = load_checkpoint(model, self.path / "checkpoints" / checkpoint)
+        """The trained model in evaluation mode, on the CPU, and what its checkpoint says; see `load_checkpoint`.
+
+        Raises:
+            IntegrityError: `best` names other weights than those that the run was tested with.
+        """
+        model, place = model_of(self.config, self.schema), self.path / "checkpoints" / checkpoint
+        about = load_checkpoint(model, place)
+        if checkpoint == "best" and not self._tested(about):
+            what = f"the weights are not those that were tested: their sha256 is {about['sha256']}, {TESTED} says {self._tested_sha256}"
+            remedy = f"let it name step-*-{self._tested_sha256[:8]} again, or train again: metrics and calibrations are of those weights"
+            raise IntegrityError(Fault(what, str(place), remedy))
         return model.eval(), about
 
     def metrics(self, about: dict) -> dict[str, float]:
-        """Metrics of the weights of a checkpoint: the final ones of the best weights, of others those of validation. Finite ones.
+        """Metrics of the weights of a checkpoint: the final ones of the tested weights, of others those of validation. Finite ones.
 
         Args:
             about: as from `model`.
@@ -112,15 +120,24 @@ class FinishedRun:
 
     def _tested(self, about: dict) -> bool:
         """Whether these are the weights that the run was tested with."""
-        return about == checkpoint_facts(self.path / "checkpoints" / "best")
+        return about["sha256"] == self._tested_sha256
 
-    def calibrations(self) -> dict[str, Calibration]:
+    @cached_property
+    def _tested_sha256(self) -> str:
+        return read_record(self.path / TESTED, _sha256)
+
+    def calibrations(self, about: dict) -> dict[str, Calibration]:
         """{binary label: its calibration} as the test of a ranking run has fitted and written them.
 
+        Args:
+            about: of the weights that they are to calibrate, as from `model`.
         Raises:
-            ConfigError: the run has none.
+            ConfigError: the run has none, or none of these weights.
         """
         path = self.path / CALIBRATION
+        if not self._tested(about):
+            what = f"these weights (step {about['step']}) have no calibrations: those of the run were fitted to its best weights"
+            raise ConfigError(Fault(what, str(self.path), "export the best weights, with checkpoint=best or without checkpoint="))
         if not path.exists():
             raise ConfigError(Fault(f"the run has no {path.name}", str(self.path), "train again to the end, or name another run"))
         return read_record(path, self._calibrations)
@@ -137,6 +154,13 @@ class FinishedRun:
             if len(lengths) > 1 or not all(values.isfinite().all() for values in calibrations[label].buffers()):
                 raise ValueError(f"that of '{label}' is no curve")
         return calibrations
+
+
+def _sha256(document: Any) -> str:
+    sha256 = recorded(document["sha256"], str, "'sha256'")
+    if not re.fullmatch("[0-9a-f]{64}", sha256):
+        raise ValueError("'sha256' is none")
+    return sha256
 
 
 def _schema(path: Path, document: Any, config: TrainConfig) -> Schema:

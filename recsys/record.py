@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from recsys.errors import Fault, IntegrityError, RecsysError
 
 Made = TypeVar("Made")
+TESTED = "tested.json"
+"""File of the run directory that says which weights were tested: calibration.json, reliability.json and metrics.json are of these."""
 LARGEST_BYTES = 10_000_000
 REMEDY = "restore it from a copy, or train again"
 
@@ -30,6 +32,17 @@ def read_record(path: Path, make: Callable[[Any], Made]) -> Made:
         if len(content) > LARGEST_BYTES:
             raise ValueError(f"it has more than {LARGEST_BYTES:,} bytes")
         return make(json.loads(content))
+
+
+def write_tested(run: Path, sha256: str) -> None:
+    """Write tested.json, whole or not at all; before metrics.json, which ends a run, so that a finished run has both.
+
+    Args:
+        sha256: of the weights' file, as their checkpoint.json says.
+    """
+    aside = run / f".{TESTED}.tmp"
+    aside.write_text(json.dumps({"sha256": sha256}) + "\n")
+    aside.replace(run / TESTED)
 
 
 @contextmanager

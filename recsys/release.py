@@ -30,10 +30,11 @@ MOST_USERS, MOST_ROWS = 5_000, 50_000
 """Test users, and test rows, that bundles are compared on: spread evenly where there are more."""
 
 
-def section_of(run: FinishedRun, model: torch.nn.Module, k: int, index: SearchIndex | None) -> Section:
+def section_of(run: FinishedRun, model: torch.nn.Module, about: dict, k: int, index: SearchIndex | None) -> Section:
     """The run's model, to be compared on users, or impressions, of its test.
 
     Args:
+        model, about: as from `FinishedRun.model`.
         k: length of the compared lists.
         index: for approximate search, where it is a retriever.
     """
@@ -41,7 +42,7 @@ def section_of(run: FinishedRun, model: torch.nn.Module, k: int, index: SearchIn
     if not isinstance(model, TwoTower):
         shown = EvaluationImpressions(store, "test")
         features = shown.batch(torch.arange(min(len(shown), ROWS_COMPARED))).features
-        return RankingSection(model, run.calibrations(), features, run.config.seed)
+        return RankingSection(model, run.calibrations(about), features, run.config.seed)
     users = EvaluationUsers(store, "test")
     return RetrievalSection(
         model,

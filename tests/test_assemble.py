@@ -9,12 +9,13 @@ import torch
 
 from benchmarks.base import composed
 from recsys.assemble import assembled
-from recsys.checkpoint import point, write_checkpoint
+from recsys.checkpoint import checkpoint_facts, point, write_checkpoint
 from recsys.config import TeacherConfig, save_config
 from recsys.data.impressions import EvaluationImpressions, Impressions
 from recsys.errors import ConfigError
 from recsys.model.two_tower import TwoTower
 from recsys.rebuild import model_of, ranks
+from recsys.record import write_tested
 from recsys.report.labels import label_table
 from recsys.schema import Categorical, Label, Schema, Statistics, Timestamp
 from recsys.source.base import Source
@@ -53,7 +54,10 @@ def teacher(tmp_path, described):
             state = {label.column: {"slope": 1.0, "intercept": 0.5} for label in schema.labels}
             (tmp_path / "calibration.json").write_text(json.dumps(state))
             written = write_checkpoint(model_of(config, schema).state_dict(), tmp_path / "checkpoints", about={"step": 1})
+            write_tested(tmp_path, checkpoint_facts(written)["sha256"])
             written.rename(tmp_path / "checkpoints" / "best")
+        else:
+            write_tested(tmp_path, "0" * 64)
         return TeacherConfig(tmp_path, 0.25)
 
     return finished
@@ -194,6 +198,7 @@ def retriever(retrieval, tmp_path, described):
     for name in ("lineage.json", "metrics.json"):
         (tmp_path / name).write_text("{}")
     checkpoint = write_checkpoint(model_of(retrieval, SCHEMA).state_dict(), tmp_path / "checkpoints", about={"step": 1})
+    write_tested(tmp_path, checkpoint_facts(checkpoint)["sha256"])
     point(tmp_path / "checkpoints" / "best", checkpoint)
     return tmp_path
 

@@ -24,6 +24,7 @@ from recsys.config import save_config
 from recsys.errors import IntegrityError, RecsysError
 from recsys.export.publish import file_sha256
 from recsys.rebuild import FinishedRun, model_of
+from recsys.record import write_tested
 from recsys.schema import Categorical, Label, Schema, Statistics
 
 HOME = Path(__file__).parent.parent
@@ -76,6 +77,7 @@ def run(tmp_path, monkeypatch, config):
         model_of(config, SCHEMA).state_dict(), run / "checkpoints", about={"step": 3, "epoch": 0, "metrics": {"val/click/auc": 0.7}}
     )
     point(run / "checkpoints" / "best", written)
+    write_tested(run, file_sha256(written / "model.safetensors"))
     seen.clear()
     yield run
     assert seen == []
@@ -91,7 +93,7 @@ def read(run):
     finished = FinishedRun.open(run)
     model, about = finished.model()
     metrics = finished.metrics(about)
-    calibrations = finished.calibrations()
+    calibrations = finished.calibrations(about)
     return finished, model, metrics, calibrations
 
 
@@ -297,13 +299,13 @@ def test_strange_schema_is_refused(run, change):
 
 
 @pytest.mark.parametrize("document", ["", "{", "[]", "5", "[" * 100_000, '{"features": []}', "\x00"], ids=lambda text: text[:10])
-@pytest.mark.parametrize("name", ["schema.json", "metrics.json", "calibration.json", "checkpoints/best/checkpoint.json"])
+@pytest.mark.parametrize("name", ["schema.json", "tested.json", "metrics.json", "calibration.json", "checkpoints/best/checkpoint.json"])
 def test_what_is_no_document_is_refused_with_the_file(run, name, document):
     write(run / name, document)
     refused(run, Path(name).name)
 
 
-@pytest.mark.parametrize("name", ["schema.json", "metrics.json", "calibration.json", "checkpoints/best/checkpoint.json"])
+@pytest.mark.parametrize("name", ["schema.json", "tested.json", "metrics.json", "calibration.json", "checkpoints/best/checkpoint.json"])
 def test_what_is_no_file_is_refused(run, name):
     (run / name).unlink()
     (run / name).mkdir()
@@ -311,6 +313,12 @@ def test_what_is_no_file_is_refused(run, name):
     (run / name).rmdir()
     os.mkfifo(run / name)  # reading it would never end
     refused(run, Path(name).name)
+
+
+@pytest.mark.parametrize("sha256", [5, None, "abc", ["0" * 64], "0" * 63 + "\n", "z" * 64])
+def test_hash_of_tested_weights_that_is_none_is_refused(run, sha256):
+    write(run / "tested.json", {"sha256": sha256})
+    refused(run, "tested.json")
 
 
 @pytest.mark.parametrize("value", ["x", [1], {"_target_": "os.system"}, True])

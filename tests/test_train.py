@@ -1,5 +1,6 @@
 """The two command lines from end to end, on a shop of 300 users."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from safetensors.torch import load_file, save_file
 
 from recsys.serve import Ranker, Retriever
 
@@ -183,20 +185,43 @@ def test_export_makes_a_bundle_of_the_run(run, files, request):
     assert json.loads((bundle / "metrics.json").read_text()) == json.loads((bundle.parent / "metrics.json").read_text())
 
 
+def with_other_weights(run, copy):
+    """A copy of a run whose last epoch was not its best: `last` names half of the weights of `best`."""
+    shutil.copytree(run, copy, symlinks=True, ignore=shutil.ignore_patterns("bundle"))
+    best, other = copy / "checkpoints" / "best", copy / "checkpoints" / "step-other"
+    shutil.copytree(best, other)
+    save_file({name: values / 2 for name, values in load_file(best / "model.safetensors").items()}, other / "model.safetensors")
+    about = json.loads((other / "checkpoint.json").read_text()) | {"step": 1, "metrics": {"val/recall@20": 0.01}}
+    about["sha256"] = hashlib.sha256((other / "model.safetensors").read_bytes()).hexdigest()
+    (other / "checkpoint.json").write_text(json.dumps(about))
+    (copy / "checkpoints" / "last").unlink()
+    (copy / "checkpoints" / "last").symlink_to(other.name)
+
+
 def test_export_of_other_weights_carries_their_own_metrics(home):
-    run = home / "copied"
-    shutil.copytree(home / "out", run, symlinks=True)
-    about = json.loads((run / "checkpoints" / "last" / "checkpoint.json").read_text())
-    # what a run whose last epoch was not its best leaves behind
-    (run / "checkpoints" / "last").unlink()
-    other = run / "checkpoints" / "step-other"
-    shutil.copytree(run / "checkpoints" / "best", other)
-    (other / "checkpoint.json").write_text(json.dumps({**about, "step": 1, "metrics": {"val/recall@20": 0.01}}))
-    (run / "checkpoints" / "last").symlink_to(other.name)
+    with_other_weights(home / "out", home / "copied")
     done = program("export", "run=copied", "checkpoint=last", cwd=home)
     assert done.returncode == 0, done.stderr
-    assert json.loads((run / "bundle" / "metrics.json").read_text()) == {"val/recall@20": 0.01}
-    assert json.loads((run / "bundle" / "manifest.json").read_text())["checkpoint"]["retrieval"]["step"] == 1
+    bundle = home / "copied" / "bundle"
+    assert json.loads((bundle / "metrics.json").read_text()) == {"val/recall@20": 0.01}
+    assert json.loads((bundle / "manifest.json").read_text())["checkpoint"]["retrieval"]["step"] == 1
+
+
+def test_export_of_weights_that_no_calibration_was_fitted_to_ends_with_2(home, ranked):
+    with_other_weights(ranked, home / "ranked_copied")
+    done = program("export", "run=ranked_copied", "checkpoint=last", cwd=home)
+    assert done.returncode == 2
+    assert "these weights (step 1) have no calibrations" in done.stderr
+    assert program("export", "run=ranked_copied", "--dry-run", cwd=home).returncode == 0
+
+
+def test_export_of_best_weights_that_were_not_tested_ends_with_4(home):
+    with_other_weights(home / "out", home / "repointed")
+    (home / "repointed" / "checkpoints" / "best").unlink()
+    (home / "repointed" / "checkpoints" / "best").symlink_to("step-other")
+    done = program("export", "run=repointed", cwd=home)
+    assert done.returncode == 4
+    assert "the weights are not those that were tested" in done.stderr
 
 
 @pytest.fixture(scope="module")

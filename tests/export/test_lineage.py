@@ -13,6 +13,7 @@ from recsys.data.prepare import prepare
 from recsys.data.split import Temporal
 from recsys.export.lineage import lineage
 from recsys.rebuild import FinishedRun
+from recsys.record import write_tested
 from recsys.schema import Categorical, Label, Schema
 from recsys.source.tables import TableFiles
 
@@ -38,6 +39,7 @@ def run(tmp_path, described):
     store.schema.save(folder / "schema.json")
     recorded = {"store": str(store.path), "git": {"commit": "ab" * 20, "dirty": True}, "started": "2026-11-23T04:00:00+00:00"}
     (folder / "lineage.json").write_text(json.dumps(recorded))
+    write_tested(folder, "0" * 64)
     (folder / "metrics.json").write_text("{}")
     return FinishedRun.open(folder)
 

@@ -7,6 +7,7 @@ from rich.console import Console
 from recsys.config import ExportConfig, build
 from recsys.config.launch import launch
 from recsys.errors import ConfigError, Fault
+from recsys.export.against import Production
 from recsys.export.bundle import export_bundle
 from recsys.pairing import check_pair, joined_metrics
 from recsys.rebuild import FinishedRun
@@ -32,6 +33,7 @@ def export(config: ExportConfig, folder: Path) -> None:
     Metrics are those of the exported weights: of `checkpoint=last` the validation metrics, unless these weights were also the best.
     A bundle is published only if it passes every gate; each has an exit code of its own. What stands in its place stays otherwise.
     """
+    production = None if config.against is None else Production.open(config.against)
     run = FinishedRun.open(config.run)
     runs = [run] if config.ranker is None else [run, FinishedRun.open(config.ranker)]
     if len(runs) > 1:
@@ -58,7 +60,7 @@ def export(config: ExportConfig, folder: Path) -> None:
         metrics=metrics,
         checkpoint=checkpoint,
         folder=run.path / "bundle",
-        release=release_of(config, runs, curves),
+        release=release_of(config, runs, production, curves),
     )
     Console().print(bundle_table(manifest))
     print(f"{'would publish' if config.dry_run else 'bundle'}: {run.path / 'bundle'}")

@@ -1,4 +1,11 @@
-"""Finished runs as the sections of a bundle, and as the questions that it shares with the one in production."""
+"""Finished runs as the sections of a bundle, and as the questions that it shares with the one in production.
+
+Questions hold the values of the source, read again (`recsys.data.raw`), so that they are to both bundles what production would send. A
+store could not tell them: of a value that its own training rows lack it knows that there is one, of a hashed one the bucket, of a list
+no more than its own model reads; a bundle of another vocabulary, other buckets or other lengths would be asked something else than the
+users' own values, and look worse than it is. Where the source cannot tell them either, because the bundle in production reads other
+columns or a column as another kind, there is no comparison (`recsys.export.against.Production.check_columns`).
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -11,20 +18,22 @@ from torch import Tensor
 from recsys.callback.evaluation import question
 from recsys.config import ExportConfig, build
 from recsys.data.impressions import EvaluationImpressions, outcomes
-from recsys.data.rows import EvaluationUsers
-from recsys.export.bundle import Release, Section, load_vocabularies
+from recsys.data.raw import raw_categories
+from recsys.data.rows import EvaluationUsers, items_before
+from recsys.export.against import Production
+from recsys.export.bundle import Release, Section
 from recsys.export.gates import Limits
 from recsys.export.lineage import lineage
+from recsys.export.preprocessing import raw_array, raw_lists
 from recsys.export.questions import RowQuestions, UserQuestions
 from recsys.export.ranking import PARITY_ROWS as ROWS_COMPARED
 from recsys.export.ranking import RankingSection
-from recsys.export.requests import requests
 from recsys.export.retrieval import PARITY_ROWS as USERS_COMPARED
 from recsys.export.retrieval import RetrievalSection
 from recsys.index.base import SearchIndex
 from recsys.model.two_tower import TwoTower
 from recsys.rebuild import FinishedRun
-from recsys.schema import Feature
+from recsys.schema import Categorical, Feature, History, MultiCategorical
 
 MOST_USERS, MOST_ROWS = 5_000, 50_000
 """Test users, and test rows, that bundles are compared on: spread evenly where there are more."""
@@ -55,51 +64,108 @@ def section_of(run: FinishedRun, model: torch.nn.Module, about: dict, k: int, in
     )
 
 
-def release_of(config: ExportConfig, runs: Sequence[FinishedRun], reliability: Mapping[str, Mapping]) -> Release:
+def release_of(
+    config: ExportConfig, runs: Sequence[FinishedRun], production: Production | None, reliability: Mapping[str, Mapping]
+) -> Release:
     """What the bundle of these runs is released with.
 
     Args:
+        production: the bundle to compare with.
         reliability: {label: curve} of the exported weights.
+    Raises:
+        ConfigError: the bundle in production cannot be asked what this one is asked.
     """
-    measured = config.against is not None or config.quantize is not None
+    if production is not None:
+        production.check_columns(runs[0].schema, rows=runs[-1].ranks)
+    measured = production is not None or config.quantize is not None
+
+    def questions() -> tuple[UserQuestions | None, RowQuestions | None]:
+        lengths = {} if production is None else production.lengths()
+        users = next((user_questions(run, lengths) for run in runs if measured and not run.ranks), None)
+        rows = next((row_questions(run, lengths) for run in runs if measured and run.ranks), None)
+        return users, rows
+
     return Release(
         limits=Limits(**asdict(config.gate)),
-        against=config.against,
+        against=production,
         quantization=None if config.quantize is None else build(config.quantize),
-        users=next((user_questions(run) for run in runs if measured and not run.ranks), None),
-        rows=next((row_questions(run) for run in runs if measured and run.ranks), None),
+        questions=questions,
         lineage=lineage(runs),
         reliability=reliability,
         dry_run=config.dry_run,
     )
 
 
-def user_questions(run: FinishedRun) -> UserQuestions:
-    """Users of a retrieval run's test, with what its evaluation leaves out and looks for."""
+def user_questions(run: FinishedRun, lengths: Mapping[str, int]) -> UserQuestions:
+    """Users of a retrieval run's test, with what its evaluation leaves out and looks for.
+
+    Args:
+        lengths: {history: entries that another bundle reads}.
+    """
     users, store = EvaluationUsers(run.store, "test"), run.store
-    batch = users.batch(_spread(len(users), MOST_USERS))
+    at = _spread(len(users), MOST_USERS)
+    batch = users.batch(at)
     exclude_known = run.config.callbacks["evaluation"]["exclude_known"]
     known, relevant = question(batch, exclude_known=exclude_known, num_items=store.num_items)
     wanted = _by_row(relevant, len(batch.user), store.item_ids)
     asked = [row for row, items in enumerate(wanted) if items]
-    raw = _raw(run, batch.features, run.schema.of("user"))
+    raw = _Raw(run, lengths).columns(
+        run.schema.of("user"), batch.features, {"user": batch.user}, events=(users.known_start[at], users.known_stop[at])
+    )
     exclude = _by_row(known, len(batch.user), store.item_ids)
     return UserQuestions(
         {column: values[asked] for column, values in raw.items()}, [exclude[row] for row in asked], [wanted[row] for row in asked]
     )
 
 
-def row_questions(run: FinishedRun) -> RowQuestions:
-    """Impressions of a ranking run's test, with what came of them."""
-    shown, came = EvaluationImpressions(run.store, "test"), outcomes(run.store, "test", ())
+def row_questions(run: FinishedRun, lengths: Mapping[str, int]) -> RowQuestions:
+    """Impressions of a ranking run's test, with what came of them; arguments as of `user_questions`."""
+    store = run.store
+    shown, came = EvaluationImpressions(store, "test"), outcomes(store, "test", ())
     at = _spread(len(shown), MOST_ROWS)
-    raw = _raw(run, shown.batch(at).features, run.schema.of("user", "item", "context"))
+    row = shown.impressions.rows[at]
+    user, item = store.user[row].long(), store.item[row].long()
+    raw = _Raw(run, lengths).columns(
+        run.schema.of("user", "item", "context"),
+        shown.batch(at).features,
+        {"user": user, "item": item, "context": row},
+        events=(store.event_start[user], store.history_stop[row]),
+    )
     return RowQuestions(raw, {column: values[at] for column, values in came.labels.items()}, None if came.user is None else came.user[at])
 
 
-def _raw(run: FinishedRun, features: dict[str, Tensor], kinds: tuple[Feature, ...]) -> dict[str, np.ndarray]:
-    vocabularies = load_vocabularies(run.schema, lambda column: run.store.vocabulary_path(run.schema.table(column)))
-    return requests(features, kinds, run.schema, vocabularies, np.random.default_rng(0), unknown_share=0.0, empty_share=0.0).raw
+class _Raw:
+    """Raw columns as graphs take them, categories as the source has them, histories as long as the longest reader wants."""
+
+    def __init__(self, run: FinishedRun, lengths: Mapping[str, int]):
+        data = run.config.data
+        self.store, self.schema, self.lengths = run.store, run.schema, lengths
+        self.categories = raw_categories(build(data.source), run.store, build(data.split), bad_rows=data.bad_rows)
+
+    def columns(
+        self, kinds: Sequence[Feature], features: Mapping[str, Tensor], at: Mapping[str, Tensor], *, events: tuple[Tensor, Tensor]
+    ) -> dict[str, np.ndarray]:
+        """{column: [B] or [B, L]}.
+
+        Args:
+            features: {column: [B, ...]} as the store has them; numbers, moments and vectors are raw there.
+            at: {entity: [B] entity index; "context": row of the store}.
+            events: where the events that a history may list begin and end, [B] each.
+        """
+        found = {}
+        for kind in kinds:
+            dtype = self.schema.statistics[self.schema.table(kind.column)].dtype
+            match kind:
+                case Categorical():
+                    found[kind.column] = raw_array(self.categories[kind.column].gather(at[kind.entity].numpy()), dtype)
+                case MultiCategorical():
+                    found[kind.column] = raw_lists(self.categories[kind.column].gather(at[kind.entity].numpy()).to_list(), dtype)
+                case History():
+                    items = items_before(self.store, *events, max(kind.max_len, self.lengths.get(kind.column, 0)))
+                    found[kind.column] = raw_array(self.categories[kind.of], dtype)[items.numpy()]
+                case _:
+                    found[kind.column] = features[kind.column].numpy()
+        return found
 
 
 def _by_row(pairs: Tensor, rows: int, ids: pl.Series) -> Sequence[list]:

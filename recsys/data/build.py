@@ -65,19 +65,15 @@ def build(tables: Tables, schema: Schema, split: Split, *, folder: Path, max_unk
         max_unknown_share: as in `unknown_findings`.
     """
     lap = _Lap({}, time.perf_counter())
-    spool = Spool.write(tables.interactions, _columns(tables, schema, split), folder / "interactions.arrow")
-    entities = {
-        "user": _entities(spool, schema.user, tables.users, _own_columns(schema, "user")),
-        "item": _entities(spool, schema.item, tables.items, _own_columns(schema, "item")),
-    }
+    spool, entities = spooled(tables, schema, split, folder / "interactions.arrow")
     for entity, numbered in entities.items():
         numbered.save(folder / f"{entity}_ids.parquet")
     lap.end("read")
-    in_file, assignment = _key_columns(spool, schema, split, entities)
+    in_file, assignment = key_columns(spool, schema, split, entities)
     sessions = None if schema.session is None else spool.column(schema.session).rank("dense").cast(pl.Int32).to_numpy()
     notes = [*([assignment.leaks] if assignment.leaks else []), *_checked(in_file, schema, entities, max_unknown_share)]
     lap.end("split")
-    order = stable_order(in_file.user.astype(np.int64) * len(NAMES) + in_file.split, in_file.time)
+    order = row_order(in_file)
     _write_keys(folder, in_file.ordered(order), entities)
     np.save(folder / file_name("session"), (in_file.user if sessions is None else sessions)[order])
     lap.end("sort")
@@ -91,10 +87,19 @@ def build(tables: Tables, schema: Schema, split: Split, *, folder: Path, max_unk
     lap.end("columns")
     counts = _counts(in_file, entities)
     notes = [_summary(counts), *notes, *vocabulary_notes(fitted)]
-    columns = {"user_features": _own_columns(schema, "user"), "item_features": _own_columns(schema, "item")}
+    columns = {"user_features": own_columns(schema, "user"), "item_features": own_columns(schema, "item")}
     columns["context_features"] = _row_columns(schema)
     columns["labels"] = [label.column for label in schema.labels]
     return Built(columns, counts, assignment.boundaries, tuple(notes), lap.seconds)
+
+
+def spooled(tables: Tables, schema: Schema, split: Split, path: Path) -> tuple[Spool, dict[Entity, Entities]]:
+    """The interactions as a file at `path`, and the numbered users and items."""
+    spool = Spool.write(tables.interactions, _columns(tables, schema, split), path)
+    return spool, {
+        "user": _entities(spool, schema.user, tables.users, own_columns(schema, "user")),
+        "item": _entities(spool, schema.item, tables.items, own_columns(schema, "item")),
+    }
 
 
 def _entities(spool: Spool, key: str | None, table: pl.LazyFrame | None, columns: list[str]) -> Entities:
@@ -105,12 +110,13 @@ def _codes(spool: Spool, entities: Entities, num_rows: int) -> np.ndarray:
     return np.ones(num_rows, dtype=np.int32) if entities.key is None else entities.codes(spool.column(entities.key))
 
 
-def _own_columns(schema: Schema, entity: Entity) -> list[str]:
+def own_columns(schema: Schema, entity: Entity) -> list[str]:
+    """Columns that an entity's features are read from."""
     return [feature.column for feature in schema.of(entity) if not isinstance(feature, History)]
 
 
 def _row_columns(schema: Schema) -> list[str]:
-    return [*_own_columns(schema, "context"), *_own_columns(schema, "bias")]
+    return [*own_columns(schema, "context"), *own_columns(schema, "bias")]
 
 
 def _columns(tables: Tables, schema: Schema, split: Split) -> Iterator[str]:
@@ -119,10 +125,11 @@ def _columns(tables: Tables, schema: Schema, split: Split) -> Iterator[str]:
     yield from (label.column for label in schema.labels)
     yield from _row_columns(schema)
     for entity, table in (("user", tables.users), ("item", tables.items)):
-        yield from _own_columns(schema, entity) if table is None else ()
+        yield from own_columns(schema, entity) if table is None else ()
 
 
-def _key_columns(spool: Spool, schema: Schema, split: Split, entities: dict[Entity, Entities]) -> tuple[KeyColumns, Assignment]:
+def key_columns(spool: Spool, schema: Schema, split: Split, entities: dict[Entity, Entities]) -> tuple[KeyColumns, Assignment]:
+    """The keys of the rows in file order, and their split; a DataError where they cannot be split this way."""
     user, item = (_codes(spool, entities[entity], spool.num_rows) for entity in ("user", "item"))
     moment = None if schema.time is None else microseconds(spool.column(schema.time), schema.time_unit)
     positive = np.ones(len(user), dtype=bool)
@@ -134,6 +141,11 @@ def _key_columns(spool: Spool, schema: Schema, split: Split, entities: dict[Enti
     check_parts(assignment, positive, split)
     moment = np.zeros(len(user), dtype=np.int64) if moment is None else moment
     return KeyColumns(user, item, moment, assignment.codes, positive), assignment
+
+
+def row_order(in_file: KeyColumns) -> np.ndarray:
+    """[N] int64: the rows of a store, in file order."""
+    return stable_order(in_file.user.astype(np.int64) * len(NAMES) + in_file.split, in_file.time)
 
 
 def _checked(rows: KeyColumns, schema: Schema, entities: dict[Entity, Entities], max_unknown_share: float) -> list[str]:

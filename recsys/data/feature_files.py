@@ -47,12 +47,7 @@ class FeatureFiles:
         statistics = {}
         for feature in self._stored(entity):
             weight = chosen if feature.column == entities.key else seen
-            if feature.column == entities.key:
-                values = entities.ids
-            elif described_by is None:
-                values = entities.table[feature.column]
-            else:
-                values = self.spool.column(feature.column).gather(described_by)
+            values = entity_values(feature.column, entities, self.spool, described_by)
             statistics[feature.column] = self._write(f"{entity}_features", feature, values, values, weight, _with_padding)
         return statistics
 
@@ -106,6 +101,17 @@ class FeatureFiles:
     def _save(self, group: str, column: str, array: np.ndarray) -> None:
         (self.folder / group).mkdir(exist_ok=True)
         np.save(self.folder / group / file_name(column), array)
+
+
+def entity_values(column: str, entities: Entities, spool: Spool, described_by: np.ndarray | None) -> pl.Series:
+    """[n] raw values of a column by entity.
+
+    Args:
+        described_by: [n] rows of the file that describe entities without a table of their own; None where there is one.
+    """
+    if column == entities.key:
+        return entities.ids
+    return entities.table[column] if described_by is None else spool.column(column).gather(described_by)
 
 
 def _with_padding(array: np.ndarray) -> np.ndarray:

@@ -189,6 +189,11 @@ class Histories:
         return {feature.column: _window(self.values[feature.of], start, stop, length or feature.max_len) for feature in self.features}
 
 
+def items_before(store: Store, start: Tensor, stop: Tensor, length: int) -> Tensor:
+    """[B, length] int64 item entity index of the last events of start : stop, [B] each; oldest first, 0 on the right."""
+    return _window(_after_padding(store.event_item), start, stop, length)
+
+
 def _after_padding(values: Tensor) -> Tensor:
     """[E + 1]: a zero, then the values of the events."""
     return torch.cat([values.new_zeros(1), values])

@@ -4,6 +4,7 @@ Both are asked as a server would ask them, with raw columns. Users are drawn aga
 loss which fewer or other users would not have shown passes, and one that they would have shown does not.
 """
 
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from recsys.export.questions import RowQuestions, UserQuestions, targets
 from recsys.metric.impressions import Impressions, impressions
 from recsys.schema import Schema
 from recsys.serve import BundleError, Ranker, Retriever
-from recsys.serve.manifest import read_manifest
+from recsys.serve.manifest import read_bundle
 
 K = 20
 RESAMPLES = {"retrieval": 2_000, "ranking": 400}
@@ -46,31 +47,89 @@ class Compared:
         return Gate("production", self.difference[2] >= 0, limit, found, remedy)
 
 
-def production_gates(new: Path, old: Path, schema: Schema, users: UserQuestions | None, rows: RowQuestions | None) -> list[Gate]:
+@dataclass(frozen=True)
+class Production:
+    """The bundle in production, its files checked.
+
+    Attributes:
+        schema: what schema.json says, by whatever version.
+    """
+
+    folder: Path
+    manifest: Mapping
+    schema: Mapping
+
+    @staticmethod
+    def open(folder: Path) -> "Production":
+        """A ConfigError where it is no bundle, or a damaged one."""
+        with _opening(folder):
+            manifest, files = read_bundle(folder, keep=("schema.json",))
+        return Production(folder, manifest, json.loads(files["schema.json"]))
+
+    def lengths(self) -> dict[str, int]:
+        """{history: entries that it reads}."""
+        return {feature["column"]: feature["max_len"] for feature in self.schema["features"] if feature["kind"] == "History"}
+
+    def check_columns(self, schema: Schema, *, rows: bool) -> None:
+        """A ConfigError where it reads columns that the test data lacks, or as something else.
+
+        It would be asked with values that it is never asked with in production, and its answers would say nothing.
+
+        Args:
+            schema: of the test data.
+            rows: whether a ranker will be asked, which reads more than a user's columns.
+        """
+        entities = ("user", "item", "context") if rows and "ranker.onnx" in self.manifest["files"] else ("user",)
+        theirs, ours = _columns(self.schema, entities), _columns(schema.document(), entities)
+        absent = [column for column in theirs if column not in ours]
+        told = [f"it reads columns that this run's test data does not have: {listed(absent)}"] if absent else []
+        told += [
+            f"it reads '{column}' as {kind}, and this run's test data has {ours[column]}"
+            for column, kind in theirs.items()
+            if kind != ours.get(column, kind)
+        ]
+        if told:
+            remedy = "compare with a bundle of the same raw columns"
+            raise ConfigError(*(Fault(f"production cannot be judged: {what}", f"against={self.folder}", remedy) for what in told))
+
+
+def _columns(schema: Mapping, entities: Collection[str]) -> dict[str, str]:
+    """{column: its kind and type in words}. How many values are known, and how many of a list are read, is no matter of who asks."""
+    found = {}
+    for feature in schema["features"]:
+        if feature["entity"] in entities:
+            statistics = schema["statistics"][feature.get("of", feature["column"])]
+            of = f" of '{feature['of']}'" if "of" in feature else f" of {statistics['size']}" if feature["kind"] == "Vector" else ""
+            found[feature["column"]] = f"{feature['kind']}{of} ({feature['entity']}, {statistics['dtype']})"
+    return found
+
+
+def production_gates(new: Path, old: Production, schema: Schema, users: UserQuestions | None, rows: RowQuestions | None) -> list[Gate]:
     """What both bundles can do, compared; a gate that is not passed where the new one lacks something.
+
+    Both are asked with the values of the source (see `recsys.release`): what one of them knows and the other does not, such as a rare
+    value or an older entry of a history, is to each what it would be in production.
 
     Args:
         schema: of the new bundle and of the questions.
         users, rows: what to ask; None where the new bundle has no such part.
     Raises:
-        ConfigError: the other is no bundle that opens, or it reads other columns than the test data has.
+        ConfigError: the other does not open, or cannot read the questions.
     """
-    with _opening(old):
-        manifest = read_manifest(old)
-    name = f"bundle {manifest['sha256'][:12]}"
+    name = f"bundle {old.manifest['sha256'][:12]}"
     samples, gates = [], []
     for part, questions, compare in ((Retriever, users, _lists), (Ranker, rows, _predictions)):
-        if f"{part.__name__.lower()}.onnx" not in manifest["files"]:
+        if f"{part.__name__.lower()}.onnx" not in old.manifest["files"]:
             continue  # nothing to lose
-        with _opening(old):
-            theirs = part(old)
+        with _opening(old.folder):
+            theirs = part(old.folder)
         if questions is None:
             gates.append(_lost(name, f"a {part.__name__.lower()} is missing"))
             continue
         mine = part(new)
         absent = [label for label in getattr(theirs, "labels", ()) if label not in mine.labels]
         gates += [_lost(name, f"it predicts no '{label}'") for label in absent]
-        found = compare(mine, theirs, schema, questions, old)
+        found = compare(mine, theirs, schema, questions, old.folder)
         gates += [] if found else [_lost(name, "nothing can be compared: no label has both classes in the test data of both")]
         samples += found
     return [*gates, *(one.gate(name) for one in _bounded(samples))]
@@ -141,7 +200,7 @@ def _mean_of(new: np.ndarray, old: np.ndarray) -> Callable[[np.ndarray], tuple[f
 
 def _listed_values(retriever: Retriever, schema: Schema, asked: UserQuestions, production: Path) -> np.ndarray:
     """[U, 2] recall and NDCG of each user's list."""
-    rows = _readable(columns(asked.raw, schema), retriever.fields, production)
+    rows = _read(columns(asked.raw, schema), retriever.fields)
     with _asking(production):
         answers = retriever.recommend(rows, k=K, exclude=asked.exclude)
     gain = 1 / np.log2(np.arange(2, K + 2))
@@ -170,7 +229,7 @@ def _auc_of(new: Impressions, old: Impressions) -> Callable[[np.ndarray], tuple[
 
 def _predicted(ranker: Ranker, schema: Schema, asked: RowQuestions, production: Path) -> dict[str, torch.Tensor]:
     """{output: [N] float64}."""
-    rows = _readable(columns(asked.raw, schema), {**ranker.user_fields, **ranker.row_fields}, production)
+    rows = _read(columns(asked.raw, schema), {**ranker.user_fields, **ranker.row_fields})
     parts = []
     for start in range(0, len(asked), ROWS_PER_CALL):
         with _asking(production):
@@ -178,12 +237,8 @@ def _predicted(ranker: Ranker, schema: Schema, asked: RowQuestions, production: 
     return {label: torch.tensor([value for part in parts for value in part[label]], dtype=torch.float64) for label in ranker.labels}
 
 
-def _readable(rows: Mapping[str, pl.Series], fields: Collection[str], production: Path) -> dict[str, list]:
+def _read(rows: Mapping[str, pl.Series], fields: Collection[str]) -> dict[str, list]:
     """The columns that a bundle reads."""
-    absent = [column for column in fields if column not in rows]
-    if absent:
-        what = f"it reads columns that this run's test data does not have: {listed(absent)}"
-        raise ConfigError(Fault(what, f"against={production}", "compare with a bundle of the same raw columns"))
     return {column: rows[column].to_list() for column in fields}
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 import polars as pl
 
 from recsys.errors import DataError, Fault, IntegrityError
-from recsys.export.against import production_gates
+from recsys.export.against import Production, production_gates
 from recsys.export.card import write_card
 from recsys.export.gates import Limits, floor_gates, golden_gate, index_gates, latency_gates, parity_gate, refuse, replayed, size_gates
 from recsys.export.golden import write_golden
@@ -56,19 +56,19 @@ class Release:
 
     Attributes:
         limits: of metrics, latency and size.
-        against: folder of the bundle in production; None = none.
+        against: the bundle in production; None = none.
         quantization: how weights become narrow; None = float32.
-        users, rows: test data of retriever and ranker, which `against` and `quantization` are measured on.
+        questions: makes the test data of retriever and ranker that `against` and `quantization` are measured on; None where the bundle
+            has no such part.
         lineage: where it comes from, as `recsys.export.lineage.lineage` tells.
         reliability: {label: curve} at test, for the card.
         dry_run: do everything but publish.
     """
 
     limits: Limits = field(default_factory=Limits)
-    against: Path | None = None
+    against: Production | None = None
     quantization: Quantization | None = None
-    users: UserQuestions | None = None
-    rows: RowQuestions | None = None
+    questions: Callable[[], tuple[UserQuestions | None, RowQuestions | None]] = lambda: (None, None)
     lineage: Mapping = field(default_factory=dict)
     reliability: Mapping[str, Mapping] = field(default_factory=dict)
     dry_run: bool = False
@@ -109,6 +109,7 @@ def export_bundle(
         raise DataError(*faults)
     floors = floor_gates(metrics, release.limits.min)
     refuse(floors, folder)  # before anything that takes time
+    users, rows = release.questions()
     vocabularies = load_vocabularies(schema, vocabulary_path)
     with publishing(folder, dry_run=release.dry_run) as partial:
         schema.save(partial / "schema.json")
@@ -128,7 +129,7 @@ def export_bundle(
         gates = [parity_gate(document), *index_gates(document.get("index"))]
         refuse(gates, folder)
         if release.quantization is not None:
-            narrowed = narrow(partial, release.quantization, schema, document, release.users, release.rows)
+            narrowed = narrow(partial, release.quantization, schema, document, users, rows)
             document["quantized"], gate = narrowed
             gates.append(gate)
         frames = [section.golden(partial, schema, vocabularies) for section in sections]
@@ -139,7 +140,7 @@ def export_bundle(
         answers = replayed(partial)
         gates += [golden_gate(document["golden"], answers["wrong"]), *floors]
         if release.against is not None:
-            gates += production_gates(partial, release.against, schema, release.users, release.rows)
+            gates += production_gates(partial, release.against, schema, users, rows)
         gates += [*latency_gates(answers["latency"], release.limits.p99_ms), *size_gates(partial, release.limits.size_mb)]
         refuse(gates, folder)
         document |= {"latency": answers["latency"], "gates": [gate.line() for gate in gates]}

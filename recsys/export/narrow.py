@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from recsys.export.gates import Gate
-from recsys.export.preprocessing import missing
+from recsys.export.preprocessing import raw_lists
 from recsys.export.questions import RowQuestions, UserQuestions, targets
 from recsys.quantize.base import Quantization
 from recsys.quantize.measure import Rows, Users, measure
@@ -51,19 +51,12 @@ def narrow(
 
 
 def _users(users: UserQuestions, dtype: str) -> Users:
-    return Users({**users.raw, "exclude": _padded(users.exclude, dtype)}, [_ids(items, dtype) for items in users.relevant], K)
+    return Users({**users.raw, "exclude": raw_lists(users.exclude, dtype)}, [_ids(items, dtype) for items in users.relevant], K)
 
 
 def _rows(rows: RowQuestions, schema: Schema) -> Rows:
     wanted = {name: np.where(counts, label, np.nan) for name, (label, counts) in targets(schema, rows.labels).items()}
     return Rows(rows.raw, [feature.column for feature in schema.of("user")], wanted)
-
-
-def _padded(lists: Sequence[Sequence[Any]], dtype: str) -> np.ndarray:
-    filled = np.full((len(lists), max([0, *map(len, lists)])), missing(dtype), object if dtype == "string" else np.int64)
-    for row, entries in enumerate(lists):
-        filled[row, : len(entries)] = entries
-    return filled
 
 
 def _ids(entries: Sequence[Any], dtype: str) -> np.ndarray:

@@ -5,7 +5,8 @@ Every input is a raw column under its own name. Missing is "" in a string column
 is inside its table, whatever comes in: a vocabulary look-up answers 1 (unknown) by default, a hash is taken modulo its buckets.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -76,6 +77,15 @@ def raw_array(values: pl.Series | list, dtype: str) -> np.ndarray:
     if dtype == "string":
         return values.cast(pl.String).fill_null(MISSING_STRING).to_numpy().astype(object)
     return values.cast(pl.Int64).fill_null(MISSING_INTEGER).to_numpy()
+
+
+def raw_lists(lists: Sequence[Sequence[Any] | None], dtype: str) -> np.ndarray:
+    """[N, L] raw lists as a graph takes them, padded with `missing(dtype)` on the right; at least one wide. None is an empty list."""
+    entries = [row or () for row in lists]
+    filled = np.full((len(entries), max([1, *map(len, entries)])), missing(dtype), object if dtype == "string" else np.int64)
+    for row, values in enumerate(entries):
+        filled[row, : len(values)] = [missing(dtype) if value is None else value for value in values]
+    return filled
 
 
 def label_encoder(graph: Graph, raw: str, keys: np.ndarray, values: np.ndarray, *, default: int) -> str:

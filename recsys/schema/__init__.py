@@ -196,9 +196,11 @@ class Schema:
 
     def save(self, path: Path) -> None:
         """Write schema.json; `Schema.load` gives back an equal Schema."""
-        document = asdict(self)
-        document["features"] = [{"kind": type(feature).__name__, **asdict(feature)} for feature in self.features]
-        path.write_text(json.dumps(document, indent=2) + "\n")
+        path.write_text(json.dumps(self.document(), indent=2) + "\n")
+
+    def document(self) -> dict:
+        """What schema.json says."""
+        return asdict(self) | {"features": [{"kind": type(feature).__name__, **asdict(feature)} for feature in self.features]}
 
     @staticmethod
     def load(path: Path) -> "Schema":

@@ -1,6 +1,7 @@
 """A real loss against the bundle in production is refused, noise is not; both bundles answer the same raw questions."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,13 @@ import torch
 from onnx import numpy_helper
 
 from recsys.errors import ConfigError
-from recsys.export.against import _bounded, _predictions, _Sample, production_gates
+from recsys.export.against import Production, _bounded, _predictions, _Sample, production_gates
 from recsys.export.bundle import load_vocabularies
 from recsys.export.golden import columns
 from recsys.export.publish import write_manifest
 from recsys.export.questions import RowQuestions, UserQuestions
 from recsys.export.requests import requests
-from recsys.schema import Label, Numeric, Schema
+from recsys.schema import Categorical, History, Label, Numeric, Schema, Statistics
 from recsys.serve import Retriever
 
 
@@ -53,20 +54,20 @@ def shuffled(example, tmp_path):
 
 
 def test_a_bundle_is_no_worse_than_itself(example, first):
-    gates = production_gates(example.bundle, example.bundle, example.schema, users(example, first), None)
+    gates = production_gates(example.bundle, Production.open(example.bundle), example.schema, users(example, first), None)
     assert [(gate.passed, gate.found.partition(" ")[0]) for gate in gates] == [(True, "recall@20"), (True, "ndcg@20")]
     assert "+0.0000 (+0.0000 to +0.0000)" in gates[0].found
 
 
 def test_a_real_loss_is_refused_with_both_intervals(example, shuffled, first):
-    _, ndcg = production_gates(shuffled, example.bundle, example.schema, users(example, first), None)
+    _, ndcg = production_gates(shuffled, Production.open(example.bundle), example.schema, users(example, first), None)
     assert not ndcg.passed
     # its own first item at the first place gives every user an NDCG of 1
     assert "against 1.0000 (1.0000 to 1.0000): -0." in ndcg.found
 
 
 def test_a_gain_passes(example, shuffled, first):
-    _, ndcg = production_gates(example.bundle, shuffled, example.schema, users(example, first), None)
+    _, ndcg = production_gates(example.bundle, Production.open(shuffled), example.schema, users(example, first), None)
     assert ndcg.passed
     assert ndcg.found.startswith("ndcg@20 1.0000")
 
@@ -74,7 +75,7 @@ def test_a_gain_passes(example, shuffled, first):
 def test_a_difference_within_noise_passes_both_ways(example, shuffled):
     asked = users(example, lambda row: [101 + row * 5 % 12])
     for new, old in ((example.bundle, shuffled), (shuffled, example.bundle)):
-        for gate in production_gates(new, old, example.schema, asked, None):
+        for gate in production_gates(new, Production.open(old), example.schema, asked, None):
             assert gate.passed, gate.found
 
 
@@ -126,7 +127,7 @@ def test_a_ranker_that_got_worse_is_refused(shown):
 
 
 def test_a_bundle_that_lacks_a_part_of_the_other_is_refused(example, tmp_path):
-    (gate,) = production_gates(tmp_path, example.bundle, example.schema, None, None)
+    (gate,) = production_gates(tmp_path, Production.open(example.bundle), example.schema, None, None)
     assert not gate.passed
     assert gate.found == "a retriever is missing"
 
@@ -134,7 +135,7 @@ def test_a_bundle_that_lacks_a_part_of_the_other_is_refused(example, tmp_path):
 def test_a_graph_that_production_has_lost_is_no_graph_that_it_never_had(example, shuffled, first):
     (shuffled / "retriever.onnx").unlink()
     with pytest.raises(ConfigError, match=r"retriever\.onnx(.|\n)*against="):
-        production_gates(example.bundle, shuffled, example.schema, users(example, first), None)
+        production_gates(example.bundle, Production.open(shuffled), example.schema, users(example, first), None)
 
 
 def test_a_resample_without_a_positive_does_not_count():
@@ -144,24 +145,50 @@ def test_a_resample_without_a_positive_does_not_count():
 
 def test_a_folder_without_a_bundle_is_a_mistake_in_the_config(example, tmp_path):
     with pytest.raises(ConfigError, match=r"holds no manifest\.json(.|\n)*against="):
-        production_gates(example.bundle, tmp_path, example.schema, None, None)
+        Production.open(tmp_path)
 
 
 def test_a_damaged_bundle_in_production_is_named(example, shuffled):
     (shuffled / "retriever.onnx").write_bytes(b"x")
     with pytest.raises(ConfigError, match=r"retriever\.onnx(.|\n)*against="):
-        production_gates(example.bundle, shuffled, example.schema, None, None)
+        production_gates(example.bundle, Production.open(shuffled), example.schema, None, None)
 
 
-def test_columns_that_the_test_data_lacks_are_named(example, first):
-    asked = users(example, first)
-    del asked.raw["city"], asked.raw["age"]
-    with pytest.raises(ConfigError, match=r"does not have: city, age(.|\n)*against="):
-        production_gates(example.bundle, example.bundle, example.schema, asked, None)
+def without(schema, *columns, **other):
+    """The schema without some columns, and with others in the place of some."""
+    kept = [other.get(feature.column, feature) for feature in schema.features if feature.column not in columns]
+    return replace(schema, features=tuple(kept))
+
+
+def test_columns_that_the_test_data_lacks_are_named(example):
+    production = Production.open(example.bundle)
+    with pytest.raises(ConfigError, match=r"cannot be judged: it reads columns(.|\n)*does not have: city, age(.|\n)*against="):
+        production.check_columns(without(example.schema, "city", "age"), rows=False)
+    production.check_columns(without(example.schema, "words"), rows=True)  # a bundle without a ranker is not asked about items
+
+
+def test_columns_that_the_test_data_has_as_something_else_are_named(example):
+    other = without(example.schema, brands=History("brands", "user", of="item_id"), vip=Numeric("vip", "user"))
+    with pytest.raises(ConfigError) as refused:
+        Production.open(example.bundle).check_columns(other, rows=False)
+    assert [fault.what.partition(": ")[2] for fault in refused.value.faults] == [
+        "it reads 'vip' as Categorical (user, bool), and this run's test data has Numeric (user, bool)",
+        "it reads 'brands' as History of 'brand' (user, int64), and this run's test data has History of 'item_id' (user, int64)",
+    ]
+
+
+def test_another_vocabulary_buckets_and_length_are_no_other_column(example):
+    statistics = example.schema.statistics | {"user_id": Statistics("string", 99, vocabulary_sha256="ab" * 32)}
+    other = without(example.schema, city=Categorical("city", "user"), history=History("history", "user", of="item_id", max_len=9))
+    Production.open(example.bundle).check_columns(other.fitted(statistics), rows=False)
+
+
+def test_lengths_are_those_of_the_histories(example):
+    assert Production.open(example.bundle).lengths() == {"history": 4, "brands": 4}
 
 
 def test_values_of_another_type_are_named(example, first):
     asked = users(example, first)
     asked.raw["city"] = np.arange(20)
     with pytest.raises(ConfigError, match=r"cannot read this run's test data: row 0, 'city'"):
-        production_gates(example.bundle, example.bundle, example.schema, asked, None)
+        production_gates(example.bundle, Production.open(example.bundle), example.schema, asked, None)

@@ -22,7 +22,7 @@ def check_pair(run: FinishedRun, ranker: FinishedRun) -> None:
         raise ConfigError(Fault(what, f"{run.path} and {ranker.path}", _same_data(run, ranker)))
 
 
-def joined_metrics(one: Mapping[str, float], other: Mapping[str, float]) -> dict[str, float]:
+def joined_metrics(one: Mapping[str, float | None], other: Mapping[str, float | None]) -> dict[str, float | None]:
     """The metrics of both; a ConfigError where one name stands for two values."""
     torn = [key for key in one if key in other and one[key] != other[key]]
     if torn:

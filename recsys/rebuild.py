@@ -21,7 +21,7 @@ from recsys.lineage import LINEAGE
 from recsys.loss.funnel import RankingLoss
 from recsys.model.base import Ranker
 from recsys.model.two_tower import TwoTower
-from recsys.record import TESTED, finite_numbers, read_record, reading
+from recsys.record import TESTED, numbers_by_name, read_record, reading
 from recsys.record import typed as recorded
 from recsys.schema import Schema
 from recsys.task.ranking import Ranking
@@ -97,15 +97,17 @@ class FinishedRun:
             raise IntegrityError(Fault(what, str(place), remedy))
         return model.eval(), about
 
-    def metrics(self, about: dict) -> dict[str, float]:
-        """Metrics of the weights of a checkpoint: the final ones of the tested weights, of others those of validation. Finite ones.
+    def metrics(self, about: dict) -> dict[str, float | None]:
+        """Metrics of the weights of a checkpoint: the final ones of the tested weights, of others those of validation.
+
+        None where one is not finite.
 
         Args:
             about: as from `model`.
         """
         if self._tested(about):
-            return read_record(self.path / "metrics.json", lambda document: finite_numbers(document, "metric"))
-        return finite_numbers(about["metrics"], "metric")
+            return read_record(self.path / "metrics.json", lambda document: numbers_by_name(document, "metric"))
+        return numbers_by_name(about["metrics"], "metric")
 
     def reliability(self, about: dict) -> dict[str, dict]:
         """{binary label or funnel: its reliability curve at test, as `recsys.metric.reliability` describes it}.

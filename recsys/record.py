@@ -67,7 +67,7 @@ def typed(document: Any, kind: type | tuple[type, ...], what: str) -> Any:
     return document
 
 
-def finite_numbers(document: Any, what: str) -> dict[str, float]:
-    """A mapping of names to numbers, without those that are null or not finite: JSON has no word for them."""
+def numbers_by_name(document: Any, what: str) -> dict[str, float | None]:
+    """A mapping of names to numbers; None for one that is null or not finite, which JSON has no word for."""
     numbers = {name: typed(value, (int, float, type(None)), f"{what} '{name}'") for name, value in typed(document, dict, what).items()}
-    return {name: value for name, value in numbers.items() if value is not None and math.isfinite(value)}
+    return {name: value if value is not None and math.isfinite(value) else None for name, value in numbers.items()}

@@ -327,9 +327,9 @@ def test_metric_that_is_no_number_is_refused(run, value):
     assert "metric 'test/click/auc' has to be" in refused(run, "metrics.json")
 
 
-def test_metrics_that_are_not_finite_are_left_out(run):
+def test_metrics_that_are_not_finite_are_none(run):
     write(run / "metrics.json", '{"a": NaN, "b": 1e999, "c": -Infinity, "d": null, "e": 0.5}')
-    assert read(run)[2] == {"e": 0.5}
+    assert read(run)[2] == {"a": None, "b": None, "c": None, "d": None, "e": 0.5}
 
 
 PLAIN = {"slope": 1.0, "intercept": 0.0}

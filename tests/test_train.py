@@ -373,6 +373,13 @@ def test_export_of_an_unfinished_run_ends_with_2(home):
     assert "the run did not finish: it has no metrics.json" in done.stderr
 
 
+def test_a_bundle_in_production_that_is_none_is_refused_before_anything_else(tmp_path):
+    done = program("export", "run=nowhere", "against=nothing", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "nothing holds no manifest.json" in done.stderr
+    assert "against=nothing" in done.stderr
+
+
 def test_a_refused_run_does_not_block_its_directory(home):
     done = program("train", *SMALL, "model.user.dropout=2", "hydra.run.dir=refused", cwd=home)
     assert done.returncode == 2

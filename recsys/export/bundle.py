@@ -79,7 +79,7 @@ def export_bundle(
     schema: Schema,
     *,
     vocabulary_path: Callable[[str], Path],
-    metrics: Mapping[str, float],
+    metrics: Mapping[str, float | None],
     checkpoint: Mapping[str, Mapping[str, object]],
     folder: Path,
     release: Release | None = None,
@@ -91,7 +91,7 @@ def export_bundle(
         schema: fitted, with the statistics of the models' store.
         vocabulary_path: parquet file of a column's vocabulary: `value` by vocabulary index, [0] and [1] null. Asked for columns
             without buckets; the file must have the sha256 that the schema names.
-        metrics: of all these weights, flat as in metrics.json.
+        metrics: of all these weights, flat as in metrics.json; None, where one is not finite, is left out of the bundle's.
         checkpoint: {task: which weights these are}, for the manifest.
         folder: final place of the bundle; a bundle that stands there is replaced.
         release: None = parity and golden requests alone.
@@ -109,11 +109,12 @@ def export_bundle(
         raise DataError(*faults)
     floors = floor_gates(metrics, release.limits.min)
     refuse(floors, folder)  # before anything that takes time
+    finite = {name: value for name, value in metrics.items() if value is not None}
     users, rows = release.questions()
     vocabularies = load_vocabularies(schema, vocabulary_path)
     with publishing(folder, dry_run=release.dry_run) as partial:
         schema.save(partial / "schema.json")
-        (partial / "metrics.json").write_text(json.dumps(dict(metrics), indent=2, sort_keys=True) + "\n")
+        (partial / "metrics.json").write_text(json.dumps(finite, indent=2, sort_keys=True) + "\n")
         facts = _facts(schema, partial / "schema.json")
         document = {
             "format": FORMAT,
@@ -144,7 +145,7 @@ def export_bundle(
         gates += [*latency_gates(answers["latency"], release.limits.p99_ms), *size_gates(partial, release.limits.size_mb)]
         refuse(gates, folder)
         document |= {"latency": answers["latency"], "gates": [gate.line() for gate in gates]}
-        write_card(partial, document, schema, metrics, reliability=release.reliability)
+        write_card(partial, document, schema, finite, reliability=release.reliability)
         return write_manifest(partial, document)
 
 

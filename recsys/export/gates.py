@@ -112,6 +112,8 @@ def golden_gate(asked: Mapping[str, int], wrong: Mapping[str, Sequence[str]]) ->
 def floor_gates(metrics: Mapping[str, float | None], minimum: Mapping[str, float]) -> list[Gate]:
     """That metrics are not below their floors.
 
+    Args:
+        metrics: None where one is not finite, which is below every floor.
     Raises:
         ConfigError: names what is no metric of the exported weights.
     """
@@ -123,8 +125,8 @@ def floor_gates(metrics: Mapping[str, float | None], minimum: Mapping[str, float
 
 
 def _floor(name: str, value: float | None, floor: float) -> Gate:
-    found = f"{name} is not a number" if value is None else f"{name} {value:.4g}"
     passed = value is not None and value >= floor
+    found = f"{name} {value:.4g}" if value is not None else f"{name} is not finite"
     return Gate("floor", passed, f"{name} at least {floor:g}", found, "train a better model, or lower the floor")
 
 

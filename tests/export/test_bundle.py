@@ -11,8 +11,9 @@ import polars as pl
 import pytest
 import torch
 
-from recsys.errors import DataError, IntegrityError
-from recsys.export.bundle import export_bundle, load_vocabularies
+from recsys.errors import DataError, IntegrityError, ReleaseError
+from recsys.export.bundle import Release, export_bundle, load_vocabularies
+from recsys.export.gates import Limits
 from recsys.export.retrieval import RetrievalSection
 from recsys.schema import Categorical, Schema
 from recsys.serve import Retriever
@@ -142,11 +143,20 @@ def test_item_embeddings_are_the_models_item_vectors_under_raw_ids(example):
     np.testing.assert_allclose(frame["vector"].to_numpy(), want, atol=1e-7)
 
 
-def export_again(example, schema=None, item_ids=None):
+def export_again(example, schema=None, item_ids=None, **about):
     ids = example.item_ids if item_ids is None else item_ids
     section = RetrievalSection(example.model, example.item_features, ids, example.user_features)
-    about = {"metrics": {}, "checkpoint": {}, "folder": example.bundle}
+    about = {"metrics": {}, "checkpoint": {}, "folder": example.bundle} | about
     return export_bundle([section], schema or example.schema, vocabulary_path=example.path, **about)
+
+
+def test_a_metric_that_is_not_finite_is_below_its_floor_and_no_metric_of_the_bundle(example, tmp_path):
+    about = {"metrics": {"test/a": None, "test/b": 0.5}, "folder": tmp_path / "bundle"}
+    with pytest.raises(ReleaseError, match="floor: test/a is not finite") as refused:
+        export_again(example, **about, release=Release(Limits(min={"test/a": 0.0})))
+    assert refused.value.exit_code == 12
+    export_again(example, **about)
+    assert json.loads((tmp_path / "bundle" / "metrics.json").read_text()) == {"test/b": 0.5}
 
 
 def test_refused_export_leaves_the_published_bundle_as_it_was(example, monkeypatch):

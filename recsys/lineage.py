@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
 LINEAGE = "lineage.json"
@@ -74,6 +74,11 @@ def versions(packages: Sequence[str]) -> dict[str, str | None]:
         except PackageNotFoundError:
             found[package] = None
     return found
+
+
+def distributions(module: str) -> list[str]:
+    """Names of the installed packages that a module comes from: faiss is in faiss-cpu, or in another."""
+    return sorted(set(packages_distributions().get(module, ())))
 
 
 def _git(code: Path, *arguments: str) -> str | None:

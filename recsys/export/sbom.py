@@ -1,7 +1,8 @@
 """The software bill of materials of a bundle, CycloneDX 1.6: the model, and every installed package that made it or serves it."""
 
+import tomllib
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -17,9 +18,13 @@ from packageurl import PackageURL
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from recsys.lineage import CODE, distributions
+
 ROOT = "recsys"
 SERVING = ("numpy", "onnxruntime")
 """All that answering requests imports; the rest trained, evaluated or exported, and is out of a server's scope."""
+SEARCHING = "faiss"
+"""What approximate search imports, where the bundle has an index: optional, as exact search is there too."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +32,12 @@ class Package:
     """An installed distribution.
 
     Attributes:
+        version: None where it is not known.
         needs: names of the installed packages it requires here.
     """
 
     name: str
-    version: str
+    version: str | None
     license: str | None
     needs: tuple[str, ...]
 
@@ -40,19 +46,35 @@ def sbom(manifest: Mapping) -> str:
     """sbom.json. A pure function of the manifest and of what is installed: timestamp and serial number follow from these too.
 
     Args:
-        manifest: "created", "checkpoint" and "lineage" are read; a bundle of no run has no lineage.
+        manifest: "created", "checkpoint", "lineage" and "index" are read; a bundle of no run has no lineage.
     """
-    packages = installed(ROOT)
-    serving = {name for package in SERVING for name in installed(package)}
-    components = {name: _component(package, serves=name in serving) for name, package in packages.items()}
+    searching = [canonicalize_name(name) for name in (distributions(SEARCHING) if "index" in manifest else ())]
+    optional, required = (_closure(names) for names in (searching, SERVING))
+    packages = {**optional, **required, **(installed(ROOT) or _not_installed())}
+    scopes = dict.fromkeys(optional, ComponentScope.OPTIONAL) | dict.fromkeys([*required, ROOT], ComponentScope.REQUIRED)
+    components = {name: _component(packages[name], scopes.get(name, ComponentScope.EXCLUDED)) for name in sorted(packages)}
     model = _model(manifest)
     metadata = BomMetaData(component=model, timestamp=datetime.fromisoformat(manifest["created"]))
     bom = Bom(components=components.values(), metadata=metadata, serial_number=uuid.UUID(int=0))
-    bom.register_dependency(model, [components[ROOT], *(components[name] for name in SERVING)])
+    bom.register_dependency(model, [components[name] for name in (ROOT, *SERVING, *searching)])
     for name, package in packages.items():
         bom.register_dependency(components[name], [components[need] for need in package.needs])
     bom.serial_number = uuid.uuid5(uuid.NAMESPACE_URL, _text(bom))  # of this content, at this moment
     return _text(bom)
+
+
+def _closure(names: Iterable[str]) -> dict[str, Package]:
+    """These packages and all that they require."""
+    return {name: package for root in names for name, package in installed(root).items()}
+
+
+def _not_installed() -> dict[str, Package]:
+    """The framework where it was found by PYTHONPATH alone, and what its pyproject.toml asks for, if that stands beside it."""
+    path = CODE / "pyproject.toml"
+    project = tomllib.loads(path.read_text())["project"] if path.exists() else {"version": None, "dependencies": SERVING}
+    wanted = [canonicalize_name(Requirement(need).name) for need in project["dependencies"]]
+    found = _closure(wanted)
+    return {**found, ROOT: Package(ROOT, project["version"], None, tuple(name for name in wanted if name in found))}
 
 
 def installed(root: str) -> dict[str, Package]:
@@ -98,7 +120,7 @@ def _requirements(package: Distribution, extras: frozenset[str]) -> Iterator[Req
             yield requirement
 
 
-def _component(package: Package, *, serves: bool) -> Component:
+def _component(package: Package, scope: ComponentScope) -> Component:
     ours = package.name == ROOT
     # the index has other projects: one that shares our name would lend us its vulnerabilities
     purl = PackageURL("generic" if ours else "pypi", None, package.name, package.version)
@@ -109,7 +131,7 @@ def _component(package: Package, *, serves: bool) -> Component:
         bom_ref=purl.to_string(),
         purl=purl,
         licenses=[_license(package.license)] if package.license else [],
-        scope=ComponentScope.REQUIRED if ours or serves else ComponentScope.EXCLUDED,
+        scope=scope,
     )
 
 

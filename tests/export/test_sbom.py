@@ -2,7 +2,7 @@
 
 import json
 import re
-from importlib.metadata import Distribution, version
+from importlib.metadata import Distribution, PackageNotFoundError, distribution, version
 
 import pytest
 from cyclonedx.schema import SchemaVersion
@@ -65,6 +65,36 @@ def test_sbom_says_what_a_server_needs(document):
     needs = {entry["ref"]: entry.get("dependsOn", []) for entry in document["dependencies"]}
     assert f"pkg:pypi/onnxruntime@{version('onnxruntime')}" in needs["bundle"]
     assert f"pkg:pypi/sympy@{version('sympy')}" in needs[f"pkg:pypi/torch@{version('torch').replace('+', '%2B')}"]
+
+
+def test_what_searches_the_index_is_optional_and_in_the_sbom_of_a_bundle_that_has_one(document):
+    assert "faiss-cpu" not in {entry["name"] for entry in document["components"]}
+    indexed = json.loads(sbom(MANIFEST | {"index": {"kind": "hnsw"}}))
+    scopes = {entry["name"]: (entry["version"], entry["scope"]) for entry in indexed["components"]}
+    assert scopes["faiss-cpu"] == (version("faiss-cpu"), "optional")
+    assert scopes["numpy"][1] == "required"
+    needs = {entry["ref"]: entry.get("dependsOn", []) for entry in indexed["dependencies"]}
+    assert f"pkg:pypi/faiss-cpu@{version('faiss-cpu')}" in needs["bundle"]
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_sbom_of_a_framework_that_nobody_installed_tells_what_its_pyproject_asks_for(document, monkeypatch, tmp_path, beside):
+    def missing(name):
+        if name == "recsys":
+            raise PackageNotFoundError(name)
+        return distribution(name)
+
+    monkeypatch.setattr("recsys.export.sbom.distribution", missing)
+    if not beside:
+        monkeypatch.setattr("recsys.export.sbom.CODE", tmp_path)
+    text = sbom(MANIFEST)
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    found = {entry["name"]: entry.get("version") for entry in json.loads(text)["components"]}
+    if beside:
+        assert found == {entry["name"]: entry["version"] for entry in document["components"]}
+    else:
+        assert found["recsys"] is None
+        assert found["numpy"] == version("numpy")
 
 
 def test_sbom_does_not_claim_to_be_a_package_of_the_index(document):

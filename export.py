@@ -49,7 +49,7 @@ def export(config: ExportConfig, folder: Path) -> None:
     sections, metrics, checkpoint, curves = [], {}, {}, {}
     for each in runs:
         model, about = each.model(config.checkpoint)
-        sections.append(section_of(each, model, about, config.k, index))
+        sections.append(section_of(each, model, about, config.k))
         metrics = joined_metrics(metrics, each.metrics(about))
         checkpoint[each.task] = {"run": str(each.path)} | {key: about[key] for key in ("step", "epoch", "sha256")}
         curves |= each.reliability(about)
@@ -60,7 +60,7 @@ def export(config: ExportConfig, folder: Path) -> None:
         metrics=metrics,
         checkpoint=checkpoint,
         folder=run.path / "bundle",
-        release=release_of(config, runs, production, curves),
+        release=release_of(config, runs, production=production, index=index, reliability=curves),
     )
     Console().print(bundle_table(manifest))
     print(f"{'would publish' if config.dry_run else 'bundle'}: {run.path / 'bundle'}")

@@ -62,7 +62,7 @@ def of_runs(retrieval: Path, ranking: Path, k: int) -> Pools:
     """
     runs = FinishedRun.open(retrieval), FinishedRun.open(ranking)
     check_pair(*runs)
-    retriever, ranker = (section_of(run, *run.model(), k, None) for run in runs)
+    retriever, ranker = (section_of(run, *run.model(), k) for run in runs)
     store, schema = runs[0].store, runs[0].schema
     asked, shown = EvaluationUsers(store, "test"), EvaluationImpressions(runs[1].store, "test")
     users = asked.batch(torch.arange(len(asked)))

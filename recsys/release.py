@@ -19,7 +19,7 @@ from recsys.callback.evaluation import question
 from recsys.config import ExportConfig, build
 from recsys.data.impressions import EvaluationImpressions, outcomes
 from recsys.data.raw import raw_categories
-from recsys.data.rows import EvaluationUsers, items_before
+from recsys.data.rows import EvaluationUsers, gathered, items_before
 from recsys.export.against import Production
 from recsys.export.bundle import Release, Section
 from recsys.export.gates import Limits
@@ -36,16 +36,15 @@ from recsys.rebuild import FinishedRun
 from recsys.schema import Categorical, Feature, History, MultiCategorical
 
 MOST_USERS, MOST_ROWS = 5_000, 50_000
-"""Test users, and test rows, that bundles are compared on: spread evenly where there are more."""
+"""Test users (and items), and test rows, that bundles are compared on: spread evenly where there are more."""
 
 
-def section_of(run: FinishedRun, model: torch.nn.Module, about: dict, k: int, index: SearchIndex | None) -> Section:
+def section_of(run: FinishedRun, model: torch.nn.Module, about: dict, k: int) -> Section:
     """The run's model, to be compared on users, or impressions, of its test.
 
     Args:
         model, about: as from `FinishedRun.model`.
         k: length of the compared lists.
-        index: for approximate search, where it is a retriever.
     """
     store = run.store
     if not isinstance(model, TwoTower):
@@ -60,24 +59,29 @@ def section_of(run: FinishedRun, model: torch.nn.Module, about: dict, k: int, in
         user_features=users.batch(torch.arange(min(len(users), USERS_COMPARED))).features,
         k=k,
         seed=run.config.seed,
-        index=index,
     )
 
 
 def release_of(
-    config: ExportConfig, runs: Sequence[FinishedRun], production: Production | None, reliability: Mapping[str, Mapping]
+    config: ExportConfig,
+    runs: Sequence[FinishedRun],
+    *,
+    production: Production | None,
+    index: SearchIndex | None,
+    reliability: Mapping[str, Mapping],
 ) -> Release:
     """What the bundle of these runs is released with.
 
     Args:
         production: the bundle to compare with.
+        index: for approximate search.
         reliability: {label: curve} of the exported weights.
     Raises:
         ConfigError: the bundle in production cannot be asked what this one is asked.
     """
     if production is not None:
         production.check_columns(runs[0].schema, rows=runs[-1].ranks)
-    measured = production is not None or config.quantize is not None
+    measured = any(each is not None for each in (production, config.quantize, index))
 
     def questions() -> tuple[UserQuestions | None, RowQuestions | None]:
         lengths = {} if production is None else production.lengths()
@@ -89,6 +93,7 @@ def release_of(
         limits=Limits(**asdict(config.gate)),
         against=production,
         quantization=None if config.quantize is None else build(config.quantize),
+        index=index,
         questions=questions,
         lineage=lineage(runs),
         reliability=reliability,
@@ -97,7 +102,7 @@ def release_of(
 
 
 def user_questions(run: FinishedRun, lengths: Mapping[str, int]) -> UserQuestions:
-    """Users of a retrieval run's test, with what its evaluation leaves out and looks for.
+    """Users of a retrieval run's test, with what its evaluation leaves out and looks for, and items of its catalogue.
 
     Args:
         lengths: {history: entries that another bundle reads}.
@@ -109,12 +114,14 @@ def user_questions(run: FinishedRun, lengths: Mapping[str, int]) -> UserQuestion
     known, relevant = question(batch, exclude_known=exclude_known, num_items=store.num_items)
     wanted = _by_row(relevant, len(batch.user), store.item_ids)
     asked = [row for row, items in enumerate(wanted) if items]
-    raw = _Raw(run, lengths).columns(
-        run.schema.of("user"), batch.features, {"user": batch.user}, events=(users.known_start[at], users.known_stop[at])
-    )
+    raw, item = _Raw(run, lengths), 1 + _spread(store.num_items, MOST_USERS)
+    columns = raw.columns(run.schema.of("user"), batch.features, {"user": batch.user}, events=(users.known_start[at], users.known_stop[at]))
     exclude = _by_row(known, len(batch.user), store.item_ids)
     return UserQuestions(
-        {column: values[asked] for column, values in raw.items()}, [exclude[row] for row in asked], [wanted[row] for row in asked]
+        {column: values[asked] for column, values in columns.items()},
+        [exclude[row] for row in asked],
+        [wanted[row] for row in asked],
+        items=raw.columns(run.schema.of("item"), gathered(store.item_features, item), {"item": item}),
     )
 
 
@@ -143,14 +150,19 @@ class _Raw:
         self.categories = raw_categories(build(data.source), run.store, build(data.split), bad_rows=data.bad_rows)
 
     def columns(
-        self, kinds: Sequence[Feature], features: Mapping[str, Tensor], at: Mapping[str, Tensor], *, events: tuple[Tensor, Tensor]
+        self,
+        kinds: Sequence[Feature],
+        features: Mapping[str, Tensor],
+        at: Mapping[str, Tensor],
+        *,
+        events: tuple[Tensor, Tensor] | None = None,
     ) -> dict[str, np.ndarray]:
         """{column: [B] or [B, L]}.
 
         Args:
             features: {column: [B, ...]} as the store has them; numbers, moments and vectors are raw there.
             at: {entity: [B] entity index; "context": row of the store}.
-            events: where the events that a history may list begin and end, [B] each.
+            events: where the events that a history may list begin and end, [B] each; None where no kind is a history.
         """
         found = {}
         for kind in kinds:

@@ -70,6 +70,7 @@ def test_users_are_asked_with_what_the_source_says_of_them(run):
         "history": [[7, 5], [5, 6]],  # of 5 6 7 | 5, and of 5 6
     }
     assert asked.relevant == [[9], [9]]
+    assert asked.items["item"].tolist() == [5, 6, 7, 9]
 
 
 def test_a_history_is_as_long_as_another_bundle_reads(run):

@@ -2,10 +2,8 @@
 
 import datetime
 import json
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol
 
@@ -13,14 +11,17 @@ import polars as pl
 
 from recsys.errors import DataError, Fault, IntegrityError
 from recsys.export.against import Production, production_gates
+from recsys.export.approximate import write_approximate
 from recsys.export.card import write_card
-from recsys.export.gates import Limits, floor_gates, golden_gate, index_gates, latency_gates, parity_gate, refuse, replayed, size_gates
+from recsys.export.gates import Limits, floor_gates, golden_gate, index_gate, latency_gates, parity_gate, refuse, replayed, size_gates
 from recsys.export.golden import write_golden
 from recsys.export.graph import OPSETS, reserved_name_faults
 from recsys.export.narrow import narrow
 from recsys.export.publish import file_sha256, publishing, write_manifest
 from recsys.export.questions import RowQuestions, UserQuestions
 from recsys.export.sbom import sbom
+from recsys.index.base import SearchIndex
+from recsys.lineage import distributions, versions
 from recsys.quantize.base import Quantization
 from recsys.schema import Schema
 from recsys.serve.manifest import FORMAT
@@ -58,8 +59,8 @@ class Release:
         limits: of metrics, latency and size.
         against: the bundle in production; None = none.
         quantization: how weights become narrow; None = float32.
-        questions: makes the test data of retriever and ranker that `against` and `quantization` are measured on; None where the bundle
-            has no such part.
+        index: of a retriever's items, for approximate search; None = exact search alone.
+        questions: makes the test data of retriever and ranker that these three are measured on; None where the bundle has no such part.
         lineage: where it comes from, as `recsys.export.lineage.lineage` tells.
         reliability: {label: curve} at test, for the card.
         dry_run: do everything but publish.
@@ -68,6 +69,7 @@ class Release:
     limits: Limits = field(default_factory=Limits)
     against: Production | None = None
     quantization: Quantization | None = None
+    index: SearchIndex | None = None
     questions: Callable[[], tuple[UserQuestions | None, RowQuestions | None]] = lambda: (None, None)
     lineage: Mapping = field(default_factory=dict)
     reliability: Mapping[str, Mapping] = field(default_factory=dict)
@@ -119,7 +121,7 @@ def export_bundle(
         document = {
             "format": FORMAT,
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
+            "versions": versions((*PACKAGES, *(distributions("faiss") if release.index is not None else ()))),
             "opset": OPSETS,
             "schema_sha256": facts["schema_sha256"],
             "checkpoint": dict(checkpoint),
@@ -127,12 +129,17 @@ def export_bundle(
         }
         for section in sections:
             document |= section.write(partial, schema, vocabularies, facts)
-        gates = [parity_gate(document), *index_gates(document.get("index"))]
-        refuse(gates, folder)
         if release.quantization is not None:
-            narrowed = narrow(partial, release.quantization, schema, document, users, rows)
-            document["quantized"], gate = narrowed
+            for comparison in document.keys() & {"parity", "ranker_parity"}:
+                document[comparison]["weights"] = f"float32, before quantize={release.quantization.kind}"
+        gates = [parity_gate(document)]
+        if release.quantization is not None:
+            document["quantized"], gate = narrow(partial, release.quantization, schema, document, users, rows)
             gates.append(gate)
+        if release.index is not None:
+            document["index"] = write_approximate(partial, release.index, document["items"], users.raw)
+            gates.append(index_gate(document["index"]))
+            refuse(gates, folder)  # a bundle cannot be served with an index that has no setting
         frames = [section.golden(partial, schema, vocabularies) for section in sections]
         document["golden"] = write_golden(partial / "golden.parquet", frames)
         (partial / "sbom.json").write_text(sbom(document))

@@ -62,7 +62,11 @@ def refuse(gates: Sequence[Gate], folder: Path) -> None:
 
 
 def parity_gate(told: Mapping[str, dict]) -> Gate:
-    """That the graphs answer like the model; what is not so was refused as it was found."""
+    """That the graphs answer like the model; what is not so was refused as it was found.
+
+    Args:
+        told: the manifest; "weights" of a comparison says of which graphs it is, where these are not the published ones.
+    """
     limits, found = [], []
     if "parity" in told:
         limits.append(f"scores within {SCORE_TOLERANCE:.0e}, lists equal but for ties")
@@ -70,7 +74,8 @@ def parity_gate(told: Mapping[str, dict]) -> Gate:
     if "ranker_parity" in told:
         limits.append("probabilities within 1e-06")
         found.append(f"{told['ranker_parity']['max_difference']:.1e} over {told['ranker_parity']['rows']:,} rows")
-    return Gate("parity", True, "; ".join(limits), "; ".join(found), "")
+    weights = next((told[name]["weights"] for name in ("parity", "ranker_parity") if "weights" in told.get(name, ())), None)
+    return Gate("parity", True, "; ".join(limits) + (f"; {weights}" if weights else ""), "; ".join(found), "")
 
 
 def replayed(folder: Path) -> dict:
@@ -142,17 +147,15 @@ def latency_gates(latency: Mapping[str, dict], p99_ms: float | None) -> list[Gat
     ]
 
 
-def index_gates(index: Mapping | None) -> list[Gate]:
-    """That approximate search finds enough of what exact search does; none for a bundle without an index."""
-    if index is None:
-        return []
+def index_gate(index: Mapping) -> Gate:
+    """That approximate search finds enough of what exact search does."""
     limit = f"{index['kind']} finds {index['min_recall']} of the best {index['k']}"
     if index["chosen"] is None:
-        return [Gate("index", False, limit, index["refusal"], "choose another index=..., or none")]
+        return Gate("index", False, limit, index["refusal"], "choose another index=..., or none")
     (setting,) = (point for point in index["curve"] if index["chosen"].items() <= point.items())
     times = f"p50 {setting['p50_ms']:.2f} ms; exact {index['exact_p50_ms']:.2f} ms"
     chosen = ", ".join(f"{name}={value}" for name, value in index["chosen"].items())
-    return [Gate("index", True, limit, f"{index['recall']:.4f} at {chosen}, {times}", "")]
+    return Gate("index", True, limit, f"{index['recall']:.4f} at {chosen}, {times}", "")
 
 
 def size_gates(folder: Path, size_mb: float | None) -> list[Gate]:

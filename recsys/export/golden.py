@@ -12,7 +12,7 @@ import polars as pl
 
 from recsys.export.parity import session
 from recsys.export.preprocessing import missing
-from recsys.export.requests import Requests
+from recsys.export.requests import Requests, single
 from recsys.schema import Categorical, Schema
 
 USERS, K = 200, 20
@@ -31,7 +31,7 @@ def golden_lists(graph: Path, asked: Requests, schema: Schema, id_dtype: str) ->
     k = {"k": np.array([K], np.int64)}
     exclude[1::2] = run(["items"], users | {"exclude": exclude} | k)[0][1::2, :EXCLUDED]
     # one by one, as they are replayed: where products are in int8, an answer depends on the rows that are asked beside it
-    rows = (asked.rows(row, row + 1) | {"exclude": exclude[row : row + 1]} | k for row in range(number))
+    rows = (single(users, row) | {"exclude": exclude[row : row + 1]} | k for row in range(number))
     items, scores = (np.concatenate(parts) for parts in zip(*(run(["items", "scores"], row) for row in rows)))
     left = [row[row > -np.inf] for row in scores]
     answers = {
@@ -46,7 +46,7 @@ def golden_predictions(graph: Path, asked: Requests, schema: Schema, outputs: tu
     """The first rows, and what ranker.onnx predicts of them."""
     rows = asked.rows(0, ROWS)
     number, run = len(next(iter(rows.values()))), session(graph).run
-    predicted = [np.concatenate(parts) for parts in zip(*(run(list(outputs), asked.rows(row, row + 1)) for row in range(number)))]
+    predicted = [np.concatenate(parts) for parts in zip(*(run(list(outputs), single(rows, row)) for row in range(number)))]
     answers = {f"answer/{name}": pl.Series(values.tolist(), dtype=pl.Float32) for name, values in zip(outputs, predicted)}
     return pl.DataFrame({"task": ["ranking"] * number, **columns(rows, schema), **answers})
 

@@ -38,14 +38,17 @@ def narrow(
             path.rename(wide / path.name)
         quantization.apply_to_folder(wide, folder)
         asked = (None if users is None else _users(users, manifest["items"]["dtype"]), None if rows is None else _rows(rows, schema))
-        found = measure(quantization.kind, wide, folder, users=asked[0], rows=asked[1])
+        items = None if users is None else users.items
+        found = measure(quantization.kind, wide, folder, users=asked[0], items=items, rows=asked[1])
     faults = verdict(found, quantization)
     limit = (
         f"{quantization.kind}: smaller, time at most {quantization.max_p50_ratio} of float32, recall at least "
-        f"{quantization.min_recall_ratio} of it, AUC and ECE worse by at most {quantization.max_auc_loss} and {quantization.max_ece_loss}"
+        f"{quantization.min_recall_ratio} of it, AUC and ECE worse by at most {quantization.max_auc_loss} and {quantization.max_ece_loss}, "
+        f"errors of numbers at most {quantization.max_rmse_ratio} of it"
     )
     ratios = ", ".join(f"{name} in {ratio:.2f} of the time" for name, ratio in found.p50_ratio.items())
     passed = f"{found.bytes_after / found.bytes_before:.2f} of the bytes, {ratios}"
+    passed += "".join(f", vectors of {tower} within {apart:.2%} of their length" for tower, apart in found.vectors.items())
     said = "; ".join(f"{fault.what} ({fault.where})" for fault in faults) or passed
     return asdict(found), Gate("quantization", not faults, limit, said, "choose another quantize=..., or none")
 
@@ -55,8 +58,11 @@ def _users(users: UserQuestions, dtype: str) -> Users:
 
 
 def _rows(rows: RowQuestions, schema: Schema) -> Rows:
-    wanted = {name: np.where(counts, label, np.nan) for name, (label, counts) in targets(schema, rows.labels).items()}
-    return Rows(rows.raw, [feature.column for feature in schema.of("user")], wanted)
+    labels, numbers = (
+        {name: np.where(counts, label, np.nan) for name, (label, counts) in targets(schema, rows.labels, kind).items()}
+        for kind in ("binary", "regression")
+    )
+    return Rows(rows.raw, [feature.column for feature in schema.of("user")], labels, numbers)
 
 
 def _ids(entries: Sequence[Any], dtype: str) -> np.ndarray:

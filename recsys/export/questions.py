@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,11 +19,13 @@ class UserQuestions:
         raw: {column: [U] or [U, L]} raw values.
         exclude: per user the raw ids that must not be answered.
         relevant: per user the raw ids that were chosen; at least one.
+        items: {column: [M] or [M, L]} raw values of items, for the item tower.
     """
 
     raw: Mapping[str, np.ndarray]
     exclude: Sequence[Sequence[Any]]
     relevant: Sequence[Sequence[Any]]
+    items: Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,17 @@ class RowQuestions:
         return len(next(iter(self.labels.values())))
 
 
-def targets(schema: Schema, labels: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
-    """{output of a ranker: what came of each row [N], and where that counts [N] bool}, of binary labels and of funnels of them.
+def targets(
+    schema: Schema, labels: Mapping[str, Tensor], kind: Literal["binary", "regression"] = "binary"
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """{output of a ranker: what came of each row [N], and where that counts [N] bool}, of labels of this kind and of their funnels.
 
     A label counts in the rows where the one it is given is 1, its funnel in all; where it is missing neither does.
     """
-    binary = {label.column for label in schema.labels if label.kind == "binary"}
+    wanted = {label.column for label in schema.labels if label.kind == kind}
     found = {}
     for column, chain in chains(schema.labels).items():
-        if column in binary:
+        if column in wanted:
             reached = torch.stack([torch.ones_like(labels[column]), *(labels[given] for given in chain[:-1])]).eq(1).all(0)
             whole = torch.stack([labels[name].nan_to_num() for name in chain]).prod(0)
             found[column] = (labels[column], reached & ~labels[column].isnan())

@@ -86,6 +86,19 @@ def requests(
     return Requests(raw, index)
 
 
+def single(raw: Mapping[str, np.ndarray], row: int) -> dict[str, np.ndarray]:
+    """One raw row as a server asks it: lists end with their last entry, and are at least one wide.
+
+    Padding changes no answer in float32. Where products are in int8, it has a say in the scale of what is multiplied.
+    """
+    found = {column: values[row : row + 1] for column, values in raw.items()}
+    for column, values in found.items():
+        if values.ndim == 2 and values.dtype != np.float32:
+            filled = values[0] != missing("string" if values.dtype == object else "int64")
+            found[column] = values[:, : max([1, *(np.flatnonzero(filled) + 1)])]
+    return found
+
+
 def _categories(
     wanted: np.ndarray,
     schema: Schema,

@@ -12,12 +12,10 @@ from torch import Tensor
 
 from recsys.errors import DataError, Fault
 from recsys.export.golden import USERS, golden_lists
-from recsys.export.graph import check, describe, exact_search, export_retriever, export_tower
+from recsys.export.graph import check, describe, export_retriever, export_tower
 from recsys.export.parity import parity
-from recsys.export.preprocessing import id_dtype, missing, raw_array
+from recsys.export.preprocessing import id_dtype, missing
 from recsys.export.requests import requests
-from recsys.index.base import SearchIndex
-from recsys.index.files import write_index
 from recsys.model.two_tower import TwoTower
 from recsys.schema import Schema
 
@@ -36,7 +34,6 @@ class RetrievalSection:
         user_features: {column: [N] or [N, L]} of real users, histories included, to compare on; the first 512 are used.
         k: length of the compared lists.
         seed: of the unknown and missing values among the compared rows.
-        index: built over the items for approximate search; None = none.
     """
 
     model: TwoTower
@@ -45,7 +42,6 @@ class RetrievalSection:
     user_features: Mapping[str, Tensor]
     k: int = 100
     seed: int = 0
-    index: SearchIndex | None = None
 
     def write(self, folder: Path, schema: Schema, vocabularies: Mapping[str, pl.Series], facts: Mapping[str, str]) -> dict:
         """Write the files and compare them with the model; see `recsys.export.bundle.Section`."""
@@ -74,13 +70,7 @@ class RetrievalSection:
             k=self.k,
         )
         about_items = {"column": schema.item, "dtype": dtype, "count": len(item_ids) - 1}
-        told = {"items": about_items, "dim": vectors.shape[1], "parity": figures}
-        if self.index is None:
-            return told
-        with torch.inference_mode():
-            queries = model.users(some_users).numpy()
-        exact = exact_search(vectors, self.index.k)
-        return told | {"index": write_index(folder, self.index, vectors, raw_array(item_ids, dtype), queries, exact)}
+        return {"items": about_items, "dim": vectors.shape[1], "parity": figures}
 
     def golden(self, folder: Path, schema: Schema, vocabularies: Mapping[str, pl.Series]) -> pl.DataFrame:
         """Users and their lists; see `recsys.export.bundle.Section`."""

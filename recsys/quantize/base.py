@@ -20,6 +20,7 @@ class Quantization(ABC):
         min_recall_ratio: least recall of the narrow graph, as a share of that in float32.
         max_auc_loss: of any label of the ranker.
         max_ece_loss: of any label of the ranker; how much its calibration error may grow.
+        max_rmse_ratio: error of any number of the ranker that is no probability, over that in float32.
         max_p50_ratio: of the time that a single request takes, over that in float32.
         kind: as in `quantize=<kind>`.
         weights: what it narrows, in words.
@@ -28,6 +29,7 @@ class Quantization(ABC):
     min_recall_ratio: float
     max_auc_loss: float
     max_ece_loss: float
+    max_rmse_ratio: float
     max_p50_ratio: float
     kind: ClassVar[str]
     weights: ClassVar[str]

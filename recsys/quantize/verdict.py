@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from recsys.errors import Fault
 from recsys.quantize.base import Quantization
 from recsys.quantize.measure import Quantized
@@ -28,3 +30,8 @@ def _excesses(found: Quantized, limits: Quantization) -> Iterator[tuple[str, str
             yield f"loses order: {said} (limit {limits.max_auc_loss} less)", "ranker.onnx"
         if metric.endswith("/ece") and not after - before <= limits.max_ece_loss:
             yield f"loses calibration: {said} (limit {limits.max_ece_loss} more)", "ranker.onnx"
+        if metric.endswith("/rmse") and not after <= limits.max_rmse_ratio * before:
+            yield f"loses accuracy: {said} (limit {limits.max_rmse_ratio} of it)", "ranker.onnx"
+    for tower, apart in found.vectors.items():
+        if not np.isfinite(apart):
+            yield "gives vectors that are not finite", f"{tower}.onnx"

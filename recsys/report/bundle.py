@@ -44,17 +44,23 @@ def _retrieval(items: dict, dim: int, parity: dict) -> str:
     batches = ", ".join(map(str, parity["batch_sizes"]))
     return (
         f"Retriever: {items['count']:,} items answer by '{items['column']}' ({items['dtype']}), {dim} dimensions. "
-        f"Compared with the model on {parity['users']:,} users in batches of {batches}: "
+        f"Compared with the model{_weights(parity)} on {parity['users']:,} users in batches of {batches}: "
         f"{parity['identical_lists']:,} of {parity['lists']:,} lists of {parity['k']} identical, "
         f"scores within {parity['max_score_difference']:.1e}."
     )
+
+
+def _weights(parity: dict) -> str:
+    """Of which graphs a comparison is, where these are not the published ones."""
+    return f" ({parity['weights']})" if "weights" in parity else ""
 
 
 def _ranking(labels: list[str], parity: dict) -> str:
     batches = ", ".join(f"{size:,}" for size in parity["batch_sizes"])
     return (
         f"Ranker: predicts {', '.join(labels)}. "
-        f"Compared with the model on {parity['rows']:,} impressions in batches of {batches}, and with one user for many rows: "
+        f"Compared with the model{_weights(parity)} on {parity['rows']:,} impressions in batches of {batches}, "
+        "and with one user for many rows: "
         f"within {parity['max_difference']:.1e}."
     )
 

@@ -26,7 +26,7 @@ def users(example, relevant):
     vocabularies, kinds = load_vocabularies(example.schema, example.path), example.schema.of("user")
     generator = np.random.default_rng(0)
     asked = requests(example.user_features, kinds, example.schema, vocabularies, generator, unknown_share=0, empty_share=0)
-    return UserQuestions(asked.raw, [[]] * len(asked), [relevant(row) for row in range(len(asked))])
+    return UserQuestions(asked.raw, [[]] * len(asked), [relevant(row) for row in range(len(asked))], items={})
 
 
 @pytest.fixture(scope="module")

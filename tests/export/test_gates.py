@@ -3,7 +3,7 @@
 import pytest
 
 from recsys.errors import GATES, ConfigError, ReleaseError
-from recsys.export.gates import Gate, floor_gates, golden_gate, latency_gates, refuse, replayed, size_gates
+from recsys.export.gates import Gate, floor_gates, golden_gate, latency_gates, parity_gate, refuse, replayed, size_gates
 
 
 def ended(gates):
@@ -48,6 +48,13 @@ def test_golden_gate_counts_and_shows_what_was_answered_differently():
     refused = golden_gate({"retrieval": 200}, {"retrieval": ["retrieval request 7: 3 items, golden are 20"]})
     assert not refused.passed
     assert refused.found == "1 answered differently: retrieval request 7: 3 items, golden are 20"
+
+
+def test_parity_says_of_which_weights_it_is():
+    told = {"ranker_parity": {"rows": 7, "max_difference": 2e-07}}
+    assert parity_gate(told).limit == "probabilities within 1e-06"
+    told["ranker_parity"]["weights"] = "float32, before quantize=int8_tables"
+    assert parity_gate(told).limit == "probabilities within 1e-06; float32, before quantize=int8_tables"
 
 
 def test_latency_is_held_against_each_part():

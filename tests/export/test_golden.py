@@ -7,8 +7,10 @@ import polars as pl
 import pytest
 
 from recsys.export.golden import columns, series
+from recsys.export.requests import single
 from recsys.serve import Retriever
-from recsys.serve.replay import main, replay
+from recsys.serve.replay import _index_faults, main, replay
+from recsys.serve.retriever import Answer
 
 NONE = -(2**63)
 
@@ -76,6 +78,30 @@ def test_a_missing_item_is_noticed(told):
 
 def test_items_in_another_order_are_noticed(told):
     assert len(told(lambda answer: answer._replace(items=answer.items[::-1]))) == 20
+
+
+def test_a_single_row_has_no_padding():
+    raw = {"a": np.array([["x", "", "y", ""], [""] * 4], dtype=object), "b": np.array([[NONE, NONE], [7, NONE]]), "c": np.array([1, 2])}
+    raw["vector"] = np.ones((2, 3), np.float32)
+    lists = [{column: values.tolist() for column, values in single(raw, row).items()} for row in range(2)]
+    assert lists[0] == {"a": [["x", "", "y"]], "b": [[NONE]], "c": [1], "vector": [[1, 1, 1]]}
+    assert lists[1] == {"a": [[""]], "b": [[7]], "c": [2], "vector": [[1, 1, 1]]}
+
+
+class AloneOrWrong:
+    """Finds the golden items of a row that is asked alone; in a batch one answer for all, as int8 products may give."""
+
+    def __init__(self):
+        self.manifest = {"index": {"recall": 1.0}}
+
+    def recommend(self, rows, k, exclude):
+        return [Answer([rows[0]["item"]], [1.0]) for _ in rows]
+
+
+def test_index_is_asked_one_by_one():
+    rows = [{"answer/items": [item], "exclude": []} for item in (7, 8, 9)]
+    assert _index_faults(AloneOrWrong(), [{"item": item} for item in (7, 8, 9)], rows, k=1) == []
+    assert _index_faults(AloneOrWrong(), [{"item": 7}] * 3, rows, k=1) == ["the index finds 0.3333 of the golden items, released with 1.0"]
 
 
 def test_replay_on_the_command_line_ends_with_1_where_answers_differ(example, told, capsys):

@@ -6,7 +6,7 @@ import pytest
 from recsys.errors import ConfigError, IntegrityError
 from recsys.quantize.int8_tables import Int8Tables
 
-INT8 = Int8Tables(min_recall_ratio=0.995, max_auc_loss=0.001, max_ece_loss=0.001, max_p50_ratio=1.05)
+INT8 = Int8Tables(min_recall_ratio=0.995, max_auc_loss=0.001, max_ece_loss=0.001, max_rmse_ratio=1.01, max_p50_ratio=1.05)
 
 
 def without_table(model):

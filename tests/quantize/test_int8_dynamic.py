@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from recsys.errors import ConfigError
 from recsys.quantize.int8_dynamic import Int8Dynamic
 
-INT8 = Int8Dynamic(min_recall_ratio=0.995, max_auc_loss=0.001, max_ece_loss=0.001, max_p50_ratio=1.05)
+INT8 = Int8Dynamic(min_recall_ratio=0.995, max_auc_loss=0.001, max_ece_loss=0.001, max_rmse_ratio=1.01, max_p50_ratio=1.05)
 GENERATOR = np.random.default_rng(0)
 FIRST = GENERATOR.standard_normal((32, 64)).astype(np.float32)  # Gemm, transposed: 64 -> 32
 EXPERTS = GENERATOR.standard_normal((3, 32, 16)).astype(np.float32)  # one product per expert

@@ -6,7 +6,7 @@ from onnx import TensorProto
 
 from recsys.quantize.int8_tables import Int8Tables, row_scales
 
-INT8 = Int8Tables(min_recall_ratio=0.995, max_auc_loss=0.001, max_ece_loss=0.001, max_p50_ratio=1.05)
+INT8 = Int8Tables(min_recall_ratio=0.995, max_auc_loss=0.001, max_ece_loss=0.001, max_rmse_ratio=1.01, max_p50_ratio=1.05)
 
 
 def run(model, requests):

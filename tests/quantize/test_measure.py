@@ -18,7 +18,8 @@ def few_requests(monkeypatch):
 
 
 def retriever(path, scores):
-    """Items 10, 20, 30, 40 by one row of scores for all users, `weight` [B, 1] times; `exclude` is read by nobody."""
+    """Items 10, 20, 30, 40 by one row of scores for all users, `weight` [B, 1] times; `exclude` is read by nobody. A tower beside it."""
+    tower(path.with_name("user_tower.onnx"), 1)
     nodes = [
         helper.make_node("Mul", ["weight", "table"], ["all"]),
         helper.make_node("TopK", ["all", "k"], ["scores", "at"]),
@@ -32,10 +33,21 @@ def retriever(path, scores):
 
 
 def ranker(path, factor):
-    """click = factor * (score [B] of the row + bias [U = 1 or B] of the user)."""
-    nodes = [helper.make_node("Add", ["score", "bias"], ["sum"]), helper.make_node("Mul", ["sum", "factor"], ["click"])]
+    """click = factor * (score [B] of the row + bias [U = 1 or B] of the user), spend = 10 of it."""
+    nodes = [
+        helper.make_node("Add", ["score", "bias"], ["sum"]),
+        helper.make_node("Mul", ["sum", "factor"], ["click"]),
+        helper.make_node("Mul", ["click", "ten"], ["spend"]),
+    ]
     inputs = {name: (TensorProto.FLOAT, [name]) for name in ("score", "bias")}
-    save(path, nodes, {"factor": np.float32(factor)}, inputs, {"click": (TensorProto.FLOAT, ["batch"])})
+    outputs = {name: (TensorProto.FLOAT, ["batch"]) for name in ("click", "spend")}
+    save(path, nodes, {"factor": np.float32(factor), "ten": np.float32(10)}, inputs, outputs)
+
+
+def tower(path, factor):
+    """vector = (factor, 1) * weight [B, 1]."""
+    inputs, outputs = {"weight": (TensorProto.FLOAT, ["batch", 1])}, {"vector": (TensorProto.FLOAT, ["batch", 2])}
+    save(path, [helper.make_node("Mul", ["weight", "table"], ["vector"])], {"table": np.array([[factor, 1]], np.float32)}, inputs, outputs)
 
 
 def save(path, nodes, constants, inputs, outputs):
@@ -86,6 +98,34 @@ def test_label_of_one_kind_has_no_auc_and_one_without_rows_nothing(tmp_path):
     assert one_kind.float32 == {"click/ece": 0.5}
     nothing = measure("x", tmp_path, tmp_path, rows=Rows(feed, ["bias"], {"click": np.full(2, np.nan, np.float32)}))
     assert nothing.float32 == {}
+
+
+def test_numbers_are_measured_by_their_error_alone_or_beside_probabilities(tmp_path):
+    before, after = tmp_path / "before", tmp_path / "after"
+    ranker(before / "ranker.onnx", 1)
+    ranker(after / "ranker.onnx", 2)
+    feed = {"score": np.array([0.0, 0.1, 0.2], np.float32), "bias": np.zeros(3, np.float32)}
+    alone = measure("x", before, after, rows=Rows(feed, ["bias"], {}, {"spend": np.array([3.0, 5.0, np.nan])}))
+    # 0 and 1 for 3 and 5, then 0 and 2: roots of (9 + 16) / 2 and of (9 + 9) / 2
+    assert alone.float32 == pytest.approx({"spend/rmse": 12.5**0.5})
+    assert alone.loss == pytest.approx({"spend/rmse": 3 - 12.5**0.5})
+    assert alone.p50_ratio["ranker"] > 0
+    both = measure("x", before, after, rows=Rows(feed, ["bias"], {"click": np.ones(3)}, {"spend": np.array([3.0, 5.0, np.nan])}))
+    assert set(both.float32) == {"click/ece", "spend/rmse"}
+    assert measure("x", before, after, rows=Rows(feed, ["bias"], {}, {"spend": np.full(3, np.nan)})).float32 == {}
+
+
+def test_vectors_of_both_towers_are_held_against_those_in_float32(tmp_path):
+    before, after = tmp_path / "before", tmp_path / "after"
+    for folder, scores in ((before, [4, 3, 2, 1]), (after, [4, 3, 2, 1])):
+        retriever(folder / "retriever.onnx", scores)
+        tower(folder / "item_tower.onnx", 0)
+    tower(before / "user_tower.onnx", 0)
+    tower(after / "user_tower.onnx", 0.5)
+    weight = np.array([[1], [2], [0]], np.float32)
+    users = Users(NOTHING_EXCLUDED | {"weight": weight}, [np.array([10])] * 3, k=2)
+    found = measure("x", before, after, users=users, items={"weight": weight})
+    assert found.vectors == {"user_tower": 0.5, "item_tower": 0.0}  # (.5, 1) for (0, 1), also twice as long
 
 
 def test_sizes_are_of_all_graphs(tmp_path):

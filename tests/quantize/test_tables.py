@@ -7,7 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 from recsys.errors import ConfigError
 from recsys.quantize.fp16_tables import Fp16Tables
 
-FP16 = Fp16Tables(min_recall_ratio=0.995, max_auc_loss=0.001, max_ece_loss=0.001, max_p50_ratio=1.05)
+FP16 = Fp16Tables(min_recall_ratio=0.995, max_auc_loss=0.001, max_ece_loss=0.001, max_rmse_ratio=1.01, max_p50_ratio=1.05)
 
 
 def types(model):

@@ -32,6 +32,14 @@ def test_bundle_table_names_files_sizes_and_parity():
     assert "Ranker" not in text
 
 
+def test_bundle_table_says_that_narrow_graphs_were_not_compared_with_the_model():
+    weights = {"weights": "float32, before quantize=int8_tables"}
+    narrow = {"parity": MANIFEST["parity"] | weights, "labels": ["click"], "ranker_parity": RANKER["ranker_parity"] | weights}
+    text = " ".join(printed(MANIFEST | narrow).split())
+    assert "Compared with the model (float32, before quantize=int8_tables) on 98 users" in text
+    assert "Compared with the model (float32, before quantize=int8_tables) on 2,048 impressions" in text
+
+
 def test_bundle_table_of_both_tasks_says_which_comparison_is_whose():
     text = " ".join(printed(MANIFEST | RANKER).split())
     retriever, ranker = text.index("Retriever: 1,400 items"), text.index("Ranker: predicts click, buy.")

@@ -32,10 +32,19 @@ def test_index_tells_recall_beside_exact_and_shows_its_plot():
 
 def test_quantisation_tells_size_speed_and_what_it_cost():
     quantized = {"kind": "int8_tables", "bytes_before": 4_000_000, "bytes_after": 1_100_000, "p50_ratio": {"retriever": 0.8}}
-    quantized |= {"loss": {"recall@20": -0.0004}, "float32": {"recall@20": 0.147}, "same_items": {"same_items@20": 0.97}}
+    quantized |= {
+        "loss": {"recall@20": -0.0004},
+        "float32": {"recall@20": 0.147},
+        "same_items": {"same_items@20": 0.97},
+        "vectors": {"user_tower": 0.0123},
+    }
     told, table = speed_blocks({"quantized": quantized})
     assert told == "Quantised as `int8_tables`: 4.0 MB became 1.1 MB; p50 of what it was: retriever 0.80 times."
-    assert table.splitlines()[2:] == ["| recall@20 | 0.1470 | -0.0004 |", "| same_items@20 |  | 0.9700 |"]
+    assert table.splitlines()[2:] == [
+        "| recall@20 | 0.1470 | -0.0004 |",
+        "| same_items@20 |  | 0.9700 |",
+        "| vectors of user_tower, over their length |  | 0.0123 |",
+    ]
 
 
 def test_what_was_not_measured_is_not_told():

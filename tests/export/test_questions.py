@@ -1,0 +1,26 @@
+"""What came of a row, and where it counts, by hand."""
+
+import torch
+
+from recsys.export.narrow import _rows
+from recsys.export.questions import RowQuestions, targets
+from recsys.schema import Label, Numeric, Schema
+
+SCHEMA = Schema("user", "item", features=(Numeric("x", "user"),), labels=(Label("buy"), Label("spend", given="buy", kind="regression")))
+LABELS = {"buy": torch.tensor([1.0, 0.0, 1.0]), "spend": torch.tensor([5.0, torch.nan, torch.nan])}
+
+
+def counted(kind):
+    return {name: (values.nan_to_num(-1).tolist(), rows.tolist()) for name, (values, rows) in targets(SCHEMA, LABELS, kind).items()}
+
+
+def test_targets_are_of_labels_of_one_kind():
+    assert counted("binary") == {"buy": ([1, 0, 1], [True, True, True])}
+    # who buys nothing spends nothing, whether or not it was written down
+    assert counted("regression") == {"spend": ([5, -1, -1], [True, False, False]), "buy_spend": ([5, 0, 0], [True, True, False])}
+
+
+def test_a_narrow_ranker_is_measured_on_both_kinds():
+    rows = _rows(RowQuestions({}, LABELS, None), SCHEMA)
+    assert rows.outputs == ["buy", "spend", "buy_spend"]
+    assert rows.numbers["spend"][0] == 5

@@ -38,18 +38,19 @@ def publishing(folder: Path, *, dry_run: bool = False) -> Iterator[Path]:
     folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = folder.with_name(f".{folder.name}.previous")
-    if aside.exists() and not folder.exists():
-        aside.rename(folder)
-    if folder.exists() and not (folder / MANIFEST).exists():
-        raise ConfigError(
-            Fault(f"what stands there is no bundle: it has no {MANIFEST}", str(folder), "remove it, or export to another folder")
-        )
-    _remove_abandoned(folder)
     partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
-    partial.mkdir()
-    alive = os.open(partial, os.O_RDONLY)
-    try:
+    with _locked(folder.parent):  # a directory that is made and not locked yet looks abandoned
+        if aside.exists() and not folder.exists():
+            aside.rename(folder)
+        if folder.exists() and not (folder / MANIFEST).exists():
+            raise ConfigError(
+                Fault(f"what stands there is no bundle: it has no {MANIFEST}", str(folder), "remove it, or export to another folder")
+            )
+        _remove_abandoned(folder)
+        partial.mkdir()
+        alive = os.open(partial, os.O_RDONLY)
         fcntl.flock(alive, fcntl.LOCK_EX)  # held until the end, also an end by kill -9
+    try:
         yield partial
         for path in [*partial.iterdir(), partial]:
             _fsync(path)
@@ -82,10 +83,24 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One process at a time; the lock is of the directory itself, and leaves nothing behind."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _remove_abandoned(folder: Path) -> None:
     """Remove what killed exports left beside `folder`: partial directories that no process holds."""
     for path in folder.parent.glob(f".{folder.name}.*.partial"):
-        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            descriptor = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # another export has just ended
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(path, ignore_errors=True)

@@ -1,9 +1,11 @@
 """A bundle is replaced whole or not at all."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -84,6 +86,30 @@ def test_export_at_work_is_not_cleaned_up_by_another(tmp_path):
         assert partial.exists()
         write_manifest(partial, {})
     assert not (tmp_path / "bundle" / "retriever.onnx").exists()
+
+
+def test_export_that_has_just_begun_is_not_cleaned_up_by_another(tmp_path, monkeypatch):
+    lock, others = fcntl.flock, []
+
+    def slow(descriptor, how):
+        if not others and list(tmp_path.glob(".bundle.*.partial")):  # made, and about to be locked
+            others.append(threading.Thread(target=publish_one, args=(tmp_path / "bundle", "other")))
+            others[0].start()
+            others[0].join(timeout=0.5)
+        lock(descriptor, how)
+
+    monkeypatch.setattr(publish.fcntl, "flock", slow)
+    with publishing(tmp_path / "bundle") as partial:
+        others[0].join()
+        assert partial.exists()
+        assert (tmp_path / "bundle" / "retriever.onnx").read_text() == "other"
+        write_manifest(partial, {})
+
+
+def test_leftover_that_another_export_has_just_removed_is_no_failure(tmp_path, monkeypatch):
+    monkeypatch.setattr(publish.Path, "glob", lambda folder, pattern: [folder / ".bundle.gone.partial"])
+    publish_one(tmp_path / "bundle", "new")
+    assert (tmp_path / "bundle" / "retriever.onnx").read_text() == "new"
 
 
 def test_folder_that_is_no_bundle_is_never_replaced(tmp_path):

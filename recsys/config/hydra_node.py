@@ -1,5 +1,6 @@
 """Hydra's own node, `hydra:` of a composed config. Hydra builds what it names, so it is held to what runs and logs need."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -28,6 +29,10 @@ def hydra_faults(hydra: dict) -> Iterator[Fault]:
     for key, text in texts(hydra, "hydra"):
         if fault := _text_fault(key, text):
             yield Fault(fault, f"key '{key}'", REMEDY)
+    for name in ("launcher", "sweeper"):
+        if not isinstance(hydra.get(name, {}), dict):
+            yield Fault(f"{json.dumps(hydra[name]):.80} is no {name}", f"key 'hydra.{name}'", "remove it: Hydra has its own")
+            return
     job, sweeper = hydra.get("job", {}), hydra.get("sweeper", {})
     if hydra.get("callbacks"):
         yield Fault(f"Hydra callbacks are not used here: {', '.join(hydra['callbacks'])}", "key 'hydra.callbacks'", REMEDY)

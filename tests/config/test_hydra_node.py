@@ -35,6 +35,8 @@ def test_hydras_own_plugins_and_log_handlers_pass():
         ({"sweeper": {"_target_": "subprocess.Popen"}}, "sweeper._target_"),
         ({"sweeper": {"_target_": "hydra_plugins.evil.os.system"}}, "sweeper._target_"),
         ({"sweeper": {**HARMLESS["sweeper"], "sampler": {"_target_": "os.system"}}}, "sweeper.sampler._target_"),
+        ({"sweeper": None}, "sweeper"),
+        ({"launcher": 5}, "launcher"),
         ({"sweeper": {"params": {"+hydra.verbose": "true,false"}}}, "sweeper.params"),
         ({"sweeper": {"params": {"seed": "${oc.env:SECRET}"}}}, "sweeper.params.seed"),
         ({"job_logging": {"handlers": {"x": {"()": "os.system"}}}}, "job_logging.handlers.x.()"),

@@ -31,8 +31,20 @@ class Ranker:
         BundleError: names the file.
     """
 
+    FILES = ("ranker.onnx", "schema.json")
+
     def __init__(self, folder: str | Path, threads: int = 1):
-        self.manifest, files = read_bundle(Path(folder), keep=("ranker.onnx", "schema.json"))
+        self._serve(*read_bundle(Path(folder), keep=self.FILES), threads)
+
+    @classmethod
+    def of(cls, manifest: dict, files: Mapping[str, bytes], threads: int) -> "Ranker":
+        """A ranker of files that are checked, as from `read_bundle`."""
+        made = cls.__new__(cls)
+        made._serve(manifest, files, threads)
+        return made
+
+    def _serve(self, manifest: dict, files: Mapping[str, bytes], threads: int) -> None:
+        self.manifest = manifest
         schema = json.loads(files["schema.json"])
         self.labels: list[str] = self.manifest["labels"]
         self.user_fields = request_fields(schema, "user")

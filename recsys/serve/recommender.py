@@ -9,7 +9,7 @@ import numpy as np
 from recsys.serve.bad_row import BadRow
 from recsys.serve.catalogue import Catalogue
 from recsys.serve.fields import ids_field
-from recsys.serve.manifest import BundleError
+from recsys.serve.manifest import read_bundle
 from recsys.serve.ranker import Ranker
 from recsys.serve.requests import Rows, by_column, read, wanted
 from recsys.serve.retriever import Answer, Retriever, check_count, with_exclude
@@ -46,10 +46,9 @@ class Recommender:
         search: str = "exact",
     ):
         check_count("num_candidates", num_candidates)
-        self.retriever = Retriever(folder, threads, search=search)
-        self.ranker = Ranker(folder, threads)
-        if self.retriever.manifest != self.ranker.manifest:
-            raise BundleError(f"{folder} was replaced while it was opened; open it again")
+        manifest, files = read_bundle(Path(folder), keep=(*Retriever.files(folder, search), *Ranker.FILES))
+        self.retriever = Retriever.of(manifest, files, threads, search)
+        self.ranker = Ranker.of(manifest, files, threads)
         if label is not None and label not in self.ranker.labels:
             raise ValueError(f"'label': got {label!r}; want {wanted(label, self.ranker.labels)}")
         self.label = self.ranker.labels[0] if label is None else label

@@ -44,18 +44,32 @@ class Retriever:
     """
 
     def __init__(self, folder: str | Path, threads: int = 1, *, search: str = "exact"):
+        self._serve(*read_bundle(Path(folder), keep=self.files(folder, search)), threads, search)
+
+    @staticmethod
+    def files(folder: str | Path, search: str) -> tuple[str, ...]:
+        """Files of a bundle that this search reads; a ValueError where there is no such search."""
         if search not in SEARCHES:
             raise ValueError(f"'search': got {shown(search)}; want one of {list(SEARCHES)}")
         if search == "index" and "index" not in read_manifest(Path(folder)):
             raise ValueError(f"{folder} holds no index; export the run with index=hnsw, or use search='exact'")
-        chosen = SEARCHES[search]
-        self.manifest, files = read_bundle(Path(folder), keep=(*chosen.FILES, "schema.json"))
+        return (*SEARCHES[search].FILES, "schema.json")
+
+    @classmethod
+    def of(cls, manifest: dict, files: Mapping[str, bytes], threads: int, search: str) -> "Retriever":
+        """A retriever of files that are checked, as from `read_bundle`."""
+        made = cls.__new__(cls)
+        made._serve(manifest, files, threads, search)
+        return made
+
+    def _serve(self, manifest: dict, files: Mapping[str, bytes], threads: int, search: str) -> None:
+        self.manifest = manifest
         self.schema = json.loads(files["schema.json"])
         self.num_items: int = self.manifest["items"]["count"]
         self.fields = request_fields(self.schema, "user")
         self.histories = history_columns(self.schema)
         self.excluded = ids_field("exclude", self.manifest["items"]["dtype"])
-        self.search = chosen(self.manifest, files, threads)
+        self.search = SEARCHES[search](self.manifest, files, threads)
         self.session = self.search.session
         self.recommend([{}])  # the first call is slower: it is made here
 

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from recsys.serve import BadRow, BundleError, Recommender
+from recsys.serve import BadRow, BundleError, Recommender, manifest
 
 ITEMS = [{"item_id": "a", "price": 1}, {"item_id": "b", "price": 5}, {"item_id": "c", "price": 3}]
 
@@ -102,6 +102,13 @@ def test_bad_items_are_refused(bundle, items, message):
 def test_label_that_is_not_predicted_is_refused(bundle):
     with pytest.raises(ValueError, match=r"'label': got 'bye'; want one of \['click', 'buy'\]; did you mean 'buy'"):
         Recommender(bundle, ITEMS, label="bye")
+
+
+def test_every_file_is_checked_once(bundle, monkeypatch):
+    checked, check = [], manifest._check_file
+    monkeypatch.setattr(manifest, "_check_file", lambda folder, name, facts: checked.append(name) or check(folder, name, facts))
+    Recommender(bundle, ITEMS)
+    assert sorted(checked) == ["ranker.onnx", "retriever.onnx", "schema.json", "user_tower.onnx"]
 
 
 def test_bundle_without_a_ranker_is_refused(written, tmp_path):

@@ -7,8 +7,8 @@ from rich.console import Console
 from recsys.config import ExportConfig, build
 from recsys.config.launch import launch
 from recsys.errors import ConfigError, Fault
-from recsys.export.against import Production
 from recsys.export.bundle import export_bundle
+from recsys.export.production import Production
 from recsys.pairing import check_pair, joined_metrics
 from recsys.rebuild import FinishedRun
 from recsys.release import release_of, section_of

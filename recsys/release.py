@@ -4,7 +4,7 @@ Questions hold the values of the source, read again (`recsys.data.raw`), so that
 store could not tell them: of a value that its own training rows lack it knows that there is one, of a hashed one the bucket, of a list
 no more than its own model reads; a bundle of another vocabulary, other buckets or other lengths would be asked something else than the
 users' own values, and look worse than it is. Where the source cannot tell them either, because the bundle in production reads other
-columns or a column as another kind, there is no comparison (`recsys.export.against.Production.check_columns`).
+columns or a column as another kind, there is no comparison (`recsys.export.production`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,11 +20,11 @@ from recsys.config import ExportConfig, build
 from recsys.data.impressions import EvaluationImpressions, outcomes
 from recsys.data.raw import raw_categories
 from recsys.data.rows import EvaluationUsers, gathered, items_before
-from recsys.export.against import Production
 from recsys.export.bundle import Release, Section
 from recsys.export.gates import Limits
 from recsys.export.lineage import lineage
 from recsys.export.preprocessing import raw_array, raw_lists
+from recsys.export.production import Production
 from recsys.export.questions import RowQuestions, UserQuestions
 from recsys.export.ranking import PARITY_ROWS as ROWS_COMPARED
 from recsys.export.ranking import RankingSection

@@ -4,7 +4,6 @@ Both are asked as a server would ask them, with raw columns. Users are drawn aga
 loss which fewer or other users would not have shown passes, and one that they would have shown does not.
 """
 
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,14 +13,14 @@ import numpy as np
 import polars as pl
 import torch
 
-from recsys.errors import ConfigError, Fault, listed
+from recsys.errors import ConfigError, Fault
 from recsys.export.gates import Gate
 from recsys.export.golden import columns
+from recsys.export.production import Production, opening
 from recsys.export.questions import RowQuestions, UserQuestions, targets
 from recsys.metric.impressions import Impressions, impressions
 from recsys.schema import Schema
-from recsys.serve import BundleError, Ranker, Retriever
-from recsys.serve.manifest import read_bundle
+from recsys.serve import Ranker, Retriever
 
 K = 20
 RESAMPLES = {"retrieval": 2_000, "ranking": 400}
@@ -47,63 +46,6 @@ class Compared:
         return Gate("production", self.difference[2] >= 0, limit, found, remedy)
 
 
-@dataclass(frozen=True)
-class Production:
-    """The bundle in production, its files checked.
-
-    Attributes:
-        schema: what schema.json says, by whatever version.
-    """
-
-    folder: Path
-    manifest: Mapping
-    schema: Mapping
-
-    @staticmethod
-    def open(folder: Path) -> "Production":
-        """A ConfigError where it is no bundle, or a damaged one."""
-        with _opening(folder):
-            manifest, files = read_bundle(folder, keep=("schema.json",))
-        return Production(folder, manifest, json.loads(files["schema.json"]))
-
-    def lengths(self) -> dict[str, int]:
-        """{history: entries that it reads}."""
-        return {feature["column"]: feature["max_len"] for feature in self.schema["features"] if feature["kind"] == "History"}
-
-    def check_columns(self, schema: Schema, *, rows: bool) -> None:
-        """A ConfigError where it reads columns that the test data lacks, or as something else.
-
-        It would be asked with values that it is never asked with in production, and its answers would say nothing.
-
-        Args:
-            schema: of the test data.
-            rows: whether a ranker will be asked, which reads more than a user's columns.
-        """
-        entities = ("user", "item", "context") if rows and "ranker.onnx" in self.manifest["files"] else ("user",)
-        theirs, ours = _columns(self.schema, entities), _columns(schema.document(), entities)
-        absent = [column for column in theirs if column not in ours]
-        told = [f"it reads columns that this run's test data does not have: {listed(absent)}"] if absent else []
-        told += [
-            f"it reads '{column}' as {kind}, and this run's test data has {ours[column]}"
-            for column, kind in theirs.items()
-            if kind != ours.get(column, kind)
-        ]
-        if told:
-            remedy = "compare with a bundle of the same raw columns"
-            raise ConfigError(*(Fault(f"production cannot be judged: {what}", f"against={self.folder}", remedy) for what in told))
-
-
-def _columns(schema: Mapping, entities: Collection[str]) -> dict[str, str]:
-    """{column: its kind and type in words}. How many values are known, and how many of a list are read, is no matter of who asks."""
-    found = {}
-    for feature in schema["features"]:
-        if feature["entity"] in entities:
-            statistics = schema["statistics"][feature.get("of", feature["column"])]
-            of = f" of '{feature['of']}'" if "of" in feature else f" of {statistics['size']}" if feature["kind"] == "Vector" else ""
-            found[feature["column"]] = f"{feature['kind']}{of} ({feature['entity']}, {statistics['dtype']})"
-    return found
-
-
 def production_gates(new: Path, old: Production, schema: Schema, users: UserQuestions | None, rows: RowQuestions | None) -> list[Gate]:
     """What both bundles can do, compared; a gate that is not passed where the new one lacks something.
 
@@ -121,7 +63,7 @@ def production_gates(new: Path, old: Production, schema: Schema, users: UserQues
     for part, questions, compare in ((Retriever, users, _lists), (Ranker, rows, _predictions)):
         if f"{part.__name__.lower()}.onnx" not in old.manifest["files"]:
             continue  # nothing to lose
-        with _opening(old.folder):
+        with opening(old.folder):
             theirs = part(old.folder)
         if questions is None:
             gates.append(_lost(name, f"a {part.__name__.lower()} is missing"))
@@ -138,14 +80,6 @@ def production_gates(new: Path, old: Production, schema: Schema, users: UserQues
 def _lost(name: str, what: str) -> Gate:
     remedy = "export both tasks with the same labels: python export.py run=<retrieval run> ranker=<ranking run>"
     return Gate("production", False, f"all that {name} has", what, remedy)
-
-
-@contextmanager
-def _opening(old: Path) -> Iterator[None]:
-    try:
-        yield
-    except BundleError as error:
-        raise ConfigError(Fault(str(error), f"against={old}", "name a bundle that export.py has published")) from error
 
 
 @dataclass(frozen=True)

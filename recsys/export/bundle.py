@@ -10,13 +10,14 @@ from typing import Protocol
 import polars as pl
 
 from recsys.errors import DataError, Fault, IntegrityError
-from recsys.export.against import Production, production_gates
+from recsys.export.against import production_gates
 from recsys.export.approximate import write_approximate
 from recsys.export.card import write_card
 from recsys.export.gates import Limits, floor_gates, golden_gate, index_gate, latency_gates, parity_gate, refuse, replayed, size_gates
 from recsys.export.golden import write_golden
 from recsys.export.graph import OPSETS, reserved_name_faults
 from recsys.export.narrow import narrow
+from recsys.export.production import Production
 from recsys.export.publish import file_sha256, publishing, write_manifest
 from recsys.export.questions import RowQuestions, UserQuestions
 from recsys.export.sbom import sbom

@@ -1,0 +1,78 @@
+"""The bundle in production, as far as another one is compared with it."""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from recsys.errors import ConfigError, Fault, listed
+from recsys.schema import Schema
+from recsys.serve import BundleError
+from recsys.serve.manifest import read_bundle
+
+
+@dataclass(frozen=True)
+class Production:
+    """The bundle in production, its files checked.
+
+    Attributes:
+        schema: what schema.json says, by whatever version.
+    """
+
+    folder: Path
+    manifest: Mapping
+    schema: Mapping
+
+    @staticmethod
+    def open(folder: Path) -> "Production":
+        """A ConfigError where it is no bundle, or a damaged one."""
+        with opening(folder):
+            manifest, files = read_bundle(folder, keep=("schema.json",))
+        return Production(folder, manifest, json.loads(files["schema.json"]))
+
+    def lengths(self) -> dict[str, int]:
+        """{history: entries that it reads}."""
+        return {feature["column"]: feature["max_len"] for feature in self.schema["features"] if feature["kind"] == "History"}
+
+    def check_columns(self, schema: Schema, *, rows: bool) -> None:
+        """A ConfigError where it reads columns that the test data lacks, or as something else.
+
+        It would be asked with values that it is never asked with in production, and its answers would say nothing.
+
+        Args:
+            schema: of the test data.
+            rows: whether a ranker will be asked, which reads more than a user's columns.
+        """
+        entities = ("user", "item", "context") if rows and "ranker.onnx" in self.manifest["files"] else ("user",)
+        theirs, ours = _columns(self.schema, entities), _columns(schema.document(), entities)
+        absent = [column for column in theirs if column not in ours]
+        told = [f"it reads columns that this run's test data does not have: {listed(absent)}"] if absent else []
+        told += [
+            f"it reads '{column}' as {kind}, and this run's test data has {ours[column]}"
+            for column, kind in theirs.items()
+            if kind != ours.get(column, kind)
+        ]
+        if told:
+            remedy = "compare with a bundle of the same raw columns"
+            raise ConfigError(*(Fault(f"production cannot be judged: {what}", f"against={self.folder}", remedy) for what in told))
+
+
+def _columns(schema: Mapping, entities: Collection[str]) -> dict[str, str]:
+    """{column: its kind and type in words}. How many values are known, and how many of a list are read, is no matter of who asks."""
+    found = {}
+    for feature in schema["features"]:
+        if feature["entity"] in entities:
+            statistics = schema["statistics"][feature.get("of", feature["column"])]
+            of = f" of '{feature['of']}'" if "of" in feature else f" of {statistics['size']}" if feature["kind"] == "Vector" else ""
+            found[feature["column"]] = f"{feature['kind']}{of} ({feature['entity']}, {statistics['dtype']})"
+    return found
+
+
+@contextmanager
+def opening(old: Path) -> Iterator[None]:
+    """A ConfigError where it is no bundle, or damaged."""
+    try:
+        yield
+    except BundleError as error:
+        raise ConfigError(Fault(str(error), f"against={old}", "name a bundle that export.py has published")) from error

@@ -158,7 +158,6 @@ def export_bundle(
             document["gates"] = [gate.line() for gate in found]
             write_card(partial, document, schema, finite, reliability=release.reliability)
             manifest = write_manifest(partial, document)
-        refuse(size_gates(partial, release.limits.size_mb), folder)
         return manifest
 
 

@@ -159,16 +159,15 @@ def test_a_metric_that_is_not_finite_is_below_its_floor_and_no_metric_of_the_bun
     assert json.loads((tmp_path / "bundle" / "metrics.json").read_text()) == {"test/b": 0.5}
 
 
-def test_size_is_of_all_that_is_published(example, tmp_path):
-    whole = {"folder": tmp_path / "bundle", "checkpoint": {"retrieval": {"step": 7, "sha256": "ab" * 32}}}
-    manifest = export_again(example, **whole, release=Release(Limits(size_mb=9)))
-    size = sum(path.stat().st_size for path in whole["folder"].iterdir())
+def test_size_is_of_all_that_is_published(example, tmp_path, monkeypatch):
+    monkeypatch.setattr("recsys.export.bundle.write_card", lambda folder, *facts, **more: (folder / "card.md").write_bytes(bytes(10**6)))
+    asked = {"folder": tmp_path / "bundle", "checkpoint": {"retrieval": {"step": 7, "sha256": "ab" * 32}}}
+    manifest = export_again(example, **asked, release=Release(Limits(size_mb=9)))
+    size = sum(path.stat().st_size for path in asked["folder"].iterdir())
     (line,) = [gate for gate in manifest["gates"] if gate["gate"] == "size"]
-    assert line["found"] == f"{size / 1e6:.2f} MB"
-    assert f"| size | passed | at most 9 MB | {line['found']} |" in (whole["folder"] / "card.md").read_text()
-    without_card = (size - (whole["folder"] / "card.md").stat().st_size) / 1e6
-    with pytest.raises(ReleaseError, match=r"size: 0\.\d\d MB"):
-        export_again(example, **whole, release=Release(Limits(size_mb=without_card)))
+    assert float(line["found"].removesuffix(" MB")) == pytest.approx(size / 1e6, abs=0.006)
+    with pytest.raises(ReleaseError, match=r"size: 1\.\d\d MB"):
+        export_again(example, **asked, release=Release(Limits(size_mb=1)))
 
 
 def test_refused_export_leaves_the_published_bundle_as_it_was(example, monkeypatch):

@@ -8,6 +8,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
 from recsys.assemble import assembled, store_of
+from recsys.callback.cost import COST, Cost
 from recsys.callback.metrics_log import MetricsLog
 from recsys.checkpoint import load_checkpoint
 from recsys.config import TrainConfig, build, schema_of
@@ -47,6 +48,7 @@ def train(config: TrainConfig, run: Path) -> None:
     if begun.finished:
         print(f"nothing is left to do\nrun: {run}")
         return
+    cost = Cost()
     keep_memory()
     seed_everything(config.seed, workers=True, verbose=False)
 
@@ -55,9 +57,10 @@ def train(config: TrainConfig, run: Path) -> None:
         raise DataError(*faults)
     callbacks = build(config.callbacks)
     loggers = [MetricsLog(run / "metrics.jsonl"), *(logger(save_dir=run) for logger in build(config.logger).values())]
-    trainer = build(config.trainer)(callbacks=list(callbacks.values()), logger=loggers, default_root_dir=run)
+    trainer = build(config.trainer)(callbacks=[cost, *callbacks.values()], logger=loggers, default_root_dir=run)
 
-    store = store_of(config.data, source)
+    with cost.stage("prepare"):
+        store = store_of(config.data, source)
     begun.require_data(store.path, config)
     record_data(store, run, goes_on=begun.goes_on)
     parts = assembled(config, store)
@@ -73,6 +76,9 @@ def train(config: TrainConfig, run: Path) -> None:
     evaluation = callbacks["evaluation"]
     tested = {key: value for key, value in evaluation.results.items() if not key.startswith("val/")}
     results = best["metrics"] | tested  # validation as the tested weights had it
+    with cost.stage("report"):
+        rank_zero_only(parts.leave)(run, evaluation, source)
+    rank_zero_only(cost.save)(run / COST, baselines_s=evaluation.baselines_s)
     table = parts.table(results, config.model["_target_"].split(".")[-2])
     rank_zero_only(publish_result)(results, run, table=table, notes=evaluation.notes)
 

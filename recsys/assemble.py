@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from pytorch_lightning import Callback, LightningModule
 from rich.console import RenderableType
+from torch import Tensor
+from torch.nn.functional import pad
 
 from recsys.balance.base import Balance
 from recsys.calibration.base import Calibration
@@ -19,7 +22,10 @@ from recsys.data.prepare import prepare
 from recsys.data.rows import EvaluationUsers, PositiveRows, Sequences
 from recsys.data.store import Store
 from recsys.errors import ConfigError, Fault, listed
+from recsys.evidence.leave import leave_lists, leave_predictions
+from recsys.evidence.tables import item_sample
 from recsys.loss.base import RetrievalLoss
+from recsys.model.two_tower import TwoTower
 from recsys.rebuild import FinishedRun, fitting, model_of, ranking_loss, ranks
 from recsys.report.labels import label_table
 from recsys.report.table import result_table
@@ -37,12 +43,14 @@ class Parts:
         task: what is trained.
         loader: what feeds it.
         inform: gives the evaluation callback what it compares with: the truth, where the source knows it, and the retriever of a pair.
+        leave: writes what the evaluation callback found at test into the run directory, beside its metrics.
         table: shows final metrics, given them and the model's name.
     """
 
     task: LightningModule
     loader: DataModule
     inform: Callable[[Callback, Source], None]
+    leave: Callable[[Path, Callback, Source], None]
     table: Callable[[Mapping[str, float], str], RenderableType]
 
 
@@ -99,7 +107,27 @@ def _retrieval(config: TrainConfig, store: Store) -> Parts:
     def inform(evaluation: Callback, source: Source) -> None:
         evaluation.oracle = oracle_of_test(source, store)
 
-    return Parts(task, loader, inform, result_table)
+    def leave(run: Path, evaluation: Callback, source: Source) -> None:
+        items = item_sample(store)
+        leave_lists(
+            run,
+            store,
+            source,
+            name=config.data.name,
+            values=evaluation.per_user,
+            recommended=evaluation.recommended,
+            exclude_known=evaluation.exclude_known,
+            items=items,
+            vectors=_vectors(model, loader, items),
+        )
+
+    return Parts(task, loader, inform, leave, result_table)
+
+
+def _vectors(model: TwoTower, loader: DataModule, items: Tensor) -> Tensor:
+    """[items, D] of entity indices."""
+    catalogue = loader.catalogue.to(next(model.parameters()).device)
+    return model.catalogue(catalogue.rows(pad(items, (1, 0)).to(catalogue.count.device)))[1:]
 
 
 def _ranking(config: TrainConfig, store: Store) -> Parts:
@@ -128,7 +156,10 @@ def _ranking(config: TrainConfig, store: Store) -> Parts:
         evaluation.oracle = impressions_of_test(source, store)
         evaluation.pair = pair(source)
 
-    return Parts(task, loader, inform, label_table)
+    def leave(run: Path, evaluation: Callback, source: Source) -> None:
+        leave_predictions(run, store, source, name=config.data.name, predicted=evaluation.predicted)
+
+    return Parts(task, loader, inform, leave, label_table)
 
 
 def _pair(config: TrainConfig, store: Store) -> Callable[[Source], Pair | None]:

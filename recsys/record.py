@@ -1,4 +1,4 @@
-"""Files that a run leaves for later programs, read as if a stranger had written them: checked, or refused with their name."""
+"""Files that a run leaves for later programs: written whole, and read as if a stranger had: checked, or refused with their name."""
 
 import json
 import math
@@ -14,6 +14,13 @@ TESTED = "tested.json"
 """File of the run directory that says which weights were tested: calibration.json, reliability.json and metrics.json are of these."""
 LARGEST_BYTES = 10_000_000
 REMEDY = "restore it from a copy, or train again"
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file that is there or not there, never half of it."""
+    aside = path.with_name(f".{path.name}.tmp")
+    aside.write_bytes(content.encode() if isinstance(content, str) else content)
+    aside.replace(path)
 
 
 def read_record(path: Path, make: Callable[[Any], Made]) -> Made:

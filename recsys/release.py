@@ -15,7 +15,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from recsys.callback.evaluation import question
+from recsys.callback.question import question
 from recsys.config import ExportConfig, build
 from recsys.data.impressions import EvaluationImpressions, outcomes
 from recsys.data.raw import raw_categories

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.base import composed
-from recsys.callback.checkpoint import load_checkpoint, point, write_checkpoint
+from recsys.checkpoint import load_checkpoint, point, write_checkpoint
 from recsys.config import save_config
 from recsys.errors import ConfigError, IntegrityError
 from recsys.rebuild import FinishedRun, model_of

@@ -5,6 +5,7 @@ Keys of `results`, as in metrics.json: `val/recall@20`; at test also `test/recal
 items at their expected value), novelty in bits, coverage and gini.
 """
 
+import time
 from dataclasses import replace
 from typing import Literal, Protocol
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from recsys.baseline.base import Baseline, TrainingEvents
 from recsys.batch import Catalogue, Slice, UserBatch
+from recsys.callback.question import question
 from recsys.errors import ConfigError, DataError, Fault, NumericsError
 from recsys.metric.beyond_accuracy import self_information
 from recsys.metric.bootstrap import bootstrap_interval
@@ -67,6 +69,8 @@ class CatalogueEvaluation(Callback):
     Attributes:
         results: {key: value} of the last validation and test.
         per_user: {key: [U] float64}, users in ascending order, with their indices under `<stage>/user`: for paired comparisons.
+        recommended: [U, K] int64 items of the same users' lists, in the last evaluation; 0 where a list is shorter.
+        baselines_s: seconds that fitting baselines took.
         notes: which baselines were skipped, and why.
     """
 
@@ -92,6 +96,8 @@ class CatalogueEvaluation(Callback):
         self.oracle = oracle
         self.results: dict[str, float] = {}
         self.per_user: dict[str, Tensor] = {}
+        self.recommended = torch.empty((0, self.ks[-1]), dtype=torch.int64)
+        self.baselines_s = 0.0
         self.notes: list[str] = []
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -144,7 +150,9 @@ class CatalogueEvaluation(Callback):
             events = before_test if baseline.sees_validation else training
             reason = baseline.skipped(events)
             if reason is None:
+                started = time.monotonic()
                 baseline.fit(events)
+                self.baselines_s += time.monotonic() - started
                 scorers[f"baseline/{name}/test/"] = baseline
             else:
                 self.notes.append(f"baseline {name} skipped: {reason}")
@@ -177,7 +185,8 @@ class CatalogueEvaluation(Callback):
         for prefix, table in tables.items():
             means |= {prefix + name: value for name, value in summary(table, self.ks, self._num_items).items()}
             self.per_user |= {prefix + name: table.column(name) for name in table.columns if "/" not in name}
-        self.per_user[f"{self._stage}/user"] = tables[f"{self._stage}/"].user
+        own = tables[f"{self._stage}/"]
+        self.per_user[f"{self._stage}/user"], self.recommended = own.user, own.items
         return means
 
     def _intervals(self, tables: dict[str, UserTable]) -> dict[str, float]:
@@ -223,18 +232,6 @@ def _on_cpu(events: TrainingEvents) -> TrainingEvents:
 def _rows(batch: UserBatch, start: int, stop: int) -> UserBatch:
     """Users start..stop of a batch, without their features."""
     return UserBatch({}, batch.user[start:stop], rows_between(batch.known, start, stop), rows_between(batch.relevant, start, stop))
-
-
-def question(batch: UserBatch, *, exclude_known: bool, num_items: int) -> tuple[Tensor, Tensor]:
-    """What may not be recommended to the users of a batch, and what they have to be shown: [2, P] pairs (row, item) each."""
-    known = batch.known if exclude_known else batch.known[:, :0]
-    return known, _without(batch.relevant, known, num_items)
-
-
-def _without(pairs: Tensor, others: Tensor, num_items: int) -> Tensor:
-    """[2, P] pairs (row, item) that are not among the others."""
-    key, other = (row * (num_items + 1) + item for row, item in (pairs, others))
-    return pairs[:, ~torch.isin(key, other)]
 
 
 def _require_finite(vectors: Tensor, what: str) -> None:

@@ -7,8 +7,8 @@ its probability on all rows, `test/conversion_on_all/mae`.
 """
 
 import json
+import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -20,13 +20,11 @@ from torch import Tensor
 from recsys.baseline.base import FeatureTable, ImpressionBaseline
 from recsys.batch import ImpressionBatch, Outcomes, Truth
 from recsys.callback.pair import Pair
-from recsys.callback.predicted import against_truth, by_label, calibrated, side_by_side
+from recsys.callback.predicted import against_truth, by_label, calibrated, numbers, reliability_curves, side_by_side
 from recsys.errors import DataError, Fault
-from recsys.metric.binary import mean_absolute_error, mean_squared_error
 from recsys.metric.funnel import Target, targets
 from recsys.metric.impressions import binary_intervals, binary_metrics
 from recsys.metric.predictions import Predictions
-from recsys.metric.reliability import reliability
 
 Stage = Literal["val", "test"]
 CALIBRATION = "calibration.json"
@@ -69,6 +67,8 @@ class ImpressionEvaluation(Callback):
     Attributes:
         results: {key: value} of the last validation and test.
         notes: which metrics have no value, and why; what calibrations have to say.
+        predicted: {label: [N] float64} of the test impressions: calibrated probabilities, and numbers.
+        baselines_s: seconds that fitting baselines, and asking them, took.
     """
 
     def __init__(
@@ -89,6 +89,8 @@ class ImpressionEvaluation(Callback):
         self.pair = pair
         self.results: dict[str, float] = {}
         self.notes: list[str] = []
+        self.predicted: dict[str, Tensor] = {}
+        self.baselines_s = 0.0
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts collecting."""
@@ -125,9 +127,10 @@ class ImpressionEvaluation(Callback):
         data: EvaluationData = trainer.datamodule
         outputs = self._outputs(pl_module)
         outcomes, predicted = data.outcomes("test"), calibrated(outputs, pl_module)
+        self.predicted = predicted
         values = self._measure("test/", outcomes, predicted, pl_module, bounds=True, told=True)
         values |= self._slices(outcomes, predicted, pl_module)
-        _write(trainer, RELIABILITY, _reliability(targets(pl_module.labels, predicted, outcomes.labels)))
+        _write(trainer, RELIABILITY, reliability_curves(targets(pl_module.labels, predicted, outcomes.labels)))
         for name, scores in self._rivals(data, pl_module).items():
             values |= self._measure(f"{name}/test/", outcomes, scores, pl_module)
         if self.oracle is not None:
@@ -172,7 +175,7 @@ class ImpressionEvaluation(Callback):
         values: dict[str, float] = {}
         for target in targets(pl_module.labels, predicted, outcomes.labels):
             if not target.binary:
-                values |= _numbers(f"{prefix}{target.name}/", target)
+                values |= numbers(f"{prefix}{target.name}/", target)
                 continue
             rows = _rows(target, outcomes)
             metrics, missing = binary_metrics(**rows, ks=self.ks)
@@ -203,6 +206,7 @@ class ImpressionEvaluation(Callback):
     def _rivals(self, data: EvaluationData, pl_module: LightningModule) -> dict[str, dict[str, Tensor]]:
         """{"baseline/<name>" or "oracle": {label: [N] float64 of the test rows}}."""
         rivals = {}
+        started = time.monotonic()
         if self.baselines:
             training, asked, actual = data.feature_table("train"), data.feature_table("test"), data.labels("train")
             concerned = {target.name: target for target in targets(pl_module.labels, actual, actual)}
@@ -210,6 +214,7 @@ class ImpressionEvaluation(Callback):
                 rivals[f"baseline/{name}"] = {
                     label.column: _from_baseline(baseline, concerned[label.column], training, asked) for label in pl_module.labels
                 }
+        self.baselines_s = time.monotonic() - started
         return rivals if self.oracle is None else {**rivals, "oracle": self.oracle.probability}
 
     def _publish(self, pl_module: LightningModule, values: dict[str, float]) -> None:
@@ -222,21 +227,6 @@ def _rows(target: Target, outcomes: Outcomes) -> dict[str, Tensor | None]:
     """Arguments of the metrics of the rows that a target concerns."""
     user, session = (None if column is None else column[target.rows] for column in (outcomes.user, outcomes.session))
     return {"probability": target.predicted[target.rows], "label": target.actual[target.rows], "user": user, "session": session}
-
-
-def _numbers(prefix: str, target: Target) -> dict[str, float]:
-    predicted, actual = target.predicted[target.rows], target.actual[target.rows]
-    if not len(actual):
-        return {f"{prefix}rows": 0.0}
-    errors = {"rmse": mean_squared_error(predicted, actual) ** 0.5, "mae": mean_absolute_error(predicted, actual)}
-    return {f"{prefix}{name}": value for name, value in {**errors, "rows": float(len(actual))}.items()}
-
-
-def _reliability(measured: list[Target]) -> dict[str, dict]:
-    """{binary label or funnel: its curve}; without those that concern no row."""
-    binary = [target for target in measured if target.binary]
-    curves = {target.name: reliability(target.predicted[target.rows], target.actual[target.rows]) for target in binary}
-    return {name: asdict(curve) for name, curve in curves.items() if curve is not None}
 
 
 def _write(trainer: Trainer, name: str, document: dict) -> None:

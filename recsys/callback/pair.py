@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from recsys.batch import Catalogue, ImpressionBatch, UserBatch
-from recsys.callback.evaluation import Scorer, question
+from recsys.callback.evaluation import Scorer
 from recsys.callback.predicted import by_label, calibrated, side_by_side
+from recsys.callback.question import question
 from recsys.errors import ConfigError, Fault
 from recsys.metric.bootstrap import bootstrap_interval
 from recsys.metric.per_user import mean

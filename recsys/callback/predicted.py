@@ -1,11 +1,16 @@
 """What a ranker says of rows, label by label. B rows of a batch, N rows, H labels."""
 
+from dataclasses import asdict
+
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor
 
 from recsys.batch import Truth
 from recsys.errors import Fault, NumericsError
+from recsys.metric.binary import mean_absolute_error, mean_squared_error
+from recsys.metric.funnel import Target
+from recsys.metric.reliability import reliability
 
 
 def side_by_side(outputs: dict[str, Tensor]) -> Tensor:
@@ -41,3 +46,19 @@ def against_truth(outputs: dict[str, Tensor], truth: Truth) -> dict[str, float]:
         values[f"test/{column}_on_all/rmse"] = float((predicted - true).square().mean().sqrt())
         values[f"test/{column}_on_all/predicted_over_actual"] = float(predicted.sum() / true.sum())
     return values
+
+
+def numbers(prefix: str, target: Target) -> dict[str, float]:
+    """Errors of what is no probability, under this prefix of the keys."""
+    predicted, actual = target.predicted[target.rows], target.actual[target.rows]
+    if not len(actual):
+        return {f"{prefix}rows": 0.0}
+    errors = {"rmse": mean_squared_error(predicted, actual) ** 0.5, "mae": mean_absolute_error(predicted, actual)}
+    return {f"{prefix}{name}": value for name, value in {**errors, "rows": float(len(actual))}.items()}
+
+
+def reliability_curves(measured: list[Target]) -> dict[str, dict]:
+    """{binary label or funnel: its curve}; without those that concern no row."""
+    binary = [target for target in measured if target.binary]
+    curves = {target.name: reliability(target.predicted[target.rows], target.actual[target.rows]) for target in binary}
+    return {name: asdict(curve) for name, curve in curves.items() if curve is not None}

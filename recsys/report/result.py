@@ -6,6 +6,8 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 
+from recsys.record import write_whole
+
 LOG_WIDTH = 100
 
 
@@ -18,9 +20,7 @@ def publish_result(metrics: Mapping[str, float], run: Path, *, table: Renderable
         table: of these metrics.
         notes: lines to show under the table, such as why a baseline is missing.
     """
-    aside = run / ".metrics.json.tmp"
-    aside.write_text(json.dumps(dict(metrics), indent=2) + "\n")
-    aside.replace(run / "metrics.json")  # there, or not there: never half of it
+    write_whole(run / "metrics.json", json.dumps(dict(metrics), indent=2) + "\n")
     with (run / "train.log").open("a") as file:
         _show(Console(file=file, width=LOG_WIDTH), table, notes)
     _show(Console(), table, notes)

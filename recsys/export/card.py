@@ -7,7 +7,8 @@ from recsys.report.markdown import code, prose, table
 from recsys.report.provenance import data_blocks, lineage_blocks
 from recsys.report.quality import quality
 from recsys.report.release import gate_blocks, speed_blocks
-from recsys.report.reliability import reliability_plot
+from recsys.report.reliability import off_diagonal, reliability_plot
+from recsys.report.sections.data import unknown_rows
 from recsys.schema import Categorical, Feature, History, MultiCategorical, Numeric, Schema, Timestamp, Vector, chains
 
 TASKS = ("retrieval", "ranking")
@@ -132,11 +133,10 @@ def _calibration(reliability: Mapping[str, Mapping]) -> list[str]:
     )
     rows = []
     for label, curve in reliability.items():
-        outside = [each for each in curve["bins"] if not each["low"] <= each["predicted"] <= each["high"]]
-        worst = max(curve["bins"], key=lambda each: abs(each["predicted"] - each["actual"]))
+        outside, worst = off_diagonal(curve)
         share = f"{curve['positives'] / curve['rows']:.2%}".replace("%", " %")
         apart = f"{worst['predicted']:.4f} predicted, {worst['actual']:.4f} came true"
-        rows.append([code(label), f"{curve['rows']:,}", share, f"{len(outside)} of {len(curve['bins'])}", apart])
+        rows.append([code(label), f"{curve['rows']:,}", share, f"{outside} of {len(curve['bins'])}", apart])
     return [told, PLOT, table(["label", "rows", "positive", "groups off the diagonal", "farthest"], rows)]
 
 
@@ -145,7 +145,7 @@ def _limits(manifest: Mapping, schema: Schema, metrics: Mapping[str, float]) -> 
     config = lineage.get("config", {})
     if any(each["data"]["source"]["_target_"] == SIMULATED for each in config.values()):
         yield "The data is simulated: its users are a program, and figures say nothing of real ones."
-    yield from _unknown(lineage)
+    yield from dict.fromkeys(limit for data in lineage.get("data", {}).values() for limit in unknown_rows(data))
     if "items" in manifest:
         yield f"The catalogue is fixed: items beyond these {manifest['items']['count']:,} are answered only after another export."
         yield from ([] if schema.of("context") == () else [_unread(schema)])
@@ -171,19 +171,6 @@ def _limits(manifest: Mapping, schema: Schema, metrics: Mapping[str, float]) -> 
 
 def _unread(schema: Schema) -> str:
     return f"Retrieval does not read {', '.join(code(feature.column) for feature in schema.of('context'))}."
-
-
-def _unknown(lineage: Mapping) -> Iterator[str]:
-    """Shares of test rows with ids that training never saw, each once."""
-    told = {}
-    for data in lineage.get("data", {}).values():
-        test = data["split"]["test"]
-        for noun in ("users", "items"):
-            rows = test.get(f"rows_of_new_{noun}", 0)
-            if rows:
-                share = f"{rows / test['rows']:.1%}".replace("%", " %")
-                told[f"{share} of the test rows have {noun} that training never saw; more of them than that was not tested."] = None
-    yield from told
 
 
 def _without_value(metrics: Mapping[str, float]) -> Iterator[str]:

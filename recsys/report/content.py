@@ -1,6 +1,7 @@
 """What a report says, apart from how it is shown: the HTML page and Weights & Biases are made of it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 Value = str | int | float | None
 
@@ -10,7 +11,7 @@ class Grid:
     """A table.
 
     Attributes:
-        name: identifier, unique in a report.
+        name: key, unique in a report, such as "slices" or "calibration/click".
         title: above the table.
         columns: headings.
         rows: one value per column; None where there is none.
@@ -29,7 +30,7 @@ class Figure:
     """A drawing.
 
     Attributes:
-        name: identifier, unique in a report.
+        name: key, unique in a report, such as "slices" or "calibration/click".
         title: above the drawing.
         svg: one `<svg>` element that needs no other file.
         alt: what it shows, for who cannot see it.
@@ -46,7 +47,7 @@ class Section:
     """What is said of one subject.
 
     Attributes:
-        name: identifier, unique among sections.
+        name: key, unique among sections.
         title: its heading.
         text: paragraphs, before the parts.
         parts: tables and drawings, in the order to be read.
@@ -73,3 +74,14 @@ class Report:
     verdict: str
     facts: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
+
+
+def report_of(run: Path) -> Report:
+    """The report of a finished run, from the files of its directory alone.
+
+    Raises:
+        ConfigError: it did not finish, or an older version left it without what a report needs.
+    """
+    from recsys.report.whole import whole_report  # sections are made of what stands above
+
+    return whole_report(run)

@@ -1,27 +1,14 @@
 """The reliability curves of a run as a plot, from reliability.json alone."""
 
-import io
 import math
 from collections.abc import Mapping
+
+from recsys.report.draw import ACCENT, FAINT, drawing
 
 WIDE = 3
 """Panels side by side."""
 PANEL = (3.6, 4.2)
 """Width and height in inches."""
-INK, ACCENT, FAINT = "#3d4451", "#1f6fb2", "#b9c0cb"
-LOOK = {
-    "svg.hashsalt": "recsys",  # or ids would be drawn by chance
-    "svg.fonttype": "path",  # the same letters on every screen
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "text.color": INK,
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": INK,
-    "ytick.color": INK,
-}
 
 
 def reliability_plot(curves: Mapping[str, Mapping]) -> str:
@@ -32,14 +19,9 @@ def reliability_plot(curves: Mapping[str, Mapping]) -> str:
     Args:
         curves: {label: curve as in `recsys.metric.reliability.Reliability`}, at least one.
     """
-    import matplotlib
-    from matplotlib.figure import Figure
-
     across, down = min(len(curves), WIDE), math.ceil(len(curves) / WIDE)
-    with matplotlib.rc_context(LOOK):
-        figure = Figure(figsize=(PANEL[0] * across, PANEL[1] * down), layout="constrained")
-        heights = [3, 1] * down
-        axes = figure.subplots(2 * down, across, squeeze=False, gridspec_kw={"height_ratios": heights})
+    with drawing(PANEL[0] * across, PANEL[1] * down) as drawn:
+        axes = drawn.figure.subplots(2 * down, across, squeeze=False, gridspec_kw={"height_ratios": [3, 1] * down})
         for place in range(across * down):
             curve_axes, spread_axes = axes[2 * (place // across) : 2 * (place // across) + 2, place % across]
             if place < len(curves):
@@ -48,9 +30,13 @@ def reliability_plot(curves: Mapping[str, Mapping]) -> str:
             else:
                 curve_axes.set_axis_off()
                 spread_axes.set_axis_off()
-        text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None})
-    return text.getvalue()
+    return drawn.svg
+
+
+def off_diagonal(curve: Mapping) -> tuple[int, Mapping]:
+    """How many groups of rows did not come true as often as predicted, beyond their intervals, and the one that is farthest off."""
+    outside = [each for each in curve["bins"] if not each["low"] <= each["predicted"] <= each["high"]]
+    return len(outside), max(curve["bins"], key=lambda each: abs(each["predicted"] - each["actual"]))
 
 
 def _draw(curve_axes, spread_axes, label: str, curve: Mapping) -> None:
@@ -62,7 +48,7 @@ def _draw(curve_axes, spread_axes, label: str, curve: Mapping) -> None:
     end = min(1.0, 1.06 * max(max(predicted), *(each["high"] for each in bins)))
     curve_axes.plot([0, end], [0, end], color=FAINT, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     curve_axes.errorbar(predicted, actual, yerr=reach, color=ACCENT, linewidth=1, elinewidth=1.4, marker="o", markersize=4.5, zorder=2)
-    curve_axes.set_title(label, loc="left", fontsize=11, fontweight="bold", parse_math=False)
+    curve_axes.set_title(label, loc="left", fontsize=11, fontweight="bold")
     curve_axes.set_xlim(0, end)
     curve_axes.set_ylim(0, end)
     curve_axes.set_ylabel("came true")

@@ -1,18 +1,21 @@
 """The end of a run: its final metrics on disk, its table on the terminal and in the log."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console, RenderableType
 
 from recsys.record import write_whole
+from recsys.report.page import REPORT, write_page
 
+log = logging.getLogger(__name__)
 LOG_WIDTH = 100
 
 
 def publish_result(metrics: Mapping[str, float], run: Path, *, table: RenderableType, notes: Sequence[str]) -> None:
-    """Write metrics.json, and show the table; the last line printed is `run: <path>`.
+    """Write metrics.json and report.html, and show the table; the last line printed is `run: <path>`.
 
     Args:
         metrics: flat.
@@ -24,7 +27,16 @@ def publish_result(metrics: Mapping[str, float], run: Path, *, table: Renderable
     with (run / "train.log").open("a") as file:
         _show(Console(file=file, width=LOG_WIDTH), table, notes)
     _show(Console(), table, notes)
+    _page(run)
     print(f"run: {run}")
+
+
+def _page(run: Path) -> None:
+    try:
+        write_page(run)
+    except Exception as error:  # the run is finished, and its results are safe: a drawing is no reason to call it failed
+        log.exception("no %s", REPORT)
+        print(f"no {REPORT}: {' '.join(str(error).split())}")
 
 
 def _show(console: Console, table: RenderableType, notes: Sequence[str]) -> None:

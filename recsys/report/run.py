@@ -1,0 +1,107 @@
+"""A finished run as its directory tells it; nothing else is read."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+import yaml
+
+from recsys.errors import ConfigError, Fault, listed
+from recsys.record import finite_numbers, read_record, reading, typed
+
+PARTS = {
+    "retrieval": ("per_user.parquet", "item_vectors.parquet"),
+    "ranking": ("predictions.parquet", "reliability.json"),
+}
+"""Files of one task alone."""
+BOTH = ("schema.json", "lineage.json", "data.json", "examples.json", "cost.json", "metrics.jsonl")
+
+
+@dataclass(frozen=True)
+class TestedRun:
+    """A run directory whose run was tested.
+
+    Attributes:
+        path: the directory.
+        task: what it was trained for.
+        config: config.yaml, plain.
+        metrics: metrics.json, flat; finite ones.
+    """
+
+    path: Path
+    task: Literal["retrieval", "ranking"]
+    config: Mapping[str, Any]
+    metrics: Mapping[str, float]
+
+    @staticmethod
+    def open(path: Path) -> "TestedRun":
+        """Read what describes the run; the rest is read when asked for.
+
+        Raises:
+            ConfigError: there is no run, it did not finish, or it is of a version that did not write what a report needs.
+            IntegrityError: a file is damaged.
+        """
+        if not (path / "config.yaml").is_file():
+            raise ConfigError(Fault("there is no run here: it has no config.yaml", str(path), "name the directory that train.py printed"))
+        if not (path / "metrics.json").is_file():
+            raise ConfigError(Fault("the run did not finish: it has no metrics.json", str(path), "train it to its end, or name another"))
+        with reading(path / "config.yaml"):
+            config = typed(yaml.safe_load((path / "config.yaml").read_text()), dict, "it")
+            task = "ranking" if config["task"]["_target_"].endswith(".Ranking") else "retrieval"
+        missing = [name for name in (*BOTH, *PARTS[task]) if not (path / name).is_file()]
+        if missing:
+            what = f"an older version trained this run: it has no {listed(missing, 9)}"
+            raise ConfigError(Fault(what, str(path), "train again with this version; the metrics alone are in metrics.json"))
+        metrics = read_record(path / "metrics.json", lambda document: finite_numbers(document, "metric"))
+        return TestedRun(path, task, config, metrics)
+
+    @property
+    def model(self) -> str:
+        """What the model is called."""
+        return self.config["model"]["_target_"].split(".")[-2]
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """data.json: counts, dates and hashes of the data."""
+        return self._document("data.json")
+
+    @cached_property
+    def examples(self) -> dict[str, Any]:
+        """examples.json: sample users, or worst mistakes."""
+        return self._document("examples.json")
+
+    @cached_property
+    def cost(self) -> dict[str, Any]:
+        """cost.json: seconds, rows, memory, energy."""
+        return self._document("cost.json")
+
+    @cached_property
+    def lineage(self) -> dict[str, Any]:
+        """lineage.json: code, machine, command."""
+        return self._document("lineage.json")
+
+    @cached_property
+    def reliability(self) -> dict[str, Any]:
+        """reliability.json: {binary label or funnel: its curve}."""
+        return self._document("reliability.json")
+
+    @cached_property
+    def logged(self) -> list[dict[str, Any]]:
+        """metrics.jsonl: logged values with their step, in the order they were logged."""
+        with reading(self.path / "metrics.jsonl"):
+            return [typed(json.loads(line), dict, "a line") for line in (self.path / "metrics.jsonl").read_text().splitlines()]
+
+    def table(self, name: str) -> pl.DataFrame:
+        """A parquet file of the run."""
+        with reading(self.path / name):
+            try:
+                return pl.read_parquet(self.path / name)
+            except pl.exceptions.PolarsError as error:
+                raise ValueError(str(error)) from error
+
+    def _document(self, name: str) -> dict[str, Any]:
+        return read_record(self.path / name, lambda document: typed(document, dict, "it"))

@@ -1,0 +1,43 @@
+"""What a run cost."""
+
+from recsys.report.bundle import readable_size
+from recsys.report.content import Grid, Section
+from recsys.report.run import TestedRun
+from recsys.report.words import duration
+
+STAGES = {
+    "prepare": "prepare the data, or find them prepared",
+    "fit": "training",
+    "evaluate": "validation while training",
+    "baselines": "fitting baselines",
+    "test": "test, of the model, baselines and the truth",
+    "report": "files of the report, without this page",
+    "other": "everything else",
+}
+
+
+def section(run: TestedRun) -> Section:
+    """Seconds by stage, speed, memory and energy."""
+    seconds = run.cost["seconds"]
+    total = seconds["total"]
+    rows = [(STAGES[name], seconds[name], seconds[name] / total) for name in STAGES if name in seconds]
+    grid = Grid("cost", "Time", ("stage", "seconds", "share"), (*rows, ("all", total, 1.0)))
+    return Section("cost", "Cost", (" ".join(_sentences(run)),), (grid,))
+
+
+def _sentences(run: TestedRun) -> list[str]:
+    cost, lineage = run.cost, run.lineage
+    told = [f"{cost['rows']:,} rows of training"]
+    told[0] += f", {cost['rows_per_s']:,.0f} a second." if cost["rows_per_s"] else "."
+    processes = f" (of the first of {cost['processes']} processes)" if cost["processes"] > 1 else ""
+    told.append(f"Peak memory {readable_size(cost['peak_memory_bytes'])}{processes}.")
+    if cost["peak_gpu_memory_bytes"]:
+        told.append(f"On the GPU {readable_size(cost['peak_gpu_memory_bytes'])}.")
+    joules = cost["energy_joules"]
+    if joules:
+        shown = " and ".join(f"{value / 3.6e3:,.1f} Wh by the {noun.upper()}" for noun, value in joules.items())
+        told.append(f"Energy: {shown}, with whatever else ran there.")
+    else:
+        told.append("This machine does not tell what energy it uses.")
+    told.append(f"All in all {duration(cost['seconds']['total'])} on {lineage.get('platform', 'an unknown machine')}.")
+    return told

@@ -1,0 +1,70 @@
+"""Where items lie among each other: the two directions in which their vectors differ most. N items, D dim."""
+
+import numpy as np
+import polars as pl
+
+from recsys.report.content import Figure, Section
+from recsys.report.draw import FAINT, PALETTE, WIDTH, drawing, element
+from recsys.report.run import TestedRun
+from recsys.report.words import percent
+
+DRAWN = 1_000
+"""Items of the drawing."""
+OWN = ("title", "training_events", "vector")
+"""Columns of item_vectors.parquet that are no category."""
+
+
+def section(run: TestedRun) -> Section | None:
+    """A map of the sampled items; None where there are too few, or no two directions."""
+    items = run.table("item_vectors.parquet")
+    if len(items) < 3 or items["vector"].to_numpy().shape[1] < 2:
+        return None
+    places, explained = principal(items["vector"].to_numpy())
+    name, colours = _colours(items.drop("vector"))
+    shown = np.sort(np.random.default_rng(0).permutation(len(items))[:DRAWN])
+    both = percent(float(explained.sum()))
+    text = (
+        f"{len(items):,} of {run.data['test']['items']:,} items, in the two directions that explain most of how their vectors differ: "
+        f"{percent(explained[0])} and {percent(explained[1])} of the variance. What is apart here is apart in truth; what is together "
+        f"here may be apart in the other {items['vector'].to_numpy().shape[1] - 2} directions."
+    )
+    alt = f"Map of {len(shown):,} items, coloured by {name}; the two axes hold {both} of the variance"
+    figure = Figure("embeddings", f"Items by {name}", _map(places, colours, shown), alt)
+    return Section("embeddings", "Map of the items", (text,), (figure,))
+
+
+def principal(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """[N, 2] places along the first two principal components, and the share of the variance that each explains [2]."""
+    centred = vectors.astype(np.float64) - vectors.mean(0, dtype=np.float64)
+    value, direction = np.linalg.eigh(centred.T @ centred)
+    first = direction[:, ::-1][:, :2]
+    first = first * np.where(first[np.abs(first).argmax(0), [0, 1]] < 0, -1, 1)  # a component has no sign of its own
+    return centred @ first, value[::-1][:2].clip(min=0) / max(value.clip(min=0).sum(), np.finfo(np.float64).tiny)
+
+
+def _colours(items: pl.DataFrame) -> tuple[str, list[str]]:
+    """What the colours mean, and the value of each item: the most frequent ones of the first category, and "other"."""
+    rest = items.drop(items.columns[0], *OWN, strict=False)
+    categories = [column for column, dtype in rest.schema.items() if dtype == pl.String]
+    if not categories:
+        counts = items["training_events"].to_numpy()
+        return "popularity in training", np.where(counts > np.quantile(counts, 2 / 3), "upper third", "lower two thirds").tolist()
+    values = items[categories[0]].fill_null("unknown")
+    frequent = values.value_counts(sort=True).sort("count", values.name, descending=[True, False])[values.name].to_list()
+    kept = set(frequent if len(frequent) <= len(PALETTE) else frequent[: len(PALETTE) - 1])
+    return categories[0], [value if value in kept else "other" for value in values.to_list()]
+
+
+def _map(places: np.ndarray, colours: list[str], shown: np.ndarray) -> str:
+    kinds = sorted({colours[row] for row in shown} - {"other"})
+    drawn_as = {"other": FAINT} | dict(zip(kinds, PALETTE))
+    with drawing(height=1.2 * WIDTH) as drawn:
+        axes = drawn.figure.subplots()
+        for kind in (["other"] if "other" in colours else []) + kinds:
+            chosen = [row for row in shown if colours[row] == kind]
+            axes.scatter(*places[chosen].T, s=7, color=drawn_as[kind], linewidths=0, alpha=0.75, label=kind)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_visible(False)
+        drawn.figure.legend(loc="outside lower center", ncols=3, fontsize=8, markerscale=1.6, handletextpad=0.2, columnspacing=1.0)
+    return element(drawn.svg)

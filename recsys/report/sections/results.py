@@ -1,0 +1,81 @@
+"""How good a retriever is: headline metrics, and beside baselines and the truth, compared user by user."""
+
+import re
+
+import torch
+
+from recsys.metric.bootstrap import bootstrap_interval
+from recsys.report.content import Figure, Grid, Section
+from recsys.report.draw import ACCENT, FAINT, GOLD, INK, drawing, element
+from recsys.report.run import TestedRun
+from recsys.report.table import MODEL, ORACLE, ranked, shown_columns
+from recsys.report.words import THIS, meaning
+
+USUAL = {"recall": 20, "ndcg": 20, "hit_rate": 10, "precision": 20, "mrr": 20, "map": 20, "novelty": 20, "coverage": 20, "gini": 20}
+"""Headline metrics, and the cut-off that is preferred."""
+RESAMPLES = 1_000
+
+
+def section(run: TestedRun) -> Section:
+    """Headline metrics, and the model among its baselines."""
+    metrics = run.metrics
+    users, left_out = (int(metrics.get(f"{MODEL}{key}", 0)) for key in ("users", "users_left_out"))
+    text = [
+        f"{users:,} users, each asked once over the whole catalogue as of the start of the test. Validation chose the weights; the test "
+        "was looked at once, at the end. Intervals are of 95 %, over users."
+    ]
+    if left_out:
+        text.append(f"{left_out:,} more users have nothing new to find in the test and are left out.")
+    return Section("results", "Results", tuple(text), (_bars(run), _headline(run), _baselines(run)))
+
+
+def _headline(run: TestedRun) -> Grid:
+    found: dict[str, list[int]] = {}
+    for key in run.metrics:
+        if match := re.fullmatch(rf"{MODEL}(\w+)@(\d+)", key):
+            found.setdefault(match[1], []).append(int(match[2]))
+    names = [f"{name}@{min(found[name], key=lambda k, usual=usual: (abs(k - usual), k))}" for name, usual in USUAL.items() if name in found]
+    bounds = ("", "/low", "/high")
+    rows = [(name, *(run.metrics.get(f"{MODEL}{name}{bound}") for bound in bounds), meaning(name)) for name in names]
+    return Grid("headline", "Headline metrics", ("metric", "value", "from", "to", "what it says"), tuple(rows))
+
+
+def _baselines(run: TestedRun) -> Grid:
+    columns = shown_columns(run.metrics)
+    own = f"{MODEL}{columns[0]}"
+    values = run.table("per_user.parquet")
+    rows = []
+    for row in ranked(run.metrics, run.model):
+        difference: tuple[float | None, ...] = (None, None, None)
+        other = f"{row.prefix}{columns[0]}"
+        if row.prefix != MODEL and other in values.columns and own in values.columns:
+            change = torch.from_numpy((values[own] - values[other]).to_numpy(writable=True))[:, None]
+            low, high = bootstrap_interval(change, resamples=RESAMPLES)
+            difference = (float(change.mean()), float(low), float(high))
+        name = row.name + (THIS if row.prefix == MODEL else "")
+        rows.append((name, *(run.metrics.get(f"{row.prefix}{column}") for column in columns), *difference))
+    headings = ("", *columns, f"{run.model} − this, {columns[0]}", "from", "to")
+    note = "The last columns hold both against each other user by user: an interval that leaves out 0 is no chance of these users."
+    return Grid("baselines", "Beside baselines", headings, tuple(rows), note)
+
+
+def _bars(run: TestedRun) -> Figure:
+    column = shown_columns(run.metrics)[0]
+    rows = ranked(run.metrics, run.model)
+    with drawing(height=0.9 + 0.3 * len(rows)) as drawn:
+        axes = drawn.figure.subplots()
+        for place, row in enumerate(rows):
+            value = run.metrics[row.prefix + column]
+            colour = {MODEL: ACCENT, ORACLE: GOLD}.get(row.prefix, FAINT)
+            axes.barh(place, value, height=0.64, color=colour)
+            low, high = (run.metrics.get(f"{row.prefix}{column}/{bound}", value) for bound in ("low", "high"))
+            axes.plot([low, high], [place, place], color=INK, linewidth=1)
+            axes.annotate(f"{value:.3f}", (max(high, value), place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8)
+        axes.set_yticks(range(len(rows)), [row.name for row in rows])
+        axes.tick_params(axis="y", length=0)
+        axes.invert_yaxis()
+        axes.margins(x=0.14)
+        axes.set_xlim(left=0)
+        axes.set_xlabel(f"{column}, with 95 % intervals")
+    alt = f"{column}: " + ", ".join(f"{row.name} {run.metrics[row.prefix + column]:.4f}" for row in rows)
+    return Figure("headline_bars", f"{column} of the model, its baselines and the truth", element(drawn.svg), alt)

@@ -14,9 +14,9 @@ from recsys.evidence.names import item_names
 from recsys.metric.funnel import Target
 from recsys.source.base import Source
 
-NUMBER = 5
+NUMBER = 3
 """Rows of each kind of mistake."""
-HIGH, LOW, FAR = "predicted, did not come true", "came true, was not predicted", "farthest from the number"
+HIGH, LOW, FAR = "false alarm", "missed", "far off"
 CHOSEN = f"of every label the {NUMBER} rows with the highest prediction that did not come true, and the {NUMBER} with the lowest that did"
 
 

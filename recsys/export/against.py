@@ -4,9 +4,8 @@ Both are asked as a server would ask them, with raw columns. Users are drawn aga
 loss which fewer or other users would not have shown passes, and one that they would have shown does not.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,31 +18,13 @@ from recsys.export.golden import columns
 from recsys.export.production import Production, opening
 from recsys.export.questions import RowQuestions, UserQuestions, targets
 from recsys.metric.impressions import Impressions, impressions
+from recsys.metric.paired import Compared, Sample, compared, drawn_again
 from recsys.schema import Schema
 from recsys.serve import Ranker, Retriever
 
 K = 20
 RESAMPLES = {"retrieval": 2_000, "ranking": 400}
-LEVEL = 0.95
-"""Of the interval of a difference; where M metrics are compared, each has 1 - .05 / M (Bonferroni)."""
 ROWS_PER_CALL = 4_096
-
-
-@dataclass(frozen=True)
-class Compared:
-    """One metric of both bundles, each with its interval, and the interval of the difference."""
-
-    metric: str
-    new: tuple[float, float, float]
-    old: tuple[float, float, float]
-    difference: tuple[float, float, float]
-
-    def gate(self, production: str) -> Gate:
-        """Passed unless the whole interval of the difference from the bundle of this name lies below zero."""
-        found = f"{self.metric} {_range(self.new)} against {_range(self.old)}: {_range(self.difference, sign='+')}"
-        remedy = "find out what the new model lost; without against= it would be published nevertheless"
-        limit = f"no significant loss of {self.metric}, as served, against {production}"
-        return Gate("production", self.difference[2] >= 0, limit, found, remedy)
 
 
 def production_gates(new: Path, old: Production, schema: Schema, users: UserQuestions | None, rows: RowQuestions | None) -> list[Gate]:
@@ -74,7 +55,7 @@ def production_gates(new: Path, old: Production, schema: Schema, users: UserQues
         found = compare(mine, theirs, schema, questions, old.folder)
         gates += [] if found else [_lost(name, "nothing can be compared: no label has both classes in the test data of both")]
         samples += found
-    return [*gates, *(one.gate(name) for one in _bounded(samples))]
+    return [*gates, *(gate(one, name) for one in compared(samples))]
 
 
 def _lost(name: str, what: str) -> Gate:
@@ -82,54 +63,24 @@ def _lost(name: str, what: str) -> Gate:
     return Gate("production", False, f"all that {name} has", what, remedy)
 
 
-@dataclass(frozen=True)
-class _Sample:
-    """A metric of both bundles.
-
-    Attributes:
-        estimates: the new one's, and the old one's.
-        drawn: [2, S], over the same resamples.
-    """
-
-    metric: str
-    estimates: tuple[float, float]
-    drawn: np.ndarray
+def gate(one: Compared, production: str) -> Gate:
+    """Passed unless the whole interval of the difference from the bundle of this name lies below zero."""
+    found = f"{one.metric} {_range(one.new)} against {_range(one.old)}: {_range(one.difference, sign='+')}"
+    remedy = "find out what the new model lost; without against= it would be published nevertheless"
+    limit = f"no significant loss of {one.metric}, as served, against {production}"
+    return Gate("production", one.difference[2] >= 0, limit, found, remedy)
 
 
-def _bounded(samples: Sequence[_Sample]) -> Iterator[Compared]:
-    tail = (1 - LEVEL) / 2
-    for sample in samples:
-        (new, old), (news, olds) = sample.estimates, sample.drawn
-        yield Compared(
-            sample.metric,
-            new=_interval(new, news, tail),
-            old=_interval(old, olds, tail),
-            difference=_interval(new - old, news - olds, tail / len(samples)),
-        )
-
-
-def _interval(value: float, drawn: np.ndarray, tail: float) -> tuple[float, float, float]:
-    low, high = np.nanquantile(drawn, [tail, 1 - tail]).tolist()  # a resample without a positive has no AUC
-    return value, low, high
-
-
-def _sample(metric: str, measure: Callable[[np.ndarray], tuple[float, float]], units: int, resamples: int) -> _Sample:
-    """Estimates and resamples of what `measure` makes of copies [U] of each unit."""
-    generator = np.random.default_rng(0)
-    drawn = [measure(np.bincount(generator.integers(units, size=units), minlength=units)) for _ in range(resamples)]
-    return _Sample(metric, measure(np.ones(units, np.int64)), np.array(drawn).T)
-
-
-def _lists(new: Retriever, old: Retriever, schema: Schema, asked: UserQuestions, production: Path) -> list[_Sample]:
+def _lists(new: Retriever, old: Retriever, schema: Schema, asked: UserQuestions, production: Path) -> list[Sample]:
     both = [_listed_values(retriever, schema, asked, production) for retriever in (new, old)]  # [U, 2] each
     return [
-        _sample(metric, _mean_of(both[0][:, place], both[1][:, place]), len(asked.relevant), RESAMPLES["retrieval"])
+        drawn_again(metric, _mean_of(both[1][:, place], both[0][:, place]), len(asked.relevant), RESAMPLES["retrieval"])
         for place, metric in enumerate((f"recall@{K}", f"ndcg@{K}"))
     ]
 
 
-def _mean_of(new: np.ndarray, old: np.ndarray) -> Callable[[np.ndarray], tuple[float, float]]:
-    return lambda copies: (float(copies @ new) / len(new), float(copies @ old) / len(old))
+def _mean_of(old: np.ndarray, new: np.ndarray) -> Callable[[np.ndarray], tuple[float, float]]:
+    return lambda copies: (float(copies @ old) / len(old), float(copies @ new) / len(new))
 
 
 def _listed_values(retriever: Retriever, schema: Schema, asked: UserQuestions, production: Path) -> np.ndarray:
@@ -146,19 +97,19 @@ def _listed_values(retriever: Retriever, schema: Schema, asked: UserQuestions, p
     return np.array(values)
 
 
-def _predictions(new: Ranker, old: Ranker, schema: Schema, asked: RowQuestions, production: Path) -> list[_Sample]:
-    both = [_predicted(ranker, schema, asked, production) for ranker in (new, old)]
+def _predictions(new: Ranker, old: Ranker, schema: Schema, asked: RowQuestions, production: Path) -> list[Sample]:
+    both = [_predicted(ranker, schema, asked, production) for ranker in (old, new)]
     found = []
     for name, (label, rows) in targets(schema, asked.labels).items():
         if all(name in each for each in both) and label[rows].unique().numel() == 2:
             units = asked.user[rows] if asked.user is not None else None
             measured = [impressions(each[name][rows], label[rows], user=units, session=None, ks=[]) for each in both]
-            found.append(_sample(f"{name}/auc", _auc_of(*measured), measured[0].num_units, RESAMPLES["ranking"]))
+            found.append(drawn_again(f"{name}/auc", _auc_of(*measured), measured[0].num_units, RESAMPLES["ranking"]))
     return found
 
 
-def _auc_of(new: Impressions, old: Impressions) -> Callable[[np.ndarray], tuple[float, float]]:
-    return lambda copies: (new.ordered.tally(copies[new.unit]).auc(), old.ordered.tally(copies[old.unit]).auc())
+def _auc_of(old: Impressions, new: Impressions) -> Callable[[np.ndarray], tuple[float, float]]:
+    return lambda copies: (old.ordered.tally(copies[old.unit]).auc(), new.ordered.tally(copies[new.unit]).auc())
 
 
 def _predicted(ranker: Ranker, schema: Schema, asked: RowQuestions, production: Path) -> dict[str, torch.Tensor]:

@@ -1,21 +1,60 @@
-"""python -m recsys.report RUN: makes report.html of a finished run again, from the files of its directory."""
+"""python -m recsys.report RUN makes report.html of a finished run again; ... compare RUN RUN holds runs against the first of them.
+
+Both read the files of run directories alone.
+"""
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+
 from recsys.config.launch import plain_errors
+from recsys.record import write_whole
+from recsys.report.compare import Comparison, compare
+from recsys.report.comparison import comparison_report, comparison_table, document
+from recsys.report.html import page
 from recsys.report.page import write_page
+
+PAGE, DOCUMENT = "compare.html", "compare.json"
+USAGE = "python -m recsys.report RUN\n       python -m recsys.report compare RUN RUN [RUN ...] [--out DIR] [--json]"
 
 
 def main(arguments: Sequence[str]) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(prog="python -m recsys.report", description=__doc__.partition(": ")[2])
-    parser.add_argument("run", type=Path, help="directory of a finished run")
-    options = parser.parse_args(arguments)
     with plain_errors():
-        print(f"report: {write_page(options.run)}")
+        if arguments[:1] == ["compare"]:
+            _compare(arguments[1:])
+        else:
+            parser = argparse.ArgumentParser(usage=USAGE, description=__doc__)
+            parser.add_argument("run", type=Path, help="directory of a finished run")
+            print(f"report: {write_page(parser.parse_args(arguments).run)}")
+
+
+def _compare(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(usage=USAGE, description="Hold finished runs against the first, on what all of them were tested on.")
+    parser.add_argument("runs", type=Path, nargs="+", help="directories of two or more runs; the first is what the others are held against")
+    parser.add_argument("--out", type=Path, help=f"folder for {PAGE} and {DOCUMENT}")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    options = parser.parse_args(arguments)
+    if len(options.runs) < 2:
+        parser.error("name two runs or more")
+    found = compare(options.runs)
+    if options.json:
+        print(_json(found), end="")
+    else:
+        Console().print(comparison_table(found))
+    if options.out is not None:
+        options.out.mkdir(parents=True, exist_ok=True)
+        write_whole(options.out / DOCUMENT, _json(found))
+        write_whole(options.out / PAGE, page(comparison_report(found)))
+        print(f"comparison: {options.out / PAGE}", file=sys.stderr if options.json else sys.stdout)
+
+
+def _json(found: Comparison) -> str:
+    return json.dumps(document(found), indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

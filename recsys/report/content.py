@@ -65,7 +65,7 @@ class Report:
 
     Attributes:
         title: task and data.
-        verdict: in words: how good it is beside what.
+        verdict: in words: how good it is beside what; a line for each label, or run.
         facts: (name, value) in few words: when, on what, for how long.
         sections: in the order to be read.
     """

@@ -6,8 +6,10 @@ from html import escape
 
 from recsys.report.content import Figure, Grid, Report, Section, Value
 from recsys.report.style import STYLE
-from recsys.report.words import THIS, percent
+from recsys.report.words import HIT, THIS, percent
 
+LONG = 45
+"""Letters of a text that no longer is a name."""
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """What a browser may do with the page: show it."""
 
@@ -16,12 +18,13 @@ def page(report: Report) -> str:
     """The whole file."""
     links = "".join(f'<a href="#{escape(section.name)}">{escape(section.title)}</a>' for section in report.sections)
     facts = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in report.facts)
+    verdict = "".join(f"<span>{escape(line)}</span>" for line in report.verdict.split("\n"))
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><title>{escape(report.title)}</title><style>{STYLE}</style>'
     )
     body = (
-        f'<header><p class="kind">Evaluation report</p><h1>{escape(report.title)}</h1><p class="verdict">{escape(report.verdict)}</p>'
+        f'<header><p class="kind">Evaluation report</p><h1>{escape(report.title)}</h1><p class="verdict">{verdict}</p>'
         f'<dl class="facts">{facts}</dl><nav aria-label="Sections">{links}</nav></header>\n'
         f"<main>\n{''.join(map(_section, report.sections))}</main>\n"
         "<footer>Made from the files of the run alone; nothing here was edited by hand.</footer>"
@@ -66,19 +69,22 @@ def _grid(grid: Grid) -> str:
     for row in grid.rows:
         rows += _row(row, grid.columns, kinds, before)
         before = row[0]
-    cards = " cards" if "lines" in kinds else ""
+    layout = " cards" if "lines" in kinds else " told" if "prose" in kinds else ""
     note = f'<p class="note">{escape(grid.note)}</p>' if grid.note else ""
     title = escape(grid.title)
     table = f"<table><caption>{title}</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
-    return f'<div class="table{cards}" role="region" aria-label="{title}" tabindex="0">{table}</div>{note}'
+    return f'<div class="table{layout}" role="region" aria-label="{title}" tabindex="0">{table}</div>{note}'
 
 
 def _kind(values: Sequence[Value]) -> str:
-    """How a column is set: numbers to the right, and texts of several lines as they are."""
+    """How a column is set: numbers to the right, lines below each other, and sentences on a phone below their row."""
     told = [value for value in values if value is not None]
     if told and all(isinstance(value, int | float) for value in told):
         return "number"
-    return "lines" if any("\n" in value for value in told if isinstance(value, str)) else "text"
+    texts = [value for value in told if isinstance(value, str)]
+    if any("\n" in text for text in texts):
+        return "lines"
+    return "prose" if any(len(text) > LONG for text in texts) else "text"
 
 
 def _row(row: Sequence[Value], columns: Sequence[str], kinds: Sequence[str], before: Value) -> str:
@@ -87,9 +93,15 @@ def _row(row: Sequence[Value], columns: Sequence[str], kinds: Sequence[str], bef
         tag, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
         same = " same" if place == 0 and value == before and kind != "number" else ""
         label = f' data-label="{escape(column)}"' if column else ""
-        cells += f'<{tag}{scope} class="{kind}{same}"{label}>{escape(shown(value, column))}</{tag}>'
+        text = shown(value, column)
+        inside = "".join(map(_line, text.split("\n"))) if kind == "lines" else escape(text)
+        cells += f'<{tag}{scope} class="{kind}{same}"{label}>{inside}</{tag}>'
     this = ' class="this"' if str(row[0]).endswith(THIS) else ""
     return f"<tr{this}>{cells}</tr>"
+
+
+def _line(text: str) -> str:
+    return f'<span class="hit">{escape(text)}</span>' if HIT in text else f"<span>{escape(text)}</span>"
 
 
 def shown(value: Value, column: str) -> str:
@@ -107,6 +119,5 @@ def shown(value: Value, column: str) -> str:
         return percent(value)
     if isinstance(value, int):
         return f"{value:,}"
-    if column == "seconds" or abs(value) >= 100:
-        return f"{value:,.1f}"
-    return f"{value:+.4f}" if "−" in column else f"{value:.4f}"
+    digits = 1 if column == "seconds" or abs(value) >= 100 else 4
+    return f"{value:{'+' if '−' in column else ''},.{digits}f}".replace("-", "−")

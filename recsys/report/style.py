@@ -3,10 +3,10 @@
 STYLE = """
 :root {
   color-scheme: light dark;
-  --paper: #fcfbf9; --card: #ffffff; --ink: #23272f; --soft: #5b6370; --line: #e4e1da; --accent: #1a5f9c; --wash: #f3f1ec;
+  --paper: #fcfbf9; --card: #ffffff; --ink: #23272f; --soft: #5b6370; --line: #e4e1da; --accent: #1a5f9c; --good: #1d7a4f;
 }
 @media (prefers-color-scheme: dark) {
-  :root { --paper: #15171b; --card: #1b1e23; --ink: #e4e6ea; --soft: #a3abb8; --line: #30353d; --accent: #7db8ea; --wash: #20242a; }
+  :root { --paper: #15171b; --card: #1b1e23; --ink: #e4e6ea; --soft: #a3abb8; --line: #30353d; --accent: #7db8ea; --good: #6fcf9f; }
   img { filter: invert(0.91) hue-rotate(180deg); }
 }
 * { box-sizing: border-box; }
@@ -25,6 +25,7 @@ p { margin: 0 0 0.9rem; max-width: 44rem; overflow-wrap: anywhere; text-wrap: pr
 a { color: var(--accent); text-underline-offset: 0.2em; }
 .kind { color: var(--soft); margin-bottom: 0.3rem; }
 .verdict { font-size: 1.2rem; line-height: 1.5; max-width: 48rem; margin-bottom: 1.6rem; }
+.verdict span { display: block; margin-bottom: 0.5rem; }
 .facts {
   display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: 0.9rem 2rem;
   margin: 0 0 1.6rem; padding: 1.1rem 0; border: solid var(--line); border-width: 1px 0;
@@ -36,7 +37,7 @@ nav a { text-decoration: none; padding: 0.15rem 0; }
 nav a:hover, nav a:focus { text-decoration: underline; }
 section { padding-top: 3rem; }
 section > p { color: var(--soft); }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); gap: 1rem; margin: 1.2rem 0; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: 1rem; margin: 1.2rem 0; }
 figure {
   margin: 0; padding: 0.9rem 0.9rem 0.6rem; background: var(--card); border: 1px solid var(--line); border-radius: 8px;
   max-width: 34rem; break-inside: avoid;
@@ -47,13 +48,18 @@ img { display: block; width: 100%; height: auto; }
 .table:focus-visible, a:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 3px; }
 table { border-collapse: collapse; min-width: 100%; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding-bottom: 0.45rem; }
-th, td { text-align: left; vertical-align: top; padding: 0.4rem 1.1rem 0.4rem 0; border-bottom: 1px solid var(--line); font-weight: 400; }
+th, td { text-align: left; vertical-align: top; padding: 0.34rem 1.1rem 0.34rem 0; border-bottom: 1px solid var(--line); font-weight: 400; }
 thead th { color: var(--soft); font-size: 0.82rem; vertical-align: bottom; border-bottom-color: var(--soft); }
 th:last-child, td:last-child { padding-right: 0; }
 .number { text-align: right; white-space: nowrap; }
-td.text { min-width: 9rem; max-width: 30rem; overflow-wrap: anywhere; }
-td.lines, th.lines { white-space: pre-line; min-width: 10rem; overflow-wrap: anywhere; }
-tbody th { overflow-wrap: anywhere; min-width: 5.5rem; }
+td.text { white-space: nowrap; }
+td.prose { min-width: 14rem; max-width: 34rem; color: var(--soft); overflow-wrap: anywhere; }
+td.lines { min-width: 11rem; overflow-wrap: anywhere; }
+.cards table { font-size: 0.85rem; }
+.lines span { display: block; padding-left: 1.1em; text-indent: -1.1em; }
+th.lines span:first-child, .hit { font-weight: 650; }
+.hit { color: var(--good); }
+tbody th { overflow-wrap: break-word; min-width: 6.5rem; }
 tr.this > * { font-weight: 650; }
 .same { color: transparent; }
 .note { color: var(--soft); font-size: 0.85rem; margin: 0.5rem 0 0; }
@@ -70,6 +76,19 @@ footer { padding-top: 3rem; padding-bottom: 3rem; color: var(--soft); font-size:
   figcaption { padding: 0 0.3rem; }
   th, td { padding-right: 0.8rem; }
   .table:not(.cards) tbody th { position: sticky; left: 0; background: var(--paper); max-width: 9.5rem; }
+  .table.told { overflow: visible; }
+  .told table, .told thead, .told tbody { display: block; }
+  .told caption { display: block; }
+  .told tr { display: flex; flex-wrap: wrap; border-bottom: 1px solid var(--line); }
+  .told th, .told td { border: 0; padding-bottom: 0.15rem; }
+  .told tr > :not(.number, .prose) {
+    flex: 1 1 30%; min-width: 0; max-width: none; position: static; white-space: normal; overflow-wrap: anywhere;
+  }
+  .told tr > th:not(.number, .prose):has(+ .text) { flex: 1 0 100%; font-weight: 650; }
+  .told thead th:has(+ .text), .told .same, .told td.prose:empty { display: none; }
+  .told .number { flex: 1 1 0; }
+  .told td.prose { flex: 1 0 100%; padding-top: 0; padding-bottom: 0.5rem; font-size: 0.85rem; }
+  .told th.prose { display: none; }
   .cards thead { display: none; }
   .cards table, .cards tbody, .cards tr, .cards td, .cards tbody th, .cards caption { display: block; width: 100%; }
   .cards tr { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 0.7rem 0.9rem; margin-bottom: 0.9rem; }
@@ -86,7 +105,7 @@ footer { padding-top: 3rem; padding-bottom: 3rem; color: var(--soft); font-size:
   nav { display: none; }
   img { filter: none; }
   section { padding-top: 1.6rem; }
-  h2, h3, caption, figcaption { break-after: avoid; }
+  h2, h3, caption, figcaption, section > p { break-after: avoid; }
   tr, figure, li { break-inside: avoid; }
   thead { display: table-header-group; }
   .figures { grid-template-columns: repeat(2, 1fr); }
@@ -94,6 +113,6 @@ footer { padding-top: 3rem; padding-bottom: 3rem; color: var(--soft); font-size:
   table { font-size: 7.6pt; }
   th, td { padding: 0.22rem 0.6rem 0.22rem 0; }
   thead th { font-size: 7.2pt; }
-  td.text, td.lines, th.lines { min-width: 0; }
+  td.prose, td.lines, tbody th { min-width: 0; }
 }
 """

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from recsys.report import labels, pair, table
+from recsys.report import labels, table
 from recsys.report.content import Report
 from recsys.report.run import TestedRun
 from recsys.report.sections import (
@@ -39,8 +39,7 @@ def whole_report(path: Path) -> Report:
 def _verdict(run: TestedRun) -> str:
     if run.task == "retrieval":
         return table.verdict(run.metrics, run.model)
-    behind = [pair.verdict(run.metrics)] if "pair/test/candidates" in run.metrics else []
-    return " ".join([labels.verdict(run.metrics, run.model), *behind])
+    return "\n".join(" ".join(labels.judged(run.metrics, label, run.model)) for label in labels.measured(run.metrics))
 
 
 def _facts(run: TestedRun) -> tuple[tuple[str, str], ...]:

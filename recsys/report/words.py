@@ -2,6 +2,8 @@
 
 THIS = " (this run)"
 """How the name of a row ends that is about the run itself."""
+HIT = "✓"
+"""Before an item that the user chose."""
 MEANING = {
     "recall": "share of what a user chose in the test that is among the first k recommended",
     "ndcg": "the same, where a place further up counts more",

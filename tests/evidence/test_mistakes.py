@@ -18,11 +18,11 @@ def found(store, source, *targets):
 
 def test_the_most_certain_mistakes_of_both_kinds_come_first(store, source):
     assert found(store, source, target([0.2, 0.3, 0.9, 0.1, 0.7])) == [
-        ("predicted, did not come true", 0.7, "cid", "e"),
-        ("predicted, did not come true", 0.2, "ann", "b"),
-        ("came true, was not predicted", 0.1, "bob", "c"),
-        ("came true, was not predicted", 0.3, "ann", "d"),
-        ("came true, was not predicted", 0.9, "bob", "a"),
+        ("false alarm", 0.7, "cid", "e"),
+        ("false alarm", 0.2, "ann", "b"),
+        ("missed", 0.1, "bob", "c"),
+        ("missed", 0.3, "ann", "d"),
+        ("missed", 0.9, "bob", "a"),
     ]
 
 
@@ -33,7 +33,7 @@ def test_rows_that_a_label_does_not_concern_are_no_mistakes(store, source):
 
 def test_a_number_is_wrong_by_its_distance(store, source):
     kinds = found(store, source, target([5.0, 1.5, 1.0, 1.0, 0.0], binary=False))
-    assert kinds[:2] == [("farthest from the number", 5.0, "ann", "b"), ("farthest from the number", 1.5, "ann", "d")]
+    assert kinds[:2] == [("far off", 5.0, "ann", "b"), ("far off", 1.5, "ann", "d")]
 
 
 def test_a_row_is_shown_with_its_raw_values(store, source):

@@ -10,13 +10,14 @@ import torch
 from onnx import numpy_helper
 
 from recsys.errors import ConfigError
-from recsys.export.against import _bounded, _predictions, _Sample, production_gates
+from recsys.export.against import _predictions, gate, production_gates
 from recsys.export.bundle import load_vocabularies
 from recsys.export.golden import columns
 from recsys.export.production import Production
 from recsys.export.publish import write_manifest
 from recsys.export.questions import RowQuestions, UserQuestions
 from recsys.export.requests import requests
+from recsys.metric.paired import Sample, compared
 from recsys.schema import Label, Numeric, Schema
 from recsys.serve import Retriever
 
@@ -75,17 +76,8 @@ def test_a_gain_passes(example, shuffled, first):
 def test_a_difference_within_noise_passes_both_ways(example, shuffled):
     asked = users(example, lambda row: [101 + row * 5 % 12])
     for new, old in ((example.bundle, shuffled), (shuffled, example.bundle)):
-        for gate in production_gates(new, Production.open(old), example.schema, asked, None):
-            assert gate.passed, gate.found
-
-
-def test_intervals_widen_with_the_number_of_metrics_compared():
-    drawn = np.stack([np.linspace(-1, 1, 2_001), np.zeros(2_001)])
-    alone, *_ = _bounded([_Sample("a", (0.0, 0.0), drawn)])
-    among, *_ = _bounded([_Sample("a", (0.0, 0.0), drawn)] * 5)
-    assert alone.difference == pytest.approx((0, -0.95, 0.95))
-    assert among.difference == pytest.approx((0, -0.99, 0.99))
-    assert alone.new == among.new == pytest.approx((0, -0.95, 0.95))
+        for each in production_gates(new, Production.open(old), example.schema, asked, None):
+            assert each.passed, each.found
 
 
 class Predicts:
@@ -116,14 +108,14 @@ SHOP = Schema("user", "item", features=(Numeric("x", "context"),), labels=(Label
 
 def test_predictions_are_compared_where_their_label_is_defined(shown):
     samples = {sample.metric: sample.estimates for sample in _predictions(Predicts(1), Predicts(-1), SHOP, shown, Path("old"))}
-    assert samples["click/auc"] == (1.0, 0.0)
+    assert samples["click/auc"] == (0.0, 1.0)  # production first
     assert samples["buy/auc"] == (0.5, 0.5)  # among clicked rows, where both say the same of all
     assert set(samples) == {"click/auc", "buy/auc", "click_buy/auc"}
 
 
 def test_a_ranker_that_got_worse_is_refused(shown):
-    gates = [one.gate("old") for one in _bounded(_predictions(Predicts(-1), Predicts(1), SHOP, shown, Path("old")))]
-    assert {gate.found.partition("/")[0]: gate.passed for gate in gates} == {"click": False, "buy": True, "click_buy": False}
+    gates = [gate(one, "old") for one in compared(_predictions(Predicts(-1), Predicts(1), SHOP, shown, Path("old")))]
+    assert {each.found.partition("/")[0]: each.passed for each in gates} == {"click": False, "buy": True, "click_buy": False}
 
 
 def test_a_bundle_that_lacks_a_part_of_the_other_is_refused(example, tmp_path):
@@ -139,8 +131,8 @@ def test_a_graph_that_production_has_lost_is_no_graph_that_it_never_had(example,
 
 
 def test_a_resample_without_a_positive_does_not_count():
-    (one,) = _bounded([_Sample("a", (0.6, 0.6), np.array([[0.6, np.nan, 0.6], [0.6, np.nan, 0.6]]))])
-    assert one.gate("old").passed
+    (one,) = compared([Sample("a", (0.6, 0.6), np.array([[0.6, np.nan, 0.6], [0.6, np.nan, 0.6]]))])
+    assert gate(one, "old").passed
 
 
 def test_a_damaged_bundle_in_production_is_named(example, shuffled):

@@ -23,5 +23,5 @@ def section(run: TestedRun) -> Section | None:
         alt = f"Reliability of {label}: " + ", ".join(
             f"predicted {each['predicted']:.4f}, came true {each['actual']:.4f}" for each in curve["bins"]
         )
-        figures.append(Figure(f"calibration/{label}", label, element(reliability_plot({label: curve})), alt))
+        figures.append(Figure(f"calibration/{label}", "Predicted, and came true", element(reliability_plot({label: curve})), alt))
     return Section("calibration", "Calibration", (TEXT,), (*figures, Grid("calibration", "Calibration in numbers", HEADINGS, tuple(rows))))

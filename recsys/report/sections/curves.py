@@ -8,6 +8,7 @@ from typing import Any
 from recsys.report.content import Figure, Section
 from recsys.report.draw import PALETTE, drawing, element
 from recsys.report.run import TestedRun
+from recsys.report.table import shown_columns
 
 SAME = 1e-9
 """Two values of one metric that are this close are one."""
@@ -21,7 +22,7 @@ def section(run: TestedRun) -> Section | None:
     losses = [key for key in keys if re.fullmatch(r"train/(.+/)?loss", key)]
     panels = {"losses": losses if len(losses) < 3 else [key for key in losses if key != "train/loss"]}
     if run.task == "retrieval":
-        panels["validation"] = [key for key in keys if re.fullmatch(r"val/(recall|ndcg)@\d+", key)][:4]
+        panels["validation"] = [key for column in shown_columns(run.metrics)[:2] if (key := f"val/{column}") in keys]
     else:
         panels["validation"] = [key for key in keys if re.fullmatch(r"val/[^/]+/(auc|rmse)", key)]
     monitor = run.config["monitor"]

@@ -1,5 +1,7 @@
 """Where items lie among each other: the two directions in which their vectors differ most. N items, D dim."""
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 
@@ -8,7 +10,7 @@ from recsys.report.draw import FAINT, PALETTE, WIDTH, drawing, element
 from recsys.report.run import TestedRun
 from recsys.report.words import percent
 
-DRAWN = 1_000
+DRAWN = 800
 """Items of the drawing."""
 OWN = ("title", "training_events", "vector")
 """Columns of item_vectors.parquet that are no category."""
@@ -21,6 +23,7 @@ def section(run: TestedRun) -> Section | None:
         return None
     places, explained = principal(items["vector"].to_numpy())
     name, colours = _colours(items.drop("vector"))
+    counts = items["training_events"].to_numpy()
     shown = np.sort(np.random.default_rng(0).permutation(len(items))[:DRAWN])
     both = percent(float(explained.sum()))
     text = (
@@ -28,9 +31,14 @@ def section(run: TestedRun) -> Section | None:
         f"{percent(explained[0])} and {percent(explained[1])} of the variance. What is apart here is apart in truth; what is together "
         f"here may be apart in the other {items['vector'].to_numpy().shape[1] - 2} directions."
     )
-    alt = f"Map of {len(shown):,} items, coloured by {name}; the two axes hold {both} of the variance"
-    figure = Figure("embeddings", f"Items by {name}", _map(places, colours, shown), alt)
-    return Section("embeddings", "Map of the items", (text,), (figure,))
+    figures = [
+        Figure(key, f"Items by {by}", svg, f"Map of {len(shown):,} items, coloured by {by}; the two axes hold {both} of the variance")
+        for key, by, svg in (
+            ("embeddings", name, _map(places, colours, shown)),
+            ("embeddings_by_events", "events in training", _by_events(places, counts, shown)),
+        )
+    ]
+    return Section("embeddings", "Map of the items", (text,), tuple(figures))
 
 
 def principal(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -55,16 +63,35 @@ def _colours(items: pl.DataFrame) -> tuple[str, list[str]]:
     return categories[0], [value if value in kept else "other" for value in values.to_list()]
 
 
+def _by_events(places: np.ndarray, counts: np.ndarray, shown: np.ndarray) -> str:
+    with drawing(height=1.2 * WIDTH) as drawn:
+        axes = _empty(drawn.figure)
+        order = shown[np.argsort(counts[shown], kind="stable")]  # the popular ones on top
+        drawn_counts = np.log10(1 + counts[order])
+        points = axes.scatter(*places[order].T, s=7, c=drawn_counts, cmap="viridis_r", linewidths=0, alpha=0.85)
+        bar = drawn.figure.colorbar(points, location="bottom", shrink=0.7, aspect=30, pad=0.03)
+        ticks = [count for count in (0, 10, 100, 1_000, 10_000, 100_000) if np.log10(1 + count) <= drawn_counts.max()]
+        bar.set_ticks(np.log10(1 + np.array(ticks)), labels=[f"{count:,}" for count in ticks])
+        bar.outline.set_visible(False)
+    return element(drawn.svg)
+
+
+def _empty(figure) -> Any:
+    """Axes without scales: only distances mean something."""
+    axes = figure.subplots()
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    return axes
+
+
 def _map(places: np.ndarray, colours: list[str], shown: np.ndarray) -> str:
     kinds = sorted({colours[row] for row in shown} - {"other"})
     drawn_as = {"other": FAINT} | dict(zip(kinds, PALETTE))
     with drawing(height=1.2 * WIDTH) as drawn:
-        axes = drawn.figure.subplots()
+        axes = _empty(drawn.figure)
         for kind in (["other"] if "other" in colours else []) + kinds:
             chosen = [row for row in shown if colours[row] == kind]
             axes.scatter(*places[chosen].T, s=7, color=drawn_as[kind], linewidths=0, alpha=0.75, label=kind)
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.spines[:].set_visible(False)
         drawn.figure.legend(loc="outside lower center", ncols=3, fontsize=8, markerscale=1.6, handletextpad=0.2, columnspacing=1.0)
     return element(drawn.svg)

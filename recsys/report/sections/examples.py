@@ -6,8 +6,9 @@ from typing import Any
 from recsys.report.content import Grid, Section
 from recsys.report.run import TestedRun
 from recsys.report.table import shown_columns
+from recsys.report.words import HIT
 
-SHOWN = {"history": 6, "truth": 8, "recommended": 10}
+SHOWN = {"history": 5, "truth": 8, "recommended": 10}
 """Items of each list."""
 
 
@@ -18,9 +19,11 @@ def section(run: TestedRun) -> Section:
     for user in run.examples["users"]:
         lists = {name: user[name][:most] for name, most in SHOWN.items()}
         had, chose = (_lines(lists[name], user[f"num_{name}"]) for name in ("history", "truth"))
-        found = "\n".join(f"{place}. {'✓ ' if item['hit'] else ''}{item_text(item)}" for place, item in enumerate(lists["recommended"], 1))
+        found = "\n".join(
+            f"{place}. {f'{HIT} ' if item['hit'] else ''}{item_text(item)}" for place, item in enumerate(lists["recommended"], 1)
+        )
         rows.append((f"{user['user']}\n{_about(user['about'])}".strip(), had, chose, found, user["measured"].get(metric)))
-    headings = ("user", "had before, the latest first", "chose in the test", "recommended, ✓ chosen", metric)
+    headings = ("user", "had before, the latest first", "chose in the test", f"recommended, {HIT} chosen", metric)
     text = f"{run.examples['chosen']}. Nobody looked for good or bad ones."
     return Section("examples", "Some test users", (text,), (Grid("examples", "Recommendations", headings, tuple(rows)),))
 
@@ -44,5 +47,5 @@ def _about(columns: Mapping[str, Any]) -> str:
 def value_text(value: Any) -> str:
     """A raw value in few letters."""
     if isinstance(value, list):
-        return " · ".join(map(str, value)) or "none"
+        return " · ".join("unknown" if entry is None else str(entry) for entry in value) or "none"
     return "–" if value is None else f"{value:,g}" if isinstance(value, float) else str(value)

@@ -9,6 +9,7 @@ from recsys.report.draw import ACCENT, FAINT, drawing, element
 from recsys.report.run import TestedRun
 
 MODEL = "test/"
+SMALL = {"va": "center", "fontsize": 7.5}
 
 
 def section(run: TestedRun) -> Section | None:
@@ -17,9 +18,10 @@ def section(run: TestedRun) -> Section | None:
     if not grid.rows:
         return None
     text = "Groups with few users or rows are left out. Lists stay as they are; of a group of items only these count as something to find."
-    popularity = _popularity(run) if run.task == "retrieval" else None
-    parts = (grid,) if popularity is None else (popularity, grid)
-    return Section("slices", "By groups", (text if run.task == "retrieval" else "Groups with few rows are left out.",), parts)
+    of_lists = run.task == "retrieval"
+    popularity = _popularity(run) if of_lists else None
+    parts = [part for part in (popularity, _dots(grid, 3), grid) if part is not None]
+    return Section("slices", "By groups", (text if of_lists else "Groups with few rows are left out.",), tuple(parts))
 
 
 def _groups(run: TestedRun, pattern: str) -> Iterator[tuple[str, str, str]]:
@@ -49,6 +51,32 @@ def _ranking(run: TestedRun) -> Grid:
         rows.append((name, value, _whole(size), *(run.metrics.get(prefix + column) for column in columns)))
     headings = [column.replace("predicted_over_actual", "pred./actual").replace("/", " ", 1) for column in columns]
     return Grid("slices", "Every group", ("group", "value", "rows", *headings), tuple(rows))
+
+
+def _dots(grid: Grid, column: int) -> Figure:
+    """Every group by a column, those of one kind below each other."""
+    rows = [(str(row[0]), str(row[1]), row[column]) for row in grid.rows if row[column] is not None]
+    kinds = list(dict.fromkeys(kind for kind, _, _ in rows))
+    with drawing(height=0.7 + 0.36 * len(kinds)) as drawn:
+        axes = drawn.figure.subplots()
+        for place, kind in enumerate(kinds):
+            own = [(value, name) for of, name, value in rows if of == kind]
+            axes.plot([min(own)[0], max(own)[0]], [place, place], color=FAINT, linewidth=1)
+            axes.plot([value for value, _ in own], [place] * len(own), "o", color=ACCENT, markersize=5, alpha=0.8)
+            for (value, name), side in ((min(own), -1), (max(own), 1)):
+                shown = name if len(name) < 13 else f"{name[:12]}…"
+                axes.annotate(shown, (value, place), (6 * side, 0), textcoords="offset points", ha="right" if side < 0 else "left", **SMALL)
+        axes.set_yticks(range(len(kinds)), kinds)
+        axes.tick_params(axis="y", length=0)
+        axes.invert_yaxis()
+        axes.margins(y=0.12)
+        smallest, largest = min(value for _, _, value in rows), max(value for _, _, value in rows)
+        room = 0.35 * (largest - smallest) or 0.1
+        axes.set_xlim(smallest - room, largest + room)
+        axes.set_xticks([tick for tick in axes.get_xticks() if max(0, smallest - room) <= tick <= largest + room])
+        axes.set_xlabel(f"{grid.columns[column]}; named are the worst and the best")
+    alt = f"{grid.columns[column]} by group: " + ", ".join(f"{kind} {name} {value:.4f}" for kind, name, value in rows)
+    return Figure("slices_dots", f"{grid.columns[column]} of every group", element(drawn.svg), alt)
 
 
 def _popularity(run: TestedRun) -> Figure | None:

@@ -28,17 +28,17 @@ def _headline(run: TestedRun, labels: list[str]) -> Grid:
         "headline",
         "Headline metrics",
         ("label", "metric", "value", "from", "to", "what it says"),
-        tuple(row for label in labels for row in _rows(run, label)),
+        tuple(row for place, label in enumerate(labels) for row in _rows(run, label, told=place == 0)),
     )
 
 
-def _rows(run: TestedRun, label: str) -> Iterator[tuple]:
-    shown = label
+def _rows(run: TestedRun, label: str, *, told: bool) -> Iterator[tuple]:
+    """Metrics of a label; what they say is told once."""
     for name in SHOWN:
         key = f"{MODEL}{label}/{name}"
         if key in run.metrics:
             values = (run.metrics.get(f"{key}{bound}") for bound in ("", "/low", "/high"))
-            yield shown, HEADINGS.get(name, name), *values, meaning(name)
+            yield label, HEADINGS.get(name, name), *values, meaning(name) if told else ""
 
 
 def _beside(run: TestedRun, label: str) -> Grid:

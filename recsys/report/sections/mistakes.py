@@ -15,10 +15,10 @@ def section(run: TestedRun) -> Section:
     rows = []
     for mistake in run.examples["mistakes"]:
         values = {"user": mistake["user"]} | mistake["row"]
-        known = "\n".join(f"{column}: {value_text(value)}" for column, value in values.items() if value is not None)
+        known = ", ".join(f"{column} {value_text(value)}" for column, value in values.items() if value is not None)
         actual = mistake["actual"]
         item = "" if mistake["item"] is None else item_text(mistake["item"])
         rows.append((mistake["label"], mistake["kind"], mistake["predicted"], int(actual) if actual in (0, 1) else actual, item, known))
-    headings = ("label", "what happened", "predicted", "actual", "item", "what was known")
+    headings = ("label", "kind", "predicted", "actual", "item", "what was known")
     grid = Grid("mistakes", "Worst mistakes", headings, tuple(rows))
     return Section("mistakes", "Worst mistakes", (f"Shown are {run.examples['chosen']}.", TEXT), (grid,))

@@ -6,7 +6,7 @@ import torch
 
 from recsys.metric.bootstrap import bootstrap_interval
 from recsys.report.content import Figure, Grid, Section
-from recsys.report.draw import ACCENT, FAINT, GOLD, INK, drawing, element
+from recsys.report.draw import ACCENT, FAINT, GOLD, INK, WARM, drawing, element
 from recsys.report.run import TestedRun
 from recsys.report.table import MODEL, ORACLE, ranked, shown_columns
 from recsys.report.words import THIS, meaning
@@ -24,9 +24,10 @@ def section(run: TestedRun) -> Section:
         f"{users:,} users, each asked once over the whole catalogue as of the start of the test. Validation chose the weights; the test "
         "was looked at once, at the end. Intervals are of 95 %, over users."
     ]
+    baselines = _baselines(run)
     if left_out:
         text.append(f"{left_out:,} more users have nothing new to find in the test and are left out.")
-    return Section("results", "Results", tuple(text), (_bars(run), _headline(run), _baselines(run)))
+    return Section("results", "Results", tuple(text), (_bars(run), _differences(baselines), _headline(run), baselines))
 
 
 def _headline(run: TestedRun) -> Grid:
@@ -55,8 +56,29 @@ def _baselines(run: TestedRun) -> Grid:
         name = row.name + (THIS if row.prefix == MODEL else "")
         rows.append((name, *(run.metrics.get(f"{row.prefix}{column}") for column in columns), *difference))
     headings = ("", *columns, f"{run.model} − this, {columns[0]}", "from", "to")
-    note = "The last columns hold both against each other user by user: an interval that leaves out 0 is no chance of these users."
+    note = "The last columns compare the two user by user: an interval without 0 is more than chance among users."
     return Grid("baselines", "Beside baselines", headings, tuple(rows), note)
+
+
+def _differences(baselines: Grid) -> Figure:
+    """How far the model is ahead of each row that it is compared with."""
+    rows = [(row[0], *row[-3:]) for row in baselines.rows if row[-1] is not None]
+    with drawing(height=0.9 + 0.3 * (1 + len(rows))) as drawn:
+        axes = drawn.figure.subplots()
+        for place, (_, change, low, high) in enumerate(rows):
+            colour = ACCENT if low > 0 else WARM if high < 0 else FAINT
+            axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
+            axes.plot(change, place, "o", color=colour, markersize=5.5)
+            axes.annotate(f"{change:+.3f}", (high, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8)
+        axes.axvline(0, color=INK, linewidth=0.8)
+        axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
+        axes.tick_params(axis="y", length=0)
+        axes.invert_yaxis()
+        axes.margins(x=0.18, y=0.15)
+        axes.set_xlabel("user by user, with 95 % intervals")
+    title = f"{baselines.columns[1]} of {baselines.columns[-3].partition(' ')[0]} minus that of each other"
+    alt = "; ".join(f"against {name} {change:+.4f}, {low:+.4f} to {high:+.4f}" for name, change, low, high in rows)
+    return Figure("headline_differences", title, element(drawn.svg), f"{title}: {alt}")
 
 
 def _bars(run: TestedRun) -> Figure:

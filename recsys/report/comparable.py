@@ -1,0 +1,61 @@
+"""Whether runs were asked the same test, and if not, what tells them apart."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from recsys.errors import ConfigError, Fault, listed
+from recsys.report.run import TestedRun
+
+REMEDY = "train one of them again with the data options of the other, or compare runs of one test"
+ABSENT = "nothing"
+
+
+def require_comparable(runs: Sequence[TestedRun]) -> None:
+    """A ConfigError that names what differs, for every run that was not tested as the first one was."""
+    first = runs[0]
+    faults = [Fault(what, f"{run.path} beside {first.path}", REMEDY) for run in runs[1:] for what in _apart(first, run)]
+    if faults:
+        raise ConfigError(*faults)
+
+
+def differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """{key of the config: what the first and the other have there}, where that is not the same."""
+    one, two = dict(_flat(first)), dict(_flat(other))
+    keys = dict.fromkeys([*one, *two])
+    return {key: (str(one.get(key, ABSENT)), str(two.get(key, ABSENT))) for key in keys if one.get(key, ABSENT) != two.get(key, ABSENT)}
+
+
+def _apart(first: TestedRun, run: TestedRun) -> Iterator[str]:
+    if run.task != first.task:
+        yield f"the runs have different tasks: {first.task} and {run.task}"
+        return
+    one, two = first.data["test"], run.data["test"]
+    if one["sha256"] != two["sha256"] or one["rows"] != two["rows"]:
+        yield f"the runs were tested on different data, which differ in {_of_data(first, run)}"
+    elif one["items"] != two["items"]:
+        yield f"the runs ranked different catalogues: {one['items']:,} and {two['items']:,} items"
+    if first.task == "retrieval":
+        known = [each.config["callbacks"]["evaluation"]["exclude_known"] for each in (first, run)]
+        if known[0] != known[1]:
+            yield f"callbacks.evaluation.exclude_known differs: {known[0]} and {known[1]}"
+
+
+def _of_data(first: TestedRun, run: TestedRun) -> str:
+    """The config keys or files behind it."""
+    keys = ("source", "split", "user", "item", "time", "labels", "positive", "bad_rows")
+    one, two = ({key: each.config["data"].get(key) for key in keys} for each in (first, run))
+    found = [f"data.{key}: {old} and {new}" for key, (old, new) in differences(one, two).items()]
+    if not found:
+        old, new = ({(entry["table"], entry["file"]): entry["sha256"] for entry in each.data["inputs"]} for each in (first, run))
+        found = sorted({file or table for table, file in {*old, *new} if old.get((table, file)) != new.get((table, file))})
+    return listed(found) if found else "their rows"
+
+
+def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted key, value) of every leaf."""
+    entries = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else None
+    if entries is None:
+        yield prefix, node
+        return
+    for key, value in entries:
+        yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))

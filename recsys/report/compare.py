@@ -1,0 +1,143 @@
+"""Runs held against the first of them, on the users or rows that all of them were asked about. U users, R runs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from recsys.errors import Fault, IntegrityError
+from recsys.metric.binary import log_losses
+from recsys.metric.funnel import Target
+from recsys.metric.impressions import impressions
+from recsys.metric.paired import Compared, Sample, compared, drawn_again
+from recsys.report.comparable import differences, require_comparable
+from recsys.report.predictions import tested_targets
+from recsys.report.run import TestedRun
+from recsys.report.table import shown_columns
+
+RESAMPLES = {"retrieval": 2_000, "ranking": 400}
+OF_USERS = ("recall", "ndcg", "hit_rate")
+"""Headline metrics of a retrieval run that are means over users."""
+STORE = "data.store"
+"""Key of a config that changes no result."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was found.
+
+    Attributes:
+        task: of all runs.
+        runs: their names, the first being what the others are held against.
+        units: "users" or "rows": what was drawn again.
+        number: of units.
+        found: one entry per metric and other run.
+        configs: for each other run, {key: (of the first, of this)} where their configs differ.
+    """
+
+    task: str
+    runs: tuple[str, ...]
+    units: str
+    number: int
+    found: tuple[Compared, ...]
+    configs: tuple[dict[str, tuple[str, str]], ...]
+
+    def found_by_run(self) -> list[Compared]:
+        """What was found, all of one run together."""
+        return sorted(self.found, key=lambda one: one.place)
+
+
+def compare(paths: Sequence[Path]) -> Comparison:
+    """Hold runs against the first.
+
+    Raises:
+        ConfigError: a run cannot be read, or was not tested as the first one was; the message names the difference.
+    """
+    runs = [TestedRun.open(path) for path in paths]
+    require_comparable(runs)
+    samples, units, number = _retrieval(runs) if runs[0].task == "retrieval" else _ranking(runs)
+    changed = [differences(runs[0].config, run.config) for run in runs[1:]]
+    configs = tuple({key: values for key, values in each.items() if key != STORE} for each in changed)
+    return Comparison(runs[0].task, _names(paths), units, number, tuple(compared(samples)), configs)
+
+
+def _names(paths: Sequence[Path]) -> tuple[str, ...]:
+    """Directory names where they tell runs apart, else paths."""
+    names = [path.resolve().name for path in paths]
+    return tuple(names if len(set(names)) == len(names) else map(str, paths))
+
+
+def _retrieval(runs: Sequence[TestedRun]) -> tuple[list[Sample], str, int]:
+    tables = [run.table("per_user.parquet") for run in runs]
+    user = runs[0].data["test"]["user"]
+    for run, table in zip(runs, tables):
+        if not table[user].equals(tables[0][user]):
+            raise IntegrityError(Fault("per_user.parquet has other users than the run's data.json says", str(run.path), "train again"))
+    headline = [column for column in shown_columns(runs[0].metrics) if column.partition("@")[0] in OF_USERS]
+    columns = [column for column in headline if all(f"test/{column}" in table.columns for table in tables)]
+    number = len(tables[0])
+    samples = []
+    for column in columns:
+        values = np.stack([table[f"test/{column}"].to_numpy() for table in tables], 1)  # [U, R]
+        samples.append(drawn_again(column, _means(values), number, RESAMPLES["retrieval"]))
+    return samples, "users", number
+
+
+def _means(values: np.ndarray) -> Callable[[np.ndarray], Sequence[float]]:
+    return lambda copies: (copies.astype(np.float64) @ values / len(values)).tolist()
+
+
+def _ranking(runs: Sequence[TestedRun]) -> tuple[list[Sample], str, int]:
+    read = [tested_targets(run) for run in runs]
+    user = read[0][1]
+    samples: list[Sample] = []
+    for of_runs in zip(*(targets for targets, _ in read), strict=True):
+        rows = of_runs[0].rows
+        actual = of_runs[0].actual[rows]
+        if of_runs[0].binary and actual.unique().numel() < 2:
+            continue  # nothing to order
+        samples += (_binary if of_runs[0].binary else _numbers)(of_runs, rows, None if user is None else user[rows])
+    number = len(read[0][0][0].rows) if user is None else len(user.unique())
+    return samples, "rows" if user is None else "users", number
+
+
+def _binary(of_runs: Sequence[Target], rows: Tensor, user: Tensor | None) -> list[Sample]:
+    """AUC and log loss of a label, of the rows that it concerns."""
+    actual = of_runs[0].actual[rows]
+    measured = [impressions(target.predicted[rows], actual, user=user, session=None, ks=[]) for target in of_runs]
+    number = measured[0].num_units
+
+    def aucs(copies: np.ndarray) -> list[float]:
+        return [each.ordered.tally(copies[each.unit]).auc() for each in measured]
+
+    losses = np.stack([log_losses(target.predicted[rows], actual) for target in of_runs], 1)
+    name = of_runs[0].name
+    return [
+        drawn_again(f"{name}/auc", aucs, number, RESAMPLES["ranking"]),
+        drawn_again(f"{name}/log_loss", _quotients(losses, _units(user, len(actual))), number, RESAMPLES["ranking"]),
+    ]
+
+
+def _numbers(of_runs: Sequence[Target], rows: Tensor, user: Tensor | None) -> list[Sample]:
+    """Root of the mean squared error."""
+    errors = np.stack([(target.predicted[rows] - target.actual[rows]).square().numpy() for target in of_runs], 1)
+    if not len(errors):
+        return []
+    unit = _units(user, len(errors))
+    mean = _quotients(errors, unit)
+    roots = lambda copies: np.sqrt(mean(copies)).tolist()  # noqa: E731
+    return [drawn_again(f"{of_runs[0].name}/rmse", roots, int(unit.max()) + 1, RESAMPLES["ranking"])]
+
+
+def _units(user: Tensor | None, rows: int) -> np.ndarray:
+    """[N] number of the unit of each row: its user among those with such rows, or the row itself."""
+    return np.arange(rows) if user is None else np.unique(user.numpy(), return_inverse=True)[1]
+
+
+def _quotients(values: np.ndarray, unit: np.ndarray) -> Callable[[np.ndarray], Sequence[float]]:
+    """Means over rows [N, R], of rows whose units stand there so many times."""
+    sums = np.stack([np.bincount(unit, column) for column in values.T], 1)  # [U, R]
+    rows = np.bincount(unit)
+    return lambda copies: (copies.astype(np.float64) @ sums / max(1, copies @ rows)).tolist()

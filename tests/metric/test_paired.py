@@ -1,0 +1,62 @@
+"""Differences between models: who is asked decides together, and many looks make wide intervals."""
+
+import numpy as np
+import pytest
+
+from recsys.metric.paired import Sample, compared, drawn_again, number_of_differences
+
+rng = np.random.default_rng(7)
+SPREAD = np.stack([np.zeros(4_000), rng.normal(0, 0.01, 4_000)])
+"""Resamples of a reference that never moves, and of a model with a standard error of 0.01."""
+
+
+def means(*values):
+    """Measures the mean of each model's values over the drawn units."""
+    return lambda copies: tuple(float(copies @ each) / len(each) for each in values)
+
+
+def test_the_interval_is_that_of_the_normal_distribution():
+    (one,) = compared([Sample("recall@20", (0.1, 0.12), SPREAD)])
+    assert one.difference == pytest.approx((0.02, 0.02 - 1.96 * 0.01, 0.02 + 1.96 * 0.01), abs=4e-4)
+
+
+def test_intervals_of_differences_widen_with_their_number_alone():
+    alone, *_ = compared([Sample("a", (0.0, 0.0), SPREAD)])
+    among, *_ = compared([Sample("a", (0.0, 0.0), SPREAD)] * 5)
+    assert among.difference[2] == pytest.approx(2.576 / 1.96 * alone.difference[2], rel=1e-3)  # 99 % each, so 95 % together
+    assert among.new == alone.new
+
+
+def test_every_model_is_a_look_of_its_own():
+    drawn = np.concatenate([SPREAD, SPREAD[1:], SPREAD[1:]])
+    found = list(compared([Sample("a", (0.0, 0.1, 0.2, 0.3), drawn)] * 2))
+    assert number_of_differences([Sample("a", (0.0, 0.1, 0.2, 0.3), drawn)] * 2) == 6
+    assert [(one.place, one.difference[0]) for one in found[:3]] == [(1, 0.1), (2, 0.2), (3, 0.3)]
+    assert found[0].difference[2] - 0.1 == pytest.approx(2.638 * 0.01, rel=0.03)  # 1 - .05 / 12 of a normal distribution
+
+
+def test_the_smallest_difference_is_found_four_times_out_of_five():
+    (one,) = compared([Sample("a", (0.0, 0.0), SPREAD)])
+    assert one.smallest == pytest.approx((1.96 + 0.8416) * 0.01, rel=0.03)
+
+
+def test_the_standard_error_of_a_paired_mean_is_that_of_its_differences():
+    easy = rng.random(500)  # what users share is no noise
+    old, new = easy, easy + rng.normal(0.01, 0.05, 500)
+    (one,) = compared([drawn_again("a", means(old, new), 500, 1_000)])
+    change, error = (new - old).mean(), (new - old).std(ddof=1) / np.sqrt(500)
+    assert one.difference == pytest.approx((change, change - 1.96 * error, change + 1.96 * error), abs=4e-4)
+    assert one.new[2] - one.new[1] > 4 * (one.difference[2] - one.difference[1])
+
+
+def test_a_model_is_as_good_as_itself():
+    values = rng.random(50)
+    (one,) = compared([drawn_again("a", means(values, values), 50, 100)])
+    assert one.difference == (0, 0, 0)
+
+
+def test_a_resample_without_a_value_does_not_count():
+    drawn = np.array([[0.5, np.nan, 0.5, 0.5], [0.6, np.nan, 0.7, 0.8]])
+    (one,) = compared([Sample("a", (0.5, 0.7), drawn)])
+    error = np.std([0.1, 0.2, 0.3])
+    assert one.difference == pytest.approx((0.2, 0.2 - 1.96 * error, 0.2 + 1.96 * error), abs=1e-4)

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from recsys.errors import ConfigError, Fault, listed
-from recsys.report.run import TestedRun
+from recsys.report.run import RunFiles
 
 REMEDY = "train one of them again with the data options of the other, or compare runs of one test"
 ABSENT = "nothing"
 
 
-def require_comparable(runs: Sequence[TestedRun]) -> None:
+def require_comparable(runs: Sequence[RunFiles]) -> None:
     """A ConfigError that names what differs, for every run that was not tested as the first one was."""
     first = runs[0]
     faults = [Fault(what, f"{run.path} beside {first.path}", REMEDY) for run in runs[1:] for what in _apart(first, run)]
@@ -25,7 +25,7 @@ def differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str,
     return {key: (str(one.get(key, ABSENT)), str(two.get(key, ABSENT))) for key in keys if one.get(key, ABSENT) != two.get(key, ABSENT)}
 
 
-def _apart(first: TestedRun, run: TestedRun) -> Iterator[str]:
+def _apart(first: RunFiles, run: RunFiles) -> Iterator[str]:
     if run.task != first.task:
         yield f"the runs have different tasks: {first.task} and {run.task}"
         return
@@ -40,7 +40,7 @@ def _apart(first: TestedRun, run: TestedRun) -> Iterator[str]:
             yield f"callbacks.evaluation.exclude_known differs: {known[0]} and {known[1]}"
 
 
-def _of_data(first: TestedRun, run: TestedRun) -> str:
+def _of_data(first: RunFiles, run: RunFiles) -> str:
     """The config keys or files behind it."""
     keys = ("source", "split", "user", "item", "time", "labels", "positive", "bad_rows")
     one, two = ({key: each.config["data"].get(key) for key in keys} for each in (first, run))

@@ -14,7 +14,7 @@ from recsys.metric.impressions import impressions
 from recsys.metric.paired import Compared, Sample, compared, drawn_again
 from recsys.report.comparable import differences, require_comparable
 from recsys.report.predictions import tested_targets
-from recsys.report.run import TestedRun
+from recsys.report.run import RunFiles
 from recsys.report.table import shown_columns
 
 RESAMPLES = {"retrieval": 2_000, "ranking": 400}
@@ -55,7 +55,7 @@ def compare(paths: Sequence[Path]) -> Comparison:
     Raises:
         ConfigError: a run cannot be read, or was not tested as the first one was; the message names the difference.
     """
-    runs = [TestedRun.open(path) for path in paths]
+    runs = [RunFiles.open(path) for path in paths]
     require_comparable(runs)
     samples, units, number = _retrieval(runs) if runs[0].task == "retrieval" else _ranking(runs)
     changed = [differences(runs[0].config, run.config) for run in runs[1:]]
@@ -69,7 +69,7 @@ def _names(paths: Sequence[Path]) -> tuple[str, ...]:
     return tuple(names if len(set(names)) == len(names) else map(str, paths))
 
 
-def _retrieval(runs: Sequence[TestedRun]) -> tuple[list[Sample], str, int]:
+def _retrieval(runs: Sequence[RunFiles]) -> tuple[list[Sample], str, int]:
     tables = [run.table("per_user.parquet") for run in runs]
     user = runs[0].data["test"]["user"]
     for run, table in zip(runs, tables):
@@ -89,7 +89,7 @@ def _means(values: np.ndarray) -> Callable[[np.ndarray], Sequence[float]]:
     return lambda copies: (copies.astype(np.float64) @ values / len(values)).tolist()
 
 
-def _ranking(runs: Sequence[TestedRun]) -> tuple[list[Sample], str, int]:
+def _ranking(runs: Sequence[RunFiles]) -> tuple[list[Sample], str, int]:
     read = [tested_targets(run) for run in runs]
     user = read[0][1]
     samples: list[Sample] = []

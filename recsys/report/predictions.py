@@ -9,13 +9,13 @@ from torch import Tensor
 
 from recsys.metric.funnel import Target, targets
 from recsys.record import reading
-from recsys.report.run import TestedRun
+from recsys.report.run import RunFiles
 from recsys.schema import Label
 
 FILE = "predictions.parquet"
 
 
-def tested_targets(run: TestedRun) -> tuple[list[Target], Tensor | None]:
+def tested_targets(run: RunFiles) -> tuple[list[Target], Tensor | None]:
     """Labels and funnels as the test measured them, and the number of each row's user [N] int64, where rows name one."""
     frame = run.table(FILE)
     with reading(run.path / FILE):

@@ -22,7 +22,7 @@ BOTH = ("schema.json", "lineage.json", "data.json", "examples.json", "cost.json"
 
 
 @dataclass(frozen=True)
-class TestedRun:
+class RunFiles:
     """A run directory whose run was tested.
 
     Attributes:
@@ -38,7 +38,7 @@ class TestedRun:
     metrics: Mapping[str, float]
 
     @staticmethod
-    def open(path: Path) -> "TestedRun":
+    def open(path: Path) -> "RunFiles":
         """Read what describes the run; the rest is read when asked for.
 
         Raises:
@@ -50,14 +50,14 @@ class TestedRun:
         if not (path / "metrics.json").is_file():
             raise ConfigError(Fault("the run did not finish: it has no metrics.json", str(path), "train it to its end, or name another"))
         with reading(path / "config.yaml"):
-            config = typed(yaml.safe_load((path / "config.yaml").read_text()), dict, "it")
+            config = _yaml(path / "config.yaml")
             task = "ranking" if config["task"]["_target_"].endswith(".Ranking") else "retrieval"
         missing = [name for name in (*BOTH, *PARTS[task]) if not (path / name).is_file()]
         if missing:
             what = f"an older version trained this run: it has no {listed(missing, 9)}"
             raise ConfigError(Fault(what, str(path), "train again with this version; the metrics alone are in metrics.json"))
         metrics = read_record(path / "metrics.json", lambda document: finite_numbers(document, "metric"))
-        return TestedRun(path, task, config, metrics)
+        return RunFiles(path, task, config, metrics)
 
     @property
     def model(self) -> str:
@@ -105,3 +105,10 @@ class TestedRun:
 
     def _document(self, name: str) -> dict[str, Any]:
         return read_record(self.path / name, lambda document: typed(document, dict, "it"))
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    try:
+        return typed(yaml.safe_load(path.read_text()), dict, "it")
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from recsys.report import labels, table
 from recsys.report.content import Report
-from recsys.report.run import TestedRun
+from recsys.report.run import RunFiles
 from recsys.report.sections import (
     calibration,
     confusion,
@@ -30,19 +30,19 @@ SECTIONS = {
 
 def whole_report(path: Path) -> Report:
     """The report of the run in this directory; see `recsys.report.content.report_of`."""
-    run = TestedRun.open(path)
+    run = RunFiles.open(path)
     found = (part.section(run) for part in SECTIONS[run.task])
     title = f"{run.task.capitalize()} on {run.data['name']}"
     return Report(title, _verdict(run), _facts(run), tuple(section for section in found if section is not None))
 
 
-def _verdict(run: TestedRun) -> str:
+def _verdict(run: RunFiles) -> str:
     if run.task == "retrieval":
         return table.verdict(run.metrics, run.model)
     return "\n".join(" ".join(labels.judged(run.metrics, label, run.model)) for label in labels.measured(run.metrics))
 
 
-def _facts(run: TestedRun) -> tuple[tuple[str, str], ...]:
+def _facts(run: RunFiles) -> tuple[tuple[str, str], ...]:
     data, git = run.data, run.lineage.get("git")
     test, seconds = data["split"]["test"], run.cost["seconds"]
     asked = f"{run.metrics['test/users']:,.0f} users" if run.task == "retrieval" else f"{test['rows']:,} impressions"

@@ -5,7 +5,7 @@ import math
 from recsys.metric.binary import auc
 from recsys.report.content import Grid, Section
 from recsys.report.predictions import tested_targets
-from recsys.report.run import TestedRun
+from recsys.report.run import RunFiles
 
 TEXT = (
     "AUC of each label's prediction for every label. In a column the label's own prediction should be the best; where another is as "
@@ -13,7 +13,7 @@ TEXT = (
 )
 
 
-def section(run: TestedRun) -> Section | None:
+def section(run: RunFiles) -> Section | None:
     """A column per label, over the rows that it concerns; None where there are not two labels."""
     binary = [target for target in tested_targets(run)[0] if target.binary]
     if len(binary) < 2:
@@ -33,7 +33,7 @@ def _judged(rows: list[tuple]) -> list[str]:
     found = []
     for place, (name, *_) in enumerate(rows, 1):
         known = [(row[place], row[0]) for row in rows if row[place] is not None]
-        best = max(known, default=None)
+        best = max(known, default=None, key=lambda entry: entry[0])
         own = rows[place - 1][place]
         if best is not None and own is not None and best[0] > own:
             found.append(f"{name} is ordered better by the prediction of {best[1]}: {best[0]:.4f} against {own:.4f}.")

@@ -2,7 +2,7 @@
 
 from recsys.report.bundle import readable_size
 from recsys.report.content import Grid, Section
-from recsys.report.run import TestedRun
+from recsys.report.run import RunFiles
 from recsys.report.words import duration
 
 STAGES = {
@@ -16,7 +16,7 @@ STAGES = {
 }
 
 
-def section(run: TestedRun) -> Section:
+def section(run: RunFiles) -> Section:
     """Seconds by stage, speed, memory and energy."""
     seconds = run.cost["seconds"]
     total = seconds["total"]
@@ -25,7 +25,7 @@ def section(run: TestedRun) -> Section:
     return Section("cost", "Cost", (" ".join(_sentences(run)),), (grid,))
 
 
-def _sentences(run: TestedRun) -> list[str]:
+def _sentences(run: RunFiles) -> list[str]:
     cost, lineage = run.cost, run.lineage
     told = [f"{cost['rows']:,} rows of training"]
     told[0] += f", {cost['rows_per_s']:,.0f} a second." if cost["rows_per_s"] else "."

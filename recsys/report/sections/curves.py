@@ -7,7 +7,7 @@ from typing import Any
 
 from recsys.report.content import Figure, Section
 from recsys.report.draw import PALETTE, drawing, element
-from recsys.report.run import TestedRun
+from recsys.report.run import RunFiles
 from recsys.report.table import shown_columns
 
 SAME = 1e-9
@@ -16,7 +16,7 @@ MOST_POINTS = 400
 """Of a line: a long run is thinned evenly."""
 
 
-def section(run: TestedRun) -> Section | None:
+def section(run: RunFiles) -> Section | None:
     """Losses of training, and metrics of validation; None where nothing was logged."""
     keys = list(dict.fromkeys(key for line in run.logged for key in line))
     losses = [key for key in keys if re.fullmatch(r"train/(.+/)?loss", key)]
@@ -36,7 +36,7 @@ def section(run: TestedRun) -> Section | None:
     return Section("curves", "Learning curves", (text,), tuple(figures))
 
 
-def _best_step(run: TestedRun) -> str:
+def _best_step(run: RunFiles) -> str:
     """The first logged step at which the metric that chooses was what the tested weights had."""
     monitor = run.config["monitor"]
     value = run.metrics.get(monitor, math.nan)

@@ -1,13 +1,13 @@
 """What a model was trained and tested on."""
 
 from recsys.report.content import Grid, Section
-from recsys.report.run import TestedRun
+from recsys.report.run import RunFiles
 from recsys.report.words import day, percent
 
 COUNTS = ("rows", "positives", "users", "items", "rows_of_new_users", "rows_of_new_items")
 
 
-def section(run: TestedRun) -> Section:
+def section(run: RunFiles) -> Section:
     """Rows, users and items of each part, the files, and what preparation had to say."""
     data = run.data
     split = {key: value for key, value in run.config["data"]["split"].items() if key != "_target_" and value is not None}

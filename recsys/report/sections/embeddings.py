@@ -7,7 +7,7 @@ import polars as pl
 
 from recsys.report.content import Figure, Section
 from recsys.report.draw import FAINT, PALETTE, WIDTH, drawing, element
-from recsys.report.run import TestedRun
+from recsys.report.run import RunFiles
 from recsys.report.words import percent
 
 DRAWN = 800
@@ -16,7 +16,7 @@ OWN = ("title", "training_events", "vector")
 """Columns of item_vectors.parquet that are no category."""
 
 
-def section(run: TestedRun) -> Section | None:
+def section(run: RunFiles) -> Section | None:
     """A map of the sampled items; None where there are too few, or no two directions."""
     items = run.table("item_vectors.parquet")
     if len(items) < 3 or items["vector"].to_numpy().shape[1] < 2:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recsys.report.content import Grid, Section
-from recsys.report.run import TestedRun
+from recsys.report.run import RunFiles
 from recsys.report.table import shown_columns
 from recsys.report.words import HIT
 
@@ -12,7 +12,7 @@ SHOWN = {"history": 5, "truth": 8, "recommended": 10}
 """Items of each list."""
 
 
-def section(run: TestedRun) -> Section:
+def section(run: RunFiles) -> Section:
     """A row per user: what they had, what they chose in the test, what the model recommended."""
     metric = shown_columns(run.metrics)[0]
     rows = []

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from recsys.report import labels, table
 from recsys.report.content import Figure, Grid, Section
 from recsys.report.draw import ACCENT, FAINT, drawing, element
-from recsys.report.run import TestedRun
+from recsys.report.run import RunFiles
 
 MODEL = "test/"
 SMALL = {"va": "center", "fontsize": 7.5}
 
 
-def section(run: TestedRun) -> Section | None:
+def section(run: RunFiles) -> Section | None:
     """A row per group, and the popularity of items as a drawing; None where no group was large enough."""
     grid = _retrieval(run) if run.task == "retrieval" else _ranking(run)
     if not grid.rows:
@@ -24,7 +24,7 @@ def section(run: TestedRun) -> Section | None:
     return Section("slices", "By groups", (text if of_lists else "Groups with few rows are left out.",), tuple(parts))
 
 
-def _groups(run: TestedRun, pattern: str) -> Iterator[tuple[str, str, str]]:
+def _groups(run: RunFiles, pattern: str) -> Iterator[tuple[str, str, str]]:
     """(name, value, prefix of the keys) of each group, in the order they were logged."""
     found = dict.fromkeys(match[1] for key in run.metrics if (match := re.fullmatch(pattern, key)))
     for group in found:
@@ -32,7 +32,7 @@ def _groups(run: TestedRun, pattern: str) -> Iterator[tuple[str, str, str]]:
         yield name, value, f"{MODEL}{group}/"
 
 
-def _retrieval(run: TestedRun) -> Grid:
+def _retrieval(run: RunFiles) -> Grid:
     groups = list(_groups(run, rf"{MODEL}(.+=.*)/recall@\d+"))
     columns = table.shown_columns(run.metrics, groups[0][2].removeprefix(MODEL)) if groups else []
     rows = [
@@ -42,7 +42,7 @@ def _retrieval(run: TestedRun) -> Grid:
     return Grid("slices", "Every group", ("group", "value", "users", *columns), tuple(rows))
 
 
-def _ranking(run: TestedRun) -> Grid:
+def _ranking(run: RunFiles) -> Grid:
     shown = [label for label in labels.measured(run.metrics) if labels.shown_columns(run.metrics, label)[0] == labels.SHOWN[0]]
     columns = [f"{label}/{metric}" for label in shown for metric in (labels.SHOWN[0], "predicted_over_actual")]
     rows = []
@@ -79,7 +79,7 @@ def _dots(grid: Grid, column: int) -> Figure:
     return Figure("slices_dots", f"{grid.columns[column]} of every group", element(drawn.svg), alt)
 
 
-def _popularity(run: TestedRun) -> Figure | None:
+def _popularity(run: RunFiles) -> Figure | None:
     """Recall among popular and rare items."""
     groups = [(value, prefix) for name, value, prefix in _groups(run, rf"{MODEL}(popularity=.*)/recall@\d+")]
     if not groups:

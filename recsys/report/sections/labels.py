@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from recsys.report.content import Figure, Grid, Section
 from recsys.report.draw import ACCENT, FAINT, GOLD, drawing, element
 from recsys.report.labels import HEADINGS, MODEL, NUMBERS, ORACLE, measured, ranked, shown_columns
-from recsys.report.run import TestedRun
+from recsys.report.run import RunFiles
 from recsys.report.words import THIS, meaning
 
 SHOWN = ("auc", "gauc", "pr_auc", "log_loss", "normalized_entropy", "ece", "predicted_over_actual", *NUMBERS)
 """Headline metrics of a label."""
 
 
-def section(run: TestedRun) -> Section:
+def section(run: RunFiles) -> Section:
     """Headline metrics of every label, and the model among its baselines."""
     labels = measured(run.metrics)
     text = (
@@ -23,7 +23,7 @@ def section(run: TestedRun) -> Section:
     return Section("results", "Results", text, (*figures, _headline(run, labels), *(_beside(run, label) for label in labels)))
 
 
-def _headline(run: TestedRun, labels: list[str]) -> Grid:
+def _headline(run: RunFiles, labels: list[str]) -> Grid:
     return Grid(
         "headline",
         "Headline metrics",
@@ -32,7 +32,7 @@ def _headline(run: TestedRun, labels: list[str]) -> Grid:
     )
 
 
-def _rows(run: TestedRun, label: str, *, told: bool) -> Iterator[tuple]:
+def _rows(run: RunFiles, label: str, *, told: bool) -> Iterator[tuple]:
     """Metrics of a label; what they say is told once."""
     for name in SHOWN:
         key = f"{MODEL}{label}/{name}"
@@ -41,7 +41,7 @@ def _rows(run: TestedRun, label: str, *, told: bool) -> Iterator[tuple]:
             yield label, HEADINGS.get(name, name), *values, meaning(name) if told else ""
 
 
-def _beside(run: TestedRun, label: str) -> Grid:
+def _beside(run: RunFiles, label: str) -> Grid:
     columns = shown_columns(run.metrics, label)
     rows = [
         (row.name + (THIS if row.prefix == MODEL else ""), *(run.metrics.get(f"{row.prefix}{label}/{column}") for column in columns))
@@ -53,7 +53,7 @@ def _beside(run: TestedRun, label: str) -> Grid:
     return Grid(f"baselines/{label}", f"{label} beside baselines", headings, tuple(rows), note)
 
 
-def _dots(run: TestedRun, label: str) -> Figure:
+def _dots(run: RunFiles, label: str) -> Figure:
     """The first metric of the label: a dot for each model, with an interval where there is one."""
     column = shown_columns(run.metrics, label)[0]
     rows = ranked(run.metrics, label, run.model)

@@ -4,20 +4,20 @@ import re
 from collections.abc import Iterator
 
 from recsys.report.content import Grid, Section
-from recsys.report.run import TestedRun
+from recsys.report.run import RunFiles
 from recsys.report.sections.data import unknown_rows
 
 SIMULATED = "recsys.source.shop.Shop"
 
 
-def section(run: TestedRun) -> Section:
+def section(run: RunFiles) -> Section:
     """A line per limit."""
     return Section(
         "limits", "Limits", (), (Grid("limits", "What these figures do not say", ("limit",), tuple((each,) for each in _limits(run))),)
     )
 
 
-def _limits(run: TestedRun) -> Iterator[str]:
+def _limits(run: RunFiles) -> Iterator[str]:
     if run.config["data"]["source"]["_target_"] == SIMULATED:
         yield "The data are simulated: their users are a program, and figures say nothing of real ones."
     yield "Intervals say how far other users would move the figures, not another seed, other weeks or another split."

@@ -1,7 +1,7 @@
 """The rows of which a ranker was most wrong, with all that it knew of them."""
 
 from recsys.report.content import Grid, Section
-from recsys.report.run import TestedRun
+from recsys.report.run import RunFiles
 from recsys.report.sections.examples import item_text, value_text
 
 TEXT = (
@@ -10,7 +10,7 @@ TEXT = (
 )
 
 
-def section(run: TestedRun) -> Section:
+def section(run: RunFiles) -> Section:
     """A row per mistake, label by label."""
     rows = []
     for mistake in run.examples["mistakes"]:

@@ -2,10 +2,10 @@
 
 from recsys.report import pair
 from recsys.report.content import Grid, Section
-from recsys.report.run import TestedRun
+from recsys.report.run import RunFiles
 
 
-def section(run: TestedRun) -> Section | None:
+def section(run: RunFiles) -> Section | None:
     """A row per order of the same candidates; None where no retriever was named."""
     if "pair/test/candidates" not in run.metrics:
         return None

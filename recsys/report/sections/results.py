@@ -7,7 +7,7 @@ import torch
 from recsys.metric.bootstrap import bootstrap_interval
 from recsys.report.content import Figure, Grid, Section
 from recsys.report.draw import ACCENT, FAINT, GOLD, INK, WARM, drawing, element
-from recsys.report.run import TestedRun
+from recsys.report.run import RunFiles
 from recsys.report.table import MODEL, ORACLE, ranked, shown_columns
 from recsys.report.words import THIS, meaning
 
@@ -16,7 +16,7 @@ USUAL = {"recall": 20, "ndcg": 20, "hit_rate": 10, "precision": 20, "mrr": 20, "
 RESAMPLES = 1_000
 
 
-def section(run: TestedRun) -> Section:
+def section(run: RunFiles) -> Section:
     """Headline metrics, and the model among its baselines."""
     metrics = run.metrics
     users, left_out = (int(metrics.get(f"{MODEL}{key}", 0)) for key in ("users", "users_left_out"))
@@ -30,7 +30,7 @@ def section(run: TestedRun) -> Section:
     return Section("results", "Results", tuple(text), (_bars(run), _differences(baselines), _headline(run), baselines))
 
 
-def _headline(run: TestedRun) -> Grid:
+def _headline(run: RunFiles) -> Grid:
     found: dict[str, list[int]] = {}
     for key in run.metrics:
         if match := re.fullmatch(rf"{MODEL}(\w+)@(\d+)", key):
@@ -41,7 +41,7 @@ def _headline(run: TestedRun) -> Grid:
     return Grid("headline", "Headline metrics", ("metric", "value", "from", "to", "what it says"), tuple(rows))
 
 
-def _baselines(run: TestedRun) -> Grid:
+def _baselines(run: RunFiles) -> Grid:
     columns = shown_columns(run.metrics)
     own = f"{MODEL}{columns[0]}"
     values = run.table("per_user.parquet")
@@ -81,7 +81,7 @@ def _differences(baselines: Grid) -> Figure:
     return Figure("headline_differences", title, element(drawn.svg), f"{title}: {alt}")
 
 
-def _bars(run: TestedRun) -> Figure:
+def _bars(run: RunFiles) -> Figure:
     column = shown_columns(run.metrics)[0]
     rows = ranked(run.metrics, run.model)
     with drawing(height=0.9 + 0.3 * len(rows)) as drawn:

@@ -1,0 +1,52 @@
+import pytest
+
+from recsys.errors import ConfigError
+from recsys.report.comparable import differences, require_comparable
+from recsys.report.run import RunFiles
+
+
+def refused(*paths):
+    """(what, where) of every fault."""
+    with pytest.raises(ConfigError) as caught:
+        require_comparable([RunFiles.open(path) for path in paths])
+    return [(fault.what, fault.where) for fault in caught.value.faults]
+
+
+def test_runs_of_one_test_are_comparable_whatever_their_model(retrieval):
+    require_comparable([RunFiles.open(retrieval("a")), RunFiles.open(retrieval("b", recall=[1, 1, 0, 0]))])
+
+
+def test_other_tasks_are_refused(retrieval, ranking):
+    a, b = retrieval("a"), ranking("b")
+    assert refused(a, b) == [("the runs have different tasks: retrieval and ranking", f"{b} beside {a}")]
+
+
+def test_another_split_is_named(retrieval):
+    split = {"_target_": "recsys.data.split.Temporal", "val_days": 7, "test_days": 14}
+    a, b = retrieval("a"), retrieval("b", changed={"sha256": "ef" * 32}, split=split)
+    ((what, _),) = refused(a, b)
+    assert what == "the runs were tested on different data, which differ in data.split.test_days: 7 and 14"
+
+
+def test_other_files_are_named(retrieval):
+    a, b = retrieval("a"), retrieval("b", changed={"sha256": "ef" * 32})
+    document = (b / "data.json").read_text().replace("ab" * 32, "ba" * 32)
+    (b / "data.json").write_text(document)
+    ((what, _),) = refused(a, b)
+    assert what.startswith("the runs were tested on different data, which differ in <script>")  # the file's name
+
+
+def test_another_catalogue_is_named(retrieval):
+    ((what, _),) = refused(retrieval("a"), retrieval("b", changed={"items": 9}))
+    assert what == "the runs ranked different catalogues: 8 and 9 items"
+
+
+def test_every_run_that_differs_is_named(retrieval):
+    a, b, c = retrieval("a"), retrieval("b", changed={"items": 9}), retrieval("c", changed={"items": 7})
+    assert [where for _, where in refused(a, b, c)] == [f"{b} beside {a}", f"{c} beside {a}"]
+
+
+def test_differences_of_configs_are_told_key_by_key():
+    one = {"model": {"dim": 64, "hidden": [8, 4]}, "seed": 0}
+    other = {"model": {"dim": 32, "hidden": [8, 2]}, "seed": 0, "loss": None}
+    assert differences(one, other) == {"model.dim": ("64", "32"), "model.hidden.1": ("4", "2"), "loss": ("nothing", "None")}

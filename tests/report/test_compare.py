@@ -1,0 +1,109 @@
+"""Runs beside each other: what differs is found, what does not is not, and how sure that is."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import log_loss, roc_auc_score
+
+from recsys.errors import IntegrityError
+from recsys.metric.paired import compared
+from recsys.report.compare import _ranking, _retrieval, compare
+from recsys.report.comparison import judged
+from recsys.report.run import RunFiles
+
+USERS, RELEVANT = 2_000, 5
+
+
+def found_by(chance, rng, *, of=None, kept=0.9):
+    """[users] recall: each of a user's items is found with a chance of its own; nine of ten as another model finds them."""
+    luck = rng.random((USERS, RELEVANT)) if of is None else np.where(rng.random(of.shape) < kept, of, rng.random(of.shape))
+    return luck, (luck < chance[:, None]).mean(1)
+
+
+def words(paths):
+    return {one.metric: judged(one) for one in compare(paths).found}
+
+
+def test_a_run_is_equal_to_itself(retrieval):
+    run = retrieval("a")
+    assert words([run, run]) == {"recall@20": "equal", "ndcg@20": "equal"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_three_percent_more_recall_is_found_with_2000_users(retrieval, seed):
+    rng = np.random.default_rng(seed)
+    chance = rng.beta(2, 2, USERS)
+    luck, recall = found_by(chance, rng)
+    better = found_by(1.03 * chance, rng, of=luck, kept=0.97)[1]
+    assert better.mean() / recall.mean() == pytest.approx(1.03, abs=0.012)
+    found = words([retrieval("a", recall), retrieval("b", better)])
+    assert found["recall@20"] == "better"
+    assert words([tuple_ for tuple_ in (retrieval("c", better), retrieval("d", recall))])["recall@20"] == "worse"
+
+
+def test_noise_is_called_no_difference_in_95_of_100_comparisons(retrieval, monkeypatch):
+    monkeypatch.setattr("recsys.report.compare.RESAMPLES", {"retrieval": 300})
+    rng = np.random.default_rng(11)
+    chance = rng.beta(2, 2, USERS)
+    clean = 0
+    for trial in range(100):
+        luck, recall = found_by(chance, rng)
+        other = found_by(chance, rng, of=luck)[1]
+        ndcg = [values + rng.normal(0, 0.05, USERS) for values in (recall, other)]
+        clean += set(words([retrieval(f"a{trial}", recall, ndcg[0]), retrieval(f"b{trial}", other, ndcg[1])]).values()) == {
+            "no difference found"
+        }
+    assert 90 <= clean <= 100  # 95 to 97 are to be expected; 3 standard deviations below are 89
+
+
+def test_several_runs_are_held_against_the_first(retrieval):
+    comparison = compare([retrieval("a"), retrieval("b", [1, 1, 1, 1]), retrieval("c", [0, 0, 0, 0])])
+    assert comparison.runs == ("a", "b", "c")
+    values = {(one.place, one.metric): (one.old[0], one.new[0]) for one in comparison.found}
+    assert values[1, "recall@20"] == (0.5, 1.0)
+    assert values[2, "recall@20"] == (0.5, 0.0)
+    assert (comparison.units, comparison.number) == ("users", 4)
+
+
+def test_what_differs_in_the_configs_is_told(retrieval):
+    comparison = compare([retrieval("a"), retrieval("b", store="elsewhere", bad_rows="quarantine")])
+    assert comparison.configs == ({"data.bad_rows": ("nothing", "quarantine")},)
+
+
+def test_a_table_of_other_users_is_damage(retrieval):
+    with pytest.raises(IntegrityError, match=r"per_user\.parquet has other users"):
+        compare([retrieval("a"), retrieval("b", [1, 0, 1])])
+
+
+def test_labels_are_measured_as_scikit_learn_does(ranking):
+    runs = [RunFiles.open(ranking("a")), RunFiles.open(ranking("b", click=np.linspace(0.1, 0.9, 400)))]
+    samples = {sample.metric: sample.estimates for sample in _ranking(runs)[0]}
+    assert set(samples) == {f"{label}/{metric}" for label in ("click", "buy", "click_buy") for metric in ("auc", "log_loss")}
+    for run, place in zip(runs, (0, 1)):
+        frame = run.table("predictions.parquet")
+        click, said = frame["click"].to_numpy(), frame["predicted/click"].to_numpy()
+        assert samples["click/auc"][place] == pytest.approx(roc_auc_score(click, said))
+        assert samples["click/log_loss"][place] == pytest.approx(log_loss(click, said))
+        inside = frame.filter(frame["click"] == 1)
+        assert samples["buy/auc"][place] == pytest.approx(roc_auc_score(inside["buy"].to_numpy(), inside["predicted/buy"].to_numpy()))
+
+
+def test_less_log_loss_is_better(ranking):
+    runs = [ranking("a"), ranking("b", click=np.full(400, 0.5))]
+    found = words(runs)
+    assert (found["click/auc"], found["click/log_loss"]) == ("worse", "worse")
+    assert words(runs[::-1])["click/log_loss"] == "better"
+    assert found["buy/auc"] == "equal"
+
+
+def test_rows_of_a_user_are_drawn_together(ranking, tmp_path):
+    runs = [ranking("a"), ranking("b", click=np.linspace(0.1, 0.9, 400))]
+    comparison = compare(runs)
+    assert (comparison.units, comparison.number) == ("users", 40)
+
+
+def test_users_share_what_is_easy(retrieval):
+    rng = np.random.default_rng(0)
+    easy = rng.random(500)
+    runs = [RunFiles.open(retrieval("a", easy)), RunFiles.open(retrieval("b", easy + rng.normal(0, 0.01, 500)))]
+    recall, _ = compared(_retrieval(runs)[0])
+    assert recall.difference[2] - recall.difference[1] < 0.1 * (recall.new[2] - recall.new[1])

@@ -1,0 +1,89 @@
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from recsys.metric.paired import Compared
+from recsys.report.compare import Comparison
+from recsys.report.comparison import comparison_report, comparison_table, document, judged, verdicts
+from recsys.report.html import page
+
+
+def one(metric, difference, place=1, old=0.1, smallest=0.004):
+    change = difference[0]
+    return Compared(metric, place, (old + change, 0.0, 1.0), (old, 0.0, 1.0), difference, smallest)
+
+
+def comparison(*found, runs=("first", "second"), configs=({"loss.temperature": ("0.1", "0.05")},)):
+    return Comparison("retrieval", runs, "users", 2_000, found, configs)
+
+
+BETTER = one("recall@20", (0.01, 0.002, 0.018))
+WORSE = one("ndcg@20", (-0.01, -0.018, -0.002))
+UNCLEAR = one("hit_rate@10", (0.001, -0.002, 0.004))
+EQUAL = one("recall@20", (0.0, 0.0, 0.0), smallest=0.0)
+
+
+@pytest.mark.parametrize(
+    ("found", "word"),
+    [
+        (BETTER, "better"),
+        (WORSE, "worse"),
+        (UNCLEAR, "no difference found"),
+        (EQUAL, "equal"),
+        (one("click/log_loss", (-0.01, -0.02, -0.001)), "better"),
+        (one("spend/rmse", (0.01, 0.002, 0.018)), "worse"),
+        (one("a", (0.01, 0.0, 0.02)), "no difference found"),
+    ],
+)
+def test_a_difference_has_a_word(found, word):
+    assert judged(found) == word
+
+
+def test_better_and_worse_are_told_by_metric():
+    (sentence,) = verdicts(comparison(BETTER, WORSE, UNCLEAR))
+    assert sentence == (
+        "second is better than first in recall@20 (+0.0100, +10.0 %) and worse than first in ndcg@20 (-0.0100, -10.0 %). "
+        "No difference was found in hit_rate@10."
+    )
+
+
+def test_equal_runs_are_called_equal():
+    assert verdicts(comparison(EQUAL)) == ["second and first are equal: all 2,000 users got the same from both."]
+
+
+def test_where_nothing_was_found_it_says_what_would_have_been():
+    (sentence,) = verdicts(comparison(UNCLEAR))
+    assert sentence == (
+        "No difference between second and first was found. 2,000 users would have shown one of this size four times out of five: "
+        "hit_rate@10 0.0040 (4.0 %)."
+    )
+
+
+def test_every_run_has_a_verdict():
+    found = [BETTER, one("recall@20", (0.0, 0.0, 0.0), place=2, smallest=0.0)]
+    assert [sentence.split()[0] for sentence in verdicts(comparison(*found, runs=("a", "b", "c"), configs=({}, {})))] == ["b", "c"]
+
+
+def test_the_table_fits_a_terminal():
+    console = Console(file=io.StringIO(), width=80)
+    console.print(comparison_table(comparison(BETTER, WORSE)))
+    lines = console.file.getvalue().splitlines()
+    row = next(line for line in lines if "recall@20" in line).split()
+    assert row == ["second", "recall@20", "0.1000", "0.1100", "+0.0100", "+0.0020", "+0.0180", "better"]
+    assert "97.50 %" in " ".join(lines)  # 1 - .05 / 2
+
+
+def test_json_holds_every_number():
+    found = json.loads(json.dumps(document(comparison(BETTER)), allow_nan=False))
+    assert found["differences"][0]["difference"] == {"value": 0.01, "low": 0.002, "high": 0.018}
+    assert (found["differences"][0]["verdict"], found["users"], found["reference"]) == ("better", 2_000, "first")
+    assert found["configs"] == {"second": {"loss.temperature": {"reference": "0.1", "this": "0.05"}}}
+
+
+def test_the_page_shows_values_and_what_was_changed():
+    text = page(comparison_report(comparison(BETTER, runs=("first", "<b>second</b>"))))
+    assert "&lt;b&gt;second&lt;/b&gt; is better than first in recall@20" in text
+    assert "<b>" not in text
+    assert "loss.temperature" in text

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from recsys.metric.scores import TILE_ITEMS, TILE_USERS, Scores
 
-GROUP = 16
+GROUP, SMALLER_GROUP = 16, 4
 """Columns whose maximum stands for them in a first choice: the best K + 1 scores lie in the K + 1 groups with the largest maxima."""
 NOTHING = -torch.inf
 
@@ -137,8 +137,11 @@ class _Tile:
         relevant_scores = values.new_full((relevant.shape[1],), NOTHING)
         for first_item, block in self._chunks():
             found, columns = _largest(block, count)
-            values, order = torch.cat([values, found], 1).topk(count)
-            items = torch.cat([items, columns + first_item], 1).gather(1, order)
+            if first_item == 0 and found.shape[1] == count:
+                values, items = found, columns  # nothing to choose from yet
+            else:
+                values, order = torch.cat([values, found], 1).topk(count)
+                items = torch.cat([items, columns + first_item], 1).gather(1, order)
             row, column = relevant[0], relevant[1] - first_item
             inside = (column >= 0) & (column < block.shape[1])
             relevant_scores[inside] = block[row[inside], column[inside]]
@@ -163,16 +166,20 @@ class _Tile:
         return count
 
 
-def _largest(block: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """[T, min(count, C)] largest entries of each row and their columns, in any order of ties."""
+def _largest(block: Tensor, count: int, group: int = GROUP) -> tuple[Tensor, Tensor]:
+    """[T, min(count, C)] largest entries of each row and their columns, in any order of ties.
+
+    Args:
+        group: columns that are looked at as one; C is a multiple of it.
+    """
     rows, columns = block.shape
-    groups = columns // GROUP
+    groups = columns // group
     if count * 4 > groups:
         return block.topk(min(count, columns))
-    best = block.view(rows, GROUP, groups).amax(1).topk(count).indices  # group g holds columns g, g + groups, g + 2 * groups, ...
-    steps = torch.arange(GROUP, device=block.device) * groups
-    candidates = (best[:, :, None] + steps).view(rows, -1)  # [T, count * GROUP]
-    values, order = block.gather(1, candidates).topk(count)
+    best = block.view(rows, group, groups).amax(1).topk(count, sorted=False).indices  # group g holds columns g, g + groups, ...
+    steps = torch.arange(group, device=block.device) * groups
+    candidates = (best[:, :, None] + steps).view(rows, -1)  # [T, count * group]
+    values, order = _largest(block.gather(1, candidates), count, SMALLER_GROUP)
     return values, candidates.gather(1, order)
 
 

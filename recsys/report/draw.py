@@ -17,6 +17,8 @@ LOOK = {
     "font.size": 9,
     "text.color": INK,
     "text.parse_math": False,
+    "figure.facecolor": "none",  # the page shows through
+    "axes.facecolor": "none",
     "axes.edgecolor": FAINT,
     "axes.labelcolor": INK,
     "axes.spines.top": False,
@@ -45,13 +47,15 @@ class Drawing:
 def drawing(width: float = WIDTH, height: float = HEIGHT) -> Iterator[Drawing]:
     """An empty figure in this look, rendered when the block ends; what others draw keeps their look."""
     import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(LOOK):
         drawn = Drawing(Figure(figsize=(width, height), layout="constrained"))
         yield drawn
         text = io.StringIO()
-        drawn.figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+        # not savefig: that draws everything twice
+        FigureCanvasSVG(drawn.figure).print_svg(text, metadata={"Date": None})
         drawn.svg = text.getvalue()
 
 

@@ -86,6 +86,7 @@ def retrieval(tmp_path):
             "test/users_left_out": 2,
             "baseline/ease/test/recall@20": ease.mean(),
             "baseline/ease/test/ndcg@20": 0.1,
+            "baseline/popularity/test/recall@20": 0.0,
             "oracle/test/recall@20": 0.9,
             "test/popularity=head/recall@20": 0.6,
             "test/popularity=head/ndcg@20": 0.3,
@@ -110,6 +111,7 @@ def retrieval(tmp_path):
             data={**DATA, "test": test},
         )
         values = {"user_id": np.arange(len(recall)), "test/recall@20": recall, "test/ndcg@20": ndcg, "baseline/ease/test/recall@20": ease}
+        values["baseline/popularity/test/recall@20"] = np.zeros(len(recall))
         pl.DataFrame(values).write_parquet(path / "per_user.parquet")
         vectors = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
         kinds = [HOSTILE if row % 3 else "tents" for row in range(30)]

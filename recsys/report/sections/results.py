@@ -2,6 +2,7 @@
 
 import re
 
+import polars as pl
 import torch
 
 from recsys.metric.bootstrap import bootstrap_interval
@@ -42,22 +43,28 @@ def _headline(run: RunFiles) -> Grid:
 
 
 def _baselines(run: RunFiles) -> Grid:
-    columns = shown_columns(run.metrics)
-    own = f"{MODEL}{columns[0]}"
-    values = run.table("per_user.parquet")
-    rows = []
+    columns, rows = shown_columns(run.metrics), []
+    changes = _changes(run, columns[0])
     for row in ranked(run.metrics, run.model):
-        difference: tuple[float | None, ...] = (None, None, None)
-        other = f"{row.prefix}{columns[0]}"
-        if row.prefix != MODEL and other in values.columns and own in values.columns:
-            change = torch.from_numpy((values[own] - values[other]).to_numpy(writable=True))[:, None]
-            low, high = bootstrap_interval(change, resamples=RESAMPLES)
-            difference = (float(change.mean()), float(low), float(high))
         name = row.name + (THIS if row.prefix == MODEL else "")
-        rows.append((name, *(run.metrics.get(f"{row.prefix}{column}") for column in columns), *difference))
+        change = changes.get(row.prefix, (None, None, None))
+        rows.append((name, *(run.metrics.get(f"{row.prefix}{column}") for column in columns), *change))
     headings = ("", *columns, f"{run.model} − this, {columns[0]}", "from", "to")
     note = "The last columns compare the two user by user: an interval without 0 is more than chance among users."
     return Grid("baselines", "Beside baselines", headings, tuple(rows), note)
+
+
+def _changes(run: RunFiles, column: str) -> dict[str, tuple[float, float, float]]:
+    """{prefix of the keys: how far the model is ahead in a column, user by user, with an interval}."""
+    values, own = run.table("per_user.parquet"), f"{MODEL}{column}"
+    others = [name for name in values.columns if name.endswith(f"/{own}")]
+    if not others or own not in values.columns:
+        return {}
+    differences = values.select((pl.col(own) - pl.col(name)).alias(name) for name in others)
+    change = torch.from_numpy(differences.to_numpy(order="c", writable=True))
+    low, high = bootstrap_interval(change, resamples=RESAMPLES)
+    found = zip(change.mean(0).tolist(), low.tolist(), high.tolist())
+    return {name.removesuffix(column): each for name, each in zip(others, found)}
 
 
 def _differences(baselines: Grid) -> Figure:

@@ -18,11 +18,12 @@ def test_headline_metrics_have_intervals_and_words(retrieval):
 def test_baselines_are_compared_user_by_user(retrieval):
     found = grid(results.section(RunFiles.open(retrieval("a", [0.5, 0.0, 1.0, 0.5]))), "baselines")
     rows = {row[0]: row[1:] for row in found.rows}
-    assert list(rows) == ["two_tower (this run)", "ease", "oracle"]
+    assert list(rows) == ["two_tower (this run)", "ease", "popularity", "oracle"]
     # ease has 0.8 of the recall of the user before: 0.4 0.4 0 0.8, so differences are 0.1 -0.4 1 -0.3
     change, low, high = rows["ease"][-3:]
     assert change == pytest.approx(0.1)
     assert low < 0 < high < 1
+    assert rows["popularity"][-3] == pytest.approx(0.5)
     assert rows["two_tower (this run)"][-3:] == rows["oracle"][-3:] == (None, None, None)  # of the oracle nothing is kept by user here
 
 

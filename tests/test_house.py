@@ -87,7 +87,7 @@ IMPORTS = {
     },
     "task": {"model", "candidates", "loss", "balance", "calibration", "metric", "batch", "schema", "seeds", "errors"},
     "callback": {"batch", "metric", "baseline", "checkpoint", "disk", "record", "schema", "errors"},
-    "report": {"metric", "record", "errors"},
+    "report": {"metric", "record", "schema", "errors"},
     "evidence": {"data", "source", "metric", "record", "schema", "errors"},
     "export": {"schema", "model", "nn", "metric", "quantize", "index", "serve", "rebuild", "data", "lineage", "report", "errors"},
     "index": {"serve", "errors"},
@@ -96,7 +96,7 @@ IMPORTS = {
 }
 """What each room may import beside itself."""
 PURE_TORCH = {"candidates", "loss", "nn", "tower", "model", "optimizer"}
-PROGRAMS = {"schema/__main__.py", "schema/infer.py"}
+PROGRAMS = {"schema/__main__.py", "schema/infer.py", "report/__main__.py"}
 """Command lines of their own, which see what train.py sees."""
 
 

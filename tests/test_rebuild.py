@@ -95,7 +95,9 @@ def trained(folder):
     for step, name in ((1, "best"), (2, "last")):
         model = model_of(run.config, run.schema)
         torch.nn.init.constant_(next(model.parameters()), step)
-        point(folder / "checkpoints" / name, write_checkpoint(model, folder / "checkpoints", about={"step": step, "metrics": {}}))
+        point(
+            folder / "checkpoints" / name, write_checkpoint(model.state_dict(), folder / "checkpoints", about={"step": step, "metrics": {}})
+        )
     write_tested(folder, json.loads((folder / "checkpoints" / "best" / "checkpoint.json").read_text())["sha256"])
     return FinishedRun.open(folder)
 

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recsys.data.told import raw_values
 from recsys.data.rows import SPLITS
 from recsys.data.store import Store
+from recsys.data.told import raw_values
 from recsys.evidence.names import item_names
 from recsys.source.base import Source
 

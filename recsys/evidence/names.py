@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 import torch
 
-from recsys.data.told import raw_values
 from recsys.data.store import Store
+from recsys.data.told import raw_values
 from recsys.data.vocabulary import canonical
 from recsys.errors import RecsysError
 from recsys.schema import Categorical, MultiCategorical

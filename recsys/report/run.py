@@ -11,7 +11,7 @@ import polars as pl
 import yaml
 
 from recsys.errors import ConfigError, Fault, listed
-from recsys.record import finite_numbers, read_record, reading, typed
+from recsys.record import numbers_by_name, read_record, reading, typed
 
 PARTS = {
     "retrieval": ("per_user.parquet", "item_vectors.parquet"),
@@ -56,7 +56,8 @@ class RunFiles:
         if missing:
             what = f"an older version trained this run: it has no {listed(missing, 9)}"
             raise ConfigError(Fault(what, str(path), "train again with this version; the metrics alone are in metrics.json"))
-        metrics = read_record(path / "metrics.json", lambda document: finite_numbers(document, "metric"))
+        numbers = read_record(path / "metrics.json", lambda document: numbers_by_name(document, "metric"))
+        metrics = {name: value for name, value in numbers.items() if value is not None}
         return RunFiles(path, task, config, metrics)
 
     @property

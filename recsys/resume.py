@@ -128,12 +128,12 @@ def _flat(node: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _locked(run: Path) -> TextIO:
-    """The run's lock, which dies with its process."""
+    """The run's lock, which dies with its process alone: a process that made batches for it may live on for some seconds."""
     run.mkdir(parents=True, exist_ok=True)
     file = (run / LOCK).open("w")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock, not inherited
+    except (BlockingIOError, PermissionError):
         file.close()
         raise ConfigError(Fault("another process trains there", str(run), "wait for it, or stop it first")) from None
     return file

@@ -1,8 +1,10 @@
 """Whether a run begins, goes on, or is refused."""
 
-import fcntl
 import json
 import os
+import signal
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,6 +45,25 @@ def begun(run: Path, config=CONFIG, *, steps=True, finished=False):
     if finished:
         (run / "metrics.json").write_text("{}")
     return run
+
+
+@contextmanager
+def held(run):
+    """Another process, with a child of its own, trains there; gives its pid."""
+    reads, writes = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        lock = start(AUTO, run, is_first=True).lock
+        os.write(writes, lock.name[:1].encode())
+        time.sleep(5 if os.fork() == 0 else 60)
+        os._exit(0)
+    os.read(reads, 1)
+    try:
+        yield pid
+    finally:
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 def test_a_directory_of_its_own_begins(tmp_path):
@@ -109,12 +130,13 @@ def test_what_is_saved_says_nothing_of_the_command(tmp_path):
 
 def test_two_processes_never_train_in_one_directory(tmp_path):
     run = begun(tmp_path / "run")
-    one = start(AUTO, run, is_first=True)
-    with pytest.raises(ConfigError, match="another process trains there"):
-        start(AUTO, run, is_first=True)
-    assert start(AUTO, run, is_first=False).resume_from == run / "checkpoints" / "last"  # a process of the same run
-    one.lock.close()
-    start(AUTO, run, is_first=True)
+    with held(run) as pid:
+        with pytest.raises(ConfigError, match="another process trains there"):
+            start(AUTO, run, is_first=True)
+        assert start(AUTO, run, is_first=False).resume_from == run / "checkpoints" / "last"  # a process of the same run
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        start(AUTO, run, is_first=True)  # though a child of it lives on
 
 
 def test_other_data_are_refused_unless_allowed(tmp_path):
@@ -133,7 +155,6 @@ def test_auto_means_the_newest_interrupted_run_of_the_same_config(tmp_path):
     ):
         os.utime(begun(tmp_path / name, config, finished=finished) / "config.yaml", (10_000 - age, 10_000 - age))
     assert interrupted(AUTO, tmp_path) == tmp_path / "newer"
-    with (tmp_path / "newer" / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with held(tmp_path / "newer"):
         assert interrupted(AUTO, tmp_path) == tmp_path / "older"  # the other is at work
     assert interrupted(replace(AUTO, seed=2), tmp_path) is None

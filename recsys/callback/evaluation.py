@@ -15,6 +15,7 @@ from torch import Tensor
 
 from recsys.baseline.base import Baseline, TrainingEvents
 from recsys.batch import Catalogue, Slice, UserBatch
+from recsys.callback.logged import log_values
 from recsys.callback.question import question
 from recsys.errors import ConfigError, DataError, Fault, NumericsError
 from recsys.metric.beyond_accuracy import self_information
@@ -208,8 +209,7 @@ class CatalogueEvaluation(Callback):
 
     def _publish(self, pl_module: LightningModule, values: dict[str, float]) -> None:
         self.results |= values
-        for key, value in values.items():
-            pl_module.log(key, value, reduce_fx="max", sync_dist=True)  # equal on all processes: a mean could round, a maximum cannot
+        log_values(pl_module, values, stage=self._stage)
 
 
 def _require_cutoffs(ks: list[int], slice_ks: list[int]) -> None:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from recsys.baseline.base import FeatureTable, ImpressionBaseline
 from recsys.batch import ImpressionBatch, Outcomes, Truth
+from recsys.callback.logged import log_values
 from recsys.callback.pair import Pair
 from recsys.callback.predicted import against_truth, by_label, calibrated, numbers, reliability_curves, side_by_side
 from recsys.errors import DataError, Fault
@@ -120,7 +121,7 @@ class ImpressionEvaluation(Callback):
             if not any(f"val/{column}/auc" in values for column in binary):
                 raise DataError(Fault("no binary label has both classes in validation", "data.split", "give that split more rows"))
             values["val/log_loss"] = sum(values.get(f"val/{column}/log_loss", 0.0) for column in binary)
-        self._publish(pl_module, values)
+        self._publish(pl_module, values, "val")
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Logs metrics with intervals and slices, and those of baselines and the truth."""
@@ -137,7 +138,7 @@ class ImpressionEvaluation(Callback):
             values |= against_truth(outputs, self.oracle)
         if self.pair is not None:
             values |= self.pair.measured(trainer, pl_module)
-        self._publish(pl_module, values)
+        self._publish(pl_module, values, "test")
 
     def _calibrate(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Fit each binary label's calibration on validation rows that concern it."""
@@ -217,10 +218,9 @@ class ImpressionEvaluation(Callback):
         self.baselines_s = time.monotonic() - started
         return rivals if self.oracle is None else {**rivals, "oracle": self.oracle.probability}
 
-    def _publish(self, pl_module: LightningModule, values: dict[str, float]) -> None:
+    def _publish(self, pl_module: LightningModule, values: dict[str, float], stage: Stage) -> None:
         self.results |= values
-        for key, value in values.items():
-            pl_module.log(key, value, reduce_fx="max", sync_dist=True)  # equal on all processes: a mean could round, a maximum cannot
+        log_values(pl_module, values, stage=stage)
 
 
 def _rows(target: Target, outcomes: Outcomes) -> dict[str, Tensor | None]:

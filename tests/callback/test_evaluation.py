@@ -20,6 +20,7 @@ from recsys.baseline.ease import EASE
 from recsys.baseline.popularity import Popularity
 from recsys.batch import Catalogue, Slice, UserBatch
 from recsys.callback.evaluation import CatalogueEvaluation
+from recsys.callback.metrics_log import MetricsLog
 from recsys.errors import ConfigError, DataError, NumericsError
 
 NUM_USERS, NUM_ITEMS, DIM = 60, 40, 8
@@ -93,8 +94,8 @@ def evaluation(**changes: object) -> CatalogueEvaluation:
     return CatalogueEvaluation([5, 10], [10], **settings)
 
 
-def run(stage: str, callback: CatalogueEvaluation, data: Shop | None = None, module: Towers | None = None) -> Trainer:
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+def run(stage: str, callback: CatalogueEvaluation, data: Shop | None = None, module: Towers | None = None, logger=False) -> Trainer:
+    quiet = {"logger": logger, "enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
     world = int(os.environ.get("WORLD_SIZE", "1"))
     trainer = Trainer(accelerator="cpu", devices=world, callbacks=[callback], use_distributed_sampler=False, **quiet)
     {"val": trainer.validate, "test": trainer.test}[stage](module or Towers(), datamodule=data or Shop(), verbose=False)
@@ -150,7 +151,7 @@ def test_validation_measures_the_model_alone():
 def test_test_adds_baselines_oracle_slices_and_intervals():
     callback = evaluation(intervals=50, baselines={"popularity": Popularity(), "ease": EASE(l2=1.0, max_items=5)}, oracle=Truth())
 
-    trainer = run("test", callback)
+    run("test", callback)
 
     results = callback.results
     assert results["oracle/test/ndcg@10"] == 1.0
@@ -164,7 +165,15 @@ def test_test_adds_baselines_oracle_slices_and_intervals():
     assert weighted / (left + right) == pytest.approx(results["test/recall@10"])
     assert "test/side=nobody/users" not in results
     assert results["test/shelf=top/users"] < results["test/users"]
-    assert set(trainer.callback_metrics) == set(results)
+
+
+@pytest.mark.parametrize("stage", ["val", "test"])
+def test_results_reach_the_loggers_in_one_line(stage, tmp_path):
+    callback = evaluation(intervals=5, oracle=Truth())
+    run(stage, callback, logger=MetricsLog(tmp_path / "metrics.jsonl"))
+    (line,) = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert (line.pop("step"), line.pop("epoch")) == (0, 0)
+    assert line == pytest.approx(callback.results, rel=1e-6)  # Lightning rounds what it keeps to float32
 
 
 def test_baseline_that_sees_validation_is_fitted_on_all_events_before_test():

@@ -23,6 +23,7 @@ from recsys.calibration.base import Calibration
 from recsys.calibration.plain import Plain
 from recsys.calibration.platt import Platt
 from recsys.callback.impressions import ImpressionEvaluation
+from recsys.callback.metrics_log import MetricsLog
 from recsys.errors import DataError, NumericsError
 from recsys.schema import Label
 
@@ -135,8 +136,8 @@ def evaluation(**settings: object) -> ImpressionEvaluation:
     return ImpressionEvaluation([1], **{"intervals": 0, "min_slice_rows": 3, "baselines": {}, **settings})
 
 
-def run(stage: str, callback: ImpressionEvaluation, data: Shop, module: Answers, folder: Path) -> Trainer:
-    quiet = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+def run(stage: str, callback: ImpressionEvaluation, data: Shop, module: Answers, folder: Path, logger=False) -> Trainer:
+    quiet = {"logger": logger, "enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
     world = int(os.environ.get("WORLD_SIZE", "1"))
     trainer = Trainer(
         accelerator="cpu", devices=world, callbacks=[callback], use_distributed_sampler=False, default_root_dir=folder, **quiet
@@ -191,9 +192,10 @@ def test_validation_adds_up_the_log_losses_of_labels(measured):
 
 def test_metrics_reach_the_log_of_the_run(tmp_path):
     callback = evaluation(intervals=5, baselines={"prior": Prior()})
-    trainer = run("test", callback, Shop(), Answers(), tmp_path)
-    assert set(trainer.callback_metrics) == set(callback.results)
-    assert trainer.callback_metrics["test/click/auc"].item() == pytest.approx(6 / 9)
+    run("test", callback, Shop(), Answers(), tmp_path, logger=MetricsLog(tmp_path / "metrics.jsonl"))
+    (line,) = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert {key: value for key, value in line.items() if key not in ("step", "epoch")} == callback.results
+    assert line["test/click/auc"] == 6 / 9
 
 
 def test_calibration_is_fitted_on_validation_and_applied_at_test(measured, tmp_path):

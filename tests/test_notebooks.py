@@ -97,3 +97,27 @@ def test_first_notebook_serves_without_the_framework(shown):
     assert re.search(r"items=\[\d+, \d+, \d+\]", shown["server"])
     loaded = {"numpy": True, "onnxruntime": True, "torch": False, "polars": False, "pytorch_lightning": False}
     assert str(loaded) in shown["server"]
+
+
+@pytest.fixture
+def read_out(executed):
+    """As `shown`, of the second notebook."""
+    return {
+        cell.id: "\n".join(output.get("text") or output["data"].get("text/plain", "") for output in cell.outputs)
+        for cell in code_cells(executed("02_reading_a_report"))
+    }
+
+
+def test_second_notebook_reads_what_the_metrics_say(read_out):
+    mean, written = re.search(r"mean recall@20 (0\.\d+), metrics\.json says (0\.\d+)", read_out["per-user"]).groups()
+    assert mean == written
+
+
+def test_second_notebook_finds_the_difference_that_the_program_finds(read_out):
+    by_hand = re.search(r"recall@20: ([+-]0\.\d+)", read_out["bootstrap"])[1]
+    assert re.search(rf"recall@20 +0\.\d+ +0\.\d+ +{re.escape(by_hand)}", read_out["compare"])
+
+
+def test_second_notebook_sees_categories_in_the_vectors(read_out):
+    own, chance = map(int, re.search(r"same category: (\d+)%, by chance (\d+)%", read_out["purity"]).groups())
+    assert own > 3 * chance

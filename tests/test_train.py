@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 import yaml
 from safetensors.torch import load_file, save_file
@@ -79,9 +81,33 @@ def test_run_leaves_what_it_promises(home):
     assert "The model by groups" in (run / "train.log").read_text()
 
 
+def report(*arguments, cwd):
+    command = [sys.executable, "-m", "recsys.report", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, env=os.environ | {"PYTHONPATH": str(HOME)})
+
+
+def test_run_leaves_what_its_report_is_made_of(home):
+    run = home / "out"
+    metrics, cost = (json.loads((run / f"{name}.json").read_text()) for name in ("metrics", "cost"))
+    users = pl.read_parquet(run / "per_user.parquet")
+    assert len(users) == metrics["test/users"]
+    for key in ("test/recall@20", "baseline/ease/test/ndcg@20", "oracle/test/recall@20"):
+        assert users[key].mean() == pytest.approx(metrics[key])
+    assert min(cost["seconds"].values()) >= 0
+    assert cost["rows"] == 2 * json.loads((run / "data.json").read_text())["split"]["training"]["positives"]
+    before = (run / "report.html").read_bytes()
+    assert b"two_tower" in before
+    done = report("out", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert (run / "report.html").read_bytes() == before
+
+
 def test_same_seed_gives_the_same_metrics(home):
     assert program("train", *SMALL, "hydra.run.dir=again", "loader.num_workers=2", cwd=home).returncode == 0
     assert (home / "again" / "metrics.json").read_text() == (home / "out" / "metrics.json").read_text()
+    done = report("compare", "out", "again", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert "again and out are equal: all " in " ".join(done.stdout.split())
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +134,10 @@ def test_ranking_run_leaves_what_it_promises(ranked):
     assert metrics["val/log_loss"] == min(losses)  # less is better, and the best weights are tested
     assert metrics["val/log_loss"] == pytest.approx(metrics["val/click/log_loss"] + metrics["val/conversion/log_loss"], rel=1e-6)
     assert json.loads((ranked / "calibration.json").read_text()).keys() == {"click", "conversion"}
+    rows = pl.read_parquet(ranked / "predictions.parquet")
+    assert len(rows) == metrics["test/click/rows"]
+    assert rows["predicted/click"].mean() / rows["click"].mean() == pytest.approx(metrics["test/click/predicted_over_actual"])
+    assert "Behind a retriever" in (ranked / "report.html").read_text()
     text = (ranked / "train.log").read_text()
     for label in labels:
         assert f"Test impressions: {label}," in text

@@ -21,3 +21,17 @@ def test_result_is_on_disk_in_the_log_and_on_the_terminal(tmp_path, capsys):
         assert "baseline item_knn skipped: too many items" in text
     assert "\x1b" not in log
     assert terminal.splitlines()[-1] == f"run: {tmp_path}"
+
+
+def test_a_page_that_cannot_be_made_fails_no_run(tmp_path, capsys):
+    publish_result(METRICS, tmp_path, table=Table("metric"), notes=[])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2].startswith("no report.html: 1 problem: 1. there is no run here")
+    assert lines[-1] == f"run: {tmp_path}"
+
+
+def test_the_page_is_there_when_the_run_ends(retrieval, capsys):
+    run = retrieval("a")
+    publish_result(METRICS | {"test/users": 4}, run, table=Table("metric"), notes=[])
+    assert (run / "report.html").exists()
+    assert "no report.html" not in capsys.readouterr().out

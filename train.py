@@ -34,6 +34,8 @@ EXAMPLES = (
     "python train.py task=ranking model=shared_bottom teacher.run=outputs/ranking/shop/<time>",
     "python train.py -m loss=softmax,bpr seed=0,1,2",
     "python train.py resume=outputs/retrieval/shop/<time>     go on with an interrupted run; resume=auto finds it by its config",
+    "python train.py -m sweep=retrieval",
+    "python train.py -m sweep=retrieval data=movielens data.root=<folder> hydra/launcher=joblib hydra.launcher.n_jobs=4",
 )
 
 

@@ -63,6 +63,12 @@ class ResourceError(RecsysError):
     exit_code = 6
 
 
+class SweepError(RecsysError):
+    """Every trial of a sweep failed."""
+
+    exit_code = 7
+
+
 class ReleaseError(RecsysError):
     """A bundle did not pass a gate of its release; nothing was published.
 
@@ -75,6 +81,8 @@ class ReleaseError(RecsysError):
         self.exit_code = GATES[gate]
 
 
+PRUNED = 8
+"""Exit code of a trial that its sweep stopped early, as it was worse than others."""
 GATES = {"parity": 10, "golden": 11, "floor": 12, "production": 13, "latency": 14, "size": 15, "quantization": 16, "index": 17}
 """Exit code of each gate of a release, in the order in which they are looked at."""
 

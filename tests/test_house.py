@@ -86,16 +86,19 @@ IMPORTS = {
         "errors",
     },
     "task": {"model", "candidates", "loss", "balance", "calibration", "metric", "batch", "schema", "seeds", "errors"},
-    "callback": {"batch", "metric", "baseline", "checkpoint", "disk", "record", "schema", "errors"},
+    "callback": {"batch", "metric", "baseline", "checkpoint", "disk", "record", "sweep", "schema", "errors"},
     "report": {"metric", "record", "schema", "errors"},
     "evidence": {"data", "source", "metric", "record", "schema", "errors"},
     "export": {"schema", "model", "nn", "metric", "quantize", "index", "serve", "rebuild", "data", "lineage", "report", "errors"},
     "index": {"serve", "errors"},
     "release": {"index", "config", "rebuild", "export", "callback", "data", "model", "schema"},
     "serve": set(),
+    "sweep": {"config", "record", "report", "schema", "errors"},
 }
 """What each room may import beside itself."""
 PURE_TORCH = {"candidates", "loss", "nn", "tower", "model", "optimizer"}
+PLUGINS = {"sweep/sweeper.py", "sweep/launcher.py"}
+"""What Hydra builds, in the words of `hydra_plugins`."""
 PROGRAMS = {"schema/__main__.py", "schema/infer.py", "report/__main__.py"}
 """Command lines of their own, which see what train.py sees."""
 
@@ -149,7 +152,7 @@ def test_imports_go_one_way(path):
     assert ours <= IMPORTS.get(room(path), set()) | {room(path)}
     others = {name.split(".")[0] for name in names} - {"recsys"}
     assert not others & {"train", "export"}
-    if room(path) != "config":
+    if room(path) != "config" and path.relative_to(HOME / "recsys").as_posix() not in PLUGINS:
         assert not others & {"hydra", "omegaconf"}
     if room(path) in PURE_TORCH:
         assert not others & {"pytorch_lightning", "polars", "pandas", "wandb"}
@@ -172,9 +175,10 @@ def test_components_name_all_their_arguments():
 
 
 def faults(name, overrides):
-    overrides = [override for override in overrides if override != "--dry-run"] + (OPEN if "data=tables" in overrides else [])
+    multirun = "-m" in overrides
+    overrides = [override for override in overrides if override not in ("-m", "--dry-run")] + (OPEN if "data=tables" in overrides else [])
     try:
-        checked(CONF, name, overrides, {"train": TrainConfig, "export": ExportConfig}[name], multirun="-m" in overrides)
+        checked(CONF, name, overrides, {"train": TrainConfig, "export": ExportConfig}[name], multirun=multirun)
     except ConfigError as error:
         return list(error.faults)
     return []
@@ -183,11 +187,12 @@ def faults(name, overrides):
 def choice(name):
     """The overrides that choose a file of conf."""
     group, _, chosen = name.rpartition("/")
-    if group in ("", "baseline", "index") or (group == "callbacks" and chosen != "default"):
-        return []  # part of every run, or of an export: its header shows the command
+    if group in ("", "baseline", "index", "hydra/sweeper") or (group == "callbacks" and chosen != "default"):
+        return []  # part of every run, of an export, or of a sweep: its header shows the command
     of_ranking = group in ("balance", "calibration") or name in RANKERS
     task = ["task=ranking"] if of_ranking else []
-    return [*task, f"{'tower@model.user' if group == 'tower' else group}={chosen}"]
+    many = ["-m"] if group == "sweep" else []
+    return [*many, *task, f"{'tower@model.user' if group == 'tower' else group}={chosen}"]
 
 
 @pytest.mark.parametrize("name", [name for name in YAMLS if name != "export"])

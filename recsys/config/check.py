@@ -35,6 +35,11 @@ def check_config(config: dict[str, Any], root: type, *, origin: Mapping[str, str
         raise ConfigError(*faults)
 
 
+def argument_faults(node: dict[str, Any], target: Any, *, origin: Mapping[str, str]) -> Iterator[Fault]:
+    """Faults of a plain mapping, as the arguments of a class."""
+    yield from _Check(origin).arguments(node, target, set(), "")
+
+
 def load_config(path: Path, root: type) -> Any:
     """A root config from the yaml that `recsys.config.save_config` wrote, checked again.
 

@@ -5,6 +5,7 @@ still be one that its target takes, so such keys are added to the config (`++`) 
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from recsys.config.files import file_faults, key_lines, shown
 from recsys.config.hydra_node import hydra_faults, searchpath_fault
 from recsys.config.overrides import Typed, parsed, variants
 from recsys.config.refusals import text_faults
+from recsys.config.trials import PLUGIN_KEYS, trial_faults
 from recsys.errors import ConfigError, Fault
 from recsys.schema import nearest
 
@@ -38,7 +40,8 @@ def checked(conf: Path, name: str, texts: list[str], root: type, *, multirun: bo
         conf: folder of the yaml files; `name` is the root one, without its ending.
         texts: overrides as typed.
         root: dataclass of the root config.
-        multirun: sweeps (`loss=bpr,softmax`) are allowed; each of their values is checked, with the first of every other sweep.
+        multirun: sweeps (`sweep=retrieval`, or lists such as `loss=bpr,softmax`) are allowed; each of their values is checked, with the
+            first of every other one.
     Returns:
         The overrides as Hydra wants them.
     Raises:
@@ -55,9 +58,11 @@ def checked(conf: Path, name: str, texts: list[str], root: type, *, multirun: bo
             raise ConfigError(*refused)
         for variant in variants(overrides):
             faults += command.faults(variant)
+        if not faults:
+            faults += trial_faults(command, next(variants(overrides)), multirun=multirun)
         if faults:
             raise ConfigError(*dict.fromkeys(faults))
-        return [f"++{override.input_line}" if override.key_or_group in command.added else override.input_line for override in overrides]
+        return [command.as_known(override, override.input_line) for override in overrides]
 
 
 class _Command:
@@ -77,7 +82,12 @@ class _Command:
         return self.config_faults(config, typed)
 
     def loaded(self, typed: list[Typed]) -> DictConfig:
-        return self.loader.load_configuration(self.name, [entry.text for entry in typed], RunMode.RUN)
+        texts = [entry.text if entry.text.startswith("+") else self.as_known(entry.override, entry.text) for entry in typed]
+        return self.loader.load_configuration(self.name, texts, RunMode.RUN)
+
+    def as_known(self, override: Override, text: str) -> str:
+        """The override as Hydra wants it, once `faults` has seen that its key is a new one."""
+        return f"++{text}" if override.key_or_group in self.added else text
 
     def faults_one_by_one(self, typed: list[Typed]) -> list[Fault]:
         """What Hydra refuses at the first fault, taken apart: choices first, then keys."""
@@ -146,12 +156,14 @@ class _Command:
         return Fault(f"nothing in this config is chosen by '{key}'{nearest(key, known)}", entry.where, f"use one of {', '.join(close)}")
 
     def added_where_new(self, entry: Typed, base: dict) -> Typed:
-        plain = entry.override.is_add() or entry.override.is_force_add() or entry.override.is_delete() or entry.override.is_hydra_override()
+        plugin = entry.override.key_or_group.startswith(PLUGIN_KEYS)
+        others = entry.override.is_hydra_override() and not plugin
+        plain = entry.override.is_add() or entry.override.is_force_add() or entry.override.is_delete() or others
         mapping = isinstance(entry.override.value(), dict)  # it may bring keys of its own, which Hydra takes for new ones
         if plain or (_holds(base, entry.override.key_or_group) and not mapping):
             return entry
         self.added.add(entry.override.key_or_group)
-        return Typed(entry.override, f"++{entry.text}")
+        return replace(entry, text=f"++{entry.text}")
 
     def key_faults(self, accepted: list[Typed], keys: list[Typed]) -> Iterator[Fault]:
         """Composed one by one, to learn which key Hydra refuses."""
@@ -192,8 +204,15 @@ class _Command:
                 for key, line in key_lines(path).items():
                     places[".".join(filter(None, [default.package, key]))] = f"{shown(path, self.conf)}, line {line}"
         for entry in typed:
-            places[entry.override.key_or_group] = f"command line, {entry.override.input_line}"
+            places[entry.override.key_or_group] = f"{entry.place}, {entry.override.input_line}"
         return places
+
+
+def composed(loader: ConfigLoader, name: str, texts: list[str]) -> dict[str, Any]:
+    """The resolved config that checked overrides stand for, without Hydra's own node."""
+    plain = OmegaConf.to_container(loader.load_configuration(name, texts, RunMode.RUN))
+    plain.pop("hydra")
+    return OmegaConf.to_container(OmegaConf.create(plain), resolve=True)
 
 
 def _searches(override: Override) -> bool:

@@ -12,7 +12,10 @@ from recsys.config.files import LOADER
 
 KEY = re.compile(r"^(\w+): +([^#\s][^#\n]*?) *(?:# *(.*))?$", re.MULTILINE)
 """A scalar at the top of a root yaml, and the comment beside it."""
-EXIT_CODES = "0 good · 2 config · 3 data · 4 integrity · 5 numerics · 6 resources · 10 to 17 a gate of export.py · 143 stopped by SIGTERM"
+EXIT_CODES = (
+    "0 good · 2 config · 3 data · 4 integrity · 5 numerics · 6 resources · 7 every trial of a sweep failed · 8 a pruned trial · "
+    "10 to 17 a gate of export.py · 143 stopped by SIGTERM"
+)
 
 
 def help_text(name: str, *, about: str, conf: Path, examples: tuple[str, ...]) -> str:
@@ -48,7 +51,8 @@ def help_text(name: str, *, about: str, conf: Path, examples: tuple[str, ...]) -
     lines += ["  trainer.max_epochs=3   (a key inside a group)"] if "trainer" in chosen else []
     lines += ["", "Flags:", "  -h, --help            this text"]
     lines += ["  -c, --cfg job         print the config instead of running; --resolve fills in ${...}, --package loss prints a part"]
-    lines += ["  -m, --multirun        run once for every combination of comma-separated values: seed=0,1,2"]
+    lines += ["  -m, --multirun        run once for every combination of comma-separated values: seed=0,1,2; or as sweep=NAME says"]
+    lines += ["  -cp, --config-path    folder of the yaml files, instead of conf"]
     lines += ["", "Examples:", *(f"  {example}" for example in examples), "", f"Exit codes: {EXIT_CODES}"]
     return "\n".join(lines)
 

@@ -52,6 +52,7 @@ def launch(
     shortcuts = flags or {}
     sys.argv[1:] = [shortcuts.get(argument, argument) for argument in sys.argv[1:]]
     arguments = _parsed(name)
+    conf = (arguments.config_path or conf).resolve()
     if arguments.help:
         print(help_text(name, about=program.__doc__ or "", conf=conf, examples=examples))
         return
@@ -67,6 +68,7 @@ def launch(
             overrides = found(conf, name, overrides, root, interrupted)
     hydras = ["--multirun"] * arguments.multirun + ["--resolve"] * arguments.resolve
     hydras += [f"--cfg={arguments.cfg}"] * bool(arguments.cfg) + [f"--package={arguments.package}"] * bool(arguments.package)
+    hydras += [f"--config-path={conf}"] * bool(arguments.config_path)  # again, for the other processes of a distributed run
     sys.argv[1:] = [*hydras, *overrides]
 
     def job(config: DictConfig) -> Any:
@@ -79,7 +81,7 @@ def launch(
             with handed_on(plain, run):
                 return _run(program, root, plain, run)
 
-    hydra.main(version_base="1.3", config_path=str(conf.resolve()), config_name=name)(job)()
+    hydra.main(version_base="1.3", config_path=str(conf), config_name=name)(job)()
 
 
 def _run(program: Callable[[Any, Path], Any], root: type, config: dict[str, Any], run: Path) -> Any:
@@ -120,5 +122,6 @@ def _parsed(name: str) -> argparse.Namespace:
     parser.add_argument("-p", "--package")
     parser.add_argument("--resolve", action="store_true")
     parser.add_argument(FLAG, type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("-cp", "--config-path", type=Path)
     parser.add_argument("overrides", nargs="*")
     return parser.parse_intermixed_args()

@@ -21,14 +21,19 @@ MOST_VALUES = 1_000
 
 @dataclass(frozen=True)
 class Typed:
-    """One override with one value of its sweep, if it is one."""
+    """One override with one value of its sweep, if it is one.
+
+    Attributes:
+        place: who says so.
+    """
 
     override: Override
     text: str
+    place: str = "command line"
 
     @property
     def where(self) -> str:
-        return f"command line, {self.text}"
+        return f"{self.place}, {self.text}"
 
 
 def parsed(texts: list[str], loader: ConfigLoader, *, multirun: bool) -> tuple[list[Override], list[Fault]]:

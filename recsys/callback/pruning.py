@@ -1,0 +1,53 @@
+"""Ends a trial of a sweep that does worse than earlier ones did."""
+
+import logging
+from pathlib import Path
+
+import optuna
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+from recsys.errors import PRUNED
+from recsys.sweep.frozen import asked
+from recsys.sweep.study import open_study
+
+log = logging.getLogger(__name__)
+
+
+class Pruning(Callback):
+    """Reports a validation metric to the sweep after every evaluation; the sweep's pruner says whether to go on.
+
+    A trial that is pruned ends with exit code 8, on all processes, without a test.
+
+    Args:
+        monitor: the sweep's objective.
+        sweep: its directory.
+        trial: number of this one.
+    """
+
+    def __init__(self, monitor: str, sweep: Path, trial: int):
+        self.monitor, self.sweep, self.trial = monitor, sweep, trial
+        self.evaluations = 0
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Reports, and ends the run if it is to end."""
+        if trainer.sanity_checking:
+            return
+        self.evaluations += 1
+        pruned = trainer.is_global_zero and self._reported(float(trainer.callback_metrics[self.monitor]))
+        if trainer.strategy.broadcast(pruned):
+            log.info("pruned at step %d, evaluation %d", trainer.global_step, self.evaluations)
+            raise SystemExit(PRUNED)
+
+    def state_dict(self) -> dict[str, int]:
+        """How many evaluations there were, for a run that goes on."""
+        return {"evaluations": self.evaluations}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Counts on from there."""
+        self.evaluations = state_dict["evaluations"]
+
+    def _reported(self, value: float) -> bool:
+        study = open_study(self.sweep, asked(self.sweep))
+        trial = optuna.Trial(study, study.get_trials(deepcopy=False)[self.trial]._trial_id)
+        trial.report(value, self.evaluations)
+        return trial.should_prune()

@@ -1,0 +1,94 @@
+"""A sweep held against conf before its first trial: its own keys, and a run for every value and every end of a range."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig, OmegaConf
+
+from recsys.config.check import argument_faults
+from recsys.config.overrides import Typed
+from recsys.config.sweep import as_override, dimensions, ends, left_open, sweep_faults
+from recsys.errors import Fault
+
+OURS = "hydra_plugins.recsys."
+SWEEPER = f"{OURS}OptunaSweeper"
+SWEEPERS, LAUNCHERS = "hydra.sweeper", "hydra.launcher"
+PLUGIN_KEYS = (f"{SWEEPERS}.", f"{LAUNCHERS}.")
+"""Keys of Hydra's that are held against what a plugin takes."""
+
+
+class Command(Protocol):
+    """What composes and judges a command line; see `recsys.config.compose`."""
+
+    loader: ConfigLoader
+
+    def loaded(self, typed: list[Typed]) -> DictConfig:
+        """The composed config."""
+
+    def faults(self, typed: list[Typed]) -> list[Fault]:
+        """Every fault of one run."""
+
+    def origin(self, typed: list[Typed]) -> dict[str, str]:
+        """{dotted key: file and line, or override}."""
+
+
+def trial_faults(command: Command, typed: list[Typed], *, multirun: bool) -> Iterator[Fault]:
+    """Faults of a sweep, where the command line chooses one, and of what it runs on; of every trial that differs in one value from the
+    first.
+
+    Args:
+        typed: the command line, without faults of its own; what it sets is not varied.
+    """
+    hydra = OmegaConf.to_container(command.loaded(typed).hydra, resolve=False)
+    name = hydra["launcher"].pop("_target_")
+    plugin = {f"{kind.__module__}.{kind.__qualname__}": kind for kind in Plugins.instance().discover(Launcher)}[name]
+    if name.startswith(OURS):
+        yield from argument_faults(hydra["launcher"], plugin, origin=_origin(command, typed, LAUNCHERS))
+    node = hydra["sweeper"]
+    if node.pop("_target_") != SWEEPER:
+        return
+    if not multirun:
+        yield Fault("a sweep is many runs", "command line", "add -m")
+        return
+    lists = [entry.override for entry in typed if entry.override.is_sweep_override()]
+    for override in lists:
+        remedy = f"write it into the sweep: 'hydra.sweeper.space={{{override.key_or_group}: [...]}}'"
+        yield Fault(f"'{override.input_line}' lists values beside a sweep", f"command line, {override.input_line}", remedy)
+    origin = _origin(command, typed, SWEEPERS)
+    if isinstance(node.get("space"), dict):
+        node["space"] = left_open(node["space"], [entry.text for entry in typed])
+    faults = list(sweep_faults(node, origin))
+    yield from faults
+    if not faults and not lists:
+        yield from _value_faults(command, typed, node["space"], origin)
+
+
+def _origin(command: Command, typed: list[Typed], node: str) -> dict[str, str]:
+    """{key of the node: who set it}."""
+    places = {f"{key}.": place for key, place in command.origin(typed).items()}
+    found = {key.removeprefix(f"{node}.").rstrip("."): place for key, place in places.items() if key.startswith(f"{node}.")}
+    return {"": node, **found}
+
+
+def _value_faults(command: Command, typed: list[Typed], space: dict, origin: dict[str, str]) -> Iterator[Fault]:
+    parser = OverridesParser.create(config_loader=command.loader)
+    values: dict[str, list[Typed]] = {}
+    for key, dimension in dimensions(space).items():
+        place = origin.get(f"space.{key}", origin.get("space", origin[""]))
+        texts = [as_override(key, value) for value in ends(dimension)]
+        try:
+            values[key] = [Typed(parser.parse_override(text), text, place) for text in texts]
+        except HydraException:
+            yield Fault(f"'{key}' is no key that can be set", place, "write it as on the command line: model.dim, or tower@model.user")
+            return
+    first = {key: entries[0] for key, entries in values.items()}
+    said: set[str] = set()
+    for key, entry in [(None, None), *((key, entry) for key, entries in values.items() for entry in entries[1:])]:
+        faults = command.faults([*typed, *({**first, key: entry} if key else first).values()])
+        yield from (fault for fault in faults if fault.what not in said)
+        said.update(fault.what for fault in faults)

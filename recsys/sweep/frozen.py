@@ -1,0 +1,98 @@
+"""The config of a sweep as it was when the sweep began: trials read it from there, and a command that says something else is refused."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from recsys.config.files import read_document
+from recsys.config.sweep import SweepConfig
+from recsys.errors import ConfigError, Fault
+
+FILE, CONF = "sweep.yaml", "conf"
+MAY_CHANGE = ("trials",)
+"""A sweep that goes on may be given more trials, or fewer."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the trials of a sweep have in common.
+
+    Attributes:
+        name: of the sweep.
+        fixed: overrides of every trial.
+        sweep: what varies, and what for.
+        config: resolved config that `fixed` stands for.
+        choices: {a choice of the space, such as "loss=bpr": the config with it}.
+    """
+
+    name: str
+    fixed: tuple[str, ...]
+    sweep: SweepConfig
+    config: dict[str, Any]
+    choices: dict[str, dict[str, Any]]
+
+
+def frozen(folder: Path, plan: Plan, conf: Path) -> Plan:
+    """The plan that a sweep's directory holds, with the trials of this one; of a new directory, this one with a copy of conf.
+
+    Raises:
+        ConfigError: the directory holds a sweep of another config, each key of which is named.
+    """
+    path = folder / FILE
+    if not path.exists():
+        _copy(conf, folder / CONF)
+        aside = path.with_suffix(".tmp")
+        aside.write_text(yaml.safe_dump(_document(plan), sort_keys=False, allow_unicode=True))
+        aside.replace(path)  # written last: with it the copy is whole
+    document = read_document(path)
+    if faults := list(_changes(document, _document(plan), folder)):
+        raise ConfigError(*faults)
+    kept = {**document["sweep"], **{key: asdict(plan.sweep)[key] for key in MAY_CHANGE}}
+    return Plan(document["name"], tuple(document["fixed"]), SweepConfig(**kept), document["config"], plan.choices)
+
+
+def asked(folder: Path) -> SweepConfig:
+    """What the sweep in a directory is for."""
+    return SweepConfig(**read_document(folder / FILE)["sweep"])
+
+
+def _copy(conf: Path, target: Path) -> None:
+    shutil.rmtree(target, ignore_errors=True)  # of a sweep that was killed before it began
+    for path in conf.rglob("*.yaml"):
+        copied = target / path.relative_to(conf)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copied)
+
+
+def _document(plan: Plan) -> dict[str, Any]:
+    """The plan as yaml, a choice by what it changes."""
+    base = dict(flat(plan.config))
+    choices = {
+        name: {key: value for key, value in flat(config) if key not in base or base[key] != value} for name, config in plan.choices.items()
+    }
+    return {"name": plan.name, "fixed": list(plan.fixed), "sweep": asdict(plan.sweep), "config": plan.config, "choices": choices}
+
+
+def _changes(old: Mapping, new: Mapping, folder: Path) -> Iterator[Fault]:
+    remedy = "undo the change, or start a new sweep with hydra.sweep.dir=DIR"
+    for part, prefix in (("sweep", "hydra.sweeper."), ("config", ""), ("choices", "")):
+        before, after = (
+            {key: value for key, value in flat(each[part]) if not (part == "sweep" and key in MAY_CHANGE)} for each in (old, new)
+        )
+        for key in {**before, **after}:
+            values = [repr(each[key]) if key in each else "nothing" for each in (before, after)]
+            if values[0] != values[1]:
+                yield Fault(f"'{prefix}{key}' was {values[0]:.80} when this sweep began, and is {values[1]:.80} now", str(folder), remedy)
+
+
+def flat(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted key, value) of every leaf; a list is one value, an empty mapping too."""
+    if isinstance(node, dict) and node:
+        for key, value in node.items():
+            yield from flat(value, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, node

@@ -1,0 +1,139 @@
+"""Where trials run: Hydra launchers that start a process for every run, so that nothing of one is left in another, and one that dies
+takes no other along.
+
+Hydra's own plugins for joblib and submitit do not: theirs wait for a whole batch before the next is asked for, keep models and GPU
+memory from run to run in a worker, and end the sweep when a worker is killed.
+"""
+
+import subprocess
+import sys
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, open_dict
+
+OUTPUT = "output.log"
+
+
+class ProcessLauncher(Launcher):
+    """Runs commands in processes; a sweep of Optuna takes its `executor`, Hydra's basic sweeper its `launch`.
+
+    Args:
+        n_jobs: runs at a time, >= 1.
+    """
+
+    def __init__(self, n_jobs: int):
+        self.n_jobs = n_jobs
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Remembers how Hydra composes a run."""
+        self.loader, self.config = hydra_context.config_loader, config
+
+    @abstractmethod
+    def executor(self, folder: Path) -> Executor:
+        """What runs at most `n_jobs` functions at a time, each in a thread or process of its own; `folder` is the sweep's."""
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Each list of overrides as a run of its own; what it prints is kept in its directory."""
+        folder = Path(self.config.hydra.sweep.dir).absolute()
+        with self.executor(folder) as executor:
+            runs = []
+            for number, overrides in enumerate(job_overrides, initial_job_idx):
+                config = self.loader.load_sweep_config(self.config, list(overrides))
+                with open_dict(config):
+                    config.hydra.job.num = number
+                run = folder / config.hydra.sweep.subdir
+                print(f"#{number}: {' '.join(overrides)}   {run}")
+                runs.append((run, overrides, executor.submit(run_alone, program(), list(overrides), run, self.config.hydra.runtime.cwd)))
+            return [_returned(*each) for each in runs]
+
+
+class JoblibLauncher(ProcessLauncher):
+    """Several runs at a time on this machine, by joblib's pool of workers."""
+
+    def executor(self, folder: Path) -> Executor:
+        """A pool whose workers come back when they are killed."""
+        from joblib.externals.loky import get_reusable_executor
+
+        return get_reusable_executor(max_workers=self.n_jobs)
+
+
+class SubmititLauncher(ProcessLauncher):
+    """Runs as jobs of a Slurm cluster, or as processes that submitit starts here.
+
+    Args:
+        n_jobs: jobs at a time.
+        cluster: whose queue; auto takes Slurm where there is one.
+        timeout_min: a job has this long.
+        cpus_per_task, gpus_per_node, mem_gb: what it gets; null leaves that to the cluster.
+        slurm_partition: null for the cluster's default.
+    """
+
+    def __init__(
+        self,
+        n_jobs: int,
+        cluster: Literal["auto", "slurm", "local"],
+        timeout_min: int,
+        cpus_per_task: int | None = None,
+        gpus_per_node: int | None = None,
+        mem_gb: int | None = None,
+        slurm_partition: str | None = None,
+    ):
+        super().__init__(n_jobs)
+        self.cluster = cluster
+        asked = {"timeout_min": timeout_min, "cpus_per_task": cpus_per_task, "gpus_per_node": gpus_per_node, "mem_gb": mem_gb}
+        self.parameters = {name: value for name, value in {**asked, "slurm_partition": slurm_partition}.items() if value is not None}
+
+    def executor(self, folder: Path) -> Executor:
+        """Threads that wait for jobs."""
+        import submitit
+
+        jobs = submitit.AutoExecutor(folder / "submitit", cluster=None if self.cluster == "auto" else self.cluster)
+        jobs.update_parameters(name="trial", **self.parameters)
+        return _Jobs(jobs, self.n_jobs)
+
+
+class _Jobs(ThreadPoolExecutor):
+    def __init__(self, jobs: Any, n_jobs: int):
+        super().__init__(n_jobs)
+        self.jobs, self.submitted = jobs, []
+
+    def submit(self, function: Callable, /, *arguments: Any) -> Future:
+        return super().submit(self._result, function, *arguments)
+
+    def _result(self, function: Callable, *arguments: Any) -> Any:
+        job = self.jobs.submit(function, *arguments)
+        self.submitted.append(job)
+        return job.result()
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        if cancel_futures:
+            for job in self.submitted:
+                job.cancel()
+        super().shutdown(wait, cancel_futures=cancel_futures)
+
+
+def program() -> list[str]:
+    """How this program was started, without its arguments."""
+    return [sys.executable, str(Path(sys.argv[0]).absolute())]
+
+
+def run_alone(command: list[str], overrides: list[str], run: Path, cwd: str) -> int:
+    """Exit code of a run in a directory of its own."""
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / OUTPUT).open("ab") as output:
+        return subprocess.call(
+            [*command, *overrides, f"hydra.run.dir='{run}'"], cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+
+
+def _returned(run: Path, overrides: Sequence[str], future: Future) -> JobReturn:
+    code = future.result()
+    error = RuntimeError(f"{run} ended with exit code {code}; see {run / OUTPUT}")
+    return JobReturn(overrides=overrides, status=JobStatus.FAILED if code else JobStatus.COMPLETED, _return_value=error if code else None)

@@ -1,0 +1,136 @@
+"""Ask, run, tell: the trials of one sweep, and what is said about them meanwhile."""
+
+import signal
+import time
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from pathlib import Path
+
+import optuna
+from optuna.trial import TrialState
+from rich.console import Console
+
+from recsys.config.sweep import MEASURES, as_override, dimensions, grid_size
+from recsys.errors import ConfigError, Fault, RecsysError, SweepError
+from recsys.sweep.frozen import CONF, Plan
+from recsys.sweep.launcher import ProcessLauncher, program
+from recsys.sweep.outcome import Outcome, outcome
+from recsys.sweep.result import BEST, PAGE, publish
+from recsys.sweep.rows import rows
+from recsys.sweep.study import again, ask, open_study, suggested
+from recsys.sweep.table import progress_line, trial_table
+from recsys.sweep.trial import Commands, attempts, run_trial, stop
+
+STATES = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+BEFORE_KILL_S = 60
+"""A trial that is asked to end has this long to do so."""
+
+
+class Sweep:
+    """The trials of one directory.
+
+    Args:
+        folder: of the sweep.
+        launcher: runs them.
+        cwd: where relative paths of their config start.
+    """
+
+    def __init__(self, folder: Path, plan: Plan, launcher: ProcessLauncher, *, cwd: str):
+        self.folder, self.plan, self.launcher, self.cwd = folder, plan, launcher, cwd
+        self.study = open_study(folder, plan.sweep)
+        self.wanted = plan.sweep.trials or grid_size(dimensions(plan.sweep.space))
+        self.seconds: list[float] = []
+        self.console = Console()
+
+    def run(self) -> None:
+        """Until every trial is told; those that were begun go first."""
+        waiting = deque(again(self.study, self.plan.sweep))
+        pending: dict[Future, tuple[optuna.Trial, float]] = {}
+        self._greet(len(waiting))
+        executor = self.launcher.executor(self.folder)
+        try:
+            while waiting or pending or self._told() < self.wanted:
+                while len(pending) < self.launcher.n_jobs and (waiting or self._told() + len(pending) < self.wanted):
+                    trial = waiting.popleft() if waiting else ask(self.study, self.plan.sweep)
+                    pending[executor.submit(run_trial, self.folder, trial.number, self._commands(trial))] = trial, time.monotonic()
+                for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                    trial, started = pending.pop(future)
+                    self._tell(trial, future, time.monotonic() - started)
+        except BaseException:
+            self._stop(pending)
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+        executor.shutdown()
+        self._conclude()
+
+    def _told(self) -> int:
+        return sum(trial.state.is_finished() for trial in self.study.get_trials(deepcopy=False))
+
+    def _greet(self, begun: int) -> None:
+        told = self._told()
+        before = f", of which {told} are told and {begun} were begun" if told or begun else ""
+        self.console.print(f"sweep: {self.folder}   {self.wanted} trials{before}", highlight=False, soft_wrap=True)
+
+    def _commands(self, trial: optuna.Trial) -> Commands:
+        """A trial is an ordinary run of the frozen config; what its sweep adds changes nothing that it learns."""
+        name, added = self.plan.name, []
+        if self.plan.sweep.pruner:
+            (objective,) = self.plan.sweep.objectives
+            node = "callbacks.pruning"
+            added = [
+                f"+callbacks@{node}=pruning",
+                as_override(f"{node}.monitor", objective),
+                as_override(f"{node}.sweep", str(self.folder)),
+            ]
+            added += [f"{node}.trial={trial.number}"]
+        if "wandb" in self.plan.config["logger"]:
+            added += [as_override("logger.wandb.group", name), as_override("logger.wandb.name", f"{name}-{trial.number}")]
+        values = suggested(trial, self.plan.sweep)
+        train = [*program(), f"--config-path={self.folder / CONF}", *self.plan.fixed, *values, *added]
+        export = (
+            [*program()[:-1], str(Path(program()[-1]).with_name("export.py"))] if set(self.plan.sweep.objectives) & set(MEASURES) else None
+        )
+        return Commands(tuple(train), tuple(export) if export else None, self.cwd)
+
+    def _tell(self, trial: optuna.Trial, future: Future, seconds: float) -> None:
+        try:
+            run, code = future.result()
+            trial.set_user_attr("run", run.name)
+            ended = outcome(run, code, tuple(self.plan.sweep.objectives))
+        except ConfigError:
+            raise
+        except RecsysError as error:
+            ended = Outcome("failed", reason=error.faults[0].what)
+        except Exception as error:  # of the launcher: a job that its cluster ended, a worker that died
+            ended = Outcome("failed", reason=" ".join(f"{type(error).__name__}: {error}".split())[:300])
+        self.seconds.append(seconds)
+        trial.set_user_attr("seconds", round(seconds, 1))
+        if ended.reason:
+            trial.set_user_attr("reason", ended.reason)
+        self.study.tell(trial, list(ended.values) or None, state=STATES[ended.state])
+        found = rows(self.study, self.plan.sweep)
+        publish(self.folder, found, self.study, self.plan)
+        left = self.wanted - self._told()
+        left_s = left * sum(self.seconds) / len(self.seconds) / self.launcher.n_jobs
+        self.console.print(progress_line(trial.number, found, self.plan.sweep, left=left, left_s=left_s), highlight=False, soft_wrap=True)
+
+    def _stop(self, pending: dict[Future, tuple[optuna.Trial, float]]) -> None:
+        """Ends trials that run here; the sweep goes on with them when it is started again."""
+        for how, seconds in ((signal.SIGTERM, BEFORE_KILL_S), (signal.SIGKILL, 5)):
+            for trial, _ in pending.values():
+                for run in attempts(self.folder, trial.number):
+                    stop(run, how)
+            if not wait(pending, timeout=seconds).not_done:
+                return
+
+    def _conclude(self) -> None:
+        found = rows(self.study, self.plan.sweep)
+        publish(self.folder, found, self.study, self.plan)
+        self.console.print(trial_table(found, self.plan.sweep))
+        if all(row.state == "failed" for row in found):
+            what = f"all {len(found)} trials failed; the last: {found[-1].reason}"
+            raise SweepError(Fault(what, str(self.folder), "start one of them alone, see output.log in its directory"))
+        self.console.print(
+            f"try the best:  cp {self.folder / BEST} conf/experiment/best.yaml && python train.py experiment=best", soft_wrap=True
+        )
+        self.console.print(f"sweep: {self.folder / PAGE}", highlight=False, soft_wrap=True)

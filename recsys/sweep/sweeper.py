@@ -1,0 +1,102 @@
+"""Hydra's side of a sweep: from a checked command line to trials, each a command line of its own."""
+
+import fcntl
+import signal
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from recsys.config.compose import composed
+from recsys.config.files import read_document
+from recsys.config.launch import plain_errors
+from recsys.config.sweep import SweepConfig, as_override, left_open
+from recsys.errors import ConfigError, Fault
+from recsys.sweep.frozen import Plan, flat, frozen
+from recsys.sweep.launcher import ProcessLauncher
+
+
+class OneByOne(ProcessLauncher):
+    """What stands in for Hydra's basic launcher, whose runs share a process."""
+
+    def executor(self, folder: Path) -> ThreadPoolExecutor:
+        """One thread, which waits for the trial's process."""
+        return ThreadPoolExecutor(self.n_jobs)
+
+
+class OptunaSweeper(Sweeper):
+    """Lets Optuna choose the trials; see `recsys.config.sweep.SweepConfig` for the arguments."""
+
+    def __init__(
+        self, objectives: dict[str, str], space: dict[str, Any], sampler: str, trials: int | None, pruner: str | None = None, seed: int = 0
+    ):
+        plain = {key: OmegaConf.to_container(value) for key, value in {"objectives": objectives, "space": space}.items()}
+        self.asked = SweepConfig(**plain, sampler=sampler, trials=trials, pruner=pruner, seed=seed)
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Remembers how Hydra composes a run."""
+        self.loader, self.config = hydra_context.config_loader, config
+        launcher = Plugins.instance().instantiate_launcher(hydra_context=hydra_context, task_function=task_function, config=config)
+        self.launcher = launcher if isinstance(launcher, ProcessLauncher) else OneByOne(1)
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Runs the trials that are missing in the sweep's directory."""
+        from recsys.sweep.loop import Sweep  # Optuna is needed from here on, and is an extra
+
+        with plain_errors():
+            folder = Path(self.config.hydra.sweep.dir).absolute()
+            conf = next(Path(source.path) for source in self.config.hydra.runtime.config_sources if source.provider == "main")
+            with alone(folder):
+                plan = frozen(folder, self.plan(arguments, conf), conf)
+                Sweep(folder, plan, self.launcher, cwd=self.config.hydra.runtime.cwd).run()
+
+    def plan(self, arguments: list[str], conf: Path) -> Plan:
+        """What a command line asks for, without the sweep itself: its trials are ordinary runs."""
+        given = [text for text in arguments if text.partition("=")[0] != "sweep"]
+        name = self.config.hydra.runtime.choices.get("sweep")
+        fixed = [*_said_by(conf / f"sweep/{name}.yaml", given), *given] if name else given
+        space = left_open(self.asked.space, given)
+        groups = {key: entry for key, entry in space.items() if isinstance(entry, list) and (conf / key.partition("@")[0]).is_dir()}
+        first = {key: as_override(key, entry[0]) for key, entry in groups.items()}
+        root = self.config.hydra.job.config_name
+        choices = {
+            text: composed(self.loader, root, [*fixed, *{**first, key: text}.values()])
+            for key, entry in groups.items()
+            for text in (as_override(key, value) for value in entry)
+        }
+        return Plan(name or "sweep", tuple(fixed), replace(self.asked, space=space), composed(self.loader, root, fixed), choices)
+
+
+def _said_by(path: Path, given: list[str]) -> list[str]:
+    """Choices and values of a file of conf/sweep beside the sweep itself, but for choices that the command line makes."""
+    document = read_document(path)
+    keys = {text.partition("=")[0] for text in given}
+    pairs = [pair for entry in document.get("defaults", ()) if isinstance(entry, dict) for pair in entry.items()]
+    groups = [(key.removeprefix("override /"), choice) for key, choice in pairs if key.startswith("override /")]
+    values = flat({key: value for key, value in document.items() if key not in ("defaults", "hydra")})
+    return [
+        *(f"{group}={choice}" for group, choice in groups if group not in keys and not group.startswith("hydra/")),
+        *(f"++{as_override(key, value)}" for key, value in values if key),
+    ]
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One sweep at a time in its directory; SIGTERM ends it like Ctrl-C, so that its trials can be told."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            what = "another process runs this sweep"
+            raise ConfigError(Fault(what, str(folder), "wait for it, or choose another directory with hydra.sweep.dir=DIR")) from error
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        yield

@@ -1,0 +1,88 @@
+"""What a sweep says on the terminal: a line after each trial, a table at the end."""
+
+import re
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from recsys.config.sweep import SweepConfig
+from recsys.sweep.rows import Row
+
+BREAK = re.compile(r"([./_])(?=\w)")
+"""Where a long key goes on in the next line."""
+MOST_ROWS = 30
+"""Of the table; all of them are in the page and in trials.parquet."""
+
+
+def progress_line(number: int, found: Sequence[Row], config: SweepConfig, *, left: int, left_s: float) -> str:
+    """One trial that has just ended, the best so far, and how long the rest will take."""
+    row = next(row for row in found if row.number == number)
+    parts = [f"trial {number:>3}", f"{row.state:<8}", _result(row)]
+    best = [other for other in found if other.best]
+    if len(config.objectives) > 1 and best:
+        parts.append(f"{len(best)} that nothing beats")
+    elif best:
+        parts.append(f"best {shown(next(iter(best[0].values.values())))} (trial {best[0].number})")
+    settings = " ".join(f"{key}={shown(value)}" for key, value in row.parameters.items())
+    return "   ".join([*parts, settings, duration(row.seconds), f"{left} left, {duration(left_s)}" if left else "none left"])
+
+
+def trial_table(found: Sequence[Row], config: SweepConfig) -> RenderableType:
+    """Rank, state, objectives, and the parameters that vary; the reasons of failed trials below."""
+    table = Table(title="Trials", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in ("rank", "trial", "state"):
+        table.add_column(column, justify="right" if column != "state" else "left", no_wrap=True)
+    for key in (*config.objectives, *short(config.space)):
+        table.add_column(escape(BREAK.sub(r"\1\n", key)), justify="right", overflow="fold")
+    for row in found[:MOST_ROWS]:
+        state = f"pruned at {row.evaluations}" if row.state == "pruned" else row.state
+        cells = [shown(row.values[key]) for key in config.objectives] + [shown(row.parameters.get(key)) for key in config.space]
+        style = "bold" if row.best else "" if row.rank else "dim"
+        table.add_row(str(row.rank or ""), str(row.number), state, *(escape(cell) for cell in cells), style=style)
+    more = [f"and {len(found) - MOST_ROWS} more"] if len(found) > MOST_ROWS else []
+    failed = [f"trial {row.number} failed: {escape(row.reason)}" for row in found if row.state == "failed"]
+    return Group(table, *more, *failed)
+
+
+def short(keys: Sequence[str]) -> list[str]:
+    """Keys without what stands before their last name, where that still tells them apart.
+
+    Example:
+        >>> short(["loss.temperature", "optimizer.dense.lr", "optimizer.tables.lr"])
+        ['temperature', 'dense.lr', 'tables.lr']
+    """
+    parts = [key.split(".") for key in keys]
+    names = []
+    for part in parts:
+        depth = next(
+            depth for depth in range(1, len(part) + 1) if depth == len(part) or sum(part[-depth:] == other[-depth:] for other in parts) == 1
+        )
+        names.append(".".join(part[-depth:]))
+    return names
+
+
+def shown(value: object) -> str:
+    """A value in few characters; numbers with four digits."""
+    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them.
+
+    Example:
+        >>> duration(41.3), duration(754), duration(9000)
+        ('41 s', '13 min', '2.5 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def _result(row: Row) -> str:
+    if row.state == "failed":
+        return row.reason
+    values = "  ".join(f"{key} {shown(value)}" for key, value in row.values.items())
+    return f"{values} at evaluation {row.evaluations}" if row.state == "pruned" else values

@@ -1,0 +1,103 @@
+"""One trial in processes of its own: train.py, and export.py where an objective is measured on the bundle. Light, as workers import it.
+
+Whoever runs in a trial's directory holds the lock of its file `alive`, which train.py inherits: a trial whose sweep was killed is not
+taken for dead while it still trains, so no two processes ever train in one directory.
+"""
+
+import fcntl
+import itertools
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+ALIVE, OUTPUT, METRICS, MANIFEST = "alive", "output.log", "metrics.json", "bundle/manifest.json"
+
+
+@dataclass(frozen=True)
+class Commands:
+    """What a trial runs; the directory is added by whoever runs it.
+
+    Attributes:
+        train: train.py with the trial's overrides.
+        export: export.py; None where no objective needs a bundle.
+        cwd: where relative paths of the config start.
+    """
+
+    train: tuple[str, ...]
+    export: tuple[str, ...] | None
+    cwd: str
+
+    def left(self, run: Path) -> Iterator[list[str]]:
+        """What has not ended well yet."""
+        if not (run / METRICS).exists():
+            yield [*self.train, f"hydra.run.dir='{run}'"]
+        if self.export is not None and not (run / MANIFEST).exists():
+            yield [*self.export, f"run='{run}'"]
+
+
+def run_trial(sweep: Path, number: int, commands: Commands) -> tuple[Path, int]:
+    """Run what is left of a trial.
+
+    Returns:
+        Its directory, and the exit code of the first command that did not end well, 0 if all did.
+    """
+    while True:
+        run = attempt(sweep, number)
+        run.mkdir(parents=True, exist_ok=True)
+        with _held(run) as alive:
+            if not (run / OUTPUT).exists() or (run / METRICS).exists():  # else it ended while this process waited for it
+                return run, next((code for command in commands.left(run) if (code := _ended(command, run, alive, commands.cwd))), 0)
+
+
+def attempt(sweep: Path, number: int) -> Path:
+    """The directory in which a trial goes on: that of an earlier attempt which still trains or has trained, else a new one."""
+    return next(run for run in _names(sweep, number) if not run.exists() or (run / METRICS).exists() or is_alive(run))
+
+
+def attempts(sweep: Path, number: int) -> Iterator[Path]:
+    """The directories that a trial has had so far."""
+    return itertools.takewhile(Path.exists, _names(sweep, number))
+
+
+def _names(sweep: Path, number: int) -> Iterator[Path]:
+    return (sweep / (f"trial-{number}" if count == 1 else f"trial-{number}-{count}") for count in itertools.count(1))
+
+
+def is_alive(run: Path) -> bool:
+    """Whether a process trains there."""
+    with suppress(FileNotFoundError), (run / ALIVE).open("r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def stop(run: Path, how: signal.Signals) -> None:
+    """Ask the process that trains there to end, if one does on this machine."""
+    with suppress(OSError, ValueError):
+        if is_alive(run):
+            os.kill(int((run / ALIVE).read_text()), how)
+
+
+@contextmanager
+def _held(run: Path) -> Iterator[int]:
+    alive = os.open(run / ALIVE, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(alive, fcntl.LOCK_EX)
+        yield alive
+    finally:
+        os.close(alive)
+
+
+def _ended(command: list[str], run: Path, alive: int, cwd: str) -> int:
+    """The command's exit code, or the number of the signal that ended it, below 0."""
+    with (run / OUTPUT).open("ab") as output:
+        process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=[alive])
+        os.ftruncate(alive, 0)
+        os.pwrite(alive, str(process.pid).encode(), 0)
+        return process.wait()

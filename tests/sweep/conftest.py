@@ -1,0 +1,118 @@
+"""A program that learns nothing in no time, with the sweeper of this repository."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HOME = Path(__file__).parents[2]
+PROGRAM = '''
+import json, math, os, signal, sys, time
+from dataclasses import dataclass
+from pathlib import Path
+from recsys.config import check_unused
+from recsys.config.launch import launch
+from recsys.errors import DataError, Fault
+
+
+@dataclass(frozen=True)
+class Root:
+    loss: dict
+    logger: dict
+    lr: float = 0.1
+    width: int = 8
+    seconds: float = 0.0
+    end: str = "well"
+
+
+def train(config, run):
+    """Train nothing."""
+    check_unused(run)
+    (run / "config.yaml").write_text("")
+    with (Path.cwd() / "begun").open("a") as file:
+        file.write(f"{run.name} {config.lr} {config.width} {config.loss['name']}\\n")
+    time.sleep(config.seconds)
+    if config.end == "data":
+        raise DataError(Fault("row 3 is bad", "x.csv", "mend it"))
+    if config.end == "bug":
+        raise RuntimeError("a bug")
+    if config.end == "memory":
+        os.kill(os.getpid(), signal.SIGKILL)
+    score = -((math.log10(config.lr) + 2) ** 2) - (config.loss["name"] == "bad")
+    score = math.nan if config.end == "nan" else score
+    (run / "metrics.json").write_text(json.dumps({"val/score": score, "val/cost": config.width, "test/score": 1.0}))
+
+
+launch(train, Root, conf=Path(__file__).parent / "conf", examples=())
+'''
+CONF = {
+    "train": """
+defaults:
+  - _self_
+  - loss: good
+  - sweep: null
+logger: {}
+lr: 0.1
+width: 8
+seconds: 0.0
+end: well
+hydra:
+  run: {dir: out}
+  sweep: {dir: out, subdir: "${hydra.job.num}"}
+  output_subdir: null
+  job_logging: {handlers: {file: {filename: "${hydra.runtime.output_dir}/train.log"}}, root: {handlers: [file]}}
+""",
+    "loss/good": "name: good\n",
+    "loss/bad": "name: bad\n",
+    "sweep/mine": """# @package _global_
+defaults:
+  - override /hydra/sweeper: optuna
+hydra:
+  sweep: {dir: swept}
+  sweeper:
+    objectives: {val/score: max}
+    sampler: tpe
+    trials: 3
+    space:
+      lr: {low: 1e-4, high: 1.0, log: true}
+      loss: [good, bad]
+""",
+}
+
+
+class Home:
+    """A folder with the program and its conf."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.swept = path / "swept"
+
+    def write(self, name: str, text: str) -> None:
+        file = self.path / "conf" / f"{name}.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "train.py", *arguments]
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess:
+        return subprocess.run(self.command(*arguments), cwd=self.path, capture_output=True, text=True, timeout=300)
+
+    def sweep(self, *arguments: str) -> subprocess.CompletedProcess:
+        return self.run("-m", "sweep=mine", *arguments)
+
+    def begun(self) -> list[str]:
+        """Names of the directories in which the program began, in their order."""
+        return [line.split()[0] for line in (self.path / "begun").read_text().splitlines()]
+
+
+@pytest.fixture
+def home(tmp_path):
+    home = Home(tmp_path)
+    (tmp_path / "train.py").write_text(f"import sys\nsys.path.insert(0, {str(HOME)!r})\n{PROGRAM}")
+    for name, text in CONF.items():
+        home.write(name, text)
+    shutil.copytree(HOME / "conf" / "hydra", tmp_path / "conf" / "hydra")
+    return home

@@ -17,7 +17,7 @@ from recsys.sweep.launcher import ProcessLauncher, program
 from recsys.sweep.outcome import Outcome, outcome
 from recsys.sweep.result import BEST, PAGE, publish
 from recsys.sweep.rows import rows
-from recsys.sweep.study import again, ask, open_study, suggested
+from recsys.sweep.study import again, ask, open_study, suggested, tell
 from recsys.sweep.table import progress_line, trial_table
 from recsys.sweep.trial import Commands, attempts, run_trial, stop
 
@@ -69,7 +69,7 @@ class Sweep:
     def _greet(self, begun: int) -> None:
         told = self._told()
         before = f", of which {told} are told and {begun} were begun" if told or begun else ""
-        self.console.print(f"sweep: {self.folder}   {self.wanted} trials{before}", highlight=False, soft_wrap=True)
+        self.console.print(f"sweep: {self.folder}   {self.wanted} trial{'s' * (self.wanted > 1)}{before}", highlight=False, soft_wrap=True)
 
     def _commands(self, trial: optuna.Trial) -> Commands:
         """A trial is an ordinary run of the frozen config; what its sweep adds changes nothing that it learns."""
@@ -107,7 +107,7 @@ class Sweep:
         trial.set_user_attr("seconds", round(seconds, 1))
         if ended.reason:
             trial.set_user_attr("reason", ended.reason)
-        self.study.tell(trial, list(ended.values) or None, state=STATES[ended.state])
+        tell(self.study, trial, ended.values, STATES[ended.state])
         found = rows(self.study, self.plan.sweep)
         publish(self.folder, found, self.study, self.plan)
         left = self.wanted - self._told()

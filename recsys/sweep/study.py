@@ -8,7 +8,7 @@ SQLAlchemy takes 0.8 s in the process of every trial that reports to it.
 import fcntl
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,12 @@ def again(study: optuna.Study, config: SweepConfig) -> list[optuna.Trial]:
         trials.append(optuna.Trial(study, open_trial._trial_id))
         suggested(trials[-1], config)
     return trials
+
+
+def tell(study: optuna.Study, trial: optuna.Trial, values: Sequence[float], state: TrialState) -> None:
+    """How a trial ended."""
+    study.sampler = RandomSampler()  # it draws nothing here; a grid's would stop Optuna's own loop at its last point
+    study.tell(trial, list(values) or None, state=state)
 
 
 def suggested(trial: optuna.Trial, config: SweepConfig) -> list[str]:

@@ -39,7 +39,7 @@ def test_good_sweep_passes():
         ({"space": {"loss": ["bpr", "bpr"]}}, "'loss' has the same value twice"),
         ({"space": {"loss": ["${data.root}"]}}, "neither a number, a text nor a list"),
         ({"space": {"x": {"low": 1}}}, "'high' is missing"),
-        ({"space": {"x": {"low": 1, "high": 2, "lgo": True}}}, "nothing is called 'lgo' in the config; did you mean 'log'?"),
+        ({"space": {"x": {"low": 1, "high": 2, "stepp": 1}}}, "nothing is called 'stepp' in the config; did you mean 'step'?"),
         ({"space": {"x": {"low": 2, "high": 1}}}, "'x' goes from 2 to 1"),
         ({"space": {"x": {"low": 0.0, "high": 1.0, "log": True}}}, "'x' starts at 0.0, which has no logarithm"),
         ({"space": {"x": {"low": 0.0, "high": 1.0, "step": 2.0}}}, "'x' has a step of 2.0"),

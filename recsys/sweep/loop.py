@@ -38,6 +38,8 @@ class Sweep:
     def __init__(self, folder: Path, plan: Plan, launcher: ProcessLauncher, *, cwd: str):
         self.folder, self.plan, self.launcher, self.cwd = folder, plan, launcher, cwd
         self.study = open_study(folder, plan.sweep)
+        if not self.study.trials and any(folder.glob("trial-*")):  # their results would be taken for those of new trials
+            raise ConfigError(Fault("trials of another sweep are here", str(folder), "choose an empty directory with hydra.sweep.dir=DIR"))
         self.wanted = plan.sweep.trials or grid_size(dimensions(plan.sweep.space))
         self.seconds: list[float] = []
         self.console = Console()

@@ -124,9 +124,9 @@ def _svg(size: tuple[float, float], draw: Callable) -> str:
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({**LOOK, "svg.hashsalt": "recsys"}):
+    with matplotlib.rc_context(LOOK):
         figure = Figure(figsize=size, layout="constrained")
         draw(figure.subplots())
         text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None})
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     return text.getvalue()[text.getvalue().index("<svg") :]

@@ -21,6 +21,7 @@ from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, Jour
 from optuna.trial import TrialState
 
 from recsys.config.sweep import Dimension, Range, SweepConfig, as_override, dimensions
+from recsys.record import reading
 
 JOURNAL = "journal.log"
 NAME = "sweep"
@@ -59,13 +60,9 @@ def open_study(folder: Path, config: SweepConfig) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     directions = [f"{which}imize" for which in config.objectives.values()]
-    return optuna.create_study(
-        storage=JournalStorage(_backend(folder)),
-        study_name=NAME,
-        directions=directions,
-        pruner=pruner_of(config),
-        load_if_exists=True,
-    )
+    with reading(folder / JOURNAL, "restore it from a copy, or start a new sweep with hydra.sweep.dir=DIR"):
+        storage = JournalStorage(_backend(folder))
+        return optuna.create_study(storage=storage, study_name=NAME, directions=directions, pruner=pruner_of(config), load_if_exists=True)
 
 
 def _backend(folder: Path) -> BaseJournalBackend:
@@ -134,7 +131,7 @@ def _grid(space: Mapping[str, Dimension]) -> dict[str, list[Any]]:
 def pruner_of(config: SweepConfig) -> BasePruner:
     """What decides after an evaluation; the n-th one of a trial is compared with the n-th of others."""
     if config.pruner == "median":
-        return MedianPruner(n_startup_trials=4, n_warmup_steps=1)
+        return MedianPruner(n_startup_trials=4, n_warmup_steps=2)  # the first evaluation is too early
     if config.pruner == "halving":
         return SuccessiveHalvingPruner(min_resource=1, reduction_factor=STEPS_BETWEEN)
     if config.pruner == "hyperband":

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,11 @@ class OptunaSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         """Runs the trials that are missing in the sweep's directory."""
-        from recsys.sweep.loop import Sweep  # Optuna is needed from here on, and is an extra
-
         with plain_errors():
+            if find_spec("optuna") is None:
+                raise ConfigError(Fault("a sweep needs Optuna, which is not installed", "hydra/sweeper", "pip install 'recsys[sweep]'"))
+            from recsys.sweep.loop import Sweep
+
             folder = Path(self.config.hydra.sweep.dir).absolute()
             conf = next(Path(source.path) for source in self.config.hydra.runtime.config_sources if source.provider == "main")
             with alone(folder):

@@ -13,6 +13,9 @@ from recsys.schema import nearest
 
 MEASURES = ("bundle/size_mb", "bundle/p50_ms", "bundle/p99_ms")
 """Objectives that the exported run is asked for: its files together, and one request to its slower part."""
+MOST_VALUES = 1_000
+"""Of a list."""
+LARGEST_GRID = 100_000
 BARE = re.compile(r"[A-Za-z_/][\w./@-]*")
 WORDS = ("null", "true", "false", "nan", "inf")
 """Texts that Hydra would read as something else."""
@@ -58,13 +61,20 @@ class Range:
         """Whether its values are whole numbers."""
         return type(self.low) is int and type(self.high) is int and type(self.step) in (int, type(None))
 
-    def values(self) -> list[float] | None:
-        """All of them; None where there is no end of them."""
-        step = self.step or (1 if self.whole and not self.log else None)
-        if step is None:
-            return None
-        count = math.floor((self.high - self.low) / step + 1e-9) + 1  # a step of 0.1 reaches 0.3 from 0
-        return [self.low + place * step for place in range(count)]
+    @property
+    def distance(self) -> float | None:
+        """Of one value from the next; None where there is no end of them."""
+        return self.step or (1 if self.whole and not self.log else None)
+
+    @property
+    def count(self) -> int | None:
+        """How many values there are; None where there is no end of them."""
+        # a step of 0.1 reaches 0.3 from 0
+        return None if self.distance is None else math.floor((self.high - self.low) / self.distance + 1e-9) + 1
+
+    def values(self) -> list[float]:
+        """All of them, where there is an end."""
+        return [self.low + place * self.distance for place in range(self.count)]
 
 
 Dimension = list | Range
@@ -147,6 +157,8 @@ def _dimension_faults(key: str, entry: Any, origin: Mapping[str, str]) -> Iterat
         yield from _range_faults(key, entry, where)
     elif not isinstance(entry, list) or not entry:
         yield Fault(f"'{key}' has no values", where, "give a list of them, or {low: ..., high: ...}")
+    elif len(entry) > MOST_VALUES:
+        yield Fault(f"'{key}' has {len(entry):,} values", where, f"each is checked before the first trial: give at most {MOST_VALUES:,}")
     elif any("${" in str(value) or isinstance(value, dict) for value in entry):
         yield Fault(f"'{key}' has a value that is neither a number, a text nor a list", where, "write plain values")
     elif len({_text(value) for value in entry}) < len(entry):
@@ -169,11 +181,14 @@ def _range_faults(key: str, entry: dict, where: str) -> Iterator[Fault]:
 
 
 def _size_faults(node: dict, origin: Mapping[str, str]) -> Iterator[Fault]:
-    where, trials, size = _where("trials", origin), node["trials"], grid_size(dimensions(node["space"]))
+    where, trials, space = _where("trials", origin), node["trials"], dimensions(node["space"])
+    size = grid_size(space)
     if node["sampler"] == "grid" and size is None:
-        endless = [key for key, dimension in dimensions(node["space"]).items() if _values(dimension) is None]
+        endless = [key for key, dimension in space.items() if _count(dimension) is None]
         remedy = "give them a step or a list of values, or use sampler tpe or random"
         yield Fault(f"a grid has no end over {', '.join(endless)}", _where("space", origin), remedy)
+    elif node["sampler"] == "grid" and size > LARGEST_GRID:
+        yield Fault(f"a grid of {size:,} points", _where("space", origin), f"keep it below {LARGEST_GRID:,}, or use sampler tpe or random")
     elif trials is None and node["sampler"] != "grid":
         yield Fault(f"sampler {node['sampler']} would never end", where, "say how many trials")
     elif trials is not None and trials < 1:
@@ -184,12 +199,12 @@ def _size_faults(node: dict, origin: Mapping[str, str]) -> Iterator[Fault]:
 
 def grid_size(space: Mapping[str, Dimension]) -> int | None:
     """Points of the space; None where there is no end of them."""
-    values = [_values(dimension) for dimension in space.values()]
-    return None if any(entry is None for entry in values) else math.prod(len(entry) for entry in values)
+    counts = [_count(dimension) for dimension in space.values()]
+    return None if None in counts else math.prod(counts)
 
 
-def _values(dimension: Dimension) -> list | None:
-    return dimension if isinstance(dimension, list) else dimension.values()
+def _count(dimension: Dimension) -> int | None:
+    return len(dimension) if isinstance(dimension, list) else dimension.count
 
 
 def _where(key: str, origin: Mapping[str, str]) -> str:

@@ -48,6 +48,8 @@ def test_good_sweep_passes():
         ({"sampler": "tpee"}, "did you mean 'tpe'?"),
         ({"sampler": "grid"}, "a grid has no end over optimizer.lr"),
         ({"sampler": "grid", "space": {"loss": ["a", "b"]}, "trials": 3}, "3 trials, but the grid has 2 points"),
+        ({"space": {"x": list(range(1001))}}, "'x' has 1,001 values"),
+        ({"sampler": "grid", "space": {"x": {"low": 0, "high": 10**12}}}, "a grid of 1,000,000,000,001 points"),
         ({"trials": None}, "sampler tpe would never end"),
         ({"trials": 0}, "0 trials"),
         ({"pruner": "meridian"}, "did you mean 'median'?"),

@@ -1,0 +1,68 @@
+from dataclasses import replace
+
+import pytest
+
+from recsys.config.sweep import SweepConfig
+from recsys.errors import ConfigError
+from recsys.sweep.frozen import Plan, asked, frozen
+
+ASKED = SweepConfig({"val/x": "max"}, {"lr": {"low": 1e-5, "high": 0.1, "log": True}, "loss": ["bpr", "bsl"]}, "tpe", 5)
+CHOICES = {"loss=bpr": {"lr": 0.1, "loss": {"name": "bpr"}}, "loss=bsl": {"lr": 0.1, "loss": {"name": "bsl", "tau": 1}}}
+PLAN = Plan("mine", ("seed=1",), ASKED, {"lr": 0.1, "loss": {"name": "bpr"}}, CHOICES)
+
+
+@pytest.fixture
+def conf(tmp_path):
+    (tmp_path / "conf" / "loss").mkdir(parents=True)
+    (tmp_path / "conf" / "loss" / "bpr.yaml").write_text("name: bpr\n")
+    (tmp_path / "conf" / "notes.txt").write_text("no yaml")
+    return tmp_path / "conf"
+
+
+@pytest.fixture
+def folder(tmp_path, conf):
+    folder = tmp_path / "sweep"
+    folder.mkdir()
+    assert frozen(folder, PLAN, conf) == PLAN
+    return folder
+
+
+def test_conf_is_kept_as_it_was(folder, conf):
+    (conf / "loss" / "bpr.yaml").write_text("name: other\n")
+    assert frozen(folder, PLAN, conf) == PLAN
+    assert (folder / "conf" / "loss" / "bpr.yaml").read_text() == "name: bpr\n"
+    assert not (folder / "conf" / "notes.txt").exists()
+    assert asked(folder) == ASKED
+
+
+def test_sweep_may_be_given_more_trials(folder, conf):
+    more = replace(PLAN, sweep=replace(ASKED, trials=50))
+    assert frozen(folder, more, conf).sweep.trials == 50
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"config": {"lr": 0.2, "loss": {"name": "bpr"}}}, "'lr' was 0.1 when this sweep began, and is 0.2 now"),
+        ({"config": {"lr": 0.1, "loss": {"name": "bpr"}, "new": 1}}, "'new' was nothing when this sweep began, and is 1 now"),
+        ({"sweep": replace(ASKED, sampler="random")}, "'hydra.sweeper.sampler' was 'tpe' when this sweep began, and is 'random' now"),
+        ({"sweep": replace(ASKED, space={"loss": ["bpr", "bsl"]})}, "'hydra.sweeper.space.lr.low' was 1e-05 when"),
+        (
+            {"choices": {**CHOICES, "loss=bsl": {"lr": 0.1, "loss": {"name": "bsl", "tau": 2}}}},
+            "'loss=bsl.loss.tau' was 1 when this sweep began, and is 2 now",
+        ),
+    ],
+)
+def test_what_changed_is_named(folder, conf, change, said):
+    with pytest.raises(ConfigError) as refused:
+        frozen(folder, replace(PLAN, **change), conf)
+    assert said in str(refused.value)
+    assert "start a new sweep with hydra.sweep.dir=DIR" in str(refused.value)
+
+
+def test_sweep_that_was_killed_before_it_began_begins_anew(tmp_path, conf):
+    folder = tmp_path / "sweep"
+    (folder / "conf").mkdir(parents=True)
+    (folder / "conf" / "half.yaml").write_text("a: 1\n")
+    assert frozen(folder, PLAN, conf) == PLAN
+    assert not (folder / "conf" / "half.yaml").exists()

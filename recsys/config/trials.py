@@ -48,7 +48,7 @@ def trial_faults(command: Command, typed: list[Typed], *, multirun: bool) -> Ite
     name = hydra["launcher"].pop("_target_")
     plugin = {f"{kind.__module__}.{kind.__qualname__}": kind for kind in Plugins.instance().discover(Launcher)}[name]
     if name.startswith(OURS):
-        yield from argument_faults(hydra["launcher"], plugin, origin=_origin(command, typed, LAUNCHERS))
+        yield from _launcher_faults(hydra["launcher"], plugin, _origin(command, typed, LAUNCHERS))
     node = hydra["sweeper"]
     if node.pop("_target_") != SWEEPER:
         return
@@ -66,6 +66,13 @@ def trial_faults(command: Command, typed: list[Typed], *, multirun: bool) -> Ite
     yield from faults
     if not faults and not lists:
         yield from _value_faults(command, typed, node["space"], origin)
+
+
+def _launcher_faults(node: dict, plugin: type, origin: dict[str, str]) -> Iterator[Fault]:
+    faults = list(argument_faults(node, plugin, origin=origin))
+    yield from faults
+    if not faults and node["n_jobs"] < 1:
+        yield Fault(f"{node['n_jobs']} runs at a time", f"{origin.get('n_jobs', origin[''])}, key 'n_jobs'", "at least 1")
 
 
 def _origin(command: Command, typed: list[Typed], node: str) -> dict[str, str]:

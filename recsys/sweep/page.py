@@ -19,7 +19,7 @@ h1, h2 { line-height: 1.2 } h2 { margin-top: 2.2rem }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums }
 th, td { padding: .25rem .7rem .25rem 0; text-align: right; white-space: nowrap; border-bottom: 1px solid #eceff3 }
 th { font-weight: 600; vertical-align: bottom } .text { text-align: left } .reason { white-space: normal; min-width: 16rem }
-tr.best td { font-weight: 600; color: var(--accent) } tr.other td { color: #8a93a3 }
+a { color: inherit } tr.best td { font-weight: 600; color: var(--accent) } tr.other td { color: #8a93a3 }
 """
 
 
@@ -66,15 +66,18 @@ def _pictures(found: Sequence[Row], study: optuna.Study, plan: Plan) -> Iterator
 
 
 def _trials(found: Sequence[Row], plan: Plan) -> Iterator[str]:
-    heads = ["rank", "trial", "state", *plan.sweep.objectives, *plan.sweep.space, "time", "directory", "reason"]
-    yield "<h2>Trials</h2><div class=wide><table><tr>" + "".join(f"<th>{escape(head)}</th>" for head in heads) + "</tr>"
+    failed = any(row.reason for row in found)
+    heads = ["rank", "trial", "state", *plan.sweep.objectives, *plan.sweep.space, "time", "directory"]
+    heads = "".join(f"<th>{escape(head)}</th>" for head in heads) + "<th class=text>reason</th>" * failed
+    yield f"<h2>Trials</h2><div class=wide><table><tr>{heads}</tr>"
     for row in found:
         state = f"pruned at {row.evaluations}" if row.state == "pruned" else row.state
         cells = [shown(row.rank), str(row.number), state, *map(shown, row.values.values())]
-        cells += [*(shown(row.parameters.get(key)) for key in plan.sweep.space), duration(row.seconds), row.run or ""]
+        cells += [*(shown(row.parameters.get(key)) for key in plan.sweep.space), duration(row.seconds)]
+        folder = f'<td><a href="{escape(row.run)}/">{escape(row.run)}</a></td>' if row.run else "<td></td>"
+        reason = f'<td class="text reason">{escape(row.reason)}</td>' * failed
         kind = "best" if row.best else "" if row.rank else "other"
-        reason = f'<td class="text reason">{escape(row.reason)}</td>'
-        yield f'<tr class="{kind}">' + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + reason + "</tr>"
+        yield f'<tr class="{kind}">' + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + folder + reason + "</tr>"
     yield "</table></div>"
 
 

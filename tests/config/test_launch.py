@@ -99,6 +99,14 @@ def test_cfg_prints_the_config_and_runs_nothing(run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_config_path_is_read_instead_of_conf(run, tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "train.yaml").write_text(CONF.replace("seed: 0", "seed: 7"))
+    done = run("--config-path", "other")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "out" / "seed").read_text() == "7"
+
+
 def test_help_runs_nothing(run, tmp_path):
     done = run("--help", "sede=3")
     assert done.returncode == 0

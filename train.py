@@ -21,6 +21,7 @@ from recsys.memory import keep_memory
 from recsys.record import write_tested
 from recsys.report.result import publish_result
 from recsys.resume import interrupted, start
+from recsys.sweep.plugins import register
 
 log = logging.getLogger(__name__)
 EXAMPLES = (
@@ -96,4 +97,5 @@ def record_data(store: Store, run: Path, *, goes_on: bool) -> None:
 
 
 if __name__ == "__main__":
+    register()
     launch(train, TrainConfig, conf=Path(__file__).parent / "conf", examples=EXAMPLES, interrupted=interrupted)

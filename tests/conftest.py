@@ -6,6 +6,9 @@ import pytest
 import torch
 
 from recsys.schema import Categorical, History, MultiCategorical, Numeric, Schema, Statistics, Timestamp, Vector
+from recsys.sweep.plugins import register
+
+register()  # as train.py does, so that conf can be composed
 
 
 @pytest.fixture

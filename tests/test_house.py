@@ -97,7 +97,7 @@ IMPORTS = {
 }
 """What each room may import beside itself."""
 PURE_TORCH = {"candidates", "loss", "nn", "tower", "model", "optimizer"}
-PLUGINS = {"sweep/sweeper.py", "sweep/launcher.py"}
+PLUGINS = {"sweep/sweeper.py", "sweep/launcher.py", "sweep/plugins.py"}
 """What Hydra builds, in the words of `hydra_plugins`."""
 PROGRAMS = {"schema/__main__.py", "schema/infer.py", "report/__main__.py"}
 """Command lines of their own, which see what train.py sees."""

@@ -10,7 +10,7 @@ from recsys.config import TrainConfig
 from recsys.config.compose import checked
 
 HOME = Path(__file__).parents[2]
-SWEEP = yaml.safe_load((HOME / "wandb_sweep.yaml").read_text())
+SWEEP = yaml.safe_load((HOME / "recsys" / "sweep" / "wandb.yaml").read_text())
 
 
 def ends(parameter):

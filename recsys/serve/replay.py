@@ -45,7 +45,8 @@ def replay(folder: Path) -> dict:
         if mine:
             first, wrong[task], call = check(folder, mine)
             start += first - started
-            latency["retriever" if task == "retrieval" else "ranker"] = _timed(call)
+            of_task = {"retriever": _timed(call)} if task == "retrieval" else {"ranker": {**_timed(call), "candidates": CANDIDATES}}
+            latency |= of_task
             started = time.perf_counter()
     return {"wrong": wrong, "latency": {"start_ms": round(1e3 * start, 1), **latency}}
 

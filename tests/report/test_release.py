@@ -22,11 +22,14 @@ def test_latency_tells_percentiles_and_rows_of_a_request():
 
 
 def test_index_tells_recall_beside_exact_and_shows_its_plot():
-    curve = [{"ef_search": 16, "recall": 0.9312, "p50_ms": 0.11}, {"ef_search": 64, "recall": 0.9961, "p50_ms": 0.3}]
+    curve = [
+        {"ef_search": 16, "recall": 0.9312, "p50_ms": 0.11, "p99_ms": 0.2},
+        {"ef_search": 64, "recall": 0.9961, "p50_ms": 0.3, "p99_ms": 0.41},
+    ]
     index = {"kind": "hnsw", "k": 100, "recall": 0.9961, "chosen": {"ef_search": 64}, "curve": curve, "exact_p50_ms": 1.25}
     told, table, plot = speed_blocks({"index": index})
     assert told == "Approximate search `hnsw` (ef_search 64) finds 0.9961 of the exact first 100; exact search takes 1.25 ms."
-    assert table.splitlines()[2:] == ["| 16 | 0.9312 | 0.11 ms |", "| 64 | 0.9961 | 0.30 ms |"]
+    assert table.splitlines()[2:] == ["| 16 | 0.9312 | 0.11 ms | 0.20 ms |", "| 64 | 0.9961 | 0.30 ms | 0.41 ms |"]
     assert plot.endswith("(index.svg)")
 
 

@@ -51,7 +51,20 @@ def test_help_lists_every_target():
     assert (
         set(listed)
         == files
-        == {*("machine", "prepare", "full_ranking", "ranking_epoch", "requests", "sequence_epoch", "serving", "training")}
+        == {
+            *(
+                "checkpoint",
+                "kills",
+                "machine",
+                "prepare",
+                "full_ranking",
+                "ranking_epoch",
+                "requests",
+                "sequence_epoch",
+                "serving",
+                "training",
+            )
+        }
     )
 
 
@@ -220,3 +233,28 @@ def test_random_histories_are_as_long_as_movielens():
     assert lengths.min() >= 20
     assert lengths.sum() == pytest.approx(1_000_209, rel=0.001)
     assert np.median(lengths) == pytest.approx(96, abs=5)  # of the published ratings
+
+
+def test_checkpoints_are_written_beside_a_plain_file(table, tmp_path):
+    found = table("checkpoint", "--megabytes", 3, "--rounds", 1, "--folder", tmp_path)
+    assert set(found) == {"plain file, synced", "checkpoint, synced and hashed", "training waits"}
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_killed_runs_end_like_others(table):
+    for cell, (workers, killed, same, of, unloadable) in table("kills", "--kills", 9).items():
+        assert (killed, same, of, unloadable) == (9, 9, 9, 0), cell
+        assert workers in (0, 2)
+
+
+@pytest.mark.slow
+def test_a_state_that_is_not_kept_is_seen(tmp_path, monkeypatch):
+    """What the table says is worth something only if it can say otherwise."""
+    from benchmarks.base import composed
+    from benchmarks.kills import TASKS, TINY, tried
+
+    monkeypatch.setattr("recsys.callback.checkpoint.restore", lambda *_: None)
+    config = composed(*TINY, *TASKS["retrieval"], f"data.store={tmp_path}/store")
+    cell = tried(config, tmp_path, tmp_path, kills=9, seed=0)
+    assert cell.same < cell.killed == 9

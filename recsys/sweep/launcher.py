@@ -1,8 +1,8 @@
 """Where trials run: Hydra launchers that start a process for every run, so that nothing of one is left in another, and one that dies
 takes no other along.
 
-Hydra's own plugins for joblib and submitit do not: theirs wait for a whole batch before the next is asked for, keep models and GPU
-memory from run to run in a worker, and end the sweep when a worker is killed.
+Hydra's own plugins do not: hydra-joblib-launcher runs trial after trial in the same workers and ends when one of them is killed, and
+both it and hydra-submitit-launcher wait for a whole batch before anything can be told or asked.
 """
 
 import subprocess
@@ -58,10 +58,24 @@ class JoblibLauncher(ProcessLauncher):
     """Several runs at a time on this machine, by joblib's pool of workers."""
 
     def executor(self, folder: Path) -> Executor:
-        """A pool whose workers come back when they are killed."""
+        """A pool that is made anew when one of its workers was killed."""
+        return _Workers(self.n_jobs)
+
+
+class _Workers(Executor):
+    def __init__(self, n_jobs: int):
+        self.n_jobs = n_jobs
+
+    def _pool(self) -> Any:
         from joblib.externals.loky import get_reusable_executor
 
         return get_reusable_executor(max_workers=self.n_jobs)
+
+    def submit(self, function: Callable, /, *arguments: Any) -> Future:
+        return self._pool().submit(function, *arguments)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._pool().shutdown(wait=wait)  # no more than `n_jobs` are ever submitted: none is left to be cancelled
 
 
 class SubmititLauncher(ProcessLauncher):

@@ -3,7 +3,7 @@
 import signal
 import time
 from collections import deque
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from pathlib import Path
 
 import optuna
@@ -22,8 +22,10 @@ from recsys.sweep.table import progress_line, trial_table
 from recsys.sweep.trial import Commands, attempts, run_trial, stop
 
 STATES = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
-BEFORE_KILL_S = 60
-"""A trial that is asked to end has this long to do so."""
+MOST_ATTEMPTS = 3
+"""At a trial whose worker is killed each time."""
+BEFORE_KILL_S, AFTER_KILL_S = 60, 10
+"""A trial that is asked to end has this long to do so, and is waited for so long when it is made to."""
 
 
 class Sweep:
@@ -57,10 +59,13 @@ class Sweep:
                     pending[executor.submit(run_trial, self.folder, trial.number, self._commands(trial))] = trial, time.monotonic()
                 for future in wait(pending, return_when=FIRST_COMPLETED).done:
                     trial, started = pending.pop(future)
-                    self._tell(trial, future, time.monotonic() - started)
+                    if isinstance(future.exception(), BrokenExecutor) and len([*attempts(self.folder, trial.number)]) < MOST_ATTEMPTS:
+                        waiting.append(trial)  # a worker was killed, and the pool takes all others down with it
+                    else:
+                        self._tell(trial, future, time.monotonic() - started)
         except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)  # jobs that still queue do not begin
             self._stop(pending)
-            executor.shutdown(wait=False, cancel_futures=True)
             raise
         executor.shutdown()
         self._conclude()
@@ -75,24 +80,17 @@ class Sweep:
 
     def _commands(self, trial: optuna.Trial) -> Commands:
         """A trial is an ordinary run of the frozen config; what its sweep adds changes nothing that it learns."""
-        name, added = self.plan.name, []
+        name, objectives, added = self.plan.name, self.plan.sweep.objectives, {}
         if self.plan.sweep.pruner:
-            (objective,) = self.plan.sweep.objectives
-            node = "callbacks.pruning"
-            added = [
-                f"+callbacks@{node}=pruning",
-                as_override(f"{node}.monitor", objective),
-                as_override(f"{node}.sweep", str(self.folder)),
-            ]
-            added += [f"{node}.trial={trial.number}"]
+            (monitor,) = objectives
+            added = {"+callbacks@callbacks.pruning": "pruning", "callbacks.pruning.monitor": monitor}
+            added |= {"callbacks.pruning.sweep": str(self.folder), "callbacks.pruning.trial": trial.number}
         if "wandb" in self.plan.config["logger"]:
-            added += [as_override("logger.wandb.group", name), as_override("logger.wandb.name", f"{name}-{trial.number}")]
-        values = suggested(trial, self.plan.sweep)
-        train = [*program(), f"--config-path={self.folder / CONF}", *self.plan.fixed, *values, *added]
-        export = (
-            [*program()[:-1], str(Path(program()[-1]).with_name("export.py"))] if set(self.plan.sweep.objectives) & set(MEASURES) else None
-        )
-        return Commands(tuple(train), tuple(export) if export else None, self.cwd)
+            added |= {"logger.wandb.group": name, "logger.wandb.name": f"{name}-{trial.number}"}
+        python, train = program()
+        chosen = [*suggested(trial, self.plan.sweep), *(as_override(key, value) for key, value in added.items())]
+        export = (python, str(Path(train).with_name("export.py"))) if set(objectives) & set(MEASURES) else None
+        return Commands((python, train, f"--config-path={self.folder / CONF}", *self.plan.fixed, *chosen), export, self.cwd)
 
     def _tell(self, trial: optuna.Trial, future: Future, seconds: float) -> None:
         try:
@@ -103,7 +101,7 @@ class Sweep:
             raise
         except RecsysError as error:
             ended = Outcome("failed", reason=error.faults[0].what)
-        except Exception as error:  # of the launcher: a job that its cluster ended, a worker that died
+        except Exception as error:  # of the launcher, such as a job that its cluster ended
             ended = Outcome("failed", reason=" ".join(f"{type(error).__name__}: {error}".split())[:300])
         self.seconds.append(seconds)
         trial.set_user_attr("seconds", round(seconds, 1))
@@ -117,13 +115,15 @@ class Sweep:
         self.console.print(progress_line(trial.number, found, self.plan.sweep, left=left, left_s=left_s), highlight=False, soft_wrap=True)
 
     def _stop(self, pending: dict[Future, tuple[optuna.Trial, float]]) -> None:
-        """Ends trials that run here; the sweep goes on with them when it is started again."""
-        for how, seconds in ((signal.SIGTERM, BEFORE_KILL_S), (signal.SIGKILL, 5)):
-            for trial, _ in pending.values():
-                for run in attempts(self.folder, trial.number):
-                    stop(run, how)
-            if not wait(pending, timeout=seconds).not_done:
-                return
+        """Ends trials that run here, also those that are just beginning; the sweep goes on with them when it is started again."""
+        asked: set[tuple[Path, signal.Signals]] = set()
+        given_up = time.monotonic() + BEFORE_KILL_S
+        while not all(future.done() for future in pending) and time.monotonic() < given_up + AFTER_KILL_S:
+            how = signal.SIGTERM if time.monotonic() < given_up else signal.SIGKILL
+            for run in [run for trial, _ in pending.values() for run in attempts(self.folder, trial.number)]:
+                if (run, how) not in asked and stop(run, how):
+                    asked.add((run, how))  # twice would be taken for impatience
+            wait(pending, timeout=0.2)
 
     def _conclude(self) -> None:
         found = rows(self.study, self.plan.sweep)

@@ -59,7 +59,11 @@ class OptunaSweeper(Sweeper):
             conf = next(Path(source.path) for source in self.config.hydra.runtime.config_sources if source.provider == "main")
             with alone(folder):
                 plan = frozen(folder, self.plan(arguments, conf), conf)
-                Sweep(folder, plan, self.launcher, cwd=self.config.hydra.runtime.cwd).run()
+                try:
+                    Sweep(folder, plan, self.launcher, cwd=self.config.hydra.runtime.cwd).run()
+                except KeyboardInterrupt:
+                    print(f"stopped; the same command goes on with {folder}", file=sys.stderr)
+                    sys.exit(128 + signal.SIGINT)
 
     def plan(self, arguments: list[str], conf: Path) -> Plan:
         """What a command line asks for, without the sweep itself: its trials are ordinary runs."""
@@ -101,5 +105,6 @@ def alone(folder: Path) -> Iterator[None]:
         except BlockingIOError as error:
             what = "another process runs this sweep"
             raise ConfigError(Fault(what, str(folder), "wait for it, or choose another directory with hydra.sweep.dir=DIR")) from error
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # Python's own again, whatever was imported
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         yield

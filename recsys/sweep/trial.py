@@ -77,11 +77,13 @@ def is_alive(run: Path) -> bool:
     return False
 
 
-def stop(run: Path, how: signal.Signals) -> None:
-    """Ask the process that trains there to end, if one does on this machine."""
+def stop(run: Path, how: signal.Signals) -> bool:
+    """Ask the process that trains there to end; whether one does, on this machine."""
     with suppress(OSError, ValueError):
         if is_alive(run):
             os.kill(int((run / ALIVE).read_text()), how)
+            return True
+    return False
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -12,6 +13,7 @@ import yaml
 
 from recsys.sweep.frozen import asked
 from recsys.sweep.study import open_study
+from recsys.sweep.trial import is_alive
 
 pytestmark = pytest.mark.slow
 RANDOM = "hydra.sweeper.sampler=random"
@@ -172,12 +174,14 @@ def test_trial_that_outlives_its_sweep_is_waited_for(home):
     assert trials(home)["state"].to_list() == ["finished"]
 
 
-def test_sigterm_ends_the_trial_too(home):
-    process = begin(home, "seconds=60")
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
+@pytest.mark.parametrize("launcher", [[], ["hydra/launcher=joblib"], ["hydra/launcher=submitit", "hydra.launcher.cluster=local"]])
+def test_sweep_that_is_stopped_ends_its_trial_too(home, name, code, launcher):
+    process = begin(home, "seconds=60", *launcher)
     wait_for(home, "trial-0")
-    os.kill(process.pid, signal.SIGTERM)
-    assert process.wait(30) == 143
-    assert not subprocess.run(["pgrep", "-g", str(process.pid)], capture_output=True, text=True).stdout
+    os.kill(process.pid, signal.Signals[name])
+    assert process.wait(30) == code
+    assert not is_alive(home.swept / "trial-0")
 
 
 def test_second_sweep_in_one_directory_is_refused(home):
@@ -205,6 +209,18 @@ def test_killed_trial_takes_no_other_along(home, launcher):
     done = home.sweep(*options, *launcher[1:], "hydra.launcher.n_jobs=2")
     assert done.returncode == 0, done.stderr
     assert sorted(trials(home)["state"].to_list()) == ["failed", "failed", "finished", "finished"]
+
+
+def test_worker_that_is_killed_loses_no_trial(home):
+    process = begin(home, RANDOM, "seconds=3", "hydra/launcher=joblib")
+    wait_for(home, "trial-1")
+    trial = int((home.swept / "trial-0" / "alive").read_text())
+    worker = int(Path(f"/proc/{trial}/stat").read_text().rpartition(")")[2].split()[1])
+    assert worker != process.pid
+    os.kill(worker, signal.SIGKILL)
+    assert process.wait(120) == 0
+    assert trials(home)["state"].to_list() == ["finished"] * 3
+    assert len(list(home.swept.glob("trial-*/metrics.json"))) == 3
 
 
 @pytest.mark.parametrize("launcher", [[], ["hydra/launcher=joblib"], ["hydra/launcher=submitit", "hydra.launcher.cluster=local"]])

@@ -48,24 +48,8 @@ def test_help_lists_every_target():
     done = subprocess.run([sys.executable, "-m", "benchmarks", "--help"], cwd=HOME, capture_output=True, text=True)
     files = {path.stem for path in (HOME / "benchmarks").glob("*.py") if "\ndef main(" in path.read_text()} - {"__main__"}
     listed = dict(re.findall(r"^  (\w+)  +(\S.*)$", done.stdout.partition("targets:")[2], re.MULTILINE))
-    assert (
-        set(listed)
-        == files
-        == {
-            *(
-                "checkpoint",
-                "kills",
-                "machine",
-                "prepare",
-                "full_ranking",
-                "ranking_epoch",
-                "requests",
-                "sequence_epoch",
-                "serving",
-                "training",
-            )
-        }
-    )
+    assert set(listed) == files
+    assert {"training", "serving", "kills"} < files
 
 
 def test_unknown_target_ends_with_2():
@@ -237,7 +221,7 @@ def test_random_histories_are_as_long_as_movielens():
 
 def test_checkpoints_are_written_beside_a_plain_file(table, tmp_path):
     found = table("checkpoint", "--megabytes", 3, "--rounds", 1, "--folder", tmp_path)
-    assert set(found) == {"plain file, synced", "checkpoint, synced and hashed", "training waits"}
+    assert {"plain file, synced", "checkpoint, synced and hashed", "training waits"} <= set(found)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -13,6 +13,8 @@ from recsys.report.draw import ACCENT, FAINT, INK, WARM, drawing, element
 from recsys.report.table import empty_table
 
 LESS_IS_BETTER = ("log_loss", "rmse")
+SHORT = {"better": ("better", "green"), "worse": ("worse", "red"), "equal": ("equal", "dim"), "no difference found": ("–", "dim")}
+"""A word of a verdict, and its look, where there is little space."""
 CAUTION = (
     "This says what these weights are worth to users like these. Another seed of the same config may differ as much: to choose a config, "
     "compare several seeds of each."
@@ -79,23 +81,25 @@ def method(comparison: Comparison) -> str:
 
 
 def comparison_table(comparison: Comparison) -> RenderableType:
-    """For a terminal."""
-    table = empty_table(f"Beside {comparison.runs[0]}: {comparison.number:,} {comparison.units}")
-    table.add_column("run", overflow="fold")
+    """For a terminal: a table for each run beside the first."""
+    parts: list[RenderableType] = []
+    for place, sentence in enumerate(verdicts(comparison), 1):
+        parts += [_table(comparison, place), "", Text(sentence, style="bold"), ""]
+    return Group(*parts, Text(method(comparison), style="dim"), Text(CAUTION, style="dim"))
+
+
+def _table(comparison: Comparison, place: int) -> RenderableType:
+    table = empty_table("")
+    table.title = Text(f"{comparison.runs[place]} beside {comparison.runs[0]}: {comparison.number:,} {comparison.units}")
     table.add_column("metric", no_wrap=True)
     for column in ("first", "this", "difference", "from", "to"):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("verdict")
-    styles = {"better": "green", "worse": "red"}
-    last = 0
+    table.add_column("")
     for one in comparison.found_by_run():
-        word = judged(one)
-        values = [f"{one.old[0]:.4f}", f"{one.new[0]:.4f}", *(f"{value:+.4f}" for value in one.difference)]
-        name = "" if one.place == last else comparison.runs[one.place]
-        table.add_row(Text(name), Text(one.metric), *values, Text(word, style=styles.get(word, "dim")))
-        last = one.place
-    words = [Text(sentence, style="bold") for sentence in verdicts(comparison)]
-    return Group(table, "", *words, "", Text(method(comparison), style="dim"), Text(CAUTION, style="dim"))
+        if one.place == place:
+            values = [f"{one.old[0]:.4f}", f"{one.new[0]:.4f}", *(f"{value:+.4f}" for value in one.difference)]
+            table.add_row(Text(one.metric), *values, Text(*SHORT[judged(one)]))
+    return table
 
 
 def comparison_report(comparison: Comparison) -> Report:

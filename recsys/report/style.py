@@ -75,7 +75,7 @@ footer { padding-top: 3rem; padding-bottom: 3rem; color: var(--soft); font-size:
   figure { padding: 0.7rem 0.4rem 0.4rem; }
   figcaption { padding: 0 0.3rem; }
   th, td { padding-right: 0.8rem; }
-  .table:not(.cards) tbody th { position: sticky; left: 0; background: var(--paper); max-width: 9.5rem; }
+  .table:not(.cards, .told) tbody th { position: sticky; left: 0; background: var(--paper); max-width: 9.5rem; }
   .table.told { overflow: visible; }
   .told table, .told thead, .told tbody { display: block; }
   .told caption { display: block; }

@@ -48,10 +48,13 @@ def _facts(run: RunFiles) -> tuple[tuple[str, str], ...]:
     asked = f"{run.metrics['test/users']:,.0f} users" if run.task == "retrieval" else f"{test['rows']:,} impressions"
     boundaries = data["boundaries"]
     period = f", {day(boundaries['test'])[:10]} to {day(boundaries['end'])[:10]}" if boundaries else ""
+    training = data["split"]["training"]
+    named = "".join(f", {data['counts'][noun]:,} {noun}" for noun in ("users", "items") if noun in training)
+    positive = f", {training['positives']:,} positive" if training["positives"] < training["rows"] else ""
     facts = {
         "Model": run.model,
-        "Data": f"{data['name']}: {data['counts']['rows']:,} rows, {data['counts']['users']:,} users, {data['counts']['items']:,} items",
-        "Trained on": f"{data['split']['training']['rows']:,} rows, {data['split']['training']['positives']:,} positive",
+        "Data": f"{data['name']}: {data['counts']['rows']:,} rows{named}",
+        "Trained on": f"{training['rows']:,} rows{positive}",
         "Tested on": asked + period,
         "Time": f"{duration(seconds['fit'])} of training, {duration(seconds['total'])} in all",
         "Started": day(run.lineage.get("started", "unknown")),

@@ -71,7 +71,8 @@ def test_the_table_fits_a_terminal():
     console.print(comparison_table(comparison(BETTER, WORSE)))
     lines = console.file.getvalue().splitlines()
     row = next(line for line in lines if "recall@20" in line).split()
-    assert row == ["second", "recall@20", "0.1000", "0.1100", "+0.0100", "+0.0020", "+0.0180", "better"]
+    assert row == ["recall@20", "0.1000", "0.1100", "+0.0100", "+0.0020", "+0.0180", "better"]
+    assert lines[0].rstrip() == "second beside first: 2,000 users"
     assert "97.50 %" in " ".join(lines)  # 1 - .05 / 2
 
 

@@ -17,7 +17,7 @@ def test_a_page_is_made_again(retrieval, capsys):
 def test_runs_are_compared_on_the_terminal_as_json_and_as_a_page(retrieval, tmp_path, capsys):
     runs = [str(retrieval("a")), str(retrieval("b", [1, 1, 1, 1]))]
     main(["compare", *runs, "--out", str(tmp_path / "out")])
-    assert "Beside a: 4 users" in capsys.readouterr().out
+    assert "b beside a: 4 users" in capsys.readouterr().out
     main(["compare", *runs, "--json"])
     assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "out" / "compare.json").read_text())
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["compare.html", "compare.json"]

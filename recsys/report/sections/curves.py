@@ -10,6 +10,13 @@ from recsys.report.draw import PALETTE, drawing, element
 from recsys.report.run import RunFiles
 from recsys.report.table import shown_columns
 
+TITLES = {
+    "losses": "Training loss",
+    "validation": "Validation",
+    "numbers": "Validation of numbers",
+    "monitor": "What chose the weights",
+}
+"""Of the panels."""
 SAME = 1e-9
 """Two values of one metric that are this close are one."""
 MOST_POINTS = 400
@@ -24,12 +31,12 @@ def section(run: RunFiles) -> Section | None:
     if run.task == "retrieval":
         panels["validation"] = [key for column in shown_columns(run.metrics)[:2] if (key := f"val/{column}") in keys]
     else:
-        panels["validation"] = [key for key in keys if re.fullmatch(r"val/[^/]+/(auc|rmse)", key)]
+        panels["validation"] = [key for key in keys if re.fullmatch(r"val/[^/]+/auc", key)]
+        panels["numbers"] = [key for key in keys if re.fullmatch(r"val/[^/]+/rmse", key)]
     monitor = run.config["monitor"]
     if monitor in keys and monitor not in panels["validation"]:
         panels["monitor"] = [monitor]
-    titles = {"losses": "Training loss", "validation": "Validation", "monitor": "What chose the weights"}
-    figures = [_lines(name, titles[name], {key: _points(run.logged, key) for key in chosen}) for name, chosen in panels.items() if chosen]
+    figures = [_lines(name, TITLES[name], {key: _points(run.logged, key) for key in chosen}) for name, chosen in panels.items() if chosen]
     if not figures:
         return None
     text = f"The weights that were tested are those with the best {monitor}: step {_best_step(run)}."

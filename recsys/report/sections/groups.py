@@ -64,14 +64,14 @@ def _dots(grid: Grid, column: int) -> Figure:
             axes.plot([min(own)[0], max(own)[0]], [place, place], color=FAINT, linewidth=1)
             axes.plot([value for value, _ in own], [place] * len(own), "o", color=ACCENT, markersize=5, alpha=0.8)
             for (value, name), side in ((min(own), -1), (max(own), 1)):
-                shown = name if len(name) < 13 else f"{name[:12]}…"
+                shown = name if len(name) < 12 else f"{name[:10]}…"
                 axes.annotate(shown, (value, place), (6 * side, 0), textcoords="offset points", ha="right" if side < 0 else "left", **SMALL)
         axes.set_yticks(range(len(kinds)), kinds)
         axes.tick_params(axis="y", length=0)
         axes.invert_yaxis()
         axes.margins(y=0.12)
         smallest, largest = min(value for _, _, value in rows), max(value for _, _, value in rows)
-        room = 0.35 * (largest - smallest) or 0.1
+        room = 0.45 * (largest - smallest) or 0.1
         axes.set_xlim(smallest - room, largest + room)
         axes.set_xticks([tick for tick in axes.get_xticks() if max(0, smallest - room) <= tick <= largest + room])
         axes.set_xlabel(f"{grid.columns[column]}; named are the worst and the best")

@@ -72,6 +72,8 @@ def _dots(run: RunFiles, label: str) -> Figure:
         axes.margins(x=0.18, y=0.12)
         axes.grid(axis="x", color=FAINT, linewidth=0.4)
         axes.set_axisbelow(True)
+        axes.locator_params(axis="x", nbins=5)
+        axes.ticklabel_format(axis="x", useOffset=False)
         axes.set_xlabel(HEADINGS.get(column, column))
     alt = f"{column} of {label}: " + ", ".join(f"{row.name} {run.metrics[f'{row.prefix}{label}/{column}']:.4f}" for row in rows)
     return Figure(f"headline/{label}", label, element(drawn.svg), alt)

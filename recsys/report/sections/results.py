@@ -76,7 +76,8 @@ def _differences(baselines: Grid) -> Figure:
             colour = ACCENT if low > 0 else WARM if high < 0 else FAINT
             axes.plot([low, high], [place, place], color=colour, linewidth=2, solid_capstyle="round")
             axes.plot(change, place, "o", color=colour, markersize=5.5)
-            axes.annotate(f"{change:+.3f}", (high, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8)
+            shown = f"{change:+.3f}".replace("-", "−")
+            axes.annotate(shown, (high, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8)
         axes.axvline(0, color=INK, linewidth=0.8)
         axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
         axes.tick_params(axis="y", length=0)

@@ -41,6 +41,19 @@ def test_no_value_becomes_markup(request, task):
     assert not [attributes for _, attributes in parsed.tags if any(name.startswith("on") for name in attributes)]
 
 
+def test_no_place_of_a_report_lets_markup_in():
+    bad = '"><script>alert(1)</script>'
+    parts = (
+        Figure(bad, bad, "<svg/>", bad),
+        Grid(bad, bad, (bad, "b"), ((bad, f"{bad}\n{bad}"),), bad),
+        Grid(bad, bad, (bad,), ((bad,),), bad),
+    )
+    text = page(Report(bad, f"{bad}\n{bad}", ((bad, bad),), (Section(bad, bad, (bad,), parts),)))
+    assert "<script" not in text
+    assert Page(text).of("script") == []
+    assert text.count("&lt;script&gt;") > 20
+
+
 @pytest.mark.parametrize("task", ["retrieval", "ranking"])
 def test_nothing_is_loaded_from_elsewhere(request, task):
     text = page(report_of(request.getfixturevalue(task)("a")))

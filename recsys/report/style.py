@@ -106,11 +106,12 @@ footer { padding-top: 3rem; padding-bottom: 3rem; color: var(--soft); font-size:
   img { filter: none; }
   section { padding-top: 1.6rem; }
   h2, h3, caption, figcaption, section > p { break-after: avoid; }
-  tr, figure, li { break-inside: avoid; }
+  tr, figure, li, p { break-inside: avoid; }
   thead { display: table-header-group; }
   .figures { grid-template-columns: repeat(2, 1fr); }
   .table { overflow: visible; }
-  table { font-size: 7.6pt; }
+  table, .cards table { font-size: 7.6pt; }
+  .cards tbody th { max-width: 8rem; }
   th, td { padding: 0.22rem 0.6rem 0.22rem 0; }
   thead th { font-size: 7.2pt; }
   td.prose, td.lines, tbody th { min-width: 0; }

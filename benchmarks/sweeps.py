@@ -68,10 +68,10 @@ def _swept(folder: Path, overrides: Sequence[str], kills: int) -> tuple[int, int
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     passed_s = time.monotonic() - started
     table = pl.read_parquet(folder / "trials.parquet").sort("rank", nulls_last=True)
-    finished = [path.parent.name.split("-")[1] for path in folder.glob("trial-*/metrics.json")]
+    ended = [path.read_text().count("\nrun: ") for path in folder.glob("trial-*/output.log")]
     steps = sum(_steps(folder / run) for run in table["run"])
     best = table.row(0, named=True)
-    return kills, len(table), len(finished) - len(set(finished)), steps, best["val/recall@20"], best["optimizer.dense.lr"], passed_s
+    return kills, len(table), sum(max(0, count - 1) for count in ended), steps, best["val/recall@20"], best["optimizer.dense.lr"], passed_s
 
 
 def _steps(run: Path) -> int:

@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from pathlib import Path
 
@@ -19,11 +19,11 @@ from recsys.sweep.result import BEST, PAGE, publish
 from recsys.sweep.rows import rows
 from recsys.sweep.study import again, ask, open_study, suggested, tell
 from recsys.sweep.table import progress_line, trial_table
-from recsys.sweep.trial import Commands, attempts, run_trial, stop
+from recsys.sweep.trial import Commands, place, run_trial, stop
 
 STATES = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
-MOST_ATTEMPTS = 3
-"""At a trial whose worker is killed each time."""
+MOST_BROKEN = 2
+"""Times that a trial whose worker was killed goes on."""
 BEFORE_KILL_S, AFTER_KILL_S = 60, 10
 """A trial that is asked to end has this long to do so, and is waited for so long when it is made to."""
 
@@ -50,6 +50,7 @@ class Sweep:
         """Until every trial is told; those that were begun go first."""
         waiting = deque(again(self.study, self.plan.sweep))
         pending: dict[Future, tuple[optuna.Trial, float]] = {}
+        broken: Counter[int] = Counter()
         self._greet(len(waiting))
         executor = self.launcher.executor(self.folder)
         try:
@@ -59,7 +60,8 @@ class Sweep:
                     pending[executor.submit(run_trial, self.folder, trial.number, self._commands(trial))] = trial, time.monotonic()
                 for future in wait(pending, return_when=FIRST_COMPLETED).done:
                     trial, started = pending.pop(future)
-                    if isinstance(future.exception(), BrokenExecutor) and len([*attempts(self.folder, trial.number)]) < MOST_ATTEMPTS:
+                    if isinstance(future.exception(), BrokenExecutor) and broken[trial.number] < MOST_BROKEN:
+                        broken[trial.number] += 1
                         waiting.append(trial)  # a worker was killed, and the pool takes all others down with it
                     else:
                         self._tell(trial, future, time.monotonic() - started)
@@ -120,7 +122,7 @@ class Sweep:
         given_up = time.monotonic() + BEFORE_KILL_S
         while not all(future.done() for future in pending) and time.monotonic() < given_up + AFTER_KILL_S:
             how = signal.SIGTERM if time.monotonic() < given_up else signal.SIGKILL
-            for run in [run for trial, _ in pending.values() for run in attempts(self.folder, trial.number)]:
+            for run in [place(self.folder, trial.number) for trial, _ in pending.values()]:
                 if (run, how) not in asked and stop(run, how):
                     asked.add((run, how))  # twice would be taken for impatience
             wait(pending, timeout=0.2)

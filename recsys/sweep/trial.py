@@ -5,7 +5,6 @@ taken for dead while it still trains, so no two processes ever train in one dire
 """
 
 import fcntl
-import itertools
 import os
 import signal
 import subprocess
@@ -34,37 +33,26 @@ class Commands:
     def left(self, run: Path) -> Iterator[list[str]]:
         """What has not ended well yet."""
         if not (run / METRICS).exists():
-            yield [*self.train, f"hydra.run.dir='{run}'"]
+            yield [*self.train, "resume=auto", f"hydra.run.dir='{run}'"]
         if self.export is not None and not (run / MANIFEST).exists():
             yield [*self.export, f"run='{run}'"]
 
 
 def run_trial(sweep: Path, number: int, commands: Commands) -> tuple[Path, int]:
-    """Run what is left of a trial.
+    """Run what is left of a trial; one that was killed goes on where it stopped.
 
     Returns:
         Its directory, and the exit code of the first command that did not end well, 0 if all did.
     """
-    while True:
-        run = attempt(sweep, number)
-        run.mkdir(parents=True, exist_ok=True)
-        with _held(run) as alive:
-            if not (run / OUTPUT).exists() or (run / METRICS).exists():  # else it ended while this process waited for it
-                return run, next((code for command in commands.left(run) if (code := _ended(command, run, alive, commands.cwd))), 0)
+    run = place(sweep, number)
+    run.mkdir(parents=True, exist_ok=True)
+    with _held(run) as alive:  # a process of the trial that still trains is waited for
+        return run, next((code for command in commands.left(run) if (code := _ended(command, run, alive, commands.cwd))), 0)
 
 
-def attempt(sweep: Path, number: int) -> Path:
-    """The directory in which a trial goes on: that of an earlier attempt which still trains or has trained, else a new one."""
-    return next(run for run in _names(sweep, number) if not run.exists() or (run / METRICS).exists() or is_alive(run))
-
-
-def attempts(sweep: Path, number: int) -> Iterator[Path]:
-    """The directories that a trial has had so far."""
-    return itertools.takewhile(Path.exists, _names(sweep, number))
-
-
-def _names(sweep: Path, number: int) -> Iterator[Path]:
-    return (sweep / (f"trial-{number}" if count == 1 else f"trial-{number}-{count}") for count in itertools.count(1))
+def place(sweep: Path, number: int) -> Path:
+    """The directory of a trial."""
+    return sweep / f"trial-{number}"
 
 
 def is_alive(run: Path) -> bool:

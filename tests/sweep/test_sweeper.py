@@ -157,10 +157,10 @@ def test_killed_sweep_goes_on_with_what_was_not_finished(home):
     process.wait()
     asked_before = open_study(home.swept, asked(home.swept)).trials[1].params
     assert home.sweep(RANDOM, "seconds=1").returncode == 0
-    assert home.begun() == ["trial-0", "trial-1", "trial-1-2", "trial-2"]
+    assert home.begun() == ["trial-0", "trial-1", "trial-1", "trial-2"]
     table = trials(home)
     assert table["state"].to_list() == ["finished"] * 3
-    assert table["run"].to_list() == ["trial-0", "trial-1-2", "trial-2"]
+    assert table["run"].to_list() == ["trial-0", "trial-1", "trial-2"]
     assert table.row(1, named=True)["lr"] == asked_before["lr"]
 
 

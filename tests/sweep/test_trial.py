@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from recsys.sweep.trial import ALIVE, Commands, attempt, is_alive, run_trial, stop
+from recsys.sweep.trial import ALIVE, Commands, is_alive, place, run_trial, stop
 
 TRAIN = """
 import sys, time
@@ -49,11 +49,12 @@ def test_finished_trial_is_only_exported(tmp_path):
     assert (tmp_path / "trial-0" / "output.log").read_text() == "trains\n"
 
 
-def test_trial_that_ended_early_begins_again_beside_it(tmp_path):
+def test_trial_that_ended_early_goes_on_in_its_directory(tmp_path):
     run_trial(tmp_path, 0, commands(tmp_path, end="bad"))
-    assert attempt(tmp_path, 0) == tmp_path / "trial-0-2"
-    assert run_trial(tmp_path, 0, commands(tmp_path)) == (tmp_path / "trial-0-2", 0)
-    assert attempt(tmp_path, 0) == tmp_path / "trial-0-2"
+    assert run_trial(tmp_path, 0, commands(tmp_path)) == (place(tmp_path, 0), 0)
+    assert (tmp_path / "trial-0" / "output.log").read_text() == "trains\ntrains\n"
+    (going_on,) = list(commands(tmp_path).left(tmp_path / "trial-1"))
+    assert "resume=auto" in going_on
 
 
 @pytest.fixture
@@ -80,9 +81,10 @@ def test_trial_that_still_trains_is_waited_for(tmp_path, orphan):
     assert (tmp_path / "trial-0" / "output.log").read_text() == "trains\n"
 
 
-def test_trial_that_fails_while_it_is_waited_for_begins_again(tmp_path, orphan):
+def test_trial_that_fails_while_it_is_waited_for_goes_on(tmp_path, orphan):
     orphan(seconds=1, end="bad")
-    assert run_trial(tmp_path, 0, commands(tmp_path)) == (tmp_path / "trial-0-2", 0)
+    assert run_trial(tmp_path, 0, commands(tmp_path)) == (tmp_path / "trial-0", 0)
+    assert (tmp_path / "trial-0" / "output.log").read_text() == "trains\ntrains\n"
 
 
 def test_trial_outlives_the_process_that_started_it(tmp_path):

@@ -39,5 +39,7 @@ def _sentences(run: RunFiles) -> list[str]:
         told.append(f"Energy: {shown}, with whatever else ran there.")
     else:
         told.append("This machine does not tell what energy it uses.")
+    if times := len(lineage.get("resumed", [])):
+        told.append(f"The run was interrupted and went on {times} time{'s' * (times > 1)}: all this is of the last part alone.")
     told.append(f"All in all {duration(cost['seconds']['total'])} on {lineage.get('platform', 'an unknown machine')}.")
     return told

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import polars as pl
@@ -425,6 +426,43 @@ def test_export_of_no_run_ends_with_2(home):
 
 
 @pytest.mark.slow
+def test_a_finished_run_has_nothing_left_to_do(home):
+    done = program("train", "resume=out", cwd=home)
+    assert (done.returncode, done.stdout.splitlines()) == (0, ["nothing is left to do", f"run: {home / 'out'}"])
+    done = program("train", "resume=out", "loader.num_workers=1", cwd=home)
+    assert done.returncode == 2
+    assert "loader.num_workers: 0 -> 1" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_run_that_is_asked_to_stop_goes_on_as_if_it_had_not_been(home):
+    options = [*SMALL, "trainer.max_epochs=40", "callbacks.early_stopping.patience=40", "callbacks.evaluation.intervals=0"]
+    assert program("train", *options, "hydra.run.dir=whole", cwd=home).returncode == 0
+    command = [sys.executable, str(HOME / "train.py"), *options, "resume=auto", "hydra.run.dir=parts"]
+    stopped = subprocess.Popen(command, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while not (home / "parts" / "checkpoints" / "last").exists():
+        time.sleep(0.05)
+    stopped.terminate()
+    said = stopped.communicate(timeout=60)[1]
+    assert stopped.returncode == 143
+    assert f"go on with: python train.py resume={home / 'parts'}" in said
+    assert not (home / "parts" / "metrics.json").exists()
+    done = program("train", "resume=parts", cwd=home)
+    assert done.returncode == 0, done.stderr
+    for name in ("metrics.json", "metrics.jsonl", "checkpoints/best/model.safetensors", "checkpoints/last/state.safetensors"):
+        assert (home / "parts" / name).read_bytes() == (home / "whole" / name).read_bytes(), name
+
+
+@pytest.mark.slow
+def test_runs_after_each_other_have_several_processes(home):
+    options = [*SMALL, "trainer=ddp", "trainer.devices=3", "loader.batch_size=240", "callbacks.evaluation.intervals=0"]
+    done = program("train", "-m", *options, "seed=0,1", "hydra.sweep.dir=many", cwd=home)
+    assert done.returncode == 0, done.stderr
+    assert program("train", *options, "seed=1", "hydra.run.dir=one", cwd=home).returncode == 0
+    found = {run: (home / run / "metrics.json").read_text() for run in ("many/0", "many/1", "one")}
+    assert found["many/1"] == found["one"] != found["many/0"]
+
+
 def test_two_processes_train_and_measure_like_one(home):
     done = program("train", *SMALL, "trainer=ddp", "trainer.max_epochs=2", "hydra.run.dir=ddp", cwd=home)
     assert done.returncode == 0, done.stderr

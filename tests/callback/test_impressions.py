@@ -347,21 +347,22 @@ def test_numbers_are_equal_for_every_batch_size(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_numbers_of_one(tmp_path):
+@pytest.mark.parametrize("world", [2, 3])
+def test_several_processes_give_the_numbers_of_one(tmp_path, world):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
-    shared |= {"TORCHELASTIC_RUN_ID": "test", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0"}
+    shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(world), "OMP_NUM_THREADS": "1"}
+    shared |= {"TORCHELASTIC_RUN_ID": "test", "LOCAL_WORLD_SIZE": str(world), "GROUP_RANK": "0"}
     started = [
         subprocess.Popen([sys.executable, __file__, tmp_path], env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)})
-        for rank in range(2)
+        for rank in range(world)
     ]
-    assert [process.wait(timeout=120) for process in started] == [0, 0]
+    assert [process.wait(timeout=120) for process in started] == [0] * world
 
     alone = full()
     run("test", alone, Shop(), Answers(calibration=Platt), tmp_path)
-    for rank in range(2):
+    for rank in range(world):
         assert json.loads((tmp_path / f"{rank}.json").read_text()) == alone.results
 
 

@@ -105,3 +105,9 @@ def test_a_pair_is_told_where_there_is_one(ranking):
     section = pair.section(changed(run, "metrics.json", **found))
     assert section.parts[0].rows == (("retriever", 0.1, None, None), ("pair", 0.2, None, None))
     assert section.text[0].startswith("7 test users. Of what the test users chose, ranking finds recall@20 0.2000 instead of 0.1000")
+
+
+def test_the_cost_of_a_run_that_went_on_is_that_of_its_last_part(retrieval):
+    told = cost.section(changed(retrieval("a"), "lineage.json", resumed=[{}, {}])).text[0]
+    assert "went on 2 times: all this is of the last part alone" in told
+    assert "went on" not in cost.section(RunFiles.open(retrieval("b"))).text[0]

@@ -9,6 +9,7 @@ from recsys.config.launch import launch
 from recsys.errors import ConfigError, Fault
 from recsys.export.bundle import export_bundle
 from recsys.export.production import Production
+from recsys.logger.wandb import send_bundle
 from recsys.pairing import check_pair, joined_metrics
 from recsys.rebuild import FinishedRun
 from recsys.release import release_of, section_of
@@ -63,6 +64,8 @@ def export(config: ExportConfig, folder: Path) -> None:
         release=release_of(config, runs, production=production, index=index, reliability=curves),
     )
     Console().print(bundle_table(manifest))
+    if not config.dry_run:
+        send_bundle(run.path)
     print(f"{'would publish' if config.dry_run else 'bundle'}: {run.path / 'bundle'}")
 
 

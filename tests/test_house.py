@@ -87,6 +87,7 @@ IMPORTS = {
     },
     "task": {"model", "candidates", "loss", "balance", "calibration", "metric", "batch", "schema", "seeds", "errors"},
     "callback": {"batch", "metric", "baseline", "checkpoint", "disk", "record", "sweep", "schema", "errors"},
+    "logger": {"report", "record", "errors"},
     "report": {"metric", "record", "schema", "errors"},
     "evidence": {"data", "source", "metric", "record", "schema", "errors"},
     "export": {"schema", "model", "nn", "metric", "quantize", "index", "serve", "rebuild", "data", "lineage", "report", "errors"},

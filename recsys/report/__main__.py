@@ -1,6 +1,7 @@
-"""python -m recsys.report RUN makes report.html of a finished run again; ... compare RUN RUN holds runs against the first of them.
+"""python -m recsys.report RUN makes report.html of a finished run again; ... compare RUN RUN holds runs against the first of them;
+... send RUN sends to Weights & Biases what it missed.
 
-Both read the files of run directories alone.
+All read the files of run directories alone.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from recsys.config.launch import plain_errors
+from recsys.logger.later import send_run
 from recsys.record import write_whole
 from recsys.report.compare import Comparison, compare
 from recsys.report.comparison import comparison_report, comparison_table, document
@@ -20,6 +22,7 @@ from recsys.report.page import write_page
 
 PAGE, DOCUMENT = "compare.html", "compare.json"
 USAGE = "python -m recsys.report RUN\n       python -m recsys.report compare RUN RUN [RUN ...] [--out DIR] [--json]"
+USAGE += "\n       python -m recsys.report send RUN [--project NAME]"
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -27,6 +30,8 @@ def main(arguments: Sequence[str]) -> None:
     with plain_errors():
         if arguments[:1] == ["compare"]:
             _compare(arguments[1:])
+        elif arguments[:1] == ["send"]:
+            _send(arguments[1:])
         else:
             parser = argparse.ArgumentParser(usage=USAGE, description=__doc__)
             parser.add_argument("run", type=Path, help="directory of a finished run")
@@ -51,6 +56,14 @@ def _compare(arguments: Sequence[str]) -> None:
         write_whole(options.out / DOCUMENT, _json(found))
         write_whole(options.out / PAGE, page(comparison_report(found)))
         print(f"comparison: {options.out / PAGE}", file=sys.stderr if options.json else sys.stdout)
+
+
+def _send(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(usage=USAGE, description="Send to Weights & Biases what it does not have of a run.")
+    parser.add_argument("run", type=Path, help="directory of a run, finished or not")
+    parser.add_argument("--project", help="where to send a run that was trained without logger=wandb")
+    options = parser.parse_args(arguments)
+    print(f"sent: {send_run(options.run, options.project)}")
 
 
 def _json(found: Comparison) -> str:

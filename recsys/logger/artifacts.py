@@ -1,0 +1,74 @@
+"""Checkpoints and bundles as artifacts that say which code and data they come from."""
+
+import contextlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import wandb
+
+from recsys.logger.destination import Destination
+from recsys.logger.secrets import without_secrets
+from recsys.record import read_record
+
+ALIASES = ("best", "last")
+
+
+def log_checkpoints(talk: Any, run: Path, destination: Destination) -> None:
+    """Hand on the best and the last checkpoint; one artifact if they are one."""
+    aliases: dict[Path, list[str]] = {}
+    for alias in ALIASES:
+        if (run / "checkpoints" / alias).exists():
+            aliases.setdefault((run / "checkpoints" / alias).resolve(), []).append(alias)
+    for folder, names in aliases.items():
+        about = _document(folder / "checkpoint.json")
+        _log(talk, checkpoint_name(destination.id), "model", folder, {"checkpoint": about, **_origin(run)}, names)
+
+
+def log_bundle(talk: Any, run: Path, destination: Destination) -> None:
+    """Hand on a run's bundle, with the artifacts of the checkpoints it was made of."""
+    manifest = _document(run / "bundle" / "manifest.json")
+    made_of = {task: {**about, "artifact": _artifact_of(about)} for task, about in manifest["checkpoint"].items()}
+    names = [about["artifact"] for about in made_of.values() if about["artifact"] is not None]
+    if not talk.offline:
+        for name in names:
+            with contextlib.suppress(wandb.Error, ValueError):  # it was not sent; the metadata names it
+                talk.use_artifact(name, type="model")
+    facts = {key: manifest[key] for key in ("lineage", "gates", "versions", "created") if key in manifest}
+    _log(talk, f"bundle-{destination.id}", "bundle", run / "bundle", {"checkpoint": made_of, **facts, **_origin(run)}, ["latest"])
+
+
+def checkpoint_name(own: str) -> str:
+    """What the artifact of a run's checkpoints is called."""
+    return f"model-{own}"
+
+
+def _artifact_of(about: Mapping[str, Any]) -> str | None:
+    """`name:alias` of the artifact that holds a bundle's checkpoint; None where its run is not there."""
+    run = Path(about["run"])
+    destination = Destination.find(run)
+    if destination is None:
+        return None
+    for alias in ALIASES:
+        document = run / "checkpoints" / alias / "checkpoint.json"
+        if document.exists() and _document(document)["sha256"] == about["sha256"]:
+            return f"{checkpoint_name(destination.id)}:{alias}"
+    return None
+
+
+def _origin(run: Path) -> dict[str, Any]:
+    """The run's directory, its code and machine, and hashes of its data."""
+    found = {name: _document(run / f"{name}.json") for name in ("lineage", "data") if (run / f"{name}.json").is_file()}
+    data = {key: value for key, value in found.get("data", {}).items() if key in ("name", "store", "inputs")}
+    return {"run": str(run), "lineage": found.get("lineage"), "data": data}
+
+
+def _log(talk: Any, name: str, kind: str, folder: Path, metadata: Mapping[str, Any], aliases: list[str]) -> None:
+    artifact = wandb.Artifact(name, type=kind, metadata=without_secrets(json.loads(json.dumps(metadata))))
+    artifact.add_dir(str(folder), policy="immutable", skip_cache=True)  # no second copy on disk
+    talk.log_artifact(artifact, aliases=aliases)
+
+
+def _document(path: Path) -> dict[str, Any]:
+    return read_record(path, dict)

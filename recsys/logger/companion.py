@@ -1,0 +1,164 @@
+"""The process that talks to Weights & Biases, beside training or after it; it may fail, hang or be killed, and training is none the wiser.
+
+python -m recsys.logger.companion WORK RUN MODE TIMEOUT_S, started by `recsys.logger.wandb`; the last line it prints says how it ended.
+"""
+
+import contextlib
+import fcntl
+import math
+import os
+import select
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import wandb
+import yaml
+
+from recsys.logger.artifacts import log_bundle, log_checkpoints
+from recsys.logger.destination import Destination
+from recsys.logger.ledger import Ledger
+from recsys.logger.page import save_page
+from recsys.logger.runfile import STEP, rows
+from recsys.logger.secrets import without_secrets
+from recsys.logger.twin import log_report
+from recsys.logger.wandb import FINISHED
+from recsys.record import numbers_by_name, read_record
+from recsys.report.content import report_of
+
+LOOK_S = 1.0
+"""Between two looks at metrics.jsonl."""
+INIT_TIMEOUT_S = 20
+FLUSH_S = 2
+"""Rows that a killed machine may lose are this young."""
+
+
+def follow(run: Path, mode: str, timeout_s: float) -> str:
+    """Hand metrics.jsonl on while a run writes it, until standard input says that the run has ended; gives the run's address."""
+    with connected(run, mode, stats_of=os.getppid()) as (destination, talk):
+        ledger = _ledger(run, destination, talk)
+        while not select.select([sys.stdin], [], [], LOOK_S)[0]:
+            ledger.forward(lambda row, step: talk.log(row, step=step, commit=True))
+        finished = os.read(sys.stdin.fileno(), 100) == FINISHED
+        limit(timeout_s)
+        _rest(run, destination, talk, ledger, finished=finished)
+    return talk.url or str(talk.dir)
+
+
+def send(run: Path, mode: str) -> str:
+    """Hand on what a run left and Weights & Biases does not have; gives the run's address."""
+    with connected(run, mode) as (destination, talk):
+        _rest(run, destination, talk, _ledger(run, destination, talk), finished=(run / "metrics.json").exists())
+    return talk.url or str(talk.dir)
+
+
+def bundle(run: Path, mode: str, timeout_s: float) -> str:
+    """Hand on the bundle of a run; gives the run's address."""
+    limit(timeout_s)
+    with connected(run, mode) as (destination, talk):
+        log_bundle(talk, run, destination)
+        talk.finish(exit_code=0)
+    return talk.url or str(talk.dir)
+
+
+@contextlib.contextmanager
+def connected(run: Path, mode: str, stats_of: int | None = None) -> Iterator[tuple[Destination, Any]]:
+    """The run there that a run directory belongs to; one process at a time.
+
+    Args:
+        stats_of: process whose use of the machine is measured; None = of none.
+    """
+    destination = Destination.read(run)
+    with (run / ".wandb.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        talk = wandb.init(
+            project=destination.project,
+            id=destination.id,
+            name=destination.name,
+            group=destination.group,
+            tags=list(destination.tags),
+            dir=run,
+            config=_config(run),
+            mode=mode,
+            resume="allow",
+            allow_val_change=True,
+            settings=_settings(stats_of),
+        )
+        try:
+            yield destination, talk
+        except BaseException:
+            with contextlib.suppress(Exception):
+                talk.finish(exit_code=1)  # what was handed on before
+            raise
+
+
+def limit(timeout_s: float) -> None:
+    """End what goes on now with a TimeoutError."""
+
+    def late(*_: object) -> None:
+        signal.alarm(5)  # for what is done about it
+        raise TimeoutError(f"not done within {timeout_s:g} s")
+
+    signal.signal(signal.SIGALRM, late)
+    signal.alarm(max(1, math.ceil(timeout_s)))
+
+
+def _settings(stats_of: int | None) -> wandb.Settings:
+    return wandb.Settings(
+        console="off",
+        silent=True,
+        disable_git=True,  # lineage.json says it, and an address of a repository may hold a password
+        disable_code=True,
+        init_timeout=INIT_TIMEOUT_S,
+        login_timeout=INIT_TIMEOUT_S,
+        x_transaction_log_flush_interval=FLUSH_S,
+        x_disable_stats=stats_of is None,
+        x_stats_pid=os.getpid() if stats_of is None else stats_of,
+    )
+
+
+def _config(run: Path) -> dict[str, Any]:
+    """config.yaml and lineage.json, without secrets."""
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    lineage = run / "lineage.json"
+    return without_secrets(config | ({"lineage": read_record(lineage, dict)} if lineage.exists() else {}))
+
+
+def _ledger(run: Path, destination: Destination, talk: Any) -> Ledger:
+    talk.define_metric(STEP)
+    talk.define_metric("*", step_metric=STEP)
+    held = rows(run, destination.id)
+    if not talk.offline:  # it knows how much has arrived
+        held = {step: row for step, row in held.items() if step < talk.step}
+    return Ledger(run / "metrics.jsonl", held, max([talk.step, *(step + 1 for step in held)]))
+
+
+def _rest(run: Path, destination: Destination, talk: Any, ledger: Ledger, *, finished: bool) -> None:
+    """What follows the last step; the report comes last, since drawing may fail."""
+    ledger.forward(lambda row, step: talk.log(row, step=step, commit=True))
+    try:
+        if finished:
+            numbers = read_record(run / "metrics.json", lambda document: numbers_by_name(document, "metric"))
+            talk.summary.update({key: math.nan if value is None else value for key, value in numbers.items()})
+            if destination.artifacts:
+                log_checkpoints(talk, run, destination)
+            report = report_of(run)
+            log_report(talk, run, report, step=ledger.next_step)
+            if not talk.offline:
+                save_page(run, destination, report, entity=talk.entity)
+    finally:
+        talk.finish(exit_code=0 if finished else 1)
+    missing = ledger.missing_from(rows(run, destination.id)) if talk.offline else 0
+    if missing:
+        raise OSError(f"{missing:,} rows are not in the files below {run / 'wandb'}; is the disk full?")
+
+
+if __name__ == "__main__":
+    work, run, mode, timeout_s = sys.argv[1:]
+    try:
+        print({"follow": follow, "bundle": bundle}[work](Path(run), mode, float(timeout_s)), flush=True)
+    except BaseException as error:
+        print(" ".join(f"{type(error).__name__}: {error}".split()), flush=True)
+        os._exit(1)  # whatever threads still wait for

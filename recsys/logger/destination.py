@@ -1,0 +1,78 @@
+"""Which run of Weights & Biases a run directory belongs to, for good: a file in it says so."""
+
+import json
+import os
+import re
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from uuid import uuid4
+
+from recsys.errors import ConfigError, Fault
+from recsys.record import read_record, typed, write_whole
+
+FILE = "wandb.json"
+"""Of the run directory."""
+RUN_ID = "WANDB_RUN_ID"
+"""Environment variable in which an agent of W&B's own sweeps says which run it asked for."""
+UNFIT = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A run there.
+
+    Attributes:
+        id: never changes, so that a run that goes on, or is sent again, is the same run there.
+        project, name, group, tags: as Weights & Biases shows it.
+        artifacts: whether checkpoints and bundles are sent too.
+        mode: how it was trained: online or offline.
+        page: address of its saved report page; None = there is none yet.
+    """
+
+    id: str
+    project: str
+    name: str
+    group: str | None
+    tags: tuple[str, ...]
+    artifacts: bool
+    mode: str
+    page: str | None = None
+
+    @staticmethod
+    def of(run: Path, **said: object) -> "Destination":
+        """That of a run directory, made now unless it has one; `said` are fields apart from `id` and `page`."""
+        kept = Destination.find(run)
+        own = os.environ.get(RUN_ID) or f"{UNFIT.sub('-', run.resolve().name)}-{uuid4().hex[:8]}"
+        found = Destination(own, **said) if kept is None else replace(kept, **said)
+        if found != kept:
+            found.save(run)
+        return found
+
+    @staticmethod
+    def read(run: Path) -> "Destination":
+        """That which the directory's file names.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if not (run / FILE).is_file():
+            what = f"the run has no {FILE}: it was not trained with logger=wandb"
+            raise ConfigError(Fault(what, str(run), "name a project for it with --project, or another run"))
+        return read_record(run / FILE, _made)
+
+    @staticmethod
+    def find(run: Path) -> "Destination | None":
+        """As `read`; None where there is none."""
+        return Destination.read(run) if (run / FILE).is_file() else None
+
+    def save(self, run: Path) -> None:
+        """Write the file."""
+        write_whole(run / FILE, json.dumps(asdict(self), indent=2) + "\n")
+
+
+def _made(document: dict) -> Destination:
+    values = {field.name: document[field.name] for field in fields(Destination)}
+    for name in ("id", "project", "name", "mode"):
+        typed(values[name], str, f"'{name}'")
+    typed(values["artifacts"], bool, "'artifacts'")
+    return Destination(**values | {"tags": tuple(typed(values["tags"], list, "'tags'"))})

@@ -1,0 +1,51 @@
+"""What the files of Weights & Biases in a run directory hold, read without it: log records of LevelDB around protocol buffers."""
+
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from wandb.proto.wandb_internal_pb2 import Record
+
+HEADER_BYTES, BLOCK_BYTES = 7, 32_768
+FRAME = struct.Struct("<IHB")
+"""Before each piece: crc32 of its type and content, length, type."""
+WHOLE, FIRST, LAST = 1, 2, 4
+STEP = "trainer/step"
+"""The axis of every metric; a row of history without it is none of metrics.jsonl."""
+
+
+def records(path: Path) -> Iterator[Record]:
+    """Records of a file, up to its end or to where a killed process left it torn."""
+    content, at, parts = path.read_bytes(), HEADER_BYTES, b""
+    while at + FRAME.size <= len(content):
+        room = BLOCK_BYTES - at % BLOCK_BYTES
+        if room < FRAME.size:
+            at += room
+            continue
+        crc, length, kind = FRAME.unpack_from(content, at)
+        piece = content[at + FRAME.size : at + FRAME.size + length]
+        if kind == 0 or len(piece) < length or zlib.crc32(bytes([kind]) + piece) != crc:
+            return
+        at += FRAME.size + length
+        parts = piece if kind in (WHOLE, FIRST) else parts + piece
+        if kind in (WHOLE, LAST):
+            try:
+                yield Record.FromString(parts)
+            except DecodeError:
+                return
+
+
+def rows(run: Path, own: str) -> dict[int, dict[str, Any]]:
+    """{W&B's step: row of history} that all files of a run directory hold of the run with this id; W&B's own values left out."""
+    found: dict[int, dict[str, Any]] = {}
+    for path in sorted(run.glob(f"wandb/*/run-{own}.wandb")):
+        for record in records(path):
+            if record.WhichOneof("record_type") == "history":
+                values = {item.key or "/".join(item.nested_key): item.value_json for item in record.history.item}
+                kept = {key: json.loads(value) for key, value in values.items() if not key.startswith("_")}
+                found[record.history.step.num] = kept
+    return found

@@ -44,14 +44,14 @@ def follow(run: Path, mode: str, timeout_s: float) -> str:
         finished = os.read(sys.stdin.fileno(), 100) == FINISHED
         limit(timeout_s)
         _rest(run, destination, talk, ledger, finished=finished)
-    return talk.url or str(talk.dir)
+    return _address(talk)
 
 
 def send(run: Path, mode: str) -> str:
     """Hand on what a run left and Weights & Biases does not have; gives the run's address."""
     with connected(run, mode) as (destination, talk):
         _rest(run, destination, talk, _ledger(run, destination, talk), finished=(run / "metrics.json").exists())
-    return talk.url or str(talk.dir)
+    return _address(talk)
 
 
 def bundle(run: Path, mode: str, timeout_s: float) -> str:
@@ -60,7 +60,12 @@ def bundle(run: Path, mode: str, timeout_s: float) -> str:
     with connected(run, mode) as (destination, talk):
         log_bundle(talk, run, destination)
         talk.finish(exit_code=0)
-    return talk.url or str(talk.dir)
+    return _address(talk)
+
+
+def _address(talk: Any) -> str:
+    """Of the run there; of the folder for `wandb sync` where it is offline."""
+    return str(Path(talk.dir).parent) if talk.offline else talk.url
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ class Ledger:
     def __init__(self, path: Path, held: Mapping[int, Mapping[str, Any]], next_step: int):
         self.path = path
         self.next_step = next_step
-        self.held = {_text(row) for row in held.values() if STEP in row}
+        self.held = {_text(row) for row in held.values()}
         self.position = 0
 
     def forward(self, log: Callable[[dict[str, Any], int], None]) -> None:

@@ -5,7 +5,6 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from google.protobuf.message import DecodeError
 from wandb.proto.wandb_internal_pb2 import Record
@@ -15,7 +14,7 @@ FRAME = struct.Struct("<IHB")
 """Before each piece: crc32 of its type and content, length, type."""
 WHOLE, FIRST, LAST = 1, 2, 4
 STEP = "trainer/step"
-"""The axis of every metric; a row of history without it is none of metrics.jsonl."""
+"""The axis of every metric."""
 
 
 def records(path: Path) -> Iterator[Record]:
@@ -39,13 +38,17 @@ def records(path: Path) -> Iterator[Record]:
                 return
 
 
-def rows(run: Path, own: str) -> dict[int, dict[str, Any]]:
-    """{W&B's step: row of history} that all files of a run directory hold of the run with this id; W&B's own values left out."""
-    found: dict[int, dict[str, Any]] = {}
+def rows(run: Path, own: str) -> dict[int, dict[str, float]]:
+    """{W&B's step: row of history} that all files of a run directory hold of the run with this id, without W&B's own values.
+
+    A row of a report, which holds tables and drawings, is empty here.
+    """
+    found: dict[int, dict[str, float]] = {}
     for path in sorted(run.glob(f"wandb/*/run-{own}.wandb")):
         for record in records(path):
             if record.WhichOneof("record_type") == "history":
                 values = {item.key or "/".join(item.nested_key): item.value_json for item in record.history.item}
                 kept = {key: json.loads(value) for key, value in values.items() if not key.startswith("_")}
-                found[record.history.step.num] = kept
+                is_report = any(isinstance(value, str | dict) for value in kept.values())
+                found[record.history.step.num] = {} if is_report else kept
     return found

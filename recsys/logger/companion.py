@@ -18,13 +18,12 @@ import wandb
 import yaml
 
 from recsys.logger.artifacts import log_bundle, log_checkpoints
-from recsys.logger.destination import Destination
+from recsys.logger.destination import FINISHED, Destination
 from recsys.logger.ledger import Ledger
 from recsys.logger.page import save_page
 from recsys.logger.runfile import STEP, rows
 from recsys.logger.secrets import without_secrets
 from recsys.logger.twin import log_report
-from recsys.logger.wandb import FINISHED
 from recsys.record import numbers_by_name, read_record
 from recsys.report.content import report_of
 
@@ -60,6 +59,7 @@ def bundle(run: Path, mode: str, timeout_s: float) -> str:
     with connected(run, mode) as (destination, talk):
         log_bundle(talk, run, destination)
         talk.finish(exit_code=0)
+        wandb.teardown()
     return _address(talk)
 
 
@@ -155,6 +155,7 @@ def _rest(run: Path, destination: Destination, talk: Any, ledger: Ledger, *, fin
                 save_page(run, destination, report, entity=talk.entity)
     finally:
         talk.finish(exit_code=0 if finished else 1)
+        wandb.teardown()  # its files are whole once its service has ended
     missing = ledger.missing_from(rows(run, destination.id)) if talk.offline else 0
     if missing:
         raise OSError(f"{missing:,} rows are not in the files below {run / 'wandb'}; is the disk full?")

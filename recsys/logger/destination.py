@@ -12,6 +12,8 @@ from recsys.record import read_record, typed, write_whole
 
 FILE = "wandb.json"
 """Of the run directory."""
+FINISHED, FAILED = b"finished\n", b"failed\n"
+"""What the process that talks there is told at the end of a run; if nobody tells it anything, the run was killed."""
 RUN_ID = "WANDB_RUN_ID"
 """Environment variable in which an agent of W&B's own sweeps says which run it asked for."""
 UNFIT = re.compile(r"[^A-Za-z0-9_.-]+")

@@ -14,6 +14,8 @@ PACKAGE = "wandb_workspaces"
 WIDTH, HEIGHT = 24, 12
 """Of a panel; a page is 24 wide."""
 LONGEST_TITLE = 128
+CURVES = {"Training": "^train/.*loss$", "Validation": "^val/"}
+"""{title of a plot: pattern of the keys it draws as they come}."""
 
 
 def save_page(run: Path, destination: Destination, report: Report, *, entity: str) -> None:
@@ -38,7 +40,7 @@ def report_page(destination: Destination, report: Report, *, entity: str) -> Any
     blocks = [*(wr.P(line) for line in report.verdict.splitlines())]
     blocks.append(wr.UnorderedList(items=[f"{name}: {value}" for name, value in report.facts]))
     blocks.append(wr.H2("Live curves"))
-    blocks.append(panels(wr.LinePlot(x=STEP, y=["train/loss"], layout=layout), wr.LinePlot(x=STEP, y_regex="^val/", layout=layout)))
+    blocks += [panels(wr.LinePlot(title=title, x=STEP, metric_regex=keys, layout=layout)) for title, keys in CURVES.items()]
     for section in report.sections:
         blocks += [wr.H2(section.title), *(wr.P(text) for text in section.text)]
         blocks += [panels(panel) for panel in _panels(wr, section, layout)]

@@ -11,12 +11,10 @@ from typing import Any, Literal
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from recsys.logger.destination import Destination
+from recsys.logger.destination import FAILED, FINISHED, Destination
 
 log = logging.getLogger(__name__)
 MODES = ("online", "offline", "disabled")
-FINISHED, FAILED = b"finished\n", b"failed\n"
-"""What the process is told at the end of a run; if nobody tells it anything, the run was killed."""
 GRACE_S = 10
 """After its time is up the process has this long to say why."""
 TIMEOUT_S = 60.0

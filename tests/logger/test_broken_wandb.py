@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -53,7 +54,7 @@ def assert_unharmed(home, run, done, reason):
         assert (home / run / name).read_bytes() == (home / "none" / name).read_bytes(), name
     for text in (done.stderr, (home / run / "train.log").read_text()):
         (said,) = [line for line in text.splitlines() if "Weights & Biases" in line]
-        assert reason in said
+        assert re.search(reason, said)
         assert f"python -m recsys.report send {home / run}" in said
 
 
@@ -144,7 +145,7 @@ def descendant(pid, *names):
     return pid
 
 
-@pytest.mark.parametrize(("victim", "reason"), [(("companion", "wandb-core"), "Connection"), (("companion",), "ended without a word")])
+@pytest.mark.parametrize(("victim", "reason"), [(("companion", "wandb-core"), "Connection|wandb-core"), (("companion",), "without a word")])
 def test_process_killed_in_mid_run(home, victim, reason):
     run = f"killed_{victim[-1]}"
     call = command(home, run, "logger=wandb", "logger.wandb.mode=offline")

@@ -475,7 +475,7 @@ def test_two_processes_train_and_measure_like_one(home):
 
 @pytest.mark.slow
 def test_wandb_offline_changes_no_metric(home):
-    done = program("train", *SMALL, "logger=wandb", "logger.wandb.offline=true", "hydra.run.dir=wandb_run", cwd=home)
+    done = program("train", *SMALL, "logger=wandb", "logger.wandb.mode=offline", "hydra.run.dir=wandb_run", cwd=home)
     assert done.returncode == 0, done.stderr
     assert list((home / "wandb_run" / "wandb").glob("offline-run-*/*.wandb"))
     assert (home / "wandb_run" / "metrics.json").read_text() == (home / "out" / "metrics.json").read_text()

@@ -1,0 +1,124 @@
+"""The logger in the training process: it starts, tells and waits, and never raises."""
+
+import json
+import logging
+import sys
+
+import pytest
+
+from recsys.logger import wandb
+from recsys.logger.wandb import Wandb, finish, send_bundle
+
+SAID = {"name": None, "group": "night", "tags": ["a"], "artifacts": True}
+
+
+@pytest.fixture
+def companion(monkeypatch, tmp_path):
+    """companion(text): the program that runs in place of the one that talks."""
+
+    def companion(text):
+        start = wandb.subprocess.Popen
+        monkeypatch.setattr(wandb.subprocess, "Popen", lambda command, **more: start([sys.executable, "-c", text], **more))
+
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    return companion
+
+
+def logger(run, mode="offline", timeout_s=20.0):
+    return Wandb(run, "shops", mode=mode, timeout_s=timeout_s, **SAID)
+
+
+def said(capsys):
+    return [line for line in capsys.readouterr().err.splitlines() if "Weights & Biases" in line]
+
+
+def test_it_is_told_that_the_run_has_finished_and_waited_for(companion, tmp_path, capsys, caplog):
+    companion(f"import sys; open({str(tmp_path / 'heard')!r}, 'w').write(sys.stdin.readline()); print('https://there')")
+    tried = logger(tmp_path)
+    with caplog.at_level(logging.INFO):
+        tried.log_metrics({"a": 1.0}, 0)
+        finish([tried])
+    assert (tmp_path / "heard").read_text() == "finished\n"
+    assert caplog.messages == ["Weights & Biases: https://there"]
+    assert said(capsys) == []
+
+
+def test_a_failed_run_is_not_waited_for(companion, tmp_path):
+    companion(f"import sys, time; open({str(tmp_path / 'heard')!r}, 'w').write(sys.stdin.readline()); time.sleep(60)")
+    tried = logger(tmp_path)
+    tried.log_metrics({"a": 1.0}, 0)
+    tried.finalize("failed")
+    process = tried._process
+    finish([tried])
+    assert process.poll() is None
+    process.kill()
+    process.communicate()
+
+
+def test_what_went_wrong_is_said_once_and_training_goes_on(companion, tmp_path, capsys, caplog):
+    companion("print('CommError: no such host'); raise SystemExit(1)")
+    tried = logger(tmp_path)
+    tried.log_metrics({"a": 1.0}, 0)
+    tried._process.wait()
+    for step in range(3):
+        tried.log_metrics({"a": 1.0}, step)
+    tried.finalize("success")
+    finish([tried])
+    line = f"Weights & Biases: CommError: no such host; training goes on without it, python -m recsys.report send {tmp_path} sends it later"
+    assert said(capsys) == [line]
+    assert caplog.messages == [line]
+
+
+def test_a_process_that_hangs_is_ended(companion, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(wandb, "GRACE_S", 0)
+    companion("import time; time.sleep(600)")
+    tried = logger(tmp_path, timeout_s=0.5)
+    tried.log_metrics({"a": 1.0}, 0)
+    finish([tried])
+    (line,) = said(capsys)
+    assert "no answer within 0.5 s; not everything was sent" in line
+    assert tried._process.returncode < 0
+
+
+def test_a_python_that_does_not_start_is_a_warning(monkeypatch, tmp_path, capsys):
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setattr(wandb.sys, "executable", str(tmp_path / "none"))
+    tried = logger(tmp_path)
+    tried.log_metrics({"a": 1.0}, 0)
+    finish([tried])
+    assert len(said(capsys)) == 1
+
+
+@pytest.mark.parametrize(("mode", "variable"), [("disabled", None), ("online", "disabled")])
+def test_disabled_does_nothing(companion, tmp_path, monkeypatch, mode, variable):
+    companion("raise SystemExit(1)")
+    if variable is not None:
+        monkeypatch.setenv("WANDB_MODE", variable)
+    tried = logger(tmp_path, mode=mode)
+    tried.log_metrics({"a": 1.0}, 0)
+    finish([tried])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_run_directory_says_where_it_belongs(companion, tmp_path):
+    companion("input()")
+    tried = logger(tmp_path)
+    tried.log_metrics({"a": 1.0}, 0)
+    finish([tried])
+    kept = json.loads((tmp_path / "wandb.json").read_text())
+    assert {key: kept[key] for key in ("project", "name", "group", "tags", "mode")} == {
+        "project": "shops",
+        "name": tmp_path.name,
+        "group": "night",
+        "tags": ["a"],
+        "mode": "offline",
+    }
+
+
+def test_a_bundle_that_is_not_sent_is_a_warning(companion, run, capsys):
+    send_bundle(run)  # it belongs nowhere
+    assert said(capsys) == []
+    wandb.Destination.of(run, project="shops", name="x", group=None, tags=(), artifacts=True, mode="offline")
+    companion("print('OSError: full'); raise SystemExit(1)")
+    send_bundle(run)
+    assert said(capsys) == ["Weights & Biases: OSError: full; the bundle stands, and was not sent"]

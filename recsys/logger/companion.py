@@ -135,9 +135,10 @@ def _ledger(run: Path, destination: Destination, talk: Any) -> Ledger:
     talk.define_metric(STEP)
     talk.define_metric("*", step_metric=STEP)
     held = rows(run, destination.id)
-    if not talk.offline:  # it knows how much has arrived
-        held = {step: row for step, row in held.items() if step < talk.step}
-    return Ledger(run / "metrics.jsonl", held, max([talk.step, *(step + 1 for step in held)]))
+    if talk.offline:
+        return Ledger(run / "metrics.jsonl", held, max(held, default=-1) + 1)
+    arrived = {step: row for step, row in held.items() if step < talk.starting_step}  # it knows how much has
+    return Ledger(run / "metrics.jsonl", arrived, talk.starting_step, unknown=talk.starting_step - len(arrived))
 
 
 def _rest(run: Path, destination: Destination, talk: Any, ledger: Ledger, *, finished: bool) -> None:

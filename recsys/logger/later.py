@@ -29,6 +29,6 @@ def send_run(run: Path, project: str | None) -> str:
     except RecsysError:
         raise
     except Exception as error:  # whatever it raises: its classes are many
-        what = f"Weights & Biases does not take it: {' '.join(str(error).split()):.300}"
+        what = f"Weights & Biases does not take it: {type(error).__name__}, {' '.join(str(error).split()):.300}"
         remedy = "mend it, then send again: what has arrived is not sent twice"
         raise ResourceError(Fault(what, str(run), remedy)) from error

@@ -19,11 +19,13 @@ class Ledger:
         path: of metrics.jsonl.
         held: {W&B's step: row} that are there.
         next_step: W&B's step of the next row.
+        unknown: rows that are there too, and that nothing tells of any more; they are taken for the first lines that are not held.
     """
 
-    def __init__(self, path: Path, held: Mapping[int, Mapping[str, Any]], next_step: int):
+    def __init__(self, path: Path, held: Mapping[int, Mapping[str, Any]], next_step: int, *, unknown: int = 0):
         self.path = path
         self.next_step = next_step
+        self.unknown = unknown
         self.held = {_text(row) for row in held.values()}
         self.position = 0
 
@@ -42,10 +44,14 @@ class Ledger:
         self.position += len(whole)
         for line in whole.splitlines():
             row = row_of(json.loads(line))
-            if (text := _text(row)) not in self.held:
-                log(row, self.next_step)
-                self.held.add(text)
-                self.next_step += 1
+            if (text := _text(row)) in self.held:
+                continue
+            self.held.add(text)
+            if self.unknown:
+                self.unknown -= 1
+                continue
+            log(row, self.next_step)
+            self.next_step += 1
 
     def missing_from(self, held: Mapping[int, Mapping[str, Any]]) -> int:
         """How many of the rows handed on are not among these."""

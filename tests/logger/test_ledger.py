@@ -57,3 +57,9 @@ def test_rows_that_did_not_arrive_are_counted(path):
     ledger = Ledger(path, {}, 0)
     handed_on(ledger)
     assert ledger.missing_from({0: {"trainer/step": 10, "a": 1.5}}) == 1
+
+
+def test_rows_that_nothing_tells_of_are_the_first_lines(path):
+    add(path, *(line(step, a=1) for step in (10, 20, 30, 40)))
+    held = {1: {"trainer/step": 20, "a": 1}}
+    assert handed_on(Ledger(path, held, 3, unknown=2)) == [(3, 40)]

@@ -25,7 +25,7 @@ def send_run(run: Path, project: str | None) -> str:
     try:
         from recsys.logger.companion import send  # takes a second, and other commands do without
 
-        return send(run, os.environ.get("WANDB_MODE", "online"))
+        return send(run, "offline" if os.environ.get("WANDB_MODE") == "offline" else "online")
     except RecsysError:
         raise
     except Exception as error:  # whatever it raises: its classes are many

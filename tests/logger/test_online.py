@@ -4,11 +4,13 @@ import http.server
 import json
 import shutil
 import threading
+import time
 
 import pytest
 
 from recsys.errors import ResourceError
 from recsys.logger.later import send_run
+from recsys.logger.wandb import Wandb, finish
 
 PROJECT = {"id": "p", "name": "shops", "entity": {"id": "e", "name": "us"}}
 
@@ -18,7 +20,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Answer)
-        self.rows, self.refuse_from = {}, 1_000
+        self.rows, self.refuse_from, self.status = {}, 1_000, 200
 
     @property
     def address(self):
@@ -64,7 +66,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
         elif self.path.endswith("/file_stream"):
             self.server.take(json.loads(body))
         content = json.dumps(document).encode()
-        self.send_response(200)
+        self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -83,6 +85,11 @@ def server(monkeypatch, run):
     monkeypatch.setenv("WANDB_BASE_URL", started.address)
     yield started
     started.shutdown()
+
+
+def add(run, line):
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\n")
 
 
 def cut(run, lines):
@@ -135,6 +142,23 @@ def test_nothing_is_sent_twice_when_its_files_are_gone(run, server):
     (run / "metrics.jsonl").write_text(whole)
     send_run(run, None)
     assert told(server) == ALL
+
+
+@pytest.mark.slow
+def test_a_server_that_fails_in_mid_run_costs_no_more_than_the_time_allowed(run, server, capsys):
+    tried = Wandb(run, "shops", name=None, group=None, tags=[], mode="online", artifacts=False, timeout_s=3)
+    tried.log_metrics({}, 0)
+    while not server.rows:
+        time.sleep(0.05)
+    server.status = 500
+    add(run, {"step": 3, "train/loss": 1.0})
+    begun = time.monotonic()
+    finish([tried])
+    assert time.monotonic() - begun < 3 + 10
+    assert "TimeoutError: not done within 3 s; not everything was sent" in capsys.readouterr().err
+    server.status = 200
+    send_run(run, None)
+    assert told(server) == [*ALL, (4, 1.0)]
 
 
 def test_no_server_is_said_with_a_remedy(run, monkeypatch):

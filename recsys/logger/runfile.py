@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from google.protobuf.message import DecodeError
 from wandb.proto.wandb_internal_pb2 import Record
 
 HEADER_BYTES, BLOCK_BYTES = 7, 32_768
@@ -18,7 +17,7 @@ STEP = "trainer/step"
 
 
 def records(path: Path) -> Iterator[Record]:
-    """Records of a file, up to its end or to where a killed process left it torn."""
+    """Records of a file, up to its end or to where a killed process left it torn, which the checksum tells."""
     content, at, parts = path.read_bytes(), HEADER_BYTES, b""
     while at + FRAME.size <= len(content):
         room = BLOCK_BYTES - at % BLOCK_BYTES
@@ -27,15 +26,12 @@ def records(path: Path) -> Iterator[Record]:
             continue
         crc, length, kind = FRAME.unpack_from(content, at)
         piece = content[at + FRAME.size : at + FRAME.size + length]
-        if kind == 0 or len(piece) < length or zlib.crc32(bytes([kind]) + piece) != crc:
+        if kind == 0 or zlib.crc32(bytes([kind]) + piece) != crc:
             return
         at += FRAME.size + length
         parts = piece if kind in (WHOLE, FIRST) else parts + piece
         if kind in (WHOLE, LAST):
-            try:
-                yield Record.FromString(parts)
-            except DecodeError:
-                return
+            yield Record.FromString(parts)
 
 
 def rows(run: Path, own: str) -> dict[int, dict[str, float]]:

@@ -17,7 +17,7 @@ from recsys.data.store import Store
 from recsys.errors import DataError
 from recsys.export.graph import reserved_name_faults
 from recsys.lineage import LINEAGE, write_lineage
-from recsys.logger.wandb import finish
+from recsys.logger.wandb import finish_logging
 from recsys.memory import keep_memory
 from recsys.record import write_tested
 from recsys.report.result import publish_result
@@ -85,7 +85,7 @@ def train(config: TrainConfig, run: Path) -> None:
     rank_zero_only(cost.save)(run / COST, baselines_s=evaluation.baselines_s)
     table = parts.table(results, config.model["_target_"].split(".")[-2])
     rank_zero_only(publish_result)(results, run, table=table, notes=evaluation.notes)
-    rank_zero_only(finish)(loggers)
+    rank_zero_only(finish_logging)(loggers)
 
 
 @rank_zero_only

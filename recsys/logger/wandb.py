@@ -120,7 +120,7 @@ class Wandb(Logger):
         warn(reason, f"{consequence}, python -m recsys.report send {self.run} sends it later")
 
 
-def finish(loggers: Sequence[Logger]) -> None:
+def finish_logging(loggers: Sequence[Logger]) -> None:
     """Let Weights & Biases have the end of a run, where it is among its loggers."""
     for logger in loggers:
         if isinstance(logger, Wandb):

@@ -10,7 +10,7 @@ import pytest
 
 from recsys.errors import ResourceError
 from recsys.logger.later import send_run
-from recsys.logger.wandb import Wandb, finish
+from recsys.logger.wandb import Wandb, finish_logging
 
 PROJECT = {"id": "p", "name": "shops", "entity": {"id": "e", "name": "us"}}
 
@@ -153,7 +153,7 @@ def test_a_server_that_fails_in_mid_run_costs_no_more_than_the_time_allowed(run,
     server.status = 500
     add(run, {"step": 3, "train/loss": 1.0})
     begun = time.monotonic()
-    finish([tried])
+    finish_logging([tried])
     assert time.monotonic() - begun < 3 + 10
     assert "TimeoutError: not done within 3 s; not everything was sent" in capsys.readouterr().err
     server.status = 200

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from recsys.logger import wandb
-from recsys.logger.wandb import Wandb, finish, send_bundle
+from recsys.logger.wandb import Wandb, finish_logging, send_bundle
 
 SAID = {"name": None, "group": "night", "tags": ["a"], "artifacts": True}
 
@@ -37,7 +37,7 @@ def test_it_is_told_that_the_run_has_finished_and_waited_for(companion, tmp_path
     tried = logger(tmp_path)
     with caplog.at_level(logging.INFO):
         tried.log_metrics({"a": 1.0}, 0)
-        finish([tried])
+        finish_logging([tried])
     assert (tmp_path / "heard").read_text() == "finished\n"
     assert caplog.messages == ["Weights & Biases: https://there"]
     assert said(capsys) == []
@@ -49,7 +49,7 @@ def test_a_failed_run_is_not_waited_for(companion, tmp_path):
     tried.log_metrics({"a": 1.0}, 0)
     tried.finalize("failed")
     process = tried._process
-    finish([tried])
+    finish_logging([tried])
     assert process.poll() is None
     process.kill()
     process.communicate()
@@ -63,7 +63,7 @@ def test_what_went_wrong_is_said_once_and_training_goes_on(companion, tmp_path, 
     for step in range(3):
         tried.log_metrics({"a": 1.0}, step)
     tried.finalize("success")
-    finish([tried])
+    finish_logging([tried])
     line = f"Weights & Biases: CommError: no such host; training goes on without it, python -m recsys.report send {tmp_path} sends it later"
     assert said(capsys) == [line]
     assert caplog.messages == [line]
@@ -74,7 +74,7 @@ def test_a_process_that_hangs_is_ended(companion, tmp_path, capsys, monkeypatch)
     companion("import time; time.sleep(600)")
     tried = logger(tmp_path, timeout_s=0.5)
     tried.log_metrics({"a": 1.0}, 0)
-    finish([tried])
+    finish_logging([tried])
     (line,) = said(capsys)
     assert "no answer within 0.5 s; not everything was sent" in line
     assert tried._process.returncode < 0
@@ -85,7 +85,7 @@ def test_a_python_that_does_not_start_is_a_warning(monkeypatch, tmp_path, capsys
     monkeypatch.setattr(wandb.sys, "executable", str(tmp_path / "none"))
     tried = logger(tmp_path)
     tried.log_metrics({"a": 1.0}, 0)
-    finish([tried])
+    finish_logging([tried])
     assert len(said(capsys)) == 1
 
 
@@ -96,7 +96,7 @@ def test_disabled_does_nothing(companion, tmp_path, monkeypatch, mode, variable)
         monkeypatch.setenv("WANDB_MODE", variable)
     tried = logger(tmp_path, mode=mode)
     tried.log_metrics({"a": 1.0}, 0)
-    finish([tried])
+    finish_logging([tried])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -104,7 +104,7 @@ def test_run_directory_says_where_it_belongs(companion, tmp_path):
     companion("input()")
     tried = logger(tmp_path)
     tried.log_metrics({"a": 1.0}, 0)
-    finish([tried])
+    finish_logging([tried])
     kept = json.loads((tmp_path / "wandb.json").read_text())
     assert {key: kept[key] for key in ("project", "name", "group", "tags", "mode")} == {
         "project": "shops",

@@ -178,6 +178,15 @@ def test_ranking_epoch(table):
     assert sum(shares) == pytest.approx(100, abs=4)
 
 
+@pytest.mark.slow
+def test_sweeps(table):
+    found = table("sweeps", "--trials", 2, "--kills", 0, "--epochs", 1, "--impressions", 20_000, "--users", 300)
+    for name in ("random", "random, pruned", "tpe, pruned"):
+        kills, told, wanted, twice, steps, *_ = found[name]
+        assert (kills, told, wanted, twice) == (0, 2, 2, 0)
+        assert steps > 0
+
+
 def test_peer_that_fails_is_named(tmp_path):
     training = importlib.import_module("benchmarks.training")
     (tmp_path / "run_tfrs.py").write_text("raise SystemExit('no module tensorflow')")

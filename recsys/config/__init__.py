@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from recsys.config.target import locate
 from recsys.config.values import convert
 from recsys.errors import ConfigError, Fault, RecsysError
 from recsys.schema import Schema, TimeUnit
+
+LIGHTNING_REFUSES = "MisconfigurationException"
+"""By name: to import it takes seconds, which a mistyped key should not have to wait for."""
 
 
 @dataclass(frozen=True)
@@ -248,7 +250,9 @@ def _refusals(target: str) -> Iterator[None]:
         yield
     except RecsysError:
         raise
-    except (ValueError, MisconfigurationException) as error:
+    except Exception as error:
+        if not isinstance(error, ValueError) and type(error).__name__ != LIGHTNING_REFUSES:
+            raise
         raise ConfigError(Fault(str(error), f"the config of {target}", "change the key that the message names")) from error
 
 

@@ -38,11 +38,7 @@ def trial(arguments):
 if any(text.startswith("hydra.run.dir=") for text in sys.argv):
     sys.exit(trial(sys.argv[1:]))  # in milliseconds: nothing of ours is imported
 
-import types
 from dataclasses import dataclass
-for name in ("lightning_fabric", "lightning_fabric.utilities", "lightning_fabric.utilities.exceptions"):
-    sys.modules[name] = types.ModuleType(name)  # seconds of import for one name
-sys.modules[name].MisconfigurationException = type("MisconfigurationException", (Exception,), {})
 from recsys.config.launch import launch
 
 

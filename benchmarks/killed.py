@@ -104,7 +104,7 @@ def _kill_at(point: str, moment: float) -> None:
         "step": ((Retrieval, Ranking), "training_step", _ended),
         "mid-write": (checkpoint, "save_file", _half_written),
         "before rename": (checkpoint, "_published", _ended),
-        "before pointer": (checkpoint, "point", _ended),
+        "before pointer": (sys.modules[Checkpoints.__module__], "point", _ended),
         "before tidying": (sys.modules[Checkpoints.__module__], "tidy", _ended),
         "mid-log": (MetricsLog, "log_metrics", _half_logged),
         "mid-validation": (ProgressBars, "on_validation_batch_end", _ended),

@@ -110,7 +110,9 @@ def tidy(folder: Path) -> None:
     named = {link.name: link.resolve() for link in folder.iterdir() if link.is_symlink()}
     for path in folder.glob("step-*"):
         if path.resolve() not in named.values():
-            shutil.rmtree(path)
+            gone = path.with_name(f".{path.name}.tmp")  # a folder of this name is whole, or not there
+            path.rename(gone)
+            shutil.rmtree(gone)
         elif path.resolve() != named.get("last"):
             (path / STATE).unlink(missing_ok=True)
 

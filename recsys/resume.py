@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 from recsys.config import TrainConfig, plain, save_config
 from recsys.config.check import load_config
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ConfigError, Fault, IntegrityError
 from recsys.lineage import LINEAGE
 from recsys.record import read_record, typed
 
@@ -26,6 +26,7 @@ class Start:
         goes_on: whether it was begun before.
         resume_from: the checkpoint that it goes on from; None = the first step.
         finished: nothing is left to do.
+        outdated: the result that stands there is of another config.
         lock: held as long as this lives; other processes are refused meanwhile.
     """
 
@@ -34,9 +35,12 @@ class Start:
     resume_from: Path | None
     finished: bool
     lock: TextIO | None
+    outdated: bool = False
 
     def keep_config(self, config: TrainConfig) -> None:
-        """Write config.yaml, without what this command alone is about."""
+        """Write config.yaml, without what this command alone is about; a result of another config goes."""
+        if self.outdated:
+            (self.run / RESULT).unlink(missing_ok=True)
         save_config(replace(config, resume=None, allow_change=()), self.run / CONFIG)
 
     def require_data(self, store: Path, config: TrainConfig) -> None:
@@ -74,10 +78,12 @@ def start(config: TrainConfig, run: Path, *, is_first: bool) -> Start:
         )
     changed = _changes(load_config(run / CONFIG, TrainConfig), config)
     _refuse(changed, config.allow_change, run)
-    if changed and is_first:
-        (run / RESULT).unlink(missing_ok=True)  # of the run as it was
     last = run / "checkpoints" / "last"
-    return Start(run, True, last if last.exists() else None, finished=not changed and (run / RESULT).exists(), lock=lock)
+    if last.is_symlink() and not last.exists():
+        raise IntegrityError(Fault(f"it names {last.readlink()}, which is not there", str(last), "restore it from a copy, or train again"))
+    tested = (run / RESULT).exists()
+    resume_from = last if last.exists() else None
+    return Start(run, True, resume_from, finished=tested and not changed, lock=lock, outdated=tested and bool(changed))
 
 
 def interrupted(config: TrainConfig, runs: Path) -> Path | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from recsys.config import TrainConfig
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, IntegrityError
 from recsys.resume import interrupted, start
 
 CONFIG = TrainConfig(
@@ -88,6 +88,14 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again_in_its_p
     assert (again.goes_on, again.resume_from) == (True, None)
 
 
+def test_a_lost_checkpoint_is_said(tmp_path):
+    run = begun(tmp_path / "run", steps=False)
+    (run / "checkpoints").mkdir()
+    (run / "checkpoints" / "last").symlink_to("step-00000001-none")
+    with pytest.raises(IntegrityError, match="it names step-00000001-none, which is not there"):
+        start(AUTO, run, is_first=True)
+
+
 def test_a_finished_run_has_nothing_left_to_do(tmp_path):
     assert start(AUTO, begun(tmp_path / "run", finished=True), is_first=True).finished
 
@@ -116,10 +124,12 @@ def test_changes_are_allowed_by_name(tmp_path, allowed):
     again = start(replace(AUTO, seed=1, loss={"t": 0.2}, allow_change=allowed), run, is_first=True)
     assert again.goes_on
     assert not again.finished
+    assert (run / "metrics.json").exists()
+    again.keep_config(replace(AUTO, seed=1, loss={"t": 0.2}))
     assert not (run / "metrics.json").exists()  # they were of the other config
     again.lock.close()
     with pytest.raises(ConfigError, match=r"1 problem:(.|\n)*trainer\.devices: 1 -> 2"):
-        start(replace(AUTO, trainer={"devices": 2}, allow_change=("trainer.dev",)), run, is_first=True)
+        start(replace(AUTO, seed=1, loss={"t": 0.2}, trainer={"devices": 2}, allow_change=("trainer.dev",)), run, is_first=True)
 
 
 def test_what_is_saved_says_nothing_of_the_command(tmp_path):

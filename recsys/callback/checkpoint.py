@@ -3,6 +3,7 @@
 import logging
 import math
 import shutil
+import signal
 import sys
 import time
 import warnings
@@ -12,10 +13,11 @@ from typing import Any, Literal
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import EarlyStopping
 from torch import nn
 
 from recsys.callback.interruption import Interruption
-from recsys.callback.training_state import Place, captured, place_of, restore, same_everywhere
+from recsys.callback.training_state import Place, captured, forget_logged, place_of, restore, same_everywhere
 from recsys.checkpoint import distinct, load_checkpoint, load_state, point, remove_abandoned, tidy, write_checkpoint
 from recsys.errors import ConfigError, Fault, NumericsError, ResourceError
 from recsys.schema import nearest
@@ -77,12 +79,17 @@ class Checkpoints(Callback):
         if self.resume_from is not None:
             load_checkpoint(pl_module.model, self.resume_from)
             restore(trainer, pl_module, *self._state)
-            trainer.should_stop = place_of(self._state[1]).stopped
+            trainer.should_stop = place_of(self._state[1]).stopped and not _may_go_on(trainer)
             del self._state
+        else:
+            forget_logged(trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Signals are heard from here on."""
+        """Signals are heard from here on; what Lightning has heard before counts."""
         self.interruption.listen()
+        if trainer.received_sigterm:
+            self.interruption.number = signal.SIGTERM
+        _require_whole_steps(trainer)
         self._saved_at = time.monotonic()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int) -> None:
@@ -123,6 +130,8 @@ class Checkpoints(Callback):
         self._save(trainer, pl_module, Place.of(trainer, finished=True))
         self._wait()
         trainer.strategy.barrier()  # no process may look for a checkpoint that is still being written
+        if same_everywhere(trainer, self._todo()) == STOP:
+            self._stop(trainer)
         self.interruption.obey()
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -136,11 +145,12 @@ class Checkpoints(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """What it has to know of the run so far."""
-        return {"best": self.best}
+        return {"best": self.best, "monitor": self.monitor, "mode": self.mode}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes it back."""
-        self.best = state_dict["best"]
+        """Takes it back, as far as it is about the same metric."""
+        if (state_dict["monitor"], state_dict["mode"]) == (self.monitor, self.mode):
+            self.best = state_dict["best"]
 
     def _todo(self) -> int:
         if self.interruption.number:
@@ -164,9 +174,9 @@ class Checkpoints(Callback):
 
         def write() -> None:
             written = write_checkpoint(weights, folder, about=about, state=state)
-            point(folder / "last", written)
             if is_best:
-                point(folder / "best", written)
+                point(folder / "best", written)  # first: the state of `last` says that it stands there
+            point(folder / "last", written)
             tidy(folder)
 
         self._written = self._writer.submit(write)
@@ -179,11 +189,13 @@ class Checkpoints(Callback):
 
     def _stop(self, trainer: Trainer) -> None:
         self._wait()
+        trainer.strategy.barrier()  # the first process is not to be taken for a widow while it writes
         said = f"stopped at step {trainer.global_step}; go on with: python train.py resume={trainer.default_root_dir}"
         log.info(said)
-        if trainer.is_global_zero:
-            print(said, file=sys.stderr)
-        sys.exit(self.interruption.exit_code if self.interruption.number else 143)
+        if not trainer.is_global_zero:
+            sys.exit(0)  # Lightning kills the first process when another ends with anything else
+        print(said, file=sys.stderr)
+        sys.exit(self.interruption.exit_code if self.interruption.number else 128 + signal.SIGTERM)
 
     def _value(self, trainer: Trainer) -> float:
         logged = trainer.callback_metrics
@@ -197,6 +209,19 @@ class Checkpoints(Callback):
 def checkpoints_folder(trainer: Trainer) -> Path:
     """Where a run keeps its checkpoints: under the trainer's `default_root_dir`, which is the run directory."""
     return Path(trainer.default_root_dir) / "checkpoints"
+
+
+def _may_go_on(trainer: Trainer) -> bool:
+    """Whether a run that was stopped early has been given more patience since."""
+    return any(each.wait_count < each.patience for each in trainer.callbacks if isinstance(each, EarlyStopping))
+
+
+def _require_whole_steps(trainer: Trainer) -> None:
+    """Refuses to validate between the batches of one step: those weights would be gone before they could be saved."""
+    every, together = trainer.val_check_batch, trainer.accumulate_grad_batches
+    if every is not None and every < trainer.num_training_batches and every % together:
+        what = f"a validation every {every} batches falls between the {together} batches of a step"
+        raise ConfigError(Fault(what, "trainer.val_check_interval", f"choose a multiple of {together}"))
 
 
 def _require_room(folder: Path, model: nn.Module) -> None:

@@ -10,6 +10,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from recsys.disk import sync
+from recsys.errors import Fault, IntegrityError
 
 
 class MetricsLog(Logger):
@@ -50,8 +51,16 @@ class MetricsLog(Logger):
 
     @rank_zero_only
     def rewind(self, position: int) -> None:
-        """Forget what was logged after it, since it will be logged again."""
-        if self.path.exists() and self.path.stat().st_size > position:
+        """Forget what was logged after it, since it will be logged again.
+
+        Raises:
+            IntegrityError: less was logged.
+        """
+        size = self.path.stat().st_size if self.path.exists() else 0
+        if size < position:
+            what = f"it has {size:,} bytes, and {position:,} when the checkpoint was written"
+            raise IntegrityError(Fault(what, str(self.path), "restore it from a copy, or train again"))
+        if size > position:
             os.truncate(self.path, position)
 
     @rank_zero_only

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from pytorch_lightning import LightningModule, Trainer
 from torch import Tensor, distributed
+from torch.optim import Optimizer
 
 from recsys.callback.metrics_log import MetricsLog
 from recsys.errors import ConfigError, Fault, IntegrityError
@@ -52,7 +53,7 @@ class Place:
             steps=trainer.global_step,
             validation_due=validation_due,
             epoch_ends=validation_due and progress.is_last_batch,
-            stopped=finished and trainer.should_stop,
+            stopped=trainer.should_stop,
         )
 
     def take(self, trainer: Trainer) -> None:
@@ -85,36 +86,63 @@ def captured(trainer: Trainer, module: LightningModule, place: Place) -> tuple[d
         "schedulers": _packed([each.scheduler.state_dict() for each in trainer.lr_scheduler_configs], tensors, "schedulers"),
         "precision": _packed(trainer.precision_plugin.state_dict(), tensors, "precision"),
         "callbacks": _packed({each.state_key: each.state_dict() for each in trainer.callbacks if each.state_dict()}, tensors, "callbacks"),
-        "logged": [logger.position() for logger in trainer.loggers if isinstance(logger, MetricsLog)],
+        "logged": [logger.position() for logger in _logs(trainer)],
     }
     return tensors, document
 
 
 def restore(trainer: Trainer, module: LightningModule, tensors: Mapping[str, Tensor], document: Mapping) -> None:
-    """What `captured` took, for a trainer whose optimizers stand.
+    """What `captured` took, for a trainer whose optimizers stand. Rates, decays and patience are those of its own config.
 
     Raises:
         IntegrityError: it belongs to another model or optimizer.
+        ConfigError: another number of processes left it.
     """
+    if document["processes"] != trainer.world_size:
+        what = f"the run had {document['processes']} processes, now there are {trainer.world_size}"
+        raise ConfigError(Fault(what, "trainer.devices, trainer.num_nodes", "start as many as before: each has a state of its own"))
     try:
-        states = document["task"]
-        own = _unpacked(states[trainer.global_rank if len(states) == trainer.world_size else 0], tensors)
+        own = _unpacked(document["task"][trainer.global_rank], tensors)
         weights = {name: value for name, value in module.state_dict().items() if name.startswith(MODEL)}
         module.load_state_dict(weights | own)
         for optimizer, state in zip(trainer.optimizers, _unpacked(document["optimizers"], tensors), strict=True):
-            optimizer.load_state_dict(state)
+            _load_moments(optimizer, state)
         for each, state in zip(trainer.lr_scheduler_configs, _unpacked(document["schedulers"], tensors), strict=True):
+            rates = each.scheduler.base_lrs
             each.scheduler.load_state_dict(state)
+            each.scheduler.base_lrs = rates
         trainer.precision_plugin.load_state_dict(_unpacked(document["precision"], tensors))
         kept = _unpacked(document["callbacks"], tensors)
         for callback in trainer.callbacks:
             if callback.state_key in kept:
-                callback.load_state_dict(kept[callback.state_key])
+                state = kept[callback.state_key]
+                callback.load_state_dict(state | {"patience": callback.patience} if "patience" in state else state)
     except (KeyError, ValueError, RuntimeError, IndexError, TypeError) as error:
         what = f"the state of training belongs to another model or optimizer: {' '.join(str(error).split()):.300}"
         raise IntegrityError(Fault(what, "checkpoints/last", "go on with the run's own config, or train again")) from error
-    for logger, position in zip([each for each in trainer.loggers if isinstance(each, MetricsLog)], document["logged"]):
+    for logger, position in zip(_logs(trainer), document["logged"]):
         logger.rewind(position)
+
+
+def forget_logged(trainer: Trainer) -> None:
+    """A run that begins anew in its place logs every step again."""
+    for logger in _logs(trainer):
+        logger.rewind(0)
+
+
+def _logs(trainer: Trainer) -> list[MetricsLog]:
+    return [logger for logger in trainer.loggers if isinstance(logger, MetricsLog)]
+
+
+def _load_moments(optimizer: Optimizer, state: dict) -> None:
+    """What an optimizer has gathered; of its settings only how far a schedule has moved the rate."""
+    chosen = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, own in zip(optimizer.param_groups, chosen, strict=True):
+        moved = group["lr"] / group["initial_lr"] if group.get("initial_lr") else None
+        same = group.get("initial_lr") == own.get("initial_lr")
+        lr = group["lr"] if same or moved is None else own["initial_lr"] * moved
+        group.update({**own, "lr": lr})
 
 
 def _count(tracker: Any, number: int) -> None:

@@ -19,7 +19,7 @@ from recsys.config import typed
 from recsys.config.check import check_config
 from recsys.config.compose import checked
 from recsys.config.help import help_text
-from recsys.config.processes import FLAG, handed_on, received
+from recsys.config.processes import FLAG, handed_on, outlived, received
 from recsys.config.refusals import text_faults
 from recsys.config.resume import found, resumed
 from recsys.errors import ConfigError, RecsysError
@@ -57,8 +57,9 @@ def launch(
         print(help_text(name, about=program.__doc__ or "", conf=conf, examples=examples))
         return
     if arguments.of_run is not None:
-        with plain_errors():
-            _run(program, root, *received(arguments.of_run))
+        config, run = received(arguments.of_run)
+        with outlived(), plain_errors():
+            _run(program, root, config, run)
         return
     with plain_errors():
         earlier = None if interrupted is None or arguments.multirun else resumed(arguments.overrides)

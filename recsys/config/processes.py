@@ -9,13 +9,17 @@ import json
 import os
 import signal
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 FLAG = "--of-run"
-FILE = ".processes.json"
+START = ".processes-"
+GRACE_S = 20
+"""Seconds in which the first process of a run ends by itself, if it has an error too."""
 PR_SET_PDEATHSIG = 1
 DISTRIBUTED = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """What Lightning writes into the environment when it starts processes; the next run of this one would take it for its own."""
@@ -24,9 +28,11 @@ DISTRIBUTED = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_P
 @contextmanager
 def handed_on(config: dict[str, Any], run: Path) -> Iterator[None]:
     """Processes that are started within the block run this config in this directory; after it, this process is alone again."""
-    path, command = run / FILE, sys.argv[1:]
+    handle, name = tempfile.mkstemp(prefix=START, suffix=".json", dir=run)  # its own: another process may be refused here
+    path, command = Path(name), sys.argv[1:]
     environment = {name: os.environ.get(name) for name in DISTRIBUTED}
-    path.write_text(json.dumps({"run": str(run), "config": config}))
+    with open(handle, "w") as file:
+        file.write(json.dumps({"run": str(run), "config": config, "process": os.getpid()}))
     sys.argv[1:] = [f"{FLAG}={path}"]
     try:
         yield
@@ -43,16 +49,26 @@ def handed_on(config: dict[str, Any], run: Path) -> Iterator[None]:
 
 def received(path: Path) -> tuple[dict[str, Any], Path]:
     """Config and directory of the run that this process was started for; it dies with the one that started it, however that ends."""
-    _die_with_parent()
     document = json.loads(path.read_text())
+    _die_with(document["process"])
     return document["config"], Path(document["run"])
 
 
-def _die_with_parent() -> None:
+@contextmanager
+def outlived() -> Iterator[None]:
+    """An error of the block ends this process after the one that started it, which has the same one to tell, and is not killed for it."""
+    try:
+        yield
+    except BaseException:
+        time.sleep(GRACE_S)
+        raise
+
+
+def _die_with(process: int) -> None:
     if not sys.platform.startswith("linux"):
         return
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() == 1:  # it has died already
+    if os.getppid() != process:  # it has died already
         os._exit(1)
 
 

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 
 from recsys.config import typed
 from recsys.config.files import read_document
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ConfigError, Fault, IntegrityError
 
 AUTO = "auto"
 KEY, ALLOWED = "resume", "allow_change"
@@ -46,7 +46,7 @@ def resumed(texts: list[str]) -> Resumed | None:
     Raises:
         ConfigError: there is no such run, or a key cannot be set in its config.
     """
-    if not any(text.startswith(f"{KEY}=") for text in texts):
+    if not any(text.lstrip("+").startswith(f"{KEY}=") for text in texts):
         return None
     given = [_parsed(text) for text in texts]
     named = [override.value() for override in given if override.key_or_group == KEY]
@@ -56,6 +56,7 @@ def resumed(texts: list[str]) -> Resumed | None:
     if not (run / CONFIG).exists():
         remedy = "name the directory of a run that has begun to train, or use resume=auto"
         raise ConfigError(Fault(f"there is no {CONFIG}", str(run), remedy))
+    refuse_links(run)
     config = read_document(run / CONFIG)
     if not isinstance(config, dict):
         raise ConfigError(Fault("it holds no keys", str(run / CONFIG), "restore the file from a copy, or train again"))
@@ -74,7 +75,10 @@ def found(conf: Path, name: str, texts: list[str], root: type, search: Callable[
     """
     given = [_parsed(text) for text in texts]
     values = [override.value() for override in given if override.key_or_group == KEY]
-    if not values or values[-1] != AUTO or any(override.key_or_group == "hydra.run.dir" for override in given):
+    if not values or values[-1] != AUTO:
+        return texts
+    if places := [override.value() for override in given if override.key_or_group == "hydra.run.dir"]:
+        refuse_links(Path(str(places[-1])))
         return texts
     with initialize_config_dir(str(conf.resolve()), version_base="1.3", job_name=name):
         config = compose(name, texts, return_hydra_config=True)
@@ -82,7 +86,22 @@ def found(conf: Path, name: str, texts: list[str], root: type, search: Callable[
     runs = Path(config.hydra.run.dir).parent
     plain = OmegaConf.to_container(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]), resolve=True)
     run = search(typed(plain, root), runs)
-    return texts if run is None else [*texts, f"hydra.run.dir={_quoted(run)}"]
+    if run is None:
+        return texts
+    refuse_links(run)
+    return [*texts, f"hydra.run.dir={_quoted(run)}"]
+
+
+def refuse_links(run: Path) -> None:
+    """What goes on with a run writes into its files; a link would lead that out of it.
+
+    Raises:
+        IntegrityError: names the first link.
+    """
+    for path in sorted(run.iterdir()) if run.is_dir() else ():
+        if path.is_symlink():
+            what = f"it leads to {path.readlink()}, and a run is gone on with by writing into its files"
+            raise IntegrityError(Fault(what, str(path), "remove the link, or put the file in its place"))
 
 
 def _parsed(text: str) -> Override:

@@ -1,5 +1,6 @@
 """A store as Lightning wants it: loaders of whole batches, and what tasks, baselines and reports ask of the data."""
 
+import signal
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Literal
@@ -88,6 +89,7 @@ class DataModule(LightningDataModule):
             sampler=sampler,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
+            worker_init_fn=_leave_signals,
             generator=torch.Generator(),  # of its own: workers must not be seeded from the stream of dropout and initialisation
         )
 
@@ -169,6 +171,12 @@ class DataModule(LightningDataModule):
     @property
     def _rank(self) -> int:
         return self.trainer.global_rank if self.trainer else 0
+
+
+def _leave_signals(worker: int) -> None:
+    """A signal to all processes of a run is its own to answer; a worker ends when the run does."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _starts(count: Tensor) -> Tensor:

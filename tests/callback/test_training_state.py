@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from recsys.callback.checkpoint import Checkpoints
 from recsys.callback.metrics_log import MetricsLog
-from recsys.callback.training_state import Place, _packed, _unpacked
+from recsys.callback.training_state import Place, _packed, _unpacked, restore
 from recsys.checkpoint import load_checkpoint, load_state
 from recsys.data.loading import StepSampler
 from recsys.errors import ConfigError, IntegrityError
@@ -211,6 +211,72 @@ def run_error(folder):
         run(folder, resume=True)
     except IntegrityError as error:
         return error
+
+
+def test_rates_and_patience_are_those_of_the_config_that_goes_on(tmp_path, monkeypatch):
+    run(tmp_path, Halt("on_train_batch_end", 6, killed))
+    monkeypatch.setattr(
+        Dropped,
+        "configure_optimizers",
+        lambda self: {
+            "optimizer": (optimizer := torch.optim.AdamW(self.parameters(), lr=0.4, weight_decay=0.7)),
+            "lr_scheduler": {"scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + step)), "interval": "step"},
+        },
+    )
+    module = run(tmp_path, resume=True, patience=5)
+    (group,) = module.optimizers().param_groups
+    assert group["weight_decay"] == 0.7
+    assert group["lr"] == pytest.approx(0.4 / (1 + STEPS * EPOCHS))
+    assert next(each for each in module.trainer.callbacks if isinstance(each, EarlyStopping)).patience == 5
+
+
+def test_more_patience_lets_a_run_go_on_that_was_stopped_early(tmp_path):
+    assert len(run(tmp_path, patience=1).batches) == 8
+    assert run(tmp_path, resume=True, patience=1).batches == []
+    assert run(tmp_path, resume=True, patience=2).batches == [8, 9, 10, 11]
+
+
+def test_the_best_of_another_metric_does_not_count(tmp_path):
+    kept = Checkpoints("val/score", "max")
+    kept.best = 0.9
+    for monitor, mode, best in [("val/score", "max", 0.9), ("val/other", "max", None), ("val/score", "min", None)]:
+        again = Checkpoints(monitor, mode)
+        again.load_state_dict(kept.state_dict())
+        assert again.best == best
+
+
+def test_a_run_that_was_killed_before_it_was_saved_logs_every_step_once(tmp_path, whole):
+    run(tmp_path, Halt("on_train_batch_end", 3, killed), every_s=1e9)
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": ')  # the last line of a killed process
+    run(tmp_path, every_s=1e9)
+    assert left(tmp_path) == whole(every_s=1e9)
+
+
+def test_a_log_that_was_lost_is_not_gone_on_with(tmp_path):
+    run(tmp_path, Halt("on_train_batch_end", 6, killed))
+    (tmp_path / "metrics.jsonl").write_text("")
+    with pytest.raises(IntegrityError, match="it has 0 bytes, and "):
+        run(tmp_path, resume=True)
+
+
+def test_another_number_of_processes_is_refused(tmp_path):
+    run(tmp_path, Halt("on_train_batch_end", 6, killed))
+    tensors, document = load_state(tmp_path / "checkpoints" / "last")
+    trainer = Trainer(logger=False, enable_checkpointing=False)
+    with pytest.raises(ConfigError, match="the run had 2 processes, now there are 1"):
+        restore(trainer, Dropped(), tensors, document | {"processes": 2})
+
+
+def test_a_validation_within_a_step_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="a validation every 3 batches falls between the 2 batches of a step"):
+        run(tmp_path, val_check_interval=3, accumulate_grad_batches=2)
+
+
+def test_asked_to_stop_in_the_last_validation_a_run_is_not_tested(tmp_path, whole):
+    stopped = run(tmp_path, Halt("on_validation_end", 3, asked_to_stop))
+    assert stopped.ended.code == 143
+    assert left(tmp_path) == whole()
 
 
 def test_values_of_every_kind_come_back():

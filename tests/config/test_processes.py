@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from recsys.config.processes import FILE, handed_on, received
+from recsys.config.processes import handed_on, received
 
 CONFIG = {"seed": 3, "lr": 1e-05, "list": [1, None], "path": "a b"}
 
@@ -13,9 +13,14 @@ CONFIG = {"seed": 3, "lr": 1e-05, "list": [1, None], "path": "a b"}
 def test_processes_get_the_config_and_the_run(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["train.py", "-m", "seed=1,2"])
     with handed_on(CONFIG, tmp_path):
-        (argument,) = sys.argv[1:]
-        assert argument == f"--of-run={tmp_path / FILE}"
-        assert received(tmp_path / FILE) == (CONFIG, tmp_path)
+        (path,) = tmp_path.iterdir()
+        assert sys.argv[1:] == [f"--of-run={path}"]
+        with handed_on({}, tmp_path):  # by another process, which is refused in the end
+            pass
+        told = []
+        monkeypatch.setattr("recsys.config.processes._die_with", told.append)
+        assert received(path) == (CONFIG, tmp_path)
+        assert told == [os.getpid()]
     assert sys.argv == ["train.py", "-m", "seed=1,2"]
     assert list(tmp_path.iterdir()) == []
 
@@ -39,6 +44,8 @@ time.sleep(60)
 """
 PARENT = """
 import subprocess, sys, time
+from pathlib import Path
+Path(sys.argv[1]).write_text('{"run": "x", "config": {}, "process": %s}' % __import__("os").getpid())
 subprocess.Popen([sys.executable, "-c", sys.argv[2], sys.argv[1]])
 time.sleep(60)
 """
@@ -46,8 +53,7 @@ time.sleep(60)
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel's doing")
 def test_processes_die_with_the_one_that_started_them(tmp_path):
-    (tmp_path / FILE).write_text('{"run": "x", "config": {}}')
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path / FILE), CHILD], stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path / "of"), CHILD], stdout=subprocess.PIPE, text=True)
     assert parent.stdout.readline() == "up\n"
     parent.kill()
     began = time.monotonic()

@@ -2,7 +2,7 @@ import pytest
 import yaml
 
 from recsys.config.resume import resumed
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, IntegrityError
 
 SAVED = {"seed": 0, "loss": {"_target_": "x", "t": 0.1}, "trainer": {"max_epochs": 2}, "list": [1]}
 
@@ -60,3 +60,10 @@ def test_a_path_may_hold_what_hydra_reads_otherwise(tmp_path):
     (run / "config.yaml").write_text(yaml.safe_dump(SAVED))
     name = str(run).replace("'", "\\'")
     assert resumed([f"resume='{name}'"]).run == run
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "checkpoints", ".lock", "anything"])
+def test_a_run_with_links_is_not_gone_on_with(run, name, tmp_path_factory):
+    (run / name).symlink_to(tmp_path_factory.mktemp("outside"))
+    with pytest.raises(IntegrityError, match=f"it leads to .*outside(.|\n)*{name}"):
+        resumed([f"++resume={run}"])

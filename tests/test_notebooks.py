@@ -52,6 +52,7 @@ def test_notebook_is_kept_without_outputs(name):
     assert [cell.id for cell in code_cells(read(name)) if cell.outputs or cell.execution_count is not None] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_notebook_runs_from_top_to_bottom(name, executed):
     counts = [cell.execution_count for cell in code_cells(executed(name))]
@@ -67,16 +68,19 @@ def shown(executed):
     }
 
 
+@pytest.mark.slow
 def test_first_notebook_draws_its_plots(executed):
     cells = code_cells(executed("01_retrieval_and_ranking"))
     drawn = [cell.id for cell in cells if any("image/png" in output.get("data", {}) for output in cell.outputs)]
     assert drawn == ["look", "retrieval-plot", "auc", "pair", "calibration"]
 
 
+@pytest.mark.slow
 def test_first_notebook_trains_a_retriever_that_learns(shown):
     assert "two_tower is above every baseline" in shown["retrieval"]  # it has .37 where the best baseline has .23
 
 
+@pytest.mark.slow
 def test_first_notebook_ranks_what_the_bundle_retrieves(shown):
     assert "100 candidates, 100 predictions of each of click, conversion, click_conversion" in shown["recommend"]
     listed = re.findall(r"┆ (0\.\d+) +┆ 0\.\d+ +┆ 0\.\d+ +│", shown["recommend"])
@@ -84,6 +88,7 @@ def test_first_notebook_ranks_what_the_bundle_retrieves(shown):
     assert listed == sorted(listed, reverse=True)
 
 
+@pytest.mark.slow
 def test_first_notebook_asks_the_ranker_about_the_whole_test_week(shown):
     rows = re.search(r"([\d,]+) test \(", shown["ranking"])[1]  # as train.py counted them
     answers, served, measured = re.match(
@@ -93,6 +98,7 @@ def test_first_notebook_asks_the_ranker_about_the_whole_test_week(shown):
     assert 0.58 < float(served) < float(measured)
 
 
+@pytest.mark.slow
 def test_first_notebook_serves_without_the_framework(shown):
     assert re.search(r"items=\[\d+, \d+, \d+\]", shown["server"])
     loaded = {"numpy": True, "onnxruntime": True, "torch": False, "polars": False, "pytorch_lightning": False}
@@ -108,16 +114,19 @@ def read_out(executed):
     }
 
 
+@pytest.mark.slow
 def test_second_notebook_reads_what_the_metrics_say(read_out):
     mean, written = re.search(r"mean recall@20 (0\.\d+), metrics\.json says (0\.\d+)", read_out["per-user"]).groups()
     assert mean == written
 
 
+@pytest.mark.slow
 def test_second_notebook_finds_the_difference_that_the_program_finds(read_out):
     by_hand = re.search(r"recall@20: ([+-]0\.\d+)", read_out["bootstrap"])[1]
     assert re.search(rf"recall@20 +0\.\d+ +0\.\d+ +{re.escape(by_hand)}", read_out["compare"])
 
 
+@pytest.mark.slow
 def test_second_notebook_sees_categories_in_the_vectors(read_out):
     own, chance = map(int, re.search(r"same category: (\d+)%, by chance (\d+)%", read_out["purity"]).groups())
     assert own > 3 * chance

@@ -156,11 +156,13 @@ def test_ranking_run_measures_what_the_retriever_found(home, ranked):
     assert "Retrieve 200, then rank: " in (ranked / "train.log").read_text()
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_ranking_metrics(home, ranked):
     assert program("train", *RANKING, "hydra.run.dir=ranked_again", "loader.num_workers=2", cwd=home).returncode == 0
     assert (home / "ranked_again" / "metrics.json").read_text() == (ranked / "metrics.json").read_text()
 
 
+@pytest.mark.slow
 def test_a_student_is_exported_without_its_teacher(home, ranked):
     shutil.copytree(ranked, home / "teacher", symlinks=True)
     done = program("train", *STUDENT, "teacher.run=teacher", "trainer.log_every_n_steps=20", "hydra.run.dir=student", cwd=home)
@@ -229,6 +231,7 @@ def with_other_weights(run, copy):
     (copy / "checkpoints" / "last").symlink_to(other.name)
 
 
+@pytest.mark.slow
 def test_export_of_other_weights_carries_their_own_metrics(home):
     with_other_weights(home / "out", home / "copied")
     done = program("export", "run=copied", "checkpoint=last", cwd=home)
@@ -238,6 +241,7 @@ def test_export_of_other_weights_carries_their_own_metrics(home):
     assert json.loads((bundle / "manifest.json").read_text())["checkpoint"]["retrieval"]["step"] == 1
 
 
+@pytest.mark.slow
 def test_export_of_weights_that_no_calibration_was_fitted_to_ends_with_2(home, ranked):
     with_other_weights(ranked, home / "ranked_copied")
     done = program("export", "run=ranked_copied", "checkpoint=last", cwd=home)
@@ -246,6 +250,7 @@ def test_export_of_weights_that_no_calibration_was_fitted_to_ends_with_2(home, r
     assert program("export", "run=ranked_copied", "--dry-run", cwd=home).returncode == 0
 
 
+@pytest.mark.slow
 def test_export_of_best_weights_that_were_not_tested_ends_with_4(home):
     with_other_weights(home / "out", home / "repointed")
     (home / "repointed" / "checkpoints" / "best").unlink()
@@ -288,6 +293,7 @@ def test_bundle_of_both_tasks_answers_like_the_bundles_of_each(pair, retriever, 
     assert predicted == Ranker(ranker).predict(rows, user=user)
 
 
+@pytest.mark.slow
 def test_sources_of_the_ranker_are_checked_too(home, ranked):
     store = home / "moved"
     shutil.copytree(json.loads((ranked / "lineage.json").read_text())["store"], store)
@@ -302,6 +308,7 @@ def test_sources_of_the_ranker_are_checked_too(home, ranked):
     assert "gone.parquet" in done.stderr
 
 
+@pytest.mark.slow
 def test_dry_run_says_what_would_happen_and_leaves_the_bundle_as_it_is(home, pair):
     before = {path.name: path.read_bytes() for path in pair.iterdir()}
     asked = ("run=both", "ranker=ranked", "gate.min={test/click/auc: 0.4}", "gate.size_mb=50", f"against={pair}", "--dry-run")
@@ -316,6 +323,7 @@ def test_dry_run_says_what_would_happen_and_leaves_the_bundle_as_it_is(home, pai
     assert not list(pair.parent.glob(".bundle*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gate", "code"),
     [
@@ -333,6 +341,7 @@ def test_a_bundle_that_fails_a_gate_is_not_published(home, ranker, gate, code):
     assert not list(ranker.parent.glob(".bundle*"))
 
 
+@pytest.mark.slow
 def test_narrow_weights_are_published_with_what_they_cost(home, ranked):
     shutil.copytree(ranked, home / "narrow", symlinks=True, ignore=shutil.ignore_patterns("bundle"))
     # time is the machine's, and calibration on so few rows is chance: here they may be anything
@@ -354,6 +363,7 @@ def test_narrow_weights_that_are_too_slow_are_refused(home, ranked):
     assert "int8_dynamic takes" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_bundle_with_an_index_answers_like_exact_search(home):
     shutil.copytree(home / "out", home / "indexed", symlinks=True, ignore=shutil.ignore_patterns("bundle"))
     done = program("export", "run=indexed", "index=hnsw", "index.ef_search=[400]", cwd=home)
@@ -425,7 +435,6 @@ def test_export_of_no_run_ends_with_2(home):
     assert not (home / "nowhere").exists()
 
 
-@pytest.mark.slow
 def test_a_finished_run_has_nothing_left_to_do(home):
     done = program("train", "resume=out", cwd=home)
     assert (done.returncode, done.stdout.splitlines()) == (0, ["nothing is left to do", f"run: {home / 'out'}"])

@@ -9,7 +9,7 @@ import optuna
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
 from recsys.config.sweep import Dimension, Range, SweepConfig, as_override, dimensions
-from recsys.report.reliability import ACCENT, FAINT, INK, LOOK
+from recsys.report.draw import ACCENT, FAINT, INK, LOOK
 from recsys.sweep.rows import Row
 from recsys.sweep.table import short, shown
 

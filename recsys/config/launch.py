@@ -22,7 +22,7 @@ from recsys.config.help import help_text
 from recsys.config.processes import FLAG, handed_on, outlived, received
 from recsys.config.refusals import text_faults
 from recsys.config.resume import found, resumed
-from recsys.errors import ConfigError, RecsysError
+from recsys.errors import ConfigError, Fault, RecsysError
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,9 @@ def launch(
             _run(program, root, config, run)
         return
     with plain_errors():
-        earlier = None if interrupted is None or arguments.multirun else resumed(arguments.overrides)
+        earlier = None if interrupted is None else resumed(arguments.overrides)
+        if earlier is not None and arguments.multirun:
+            raise ConfigError(Fault("many runs cannot go on with one", "command line, -m", "leave out -m; a sweep goes on by itself"))
         texts = arguments.overrides if earlier is None else earlier.overrides
         overrides = checked(conf, name, texts, root, multirun=arguments.multirun)
         if interrupted is not None and not arguments.multirun:

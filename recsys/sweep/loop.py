@@ -23,7 +23,9 @@ from recsys.sweep.trial import Commands, place, run_trial, stop
 
 STATES = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 MOST_BROKEN = 2
-"""Times that a trial whose worker was killed goes on."""
+"""Times that a trial which was cut off goes on."""
+ASKED_TO_STOP = (143, 130, -signal.SIGTERM, -signal.SIGINT)
+"""Exit codes of a trial that somebody else stopped, such as a cluster that needs the machine; it has saved where it was."""
 BEFORE_KILL_S, AFTER_KILL_S = 60, 10
 """A trial that is asked to end has this long to do so, and is waited for so long when it is made to."""
 
@@ -60,9 +62,9 @@ class Sweep:
                     pending[executor.submit(run_trial, self.folder, trial.number, self._commands(trial))] = trial, time.monotonic()
                 for future in wait(pending, return_when=FIRST_COMPLETED).done:
                     trial, started = pending.pop(future)
-                    if isinstance(future.exception(), BrokenExecutor) and broken[trial.number] < MOST_BROKEN:
+                    if _cut_off(future) and broken[trial.number] < MOST_BROKEN:
                         broken[trial.number] += 1
-                        waiting.append(trial)  # a worker was killed, and the pool takes all others down with it
+                        waiting.append(trial)
                     else:
                         self._tell(trial, future, time.monotonic() - started)
         except BaseException:
@@ -138,3 +140,9 @@ class Sweep:
             f"try the best:  cp {self.folder / BEST} conf/experiment/best.yaml && python train.py experiment=best", soft_wrap=True
         )
         self.console.print(f"sweep: {self.folder / PAGE}", highlight=False, soft_wrap=True)
+
+
+def _cut_off(future: Future) -> bool:
+    """Whether a trial ended for no reason of its own: it was asked to, or a killed worker took the pool down with it."""
+    error = future.exception()
+    return isinstance(error, BrokenExecutor) if error else future.result()[1] in ASKED_TO_STOP

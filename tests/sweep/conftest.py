@@ -28,6 +28,9 @@ def trial(arguments):
         sys.exit(3)
     if end == "bug":
         raise RuntimeError("a bug")
+    if end == "preempted" and not (run / "once").exists():
+        (run / "once").touch()
+        os.kill(os.getpid(), signal.SIGTERM)
     if end == "memory":
         os.kill(os.getpid(), signal.SIGKILL)
     score = -((math.log10(lr) + 2) ** 2) - (loss == "bad")
@@ -40,6 +43,7 @@ if any(text.startswith("hydra.run.dir=") for text in sys.argv):
 
 from dataclasses import dataclass
 from recsys.config.launch import launch
+from recsys.sweep.plugins import register
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,7 @@ def train(config, run):
     trial([f"hydra.run.dir={run}", f"loss={config.loss['name']}", *given])
 
 
+register()
 launch(train, Root, conf=Path(__file__).parent / "conf", examples=())
 """
 CONF = {

@@ -100,6 +100,13 @@ def test_failed_trial_says_why_and_the_others_run(home, end, reason):
     assert f"failed: {reason}" in done.stdout
 
 
+def test_trial_that_somebody_else_stopped_goes_on(home):
+    done = home.sweep("end=preempted", "hydra.sweeper.trials=2")
+    assert done.returncode == 0, done.stderr
+    assert home.begun() == ["trial-0", "trial-0", "trial-1", "trial-1"] or home.begun() == ["trial-0", "trial-1", "trial-0", "trial-1"]
+    assert trials(home)["state"].to_list() == ["finished"] * 2
+
+
 def test_sweep_whose_trials_all_fail_ends_with_7(home):
     done = home.sweep("end=data", "hydra.sweeper.trials=2")
     assert done.returncode == 7

@@ -45,7 +45,7 @@ def train(config: TrainConfig, run: Path) -> None:
     """Train a recommender: prepare the data, fit, keep the best weights by a validation metric, test once, report.
 
     Everything a run leaves behind is in its directory: config.yaml, schema.json, lineage.json, checkpoints, metrics.jsonl,
-    tested.json, metrics.json, train.log.
+    tested.json, metrics.json, train.log, report.html and the tables it is made of.
     The last line printed is `run: <directory>`; `python export.py run=<directory>` makes a bundle of it.
     """
     begun = start(config, run, is_first=rank_zero_only.rank == 0)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from recsys.disk import sync, writing
 from recsys.errors import ConfigError, Fault, IntegrityError
-from recsys.record import read_record, reading, typed
+from recsys.record import REMEDY, read_record, reading, typed
 
 State = tuple[Mapping[str, Tensor], Any]
 """Tensors, and a JSON document."""
@@ -35,12 +35,9 @@ FACTS = {
     "state_sha256": (str, type(None)),
 }
 """Keys of checkpoint.json, and what stands there."""
-AGAIN = "restore it from a copy, or train again"
 
 
-def write_checkpoint(
-    weights: Mapping[str, Tensor], folder: Path, *, about: Mapping, state: tuple[Mapping[str, Tensor], Any] | None = None
-) -> Path:
+def write_checkpoint(weights: Mapping[str, Tensor], folder: Path, *, about: Mapping, state: State | None = None) -> Path:
     """Write `folder/step-<n>-<hash of its content>` in one rename: weights, what training needs to go on, and `checkpoint.json`.
 
     Args:
@@ -193,7 +190,7 @@ def _check_written(path: Path, sha256: str | None) -> None:
             raise ValueError("it is no regular file")
         written = _sha256(path) == sha256
     if not written:
-        raise IntegrityError(Fault(f"{path.name} is not the file that was written", str(path.parent), AGAIN))
+        raise IntegrityError(Fault(f"{path.name} is not the file that was written", str(path.parent), REMEDY))
 
 
 def _sha256(path: Path) -> str:

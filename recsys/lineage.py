@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
+from recsys.record import write_whole
+
 LINEAGE = "lineage.json"
 """File of the run directory that holds it."""
 CODE = Path(__file__).resolve().parent.parent
@@ -43,9 +45,7 @@ def write_lineage(path: Path, *, store: Path, goes_on: bool = False) -> None:
     if goes_on and path.exists():
         begun = json.loads(path.read_text())
         facts = {**begun, "store": facts["store"], "resumed": [*begun.get("resumed", []), facts]}
-    aside = path.with_name(f".{path.name}.tmp")
-    aside.write_text(json.dumps(facts, indent=2) + "\n")
-    aside.replace(path)
+    write_whole(path, json.dumps(facts, indent=2) + "\n")
 
 
 def git(code: Path) -> dict[str, str | bool] | None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from recsys.disk import writing
 from recsys.errors import Fault, IntegrityError, RecsysError
 
 Made = TypeVar("Made")
@@ -17,10 +18,15 @@ REMEDY = "restore it from a copy, or train again"
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file that is there or not there, never half of it."""
+    """Write a file that is there or not there, never half of it.
+
+    Raises:
+        ResourceError: the disk is full, or may not be written.
+    """
     aside = path.with_name(f".{path.name}.tmp")
-    aside.write_bytes(content.encode() if isinstance(content, str) else content)
-    aside.replace(path)
+    with writing(path):
+        aside.write_bytes(content.encode() if isinstance(content, str) else content)
+        aside.replace(path)
 
 
 def read_record(path: Path, make: Callable[[Any], Made]) -> Made:
@@ -47,9 +53,7 @@ def write_tested(run: Path, sha256: str) -> None:
     Args:
         sha256: of the weights' file, as their checkpoint.json says.
     """
-    aside = run / f".{TESTED}.tmp"
-    aside.write_text(json.dumps({"sha256": sha256}) + "\n")
-    aside.replace(run / TESTED)
+    write_whole(run / TESTED, json.dumps({"sha256": sha256}) + "\n")
 
 
 @contextmanager

@@ -8,12 +8,12 @@ from typing import Any, TextIO
 
 from recsys.config import TrainConfig, plain, save_config
 from recsys.config.check import load_config
+from recsys.config.resume import AUTO, CONFIG
 from recsys.errors import ConfigError, Fault, IntegrityError
 from recsys.lineage import LINEAGE
-from recsys.record import read_record, typed
+from recsys.record import REMEDY, read_record, typed
 
-CONFIG, RESULT, LOCK = "config.yaml", "metrics.json", ".lock"
-AUTO = "auto"
+RESULT, LOCK = "metrics.json", ".lock"
 MISSING = "nothing"
 
 
@@ -80,7 +80,7 @@ def start(config: TrainConfig, run: Path, *, is_first: bool) -> Start:
     _refuse(changed, config.allow_change, run)
     last = run / "checkpoints" / "last"
     if last.is_symlink() and not last.exists():
-        raise IntegrityError(Fault(f"it names {last.readlink()}, which is not there", str(last), "restore it from a copy, or train again"))
+        raise IntegrityError(Fault(f"it names {last.readlink()}, which is not there", str(last), REMEDY))
     tested = (run / RESULT).exists()
     resume_from = last if last.exists() else None
     return Start(run, True, resume_from, finished=tested and not changed, lock=lock, outdated=tested and bool(changed))
@@ -121,7 +121,7 @@ def _refuse(changed: Mapping[str, tuple[Any, Any]], allowed: tuple[str, ...], ru
 
 
 def _allowed(key: str, allowed: tuple[str, ...]) -> bool:
-    return any(key == start or key.startswith(f"{start}.") for start in allowed)
+    return any(key == one or key.startswith(f"{one}.") for one in allowed)
 
 
 def _flat(node: Any, path: str) -> Iterator[tuple[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from recsys.disk import sync
+from recsys.disk import sync, writing
 from recsys.errors import Fault, IntegrityError
 
 
@@ -39,7 +39,7 @@ class MetricsLog(Logger):
         """Append one line."""
         epoch = {"epoch": int(metrics["epoch"])} if "epoch" in metrics else {}
         values = {key: value if math.isfinite(value) else None for key, value in metrics.items() if key != "epoch"}
-        with self.path.open("a") as file:  # opened per line: a killed run loses none
+        with writing(self.path), self.path.open("a") as file:  # opened per line: a killed run loses none
             file.write(json.dumps({"step": step, **epoch, **values}) + "\n")
 
     def position(self) -> int:

@@ -17,6 +17,7 @@ import yaml
 from recsys.config.target import locate
 from recsys.config.values import convert
 from recsys.errors import ConfigError, Fault, RecsysError
+from recsys.record import write_whole
 from recsys.schema import Schema, TimeUnit
 
 LIGHTNING_REFUSES = "MisconfigurationException"
@@ -203,9 +204,7 @@ def schema_of(data: DataConfig) -> Schema:
 
 def save_config(config: TrainConfig, path: Path) -> None:
     """Write a root config as plain yaml, in one step; `recsys.config.check.load_config` reads it back, without Hydra."""
-    aside = path.with_name(f".{path.name}.tmp")
-    aside.write_text(yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True))
-    aside.replace(path)
+    write_whole(path, yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True))
 
 
 def plain(config: TrainConfig) -> dict[str, Any]:

@@ -71,7 +71,6 @@ def launch(
             overrides = found(conf, name, overrides, root, interrupted)
     hydras = ["--multirun"] * arguments.multirun + ["--resolve"] * arguments.resolve
     hydras += [f"--cfg={arguments.cfg}"] * bool(arguments.cfg) + [f"--package={arguments.package}"] * bool(arguments.package)
-    hydras += [f"--config-path={conf}"] * bool(arguments.config_path)  # again, for the other processes of a distributed run
     sys.argv[1:] = [*hydras, *overrides]
 
     def job(config: DictConfig) -> Any:

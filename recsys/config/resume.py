@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 
 from recsys.config import typed
 from recsys.config.files import read_document
+from recsys.config.sweep import as_override
 from recsys.errors import ConfigError, Fault, IntegrityError
 
 AUTO = "auto"
@@ -37,7 +38,7 @@ class Resumed:
     @property
     def overrides(self) -> list[str]:
         """What Hydra has to know of it: where it writes."""
-        return [f"hydra.run.dir={_quoted(self.run)}"]
+        return [as_override("hydra.run.dir", str(self.run))]
 
 
 def resumed(texts: list[str]) -> Resumed | None:
@@ -89,7 +90,7 @@ def found(conf: Path, name: str, texts: list[str], root: type, search: Callable[
     if run is None:
         return texts
     refuse_links(run)
-    return [*texts, f"hydra.run.dir={_quoted(run)}"]
+    return [*texts, as_override("hydra.run.dir", str(run))]
 
 
 def refuse_links(run: Path) -> None:
@@ -127,7 +128,3 @@ def _set(config: dict[str, Any], override: Override, text: str) -> None:
         what = "a run that goes on has its own config, from which no other parts are chosen"
         raise ConfigError(Fault(what, where, f"remove it; the run's parts are in {CONFIG}, and single keys may be given"))
     node[last] = override.value()
-
-
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -2,13 +2,12 @@
 
 import fcntl
 import logging
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from recsys.errors import Fault, ResourceError
+from recsys.disk import sync, writing
 
 BUILDING = ".building"
 LOCK = ".lock"
@@ -36,15 +35,10 @@ def published(place: Path) -> Iterator[Path | None]:
             return
         _remove_leftovers(building)
         try:
-            building.mkdir()
-            yield building
-            _rename(building, place)
-        except OSError as error:
-            free = shutil.disk_usage(place.parent).free
-            what = f"{error.strerror or error}, with {free:,} bytes free"
-            raise ResourceError(
-                Fault(what, str(error.filename or place), "free space or permit writing there, or choose another folder")
-            ) from error
+            with writing(place):
+                building.mkdir()
+                yield building
+                _rename(building, place)
         finally:
             shutil.rmtree(building, ignore_errors=True)
 
@@ -52,17 +46,9 @@ def published(place: Path) -> Iterator[Path | None]:
 def _rename(building: Path, place: Path) -> None:
     """Everything is on disk before the name appears, and the name before this returns."""
     for path in (*building.rglob("*"), building):
-        _sync(path)
+        sync(path)
     building.rename(place)
-    _sync(place.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(place.parent)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from recsys.disk import sync
 from recsys.errors import ConfigError, Fault
 from recsys.serve.manifest import MANIFEST, render_manifest
 
@@ -53,10 +54,10 @@ def publishing(folder: Path, *, dry_run: bool = False) -> Iterator[Path]:
     try:
         yield partial
         for path in [*partial.iterdir(), partial]:
-            _fsync(path)
+            sync(path)
         if not dry_run:
             _replace(partial, folder, aside)
-            _fsync(folder.parent)
+            sync(folder.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)  # after an exchange: the old directory
         os.close(alive)
@@ -134,11 +135,3 @@ def _exchange(one: Path, other: Path) -> bool:
     if number in (errno.ENOSYS, errno.EINVAL):  # the kernel or this file system cannot
         return False
     raise OSError(number, os.strerror(number), str(other))
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,6 +1,9 @@
 import json
 
+import pytest
+
 from recsys.callback.metrics_log import MetricsLog
+from recsys.errors import ResourceError
 
 
 def lines(path):
@@ -17,3 +20,10 @@ def test_every_logged_value_becomes_a_line(tmp_path):
 def test_lightning_logs_into_it(fit, tmp_path):
     fit(logger=MetricsLog(tmp_path / "metrics.jsonl"), scores=[0.25, 0.5])
     assert [(line["step"], line["epoch"], line["val/score"]) for line in lines(tmp_path / "metrics.jsonl")] == [(1, 0, 0.25), (3, 1, 0.5)]
+
+
+def test_a_place_that_cannot_be_written_is_named_with_its_space(tmp_path):
+    with pytest.raises(
+        ResourceError, match=rf"No such file or directory, with [\d,]+ bytes free\n    where: {tmp_path}/gone/metrics\.jsonl"
+    ):
+        MetricsLog(tmp_path / "gone" / "metrics.jsonl").log_metrics({"a": 1.0}, step=0)

@@ -2,6 +2,7 @@ import pytest
 import yaml
 
 from recsys.config.resume import resumed
+from recsys.config.sweep import as_override
 from recsys.errors import ConfigError, IntegrityError
 
 SAVED = {"seed": 0, "loss": {"_target_": "x", "t": 0.1}, "trainer": {"max_epochs": 2}, "list": [1]}
@@ -16,7 +17,7 @@ def run(tmp_path):
 def test_a_run_goes_on_with_its_own_config(run):
     found = resumed([f"resume={run}"])
     assert found.config == {**SAVED, "resume": str(run)}
-    assert found.overrides == [f"hydra.run.dir='{run}'"]
+    assert found.overrides == [as_override("hydra.run.dir", str(run))]
 
 
 def test_single_keys_may_be_given(run):

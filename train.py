@@ -1,6 +1,7 @@
 """Train a recommender; the map of the program: compose, check, build, fit, test, report."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 from pytorch_lightning import seed_everything
@@ -19,9 +20,9 @@ from recsys.export.graph import reserved_name_faults
 from recsys.lineage import LINEAGE, write_lineage
 from recsys.logger.wandb import finish_logging
 from recsys.memory import keep_memory
-from recsys.record import write_tested
+from recsys.record import CHECKPOINTS, LOGGED, write_tested
 from recsys.report.result import publish_result
-from recsys.resume import interrupted, start
+from recsys.resume import interrupted, other_runs, start
 from recsys.sweep.plugins import register
 
 log = logging.getLogger(__name__)
@@ -60,20 +61,21 @@ def train(config: TrainConfig, run: Path) -> None:
     if faults := reserved_name_faults(schema_of(config.data)):
         raise DataError(*faults)
     callbacks = build(config.callbacks)
-    loggers = [MetricsLog(run / "metrics.jsonl"), *(logger(save_dir=run) for logger in build(config.logger).values())]
+    loggers = [MetricsLog(run / LOGGED), *(logger(save_dir=run) for logger in build(config.logger).values())]
     trainer = build(config.trainer)(callbacks=[cost, *callbacks.values()], logger=loggers, default_root_dir=run)
 
     with cost.stage("prepare"):
         store = store_of(config.data, source)
-    begun.require_data(store.path, config)
-    record_data(store, run, goes_on=begun.goes_on)
+    others = other_runs(config)
+    begun.require_same(store.path, others, config)
+    record_data(store, run, others=others, goes_on=begun.goes_on)
     parts = assembled(config, store)
     parts.inform(callbacks["evaluation"], source)
 
     callbacks["checkpoint"].resume_from = begun.resume_from
     rank_zero_only(begun.keep_config)(config)
     trainer.fit(parts.task, datamodule=parts.loader)
-    best = load_checkpoint(parts.task.model, run / "checkpoints" / "best")
+    best = load_checkpoint(parts.task.model, run / CHECKPOINTS / "best")
     trainer.test(parts.task, datamodule=parts.loader, verbose=False)
     rank_zero_only(write_tested)(run, best["sha256"])
 
@@ -89,10 +91,10 @@ def train(config: TrainConfig, run: Path) -> None:
 
 
 @rank_zero_only
-def record_data(store: Store, run: Path, *, goes_on: bool) -> None:
+def record_data(store: Store, run: Path, *, others: Mapping[str, str], goes_on: bool) -> None:
     """Write down what the run is trained on and by, and say what was found in the data."""
     store.schema.save(run / "schema.json")
-    write_lineage(run / LINEAGE, store=store.path, goes_on=goes_on)
+    write_lineage(run / LINEAGE, store=store.path, others=others, goes_on=goes_on)
     for note in store.notes:
         log.info(note)
         Console().print(note, highlight=False, soft_wrap=True)

@@ -18,6 +18,7 @@ from recsys.callback.checkpoint import Checkpoints
 from recsys.callback.metrics_log import MetricsLog
 from recsys.callback.progress import ProgressBars
 from recsys.config import TrainConfig
+from recsys.record import CHECKPOINTS, LOGGED, RESULT
 from recsys.task.ranking import Ranking
 from recsys.task.retrieval import Retrieval
 
@@ -54,12 +55,12 @@ def left(run: Path) -> dict[str, str]:
     """{what a run leaves: its sha256}; the files are checked and loaded where they are checkpoints."""
     found = {}
     for name in ("best", "last"):
-        facts = checkpoint.checkpoint_facts(run / "checkpoints" / name)
+        facts = checkpoint.checkpoint_facts(run / CHECKPOINTS / name)
         found[f"weights of {name}"] = facts["sha256"]
-    tensors, document = checkpoint.load_state(run / "checkpoints" / "last")
+    tensors, document = checkpoint.load_state(run / CHECKPOINTS / "last")
     state = json.dumps(document).encode() + b"".join(tensor.numpy().tobytes() for _, tensor in sorted(tensors.items()))
     found["optimizer and counters"] = hashlib.sha256(state).hexdigest()
-    for name in ("metrics.json", "metrics.jsonl"):
+    for name in (RESULT, LOGGED):
         found[name] = hashlib.sha256((run / name).read_bytes()).hexdigest()
     return found
 
@@ -67,7 +68,7 @@ def left(run: Path) -> dict[str, str]:
 def loads(run: Path) -> bool:
     """Whether every checkpoint that a killed run shows is whole."""
     for name in ("best", "last"):
-        link = run / "checkpoints" / name
+        link = run / CHECKPOINTS / name
         if link.exists() or link.is_symlink():
             folder = link.resolve()
             facts = checkpoint.checkpoint_facts(link)
@@ -81,7 +82,7 @@ def loads(run: Path) -> bool:
 
 def steps_logged(run: Path) -> list[int]:
     """Numbers of the steps whose loss a run has logged, in the order of the file."""
-    lines = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+    lines = map(json.loads, (run / LOGGED).read_text().splitlines())
     return [line["step"] for line in lines if "train/loss" in line]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.base import options, show
+from recsys.record import LOGGED
 
 HOME = Path(__file__).parent.parent
 SPACE = "{optimizer.dense.lr: {low: 1e-6, high: 1.0, log: true}, loss.temperature: {low: 0.03, high: 0.3, log: true}}"
@@ -81,6 +82,6 @@ def _swept(folder: Path, overrides: Sequence[str], kills: int) -> tuple[int, int
 
 def _steps(run: Path) -> int:
     """Optimizer steps of the training of a run."""
-    log = run / "metrics.jsonl"  # none where it failed before its first evaluation
+    log = run / LOGGED  # none where it failed before its first evaluation
     lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     return max((line["step"] for line in lines if "val/recall@20" in line), default=-1) + 1

@@ -7,12 +7,13 @@ import platform
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
+from typing import Any
 
-from recsys.record import write_whole
+from recsys.record import read_record, typed, write_whole
 
 LINEAGE = "lineage.json"
 """File of the run directory that holds it."""
@@ -25,16 +26,18 @@ PACKAGES = ("recsys", "torch", "pytorch-lightning", "torchmetrics", "hydra-core"
 GIT_TIMEOUT_S = 10
 
 
-def write_lineage(path: Path, *, store: Path, goes_on: bool = False) -> None:
+def write_lineage(path: Path, *, store: Path, others: Mapping[str, str] | None = None, goes_on: bool = False) -> None:
     """Write lineage.json of a run that starts now; one that goes on keeps what it says, and adds this start under "resumed".
 
     Args:
         path: of the file.
         store: folder of the prepared data.
+        others: {key of the config that names another run: sha256 of its weights}.
         goes_on: whether the run was begun before.
     """
     facts = {
         "store": str(store.resolve()),
+        "runs": dict(others or {}),
         "git": git(CODE),
         "lock": lock(CODE),
         "versions": versions(PACKAGES),
@@ -43,9 +46,15 @@ def write_lineage(path: Path, *, store: Path, goes_on: bool = False) -> None:
         "command": shlex.join(["python", Path(sys.orig_argv[1]).name, *sys.orig_argv[2:]]),  # as typed: Hydra is given another one
     }
     if goes_on and path.exists():
-        begun = json.loads(path.read_text())
-        facts = {**begun, "store": facts["store"], "resumed": [*begun.get("resumed", []), facts]}
+        begun = read_record(path, _of_a_run)
+        facts = {**begun, "store": facts["store"], "runs": facts["runs"], "resumed": [*begun.get("resumed", []), facts]}
     write_whole(path, json.dumps(facts, indent=2) + "\n")
+
+
+def _of_a_run(document: Any) -> dict:
+    """A lineage.json that another start can be added to."""
+    typed(typed(document, dict, "it").get("resumed", []), list, "'resumed'")
+    return document
 
 
 def git(code: Path) -> dict[str, str | bool] | None:

@@ -21,7 +21,7 @@ from recsys.lineage import LINEAGE
 from recsys.loss.funnel import RankingLoss
 from recsys.model.base import Ranker
 from recsys.model.two_tower import TwoTower
-from recsys.record import TESTED, numbers_by_name, read_record, reading
+from recsys.record import CHECKPOINTS, CONFIG, RESULT, TESTED, numbers_by_name, read_record, reading
 from recsys.record import typed as recorded
 from recsys.schema import Schema
 from recsys.task.ranking import Ranking
@@ -53,8 +53,8 @@ class FinishedRun:
             ConfigError: the directory holds no run, or one that was stopped, whose missing files are named.
             IntegrityError: schema.json is not that of its config.
         """
-        config = load_config(path / "config.yaml", TrainConfig)
-        missing = [name for name in ("schema.json", LINEAGE, TESTED, "metrics.json") if not (path / name).exists()]
+        config = load_config(path / CONFIG, TrainConfig)
+        missing = [name for name in ("schema.json", LINEAGE, TESTED, RESULT) if not (path / name).exists()]
         if missing:
             raise ConfigError(
                 Fault(f"the run did not finish: it has no {', '.join(missing)}", str(path), "train again, or name another run")
@@ -89,7 +89,7 @@ class FinishedRun:
         Raises:
             IntegrityError: `best` names other weights than those that the run was tested with.
         """
-        model, place = model_of(self.config, self.schema), self.path / "checkpoints" / checkpoint
+        model, place = model_of(self.config, self.schema), self.path / CHECKPOINTS / checkpoint
         about = load_checkpoint(model, place)
         if checkpoint == "best" and not self._tested(about):
             what = f"the weights are not those that were tested: their sha256 is {about['sha256']}, {TESTED} says {self._tested_sha256}"
@@ -106,7 +106,7 @@ class FinishedRun:
             about: as from `model`.
         """
         if self._tested(about):
-            return read_record(self.path / "metrics.json", lambda document: numbers_by_name(document, "metric"))
+            return read_record(self.path / RESULT, lambda document: numbers_by_name(document, "metric"))
         return numbers_by_name(about["metrics"], "metric")
 
     def reliability(self, about: dict) -> dict[str, dict]:

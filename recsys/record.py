@@ -11,6 +11,10 @@ from recsys.disk import writing
 from recsys.errors import Fault, IntegrityError, RecsysError
 
 Made = TypeVar("Made")
+CONFIG, LOGGED, CHECKPOINTS = "config.yaml", "metrics.jsonl", "checkpoints"
+"""Of a run directory: what was asked for, every logged value, and the folder of weights and of the state of training."""
+RESULT = "metrics.json"
+"""File of the run directory with the final metrics; a run that has it is finished."""
 TESTED = "tested.json"
 """File of the run directory that says which weights were tested: calibration.json, reliability.json and metrics.json are of these."""
 LARGEST_BYTES = 10_000_000

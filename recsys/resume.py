@@ -6,14 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
+from recsys.checkpoint import checkpoint_facts
 from recsys.config import TrainConfig, plain, save_config
 from recsys.config.check import load_config
-from recsys.config.resume import AUTO, CONFIG
-from recsys.errors import ConfigError, Fault, IntegrityError
+from recsys.config.resume import AUTO
+from recsys.disk import writing
+from recsys.errors import ConfigError, Fault, IntegrityError, ResourceError
 from recsys.lineage import LINEAGE
-from recsys.record import REMEDY, read_record, typed
+from recsys.record import CHECKPOINTS, CONFIG, REMEDY, RESULT, read_record, typed
 
-RESULT, LOCK = "metrics.json", ".lock"
+LOCK = ".lock"
 MISSING = "nothing"
 
 
@@ -43,18 +45,28 @@ class Start:
             (self.run / RESULT).unlink(missing_ok=True)
         save_config(replace(config, resume=None, allow_change=()), self.run / CONFIG)
 
-    def require_data(self, store: Path, config: TrainConfig) -> None:
-        """Refuse data that are not those the run began with.
+    def require_same(self, store: Path, others: Mapping[str, str], config: TrainConfig) -> None:
+        """Refuse data, or other runs, that are not those the run began with.
 
+        Args:
+            store: folder of the prepared data; its name is a hash of what was prepared, and how.
+            others: as from `other_runs`.
         Raises:
-            ConfigError: with the folders of both.
+            ConfigError: with what was, and what is.
         """
-        if not self.goes_on or _allowed("data", config.allow_change) or not (self.run / LINEAGE).exists():
+        if not self.goes_on or not (self.run / LINEAGE).exists():
             return
-        before = read_record(self.run / LINEAGE, lambda document: typed(document["store"], str, "'store'"))
-        if Path(before) != store.resolve():
-            what = f"the data are not those the run began with: prepared in {before} -> {store.resolve()}"
-            raise ConfigError(Fault(what, str(self.run), "restore the raw tables, or add allow_change=[data] to go on with others"))
+        begun_with, had = read_record(self.run / LINEAGE, _begun_with)
+        faults = []
+        if begun_with.name != store.name and not _allowed("data", config.allow_change):
+            what = f"the data are not those the run began with: prepared in {begun_with} -> {store.resolve()}"
+            faults.append(Fault(what, str(self.run), "restore the raw tables, or add allow_change=[data] to go on with others"))
+        for key in sorted(others.keys() & had.keys()):
+            if others[key] != had[key] and not _allowed(key, config.allow_change):
+                what = f"{key} names a run with other weights than when this one began: {had[key][:12]} -> {others[key][:12]}"
+                faults.append(Fault(what, str(self.run), f"restore that run, or add allow_change=[{key}] to go on with its new weights"))
+        if faults:
+            raise ConfigError(*faults)
 
 
 def start(config: TrainConfig, run: Path, *, is_first: bool) -> Start:
@@ -78,7 +90,7 @@ def start(config: TrainConfig, run: Path, *, is_first: bool) -> Start:
         )
     changed = _changes(load_config(run / CONFIG, TrainConfig), config)
     _refuse(changed, config.allow_change, run)
-    last = run / "checkpoints" / "last"
+    last = run / CHECKPOINTS / "last"
     if last.is_symlink() and not last.exists():
         raise IntegrityError(Fault(f"it names {last.readlink()}, which is not there", str(last), REMEDY))
     tested = (run / RESULT).exists()
@@ -98,6 +110,19 @@ def interrupted(config: TrainConfig, runs: Path) -> Path | None:
         except ConfigError:  # of an older version of the code
             continue
     return None
+
+
+def other_runs(config: TrainConfig) -> dict[str, str]:
+    """{key of a config that names another run: sha256 of that run's best weights}, where there are any."""
+    named = {"teacher.run": config.teacher.run, "retriever": config.retriever}
+    best = {key: run / CHECKPOINTS / "best" for key, run in named.items() if run is not None}
+    return {key: checkpoint_facts(folder)["sha256"] for key, folder in best.items() if folder.exists()}
+
+
+def _begun_with(document: Any) -> tuple[Path, dict[str, str]]:
+    """Store and other runs of a lineage.json."""
+    others = typed(document.get("runs", {}), dict, "'runs'")
+    return Path(typed(document["store"], str, "'store'")), {key: typed(value, str, f"'{key}'") for key, value in others.items()}
 
 
 def _changes(before: TrainConfig, now: TrainConfig) -> dict[str, tuple[Any, Any]]:
@@ -135,8 +160,9 @@ def _flat(node: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 def _locked(run: Path) -> TextIO:
     """The run's lock, which dies with its process alone: a process that made batches for it may live on for some seconds."""
-    run.mkdir(parents=True, exist_ok=True)
-    file = (run / LOCK).open("w")
+    with writing(run):
+        run.mkdir(parents=True, exist_ok=True)
+        file = (run / LOCK).open("w")
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock, not inherited
     except (BlockingIOError, PermissionError):
@@ -148,6 +174,6 @@ def _locked(run: Path) -> TextIO:
 def _free(run: Path) -> bool:
     try:
         _locked(run).close()
-    except ConfigError:
+    except (ConfigError, ResourceError):  # at work, or not to be written by whom this is
         return False
     return True

@@ -1,5 +1,6 @@
 """Whether a run begins, goes on, or is refused."""
 
+import hashlib
 import json
 import os
 import signal
@@ -9,10 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
-from recsys.config import TrainConfig
+from recsys.checkpoint import write_checkpoint
+from recsys.config import TeacherConfig, TrainConfig
 from recsys.errors import ConfigError, IntegrityError
-from recsys.resume import interrupted, start
+from recsys.lineage import write_lineage
+from recsys.resume import interrupted, other_runs, start
 
 CONFIG = TrainConfig(
     data=None,
@@ -153,10 +157,36 @@ def test_other_data_are_refused_unless_allowed(tmp_path):
     run = begun(tmp_path / "run")
     (run / "lineage.json").write_text(json.dumps({"store": str(tmp_path / "a")}))
     again = start(AUTO, run, is_first=True)
-    again.require_data(tmp_path / "a", AUTO)
+    again.require_same(tmp_path / "a", {}, AUTO)
+    again.require_same(tmp_path / "moved" / "a", {}, AUTO)
     with pytest.raises(ConfigError, match=rf"prepared in {tmp_path}/a -> {tmp_path}/b"):
-        again.require_data(tmp_path / "b", AUTO)
-    again.require_data(tmp_path / "b", replace(AUTO, allow_change=("data",)))
+        again.require_same(tmp_path / "b", {}, AUTO)
+    again.require_same(tmp_path / "b", {}, replace(AUTO, allow_change=("data",)))
+
+
+def test_a_teacher_that_was_trained_again_is_refused_unless_allowed(tmp_path):
+    run = begun(tmp_path / "run")
+    write_lineage(run / "lineage.json", store=tmp_path / "a", others={"teacher.run": "1" * 64})
+    again = start(AUTO, run, is_first=True)
+    again.require_same(tmp_path / "a", {"teacher.run": "1" * 64}, AUTO)
+    with pytest.raises(ConfigError, match=r"teacher.run names a run with other weights(.|\n)*111111111111 -> 222222222222"):
+        again.require_same(tmp_path / "a", {"teacher.run": "2" * 64}, AUTO)
+    again.require_same(tmp_path / "a", {"teacher.run": "2" * 64}, replace(AUTO, allow_change=("teacher",)))
+
+
+def test_other_runs_are_known_by_their_best_weights(tmp_path):
+    best = write_checkpoint({"w": torch.ones(2)}, tmp_path / "other" / "checkpoints", about={"step": 1})
+    (best.parent / "best").symlink_to(best.name)
+    config = replace(CONFIG, retriever=tmp_path / "other", teacher=TeacherConfig(run=tmp_path / "none"))
+    assert other_runs(config) == {"retriever": hashlib.sha256((best / "model.safetensors").read_bytes()).hexdigest()}
+
+
+@pytest.mark.parametrize("content", ["[]", '{"store": 1}', '{"store": "a", "runs": []}', "{"])
+def test_a_lineage_of_something_else_is_refused(tmp_path, content):
+    run = begun(tmp_path / "run")
+    (run / "lineage.json").write_text(content)
+    with pytest.raises(IntegrityError, match=r"lineage\.json is not what a run writes"):
+        start(AUTO, run, is_first=True).require_same(tmp_path / "a", {}, AUTO)
 
 
 def test_auto_means_the_newest_interrupted_run_of_the_same_config(tmp_path):

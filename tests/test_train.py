@@ -446,6 +446,14 @@ def test_a_finished_run_has_nothing_left_to_do(home):
     assert "many runs cannot go on with one" in done.stderr
 
 
+def test_a_run_of_another_version_names_the_file_that_no_longer_fits(home):
+    (home / "older").mkdir()
+    (home / "older" / "config.yaml").write_text((home / "out" / "config.yaml").read_text().replace("\nseed:", "\nsead:"))
+    done = program("train", "resume=older", cwd=home)
+    assert done.returncode == 2
+    assert f"where: {home / 'older' / 'config.yaml'}, key 'sead'" in done.stderr
+
+
 @pytest.mark.slow
 def test_a_run_that_is_asked_to_stop_goes_on_as_if_it_had_not_been(home):
     options = [*SMALL, "trainer.max_epochs=40", "callbacks.early_stopping.patience=40", "callbacks.evaluation.intervals=0"]

@@ -17,9 +17,10 @@ from pytorch_lightning.callbacks import EarlyStopping
 from torch import nn
 
 from recsys.callback.interruption import Interruption
-from recsys.callback.training_state import Place, captured, forget_logged, place_of, restore, same_everywhere
+from recsys.callback.training_state import Place, captured, forget_logged, place_of, remember_metrics, restore, same_everywhere
 from recsys.checkpoint import distinct, load_checkpoint, load_state, point, remove_abandoned, tidy, write_checkpoint
 from recsys.errors import ConfigError, Fault, NumericsError, ResourceError
+from recsys.record import CHECKPOINTS
 from recsys.schema import nearest
 
 log = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ class Checkpoints(Callback):
             _require_room(checkpoints_folder(trainer), pl_module.model)
         if self.resume_from is not None:
             load_checkpoint(pl_module.model, self.resume_from)
-            restore(trainer, pl_module, *self._state)
+            self._said = restore(trainer, pl_module, *self._state)
             trainer.should_stop = place_of(self._state[1]).stopped and not _may_go_on(trainer)
             del self._state
         else:
@@ -90,10 +91,15 @@ class Checkpoints(Callback):
         if trainer.received_sigterm:
             self.interruption.number = signal.SIGTERM
         _require_whole_steps(trainer)
+        _require_validation(trainer)
+        if self.resume_from is not None:
+            remember_metrics(trainer, self._said)
         self._saved_at = time.monotonic()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int) -> None:
         """Saves between two steps, where there is a reason."""
+        if self._written is not None and self._written.done():
+            self._wait()  # what kept it from being written is said now
         place = Place.of(trainer)
         if place.batches_in_epoch % trainer.accumulate_grad_batches:
             return  # half of a step's gradients are there
@@ -133,6 +139,9 @@ class Checkpoints(Callback):
         if same_everywhere(trainer, self._todo()) == STOP:
             self._stop(trainer)
         self.interruption.obey()
+        if self.best is None:
+            what = f"no validation gave a finite '{self.monitor}', so no weights are the best"
+            raise NumericsError(Fault(what, str(trainer.default_root_dir), "see metrics.jsonl there, and choose another monitor or loss"))
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Nothing is lost by stopping here: testing begins anew."""
@@ -161,7 +170,7 @@ class Checkpoints(Callback):
     def _save(self, trainer: Trainer, module: LightningModule, place: Place) -> None:
         """Copies the run's state now; a thread writes it."""
         _check_finite(module.model, trainer.global_step)
-        state = captured(trainer, module, place)
+        state = captured(trainer, module, place)  # of all processes
         validated = self._validated or {"epoch": place.epoch, "metrics": {}, "value": None}
         is_best, self._validated, self._is_best = self._is_best, None, False
         self._saved_at = time.monotonic()
@@ -177,7 +186,10 @@ class Checkpoints(Callback):
             if is_best:
                 point(folder / "best", written)  # first: the state of `last` says that it stands there
             point(folder / "last", written)
-            tidy(folder)
+            try:
+                tidy(folder)
+            except OSError as error:  # nothing is lost by a folder too many
+                log.warning("a checkpoint that is no longer needed stays: %s", error)
 
         self._written = self._writer.submit(write)
 
@@ -208,7 +220,7 @@ class Checkpoints(Callback):
 
 def checkpoints_folder(trainer: Trainer) -> Path:
     """Where a run keeps its checkpoints: under the trainer's `default_root_dir`, which is the run directory."""
-    return Path(trainer.default_root_dir) / "checkpoints"
+    return Path(trainer.default_root_dir) / CHECKPOINTS
 
 
 def _may_go_on(trainer: Trainer) -> bool:
@@ -222,6 +234,20 @@ def _require_whole_steps(trainer: Trainer) -> None:
     if every is not None and every < trainer.num_training_batches and every % together:
         what = f"a validation every {every} batches falls between the {together} batches of a step"
         raise ConfigError(Fault(what, "trainer.val_check_interval", f"choose a multiple of {together}"))
+
+
+def _require_validation(trainer: Trainer) -> None:
+    """Refuses a run that would end before its first validation: nothing could say which of its weights are best."""
+    in_epoch, every, epochs = trainer.num_training_batches, trainer.val_check_batch, trainer.check_val_every_n_epoch
+    if every is None:  # minutes, which nobody can foresee
+        return
+    first = every if epochs is None else min(every, in_epoch) + (epochs - 1) * in_epoch
+    limits = (trainer.max_epochs, in_epoch), (trainer.max_steps, trainer.accumulate_grad_batches)
+    last = min([limit * batches for limit, batches in limits if limit not in (None, -1)], default=math.inf)
+    if not trainer.enable_validation or first > last:
+        what = f"it would end after {last:,} batches, before its first validation"
+        keys = "trainer.limit_val_batches, trainer.check_val_every_n_epoch, trainer.val_check_interval"
+        raise ConfigError(Fault(what, keys, "let it validate: the best weights are chosen, tested and exported by that"))
 
 
 def _require_room(folder: Path, model: nn.Module) -> None:

@@ -61,7 +61,8 @@ class MetricsLog(Logger):
             what = f"it has {size:,} bytes, and {position:,} when the checkpoint was written"
             raise IntegrityError(Fault(what, str(self.path), "restore it from a copy, or train again"))
         if size > position:
-            os.truncate(self.path, position)
+            with writing(self.path):
+                os.truncate(self.path, position)
 
     @rank_zero_only
     def log_hyperparams(self, params: Any) -> None:

@@ -4,7 +4,7 @@ No random generator is among it: order, candidates and dropout are functions of 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import torch
@@ -14,7 +14,10 @@ from torch.optim import Optimizer
 
 from recsys.callback.metrics_log import MetricsLog
 from recsys.errors import ConfigError, Fault, IntegrityError
+from recsys.record import typed
 
+VALIDATED = "val/"
+"""Start of the names of what a validation says."""
 MODEL = "model."
 """Start of the names of what a checkpoint holds apart from the state: the weights."""
 PLAIN = (bool, int, float, str, type(None))
@@ -74,26 +77,37 @@ class Place:
             started.ready = started.started = 1  # which tells Lightning to validate before it takes another batch
 
 
-def captured(trainer: Trainer, module: LightningModule, place: Place) -> tuple[dict[str, Tensor], dict]:
-    """Tensors, copied to the CPU, and a JSON document. Every process has to ask; what differs between them is gathered."""
+def captured(trainer: Trainer, module: LightningModule, place: Place) -> tuple[dict[str, Tensor], dict] | None:
+    """Tensors, copied to the CPU, and a JSON document; None but in the first process.
+
+    Every process has to ask: what differs between them is gathered.
+    """
     tensors: dict[str, Tensor] = {}
     own = {name: value for name, value in module.state_dict().items() if not name.startswith(MODEL)}
+    of_all = _of_all(own, trainer.world_size)
+    if not trainer.is_global_zero:
+        return None
     document = {
         "place": asdict(place),
         "processes": trainer.world_size,
-        "task": [_packed(state, tensors, "task") for state in _of_all(own, trainer.world_size)],
+        "task": [_packed(state, tensors, "task") for state in of_all],
         "optimizers": _packed([optimizer.state_dict() for optimizer in trainer.optimizers], tensors, "optimizers"),
         "schedulers": _packed([each.scheduler.state_dict() for each in trainer.lr_scheduler_configs], tensors, "schedulers"),
         "precision": _packed(trainer.precision_plugin.state_dict(), tensors, "precision"),
         "callbacks": _packed({each.state_key: each.state_dict() for each in trainer.callbacks if each.state_dict()}, tensors, "callbacks"),
+        "metrics": _packed(
+            {key: value for key, value in trainer.callback_metrics.items() if key.startswith(VALIDATED)}, tensors, "metrics"
+        ),
         "logged": [logger.position() for logger in _logs(trainer)],
     }
     return tensors, document
 
 
-def restore(trainer: Trainer, module: LightningModule, tensors: Mapping[str, Tensor], document: Mapping) -> None:
+def restore(trainer: Trainer, module: LightningModule, tensors: Mapping[str, Tensor], document: Mapping) -> dict[str, Tensor]:
     """What `captured` took, for a trainer whose optimizers stand. Rates, decays and patience are those of its own config.
 
+    Returns:
+        What the last validation said, for `remember_metrics`.
     Raises:
         IntegrityError: it belongs to another model or optimizer.
         ConfigError: another number of processes left it.
@@ -113,15 +127,23 @@ def restore(trainer: Trainer, module: LightningModule, tensors: Mapping[str, Ten
             each.scheduler.base_lrs = rates
         trainer.precision_plugin.load_state_dict(_unpacked(document["precision"], tensors))
         kept = _unpacked(document["callbacks"], tensors)
+        said = dict(_unpacked(document["metrics"], tensors))
+        positions = [max(int(position), 0) for position in document["logged"]]
         for callback in trainer.callbacks:
             if callback.state_key in kept:
                 state = kept[callback.state_key]
                 callback.load_state_dict(state | {"patience": callback.patience} if "patience" in state else state)
-    except (KeyError, ValueError, RuntimeError, IndexError, TypeError) as error:
+    except (KeyError, ValueError, RuntimeError, IndexError, TypeError, AttributeError) as error:
         what = f"the state of training belongs to another model or optimizer: {' '.join(str(error).split()):.300}"
         raise IntegrityError(Fault(what, "checkpoints/last", "go on with the run's own config, or train again")) from error
-    for logger, position in zip(_logs(trainer), document["logged"]):
+    for logger, position in zip(_logs(trainer), positions):
         logger.rewind(position)
+    return said
+
+
+def remember_metrics(trainer: Trainer, said: Mapping[str, Tensor]) -> None:
+    """Let those who ask at the end of an epoch hear what a validation said before; call it once training begins."""
+    trainer._logger_connector._callback_metrics.update(said)
 
 
 def forget_logged(trainer: Trainer) -> None:
@@ -192,7 +214,7 @@ def _unpacked(document: Any, tensors: Mapping[str, Tensor]) -> Any:
 def place_of(document: Mapping) -> Place:
     """Where training stood when a state was captured."""
     try:
-        return Place(**document["place"])
+        return Place(**{entry.name: typed(document["place"][entry.name], entry.type, entry.name) for entry in fields(Place)})
     except (KeyError, TypeError) as error:
         raise IntegrityError(Fault("it does not say where training stood", "checkpoints/last", "train again")) from error
 

@@ -16,13 +16,14 @@ from rich.panel import Panel
 from rich.text import Text
 
 from recsys.config import typed
-from recsys.config.check import check_config
+from recsys.config.check import EVERYTHING, check_config
 from recsys.config.compose import checked
 from recsys.config.help import help_text
-from recsys.config.processes import FLAG, handed_on, outlived, received
+from recsys.config.processes import FLAG, handed_on, outlived, received, require_one_directory
 from recsys.config.refusals import text_faults
 from recsys.config.resume import found, resumed
 from recsys.errors import ConfigError, Fault, RecsysError
+from recsys.record import CONFIG
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ def launch(
     if arguments.of_run is not None:
         config, run = received(arguments.of_run)
         with outlived(), plain_errors():
-            _run(program, root, config, run)
+            _run(program, root, config, run, {})
         return
     with plain_errors():
         earlier = None if interrupted is None else resumed(arguments.overrides)
@@ -69,6 +70,7 @@ def launch(
         overrides = checked(conf, name, texts, root, multirun=arguments.multirun)
         if interrupted is not None and not arguments.multirun:
             overrides = found(conf, name, overrides, root, interrupted)
+        require_one_directory(overrides, multirun=arguments.multirun)
     hydras = ["--multirun"] * arguments.multirun + ["--resolve"] * arguments.resolve
     hydras += [f"--cfg={arguments.cfg}"] * bool(arguments.cfg) + [f"--package={arguments.package}"] * bool(arguments.package)
     sys.argv[1:] = [*hydras, *overrides]
@@ -80,15 +82,16 @@ def launch(
                 raise ConfigError(*faults)
             plain = OmegaConf.to_container(config, resolve=True) if earlier is None else earlier.config
             run = Path(HydraConfig.get().runtime.output_dir)
+            origin = {} if earlier is None else {EVERYTHING: str(earlier.run / CONFIG)}
             with handed_on(plain, run):
-                return _run(program, root, plain, run)
+                return _run(program, root, plain, run, origin)
 
     hydra.main(version_base="1.3", config_path=str(conf), config_name=name)(job)()
 
 
-def _run(program: Callable[[Any, Path], Any], root: type, config: dict[str, Any], run: Path) -> Any:
-    """The program with a resolved config."""
-    check_config(config, root, origin={})
+def _run(program: Callable[[Any, Path], Any], root: type, config: dict[str, Any], run: Path, origin: Mapping[str, str]) -> Any:
+    """The program with a resolved config; `origin` is that of `check_config`."""
+    check_config(config, root, origin=origin)
     try:
         return program(typed(config, root), run)
     except Exception:

@@ -11,18 +11,39 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from recsys.errors import ConfigError, Fault
 
 FLAG = "--of-run"
 START = ".processes-"
 GRACE_S = 20
 """Seconds in which the first process of a run ends by itself, if it has an error too."""
 PR_SET_PDEATHSIG = 1
+TOGETHER = ("WORLD_SIZE", "SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE")
+"""Where torchrun, Slurm and MPI write how many processes they started."""
 DISTRIBUTED = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """What Lightning writes into the environment when it starts processes; the next run of this one would take it for its own."""
+
+
+def require_one_directory(overrides: Sequence[str], *, multirun: bool) -> None:
+    """Refuse several processes that were started from outside, by torchrun or a cluster, where each would make a run of its own.
+
+    Raises:
+        ConfigError: they run many configs, or no directory is named that is the same for all.
+    """
+    processes = max(int(number) if (number := os.environ.get(name, "")).isdecimal() else 1 for name in TOGETHER)
+    if processes == 1:
+        return
+    where = f"{processes} processes that were started together"
+    if multirun:
+        raise ConfigError(Fault("each of them would run everything", where, "leave out -m, or start one process with trainer.devices=N"))
+    if not any(text.startswith("hydra.run.dir=") for text in overrides):
+        what = "each of them would make a directory of its own, since its name tells the time"
+        raise ConfigError(Fault(what, where, "name one with hydra.run.dir=DIR, or start one process with trainer.devices=N"))
 
 
 @contextmanager

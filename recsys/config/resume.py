@@ -17,10 +17,10 @@ from recsys.config import typed
 from recsys.config.files import read_document
 from recsys.config.sweep import as_override
 from recsys.errors import ConfigError, Fault, IntegrityError
+from recsys.record import CONFIG
 
 AUTO = "auto"
 KEY, ALLOWED = "resume", "allow_change"
-CONFIG = "config.yaml"
 
 
 @dataclass(frozen=True)

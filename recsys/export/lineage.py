@@ -9,6 +9,7 @@ import yaml
 from recsys.data.facts import data_facts
 from recsys.lineage import CODE, git, lock
 from recsys.rebuild import FinishedRun
+from recsys.record import CONFIG
 
 
 def lineage(runs: Sequence[FinishedRun]) -> dict:
@@ -29,9 +30,9 @@ def lineage(runs: Sequence[FinishedRun]) -> dict:
 def _train(run: FinishedRun) -> dict:
     """What the run recorded, and the hash of its config; without the store, which is a folder of one machine."""
     recorded = {key: value for key, value in run.lineage.items() if key != "store"}
-    return {**recorded, "config_sha256": hashlib.sha256((run.path / "config.yaml").read_bytes()).hexdigest()}
+    return {**recorded, "config_sha256": hashlib.sha256((run.path / CONFIG).read_bytes()).hexdigest()}
 
 
 def _config(run: FinishedRun) -> dict:
     """config.yaml as plain JSON, which has no infinity."""
-    return json.loads(json.dumps(yaml.safe_load((run.path / "config.yaml").read_text())), parse_constant=str)
+    return json.loads(json.dumps(yaml.safe_load((run.path / CONFIG).read_text())), parse_constant=str)

@@ -10,7 +10,7 @@ import wandb
 
 from recsys.logger.destination import Destination
 from recsys.logger.secrets import without_secrets
-from recsys.record import read_record
+from recsys.record import CHECKPOINTS, read_record
 
 ALIASES = ("best", "last")
 
@@ -19,8 +19,8 @@ def log_checkpoints(talk: Any, run: Path, destination: Destination) -> None:
     """Hand on the best and the last checkpoint; one artifact if they are one."""
     aliases: dict[Path, list[str]] = {}
     for alias in ALIASES:
-        if (run / "checkpoints" / alias).exists():
-            aliases.setdefault((run / "checkpoints" / alias).resolve(), []).append(alias)
+        if (run / CHECKPOINTS / alias).exists():
+            aliases.setdefault((run / CHECKPOINTS / alias).resolve(), []).append(alias)
     for folder, names in aliases.items():
         about = _document(folder / "checkpoint.json")
         _log(talk, checkpoint_name(destination.id), "model", folder, {"checkpoint": about, **_origin(run)}, names)
@@ -51,7 +51,7 @@ def _artifact_of(about: Mapping[str, Any]) -> str | None:
     if destination is None:
         return None
     for alias in ALIASES:
-        document = run / "checkpoints" / alias / "checkpoint.json"
+        document = run / CHECKPOINTS / alias / "checkpoint.json"
         if document.exists() and _document(document)["sha256"] == about["sha256"]:
             return f"{checkpoint_name(destination.id)}:{alias}"
     return None

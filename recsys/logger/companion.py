@@ -24,7 +24,7 @@ from recsys.logger.page import save_page
 from recsys.logger.runfile import STEP, rows
 from recsys.logger.secrets import without_secrets
 from recsys.logger.twin import log_report
-from recsys.record import numbers_by_name, read_record
+from recsys.record import CONFIG, LOGGED, RESULT, numbers_by_name, read_record
 from recsys.report.content import report_of
 
 LOOK_S = 1.0
@@ -49,7 +49,7 @@ def follow(run: Path, mode: str, timeout_s: float) -> str:
 def send(run: Path, mode: str) -> str:
     """Hand on what a run left and Weights & Biases does not have; gives the run's address."""
     with connected(run, mode) as (destination, talk):
-        _rest(run, destination, talk, _ledger(run, destination, talk), finished=(run / "metrics.json").exists())
+        _rest(run, destination, talk, _ledger(run, destination, talk), finished=(run / RESULT).exists())
     return _address(talk)
 
 
@@ -126,7 +126,7 @@ def _settings(stats_of: int | None) -> wandb.Settings:
 
 def _config(run: Path) -> dict[str, Any]:
     """config.yaml and lineage.json, without secrets."""
-    config = yaml.safe_load((run / "config.yaml").read_text())
+    config = yaml.safe_load((run / CONFIG).read_text())
     lineage = run / "lineage.json"
     return without_secrets(config | ({"lineage": read_record(lineage, dict)} if lineage.exists() else {}))
 
@@ -136,9 +136,9 @@ def _ledger(run: Path, destination: Destination, talk: Any) -> Ledger:
     talk.define_metric("*", step_metric=STEP)
     held = rows(run, destination.id)
     if talk.offline:
-        return Ledger(run / "metrics.jsonl", held, max(held, default=-1) + 1)
+        return Ledger(run / LOGGED, held, max(held, default=-1) + 1)
     arrived = {step: row for step, row in held.items() if step < talk.starting_step}  # it knows how much has
-    return Ledger(run / "metrics.jsonl", arrived, talk.starting_step, unknown=talk.starting_step - len(arrived))
+    return Ledger(run / LOGGED, arrived, talk.starting_step, unknown=talk.starting_step - len(arrived))
 
 
 def _rest(run: Path, destination: Destination, talk: Any, ledger: Ledger, *, finished: bool) -> None:
@@ -146,7 +146,7 @@ def _rest(run: Path, destination: Destination, talk: Any, ledger: Ledger, *, fin
     ledger.forward(lambda row, step: talk.log(row, step=step, commit=True))
     try:
         if finished:
-            numbers = read_record(run / "metrics.json", lambda document: numbers_by_name(document, "metric"))
+            numbers = read_record(run / RESULT, lambda document: numbers_by_name(document, "metric"))
             talk.summary.update({key: math.nan if value is None else value for key, value in numbers.items()})
             if destination.artifacts:
                 log_checkpoints(talk, run, destination)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from recsys.errors import ConfigError, Fault, RecsysError, ResourceError
 from recsys.logger.destination import Destination
+from recsys.record import CONFIG
 
 
 def send_run(run: Path, project: str | None) -> str:
@@ -16,7 +17,7 @@ def send_run(run: Path, project: str | None) -> str:
         ConfigError: there is no run, or it belongs nowhere.
         ResourceError: Weights & Biases does not take it.
     """
-    if not (run / "config.yaml").is_file():
+    if not (run / CONFIG).is_file():
         raise ConfigError(Fault("there is no run here: it has no config.yaml", str(run), "name the directory that train.py printed"))
     run = run.resolve()
     if project is not None:

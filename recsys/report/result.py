@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 
-from recsys.record import write_whole
+from recsys.record import RESULT, write_whole
 from recsys.report.page import REPORT, write_page
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ def publish_result(metrics: Mapping[str, float], run: Path, *, table: Renderable
         table: of these metrics.
         notes: lines to show under the table, such as why a baseline is missing.
     """
-    write_whole(run / "metrics.json", json.dumps(dict(metrics), indent=2) + "\n")
+    write_whole(run / RESULT, json.dumps(dict(metrics), indent=2) + "\n")
     with (run / "train.log").open("a") as file:
         _show(Console(file=file, width=LOG_WIDTH), table, notes)
     _show(Console(), table, notes)

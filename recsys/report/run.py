@@ -11,14 +11,14 @@ import polars as pl
 import yaml
 
 from recsys.errors import ConfigError, Fault, listed
-from recsys.record import numbers_by_name, read_record, reading, typed
+from recsys.record import CONFIG, LOGGED, RESULT, numbers_by_name, read_record, reading, typed
 
 PARTS = {
     "retrieval": ("per_user.parquet", "item_vectors.parquet"),
     "ranking": ("predictions.parquet", "reliability.json"),
 }
 """Files of one task alone."""
-BOTH = ("schema.json", "lineage.json", "data.json", "examples.json", "cost.json", "metrics.jsonl")
+BOTH = ("schema.json", "lineage.json", "data.json", "examples.json", "cost.json", LOGGED)
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,18 @@ class RunFiles:
             ConfigError: there is no run, it did not finish, or it is of a version that did not write what a report needs.
             IntegrityError: a file is damaged.
         """
-        if not (path / "config.yaml").is_file():
+        if not (path / CONFIG).is_file():
             raise ConfigError(Fault("there is no run here: it has no config.yaml", str(path), "name the directory that train.py printed"))
-        if not (path / "metrics.json").is_file():
+        if not (path / RESULT).is_file():
             raise ConfigError(Fault("the run did not finish: it has no metrics.json", str(path), "train it to its end, or name another"))
-        with reading(path / "config.yaml"):
-            config = _yaml(path / "config.yaml")
+        with reading(path / CONFIG):
+            config = _yaml(path / CONFIG)
             task = "ranking" if config["task"]["_target_"].endswith(".Ranking") else "retrieval"
         missing = [name for name in (*BOTH, *PARTS[task]) if not (path / name).is_file()]
         if missing:
             what = f"an older version trained this run: it has no {listed(missing, 9)}"
             raise ConfigError(Fault(what, str(path), "train again with this version; the metrics alone are in metrics.json"))
-        numbers = read_record(path / "metrics.json", lambda document: numbers_by_name(document, "metric"))
+        numbers = read_record(path / RESULT, lambda document: numbers_by_name(document, "metric"))
         metrics = {name: value for name, value in numbers.items() if value is not None}
         return RunFiles(path, task, config, metrics)
 
@@ -93,8 +93,8 @@ class RunFiles:
     @cached_property
     def logged(self) -> list[dict[str, Any]]:
         """metrics.jsonl: logged values with their step, in the order they were logged."""
-        with reading(self.path / "metrics.jsonl"):
-            return [typed(json.loads(line), dict, "a line") for line in (self.path / "metrics.jsonl").read_text().splitlines()]
+        with reading(self.path / LOGGED):
+            return [typed(json.loads(line), dict, "a line") for line in (self.path / LOGGED).read_text().splitlines()]
 
     def table(self, name: str) -> pl.DataFrame:
         """A parquet file of the run."""

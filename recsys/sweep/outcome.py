@@ -10,9 +10,9 @@ from typing import Literal
 
 from recsys.config.sweep import MEASURES
 from recsys.errors import PRUNED, ConfigError, Fault
-from recsys.record import read_record
+from recsys.record import RESULT, read_record
 from recsys.schema import nearest
-from recsys.sweep.trial import MANIFEST, METRICS, OUTPUT
+from recsys.sweep.trial import MANIFEST, OUTPUT
 
 LONGEST_REASON = 300
 TAIL_BYTES = 20_000
@@ -48,7 +48,7 @@ def outcome(run: Path, code: int, objectives: Iterable[str]) -> Outcome:
         return Outcome("pruned")
     if code:
         return Outcome("failed", reason=_reason(run, code))
-    measured = read_record(run / METRICS, dict) | _bundle(run, objectives)
+    measured = read_record(run / RESULT, dict) | _bundle(run, objectives)
     values = tuple(measured[key] if key in measured else _unknown(key, measured) for key in objectives)
     for key, value in zip(objectives, values):
         if not isinstance(value, int | float) or not math.isfinite(value):

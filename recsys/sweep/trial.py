@@ -13,7 +13,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-ALIVE, OUTPUT, METRICS, MANIFEST = "alive", "output.log", "metrics.json", "bundle/manifest.json"
+from recsys.record import RESULT
+
+ALIVE, OUTPUT, MANIFEST = "alive", "output.log", "bundle/manifest.json"
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Commands:
 
     def left(self, run: Path) -> Iterator[list[str]]:
         """What has not ended well yet."""
-        if not (run / METRICS).exists():
+        if not (run / RESULT).exists():
             yield [*self.train, "resume=auto", f"hydra.run.dir='{run}'"]
         if self.export is not None and not (run / MANIFEST).exists():
             yield [*self.export, f"run='{run}'"]
@@ -79,6 +81,7 @@ def _held(run: Path) -> Iterator[int]:
     alive = os.open(run / ALIVE, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(alive, fcntl.LOCK_EX)
+        os.ftruncate(alive, 0)  # the process that stands there is gone, and its number may be another's by now
         yield alive
     finally:
         os.close(alive)
@@ -88,6 +91,8 @@ def _ended(command: list[str], run: Path, alive: int, cwd: str) -> int:
     """The command's exit code, or the number of the signal that ended it, below 0."""
     with (run / OUTPUT).open("ab") as output:
         process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=[alive])
-        os.ftruncate(alive, 0)
         os.pwrite(alive, str(process.pid).encode(), 0)
-        return process.wait()
+        try:
+            return process.wait()
+        finally:
+            os.ftruncate(alive, 0)

@@ -30,12 +30,12 @@ class Line(LightningModule):
 def fit(tmp_path):
     """fit(callbacks, scores, losses) trains one epoch of two steps per score under tmp_path."""
 
-    def fit(*callbacks, scores=(0.1,), losses=(), steps=2, logger=False):
+    def fit(*callbacks, scores=(0.1,), losses=(), steps=2, logger=False, **options):
         generator = torch.Generator().manual_seed(0)
         module = Line(scores, losses)
         nn.init.normal_(module.model["a"].weight, generator=generator)
         trainer = Trainer(
-            max_epochs=len(scores),
+            **{"max_epochs": len(scores)} | options,
             accelerator="cpu",
             callbacks=list(callbacks),
             logger=logger,

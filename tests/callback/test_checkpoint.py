@@ -11,7 +11,7 @@ from torch import nn
 
 from recsys.callback.checkpoint import Checkpoints
 from recsys.checkpoint import load_checkpoint
-from recsys.errors import ConfigError, NumericsError, ResourceError
+from recsys.errors import ConfigError, Fault, NumericsError, ResourceError
 
 NAN = float("nan")
 
@@ -40,7 +40,8 @@ def test_best_follows_the_metric_and_last_the_run(fit, tmp_path, mode, scores, b
 
 
 def test_no_best_without_a_finite_metric(fit, tmp_path):
-    fit(Checkpoints("val/score", "max"), scores=[NAN])
+    with pytest.raises(NumericsError, match="no validation gave a finite 'val/score', so no weights are the best"):
+        fit(Checkpoints("val/score", "max"), scores=[NAN])
     assert sorted(os.listdir(tmp_path / "checkpoints"))[0] == "last"
     assert about(tmp_path, "last")["value"] is None
 
@@ -78,6 +79,58 @@ def test_nothing_is_trained_that_could_not_be_saved(fit, monkeypatch):
         fit(Checkpoints("val/score", "max"))
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"check_val_every_n_epoch": 2},
+        {"limit_val_batches": 0},
+        {"max_steps": 1},
+        {"check_val_every_n_epoch": None, "val_check_interval": 3},
+        {"max_steps": 1, "val_check_interval": 2},
+    ],
+)
+def test_a_run_that_would_never_validate_is_refused_before_its_first_step(fit, tmp_path, options):
+    with pytest.raises(ConfigError, match="before its first validation"):
+        fit(Checkpoints("val/score", "max"), **options)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+VALIDATED_ONCE = [{"max_steps": 2}, {"max_steps": 1, "val_check_interval": 1}, {"max_steps": 1, "max_epochs": 1, "steps": 1}]
+
+
+@pytest.mark.parametrize("options", VALIDATED_ONCE)
+def test_a_run_that_validates_once_is_not_refused(fit, tmp_path, options):
+    fit(Checkpoints("val/score", "max"), scores=[0.1, 0.2], **options)
+    assert about(tmp_path, "best")["step"] == options["max_steps"]
+
+
+def test_what_could_not_be_written_is_said_at_the_next_step(fit, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise ResourceError(Fault("No space left on device", "here", "free space"))
+
+    monkeypatch.setattr("recsys.callback.checkpoint.write_checkpoint", full)
+    checkpoints, seen = Checkpoints("val/score", "max"), []
+    checkpoints._writer = Now()
+
+    class Steps(Callback):
+        def on_train_batch_end(self, trainer, *_):
+            seen.append(trainer.global_step)
+
+    with pytest.raises(ResourceError, match="No space left"):
+        fit(checkpoints, Steps(), scores=[0.1, 0.2])
+    assert seen == [1, 2, 3]  # it is saved before the third step, and said before the fourth
+
+
+def test_a_folder_that_cannot_be_removed_stops_nothing(fit, tmp_path, monkeypatch, caplog):
+    def stays(folder):
+        raise PermissionError("not yours")
+
+    monkeypatch.setattr("recsys.callback.checkpoint.tidy", stays)
+    fit(Checkpoints("val/score", "max"), scores=[0.1, 0.2])
+    assert about(tmp_path, "last")["step"] == 4
+    assert "a checkpoint that is no longer needed stays: not yours" in caplog.text
+
+
 def test_saves_between_validations_too(fit, tmp_path):
     seen = []
 
@@ -96,9 +149,9 @@ class Now:
     """Writes at once."""
 
     def submit(self, write):
-        write()
+        done = Future()
+        try:
+            done.set_result(write())
+        except ResourceError as error:
+            done.set_exception(error)
         return done
-
-
-done = Future()
-done.set_result(None)

@@ -75,13 +75,13 @@ def asked_to_stop():
     signal.raise_signal(signal.SIGTERM)
 
 
-def run(folder, *callbacks, resume=False, patience=9, workers=0, epochs=EPOCHS, every_s=1e-9, **options):
+def run(folder, *callbacks, resume=False, patience=9, workers=0, epochs=EPOCHS, every_s=1e-9, looks_late=False, **options):
     """The module and the batches it saw of one process; every step is saved."""
     checkpoints = Checkpoints("val/score", "max", every_s=every_s)
     last = folder / "checkpoints" / "last"
     if resume and last.exists():
         checkpoints.resume_from = last
-    early = EarlyStopping("val/score", mode="max", patience=patience)
+    early = EarlyStopping("val/score", mode="max", patience=patience, check_on_train_epoch_end=looks_late or None)
     trainer = Trainer(
         max_epochs=epochs,
         accelerator="cpu",
@@ -176,6 +176,13 @@ def test_early_stopping_goes_on_counting(tmp_path, whole):
     assert left(tmp_path) == whole(patience=1)
 
 
+def test_early_stopping_may_look_at_the_end_of_an_epoch_that_a_resumed_run_did_not_validate(tmp_path, whole):
+    options = {"val_check_interval": 3, "looks_late": True}
+    run(tmp_path, Halt("on_train_batch_start", 4, killed), **options)  # the validation of this epoch is over
+    assert not hasattr(run(tmp_path, resume=True, **options), "ended")
+    assert left(tmp_path) == whole(**options)
+
+
 def test_a_finished_run_can_be_made_longer(tmp_path, whole):
     run(tmp_path, epochs=2)
     longer = run(tmp_path, resume=True)
@@ -257,6 +264,19 @@ def test_a_log_that_was_lost_is_not_gone_on_with(tmp_path):
     run(tmp_path, Halt("on_train_batch_end", 6, killed))
     (tmp_path / "metrics.jsonl").write_text("")
     with pytest.raises(IntegrityError, match="it has 0 bytes, and "):
+        run(tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("place", {"epoch": "1"}), ("place", []), ("place", None), ("logged", ["x"]), ("logged", 3), ("metrics", 1), ("optimizers", "x")],
+)
+def test_a_state_that_says_something_else_is_refused(tmp_path, monkeypatch, key, value):
+    run(tmp_path, Halt("on_train_batch_end", 2, killed))
+    tensors, document = load_state(tmp_path / "checkpoints" / "last")
+    broken = document | {key: document["place"] | value if isinstance(value, dict) else value}
+    monkeypatch.setattr("recsys.callback.checkpoint.load_state", lambda folder: (tensors, broken))
+    with pytest.raises(IntegrityError, match=r"checkpoints/last"):
         run(tmp_path, resume=True)
 
 

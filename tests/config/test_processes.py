@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from recsys.config.processes import handed_on, received
+from recsys.config.processes import handed_on, received, require_one_directory
+from recsys.errors import ConfigError
 
 CONFIG = {"seed": 3, "lr": 1e-05, "list": [1, None], "path": "a b"}
 
@@ -23,6 +24,22 @@ def test_processes_get_the_config_and_the_run(tmp_path, monkeypatch):
         assert told == [os.getpid()]
     assert sys.argv == ["train.py", "-m", "seed=1,2"]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["WORLD_SIZE", "SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE"])
+def test_processes_started_together_have_to_be_given_their_directory(monkeypatch, name):
+    monkeypatch.setenv(name, "3")
+    with pytest.raises(ConfigError, match=r"directory of its own(.|\n)*where: +3 processes(.|\n)*hydra\.run\.dir=DIR"):
+        require_one_directory(["seed=1"], multirun=False)
+    with pytest.raises(ConfigError, match="each of them would run everything"):
+        require_one_directory(["hydra.run.dir=a"], multirun=True)
+    require_one_directory(["seed=1", "hydra.run.dir=a"], multirun=False)
+
+
+@pytest.mark.parametrize("number", ["1", "", "many"])
+def test_one_process_names_its_own(monkeypatch, number):
+    monkeypatch.setenv("WORLD_SIZE", number)
+    require_one_directory([], multirun=False)
 
 
 def test_what_one_run_tells_its_processes_is_not_taken_for_the_next(tmp_path, monkeypatch):

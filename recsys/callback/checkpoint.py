@@ -2,7 +2,6 @@
 
 import logging
 import math
-import shutil
 import signal
 import sys
 import time
@@ -17,19 +16,16 @@ from pytorch_lightning.callbacks import EarlyStopping
 from torch import nn
 
 from recsys.callback.interruption import Interruption
+from recsys.callback.preconditions import require_room, require_validation, require_whole_steps
 from recsys.callback.training_state import Place, captured, forget_logged, place_of, remember_metrics, restore, same_everywhere
 from recsys.checkpoint import distinct, load_checkpoint, load_state, point, remove_abandoned, tidy, write_checkpoint
-from recsys.errors import ConfigError, Fault, NumericsError, ResourceError
+from recsys.errors import ConfigError, Fault, NumericsError
 from recsys.record import CHECKPOINTS
 from recsys.schema import nearest
 
 log = logging.getLogger(__name__)
 GO_ON, SAVE, STOP = 0, 1, 2
 """What is to do between two steps; under several processes the largest of all."""
-ROOM = 2.5
-"""Free space a run asks for before it starts, in sizes of a checkpoint: the old, the new, and what is half-written."""
-STATES_PER_WEIGHT = 3
-"""Numbers that a checkpoint holds per weight: itself, and two moments of it."""
 
 
 class Checkpoints(Callback):
@@ -76,7 +72,7 @@ class Checkpoints(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Takes weights, optimizers and counters back."""
         if trainer.is_global_zero:
-            _require_room(checkpoints_folder(trainer), pl_module.model)
+            require_room(checkpoints_folder(trainer), pl_module.model)
         if self.resume_from is not None:
             load_checkpoint(pl_module.model, self.resume_from)
             self._said = restore(trainer, pl_module, *self._state)
@@ -90,8 +86,8 @@ class Checkpoints(Callback):
         self.interruption.listen()
         if trainer.received_sigterm:
             self.interruption.number = signal.SIGTERM
-        _require_whole_steps(trainer)
-        _require_validation(trainer)
+        require_whole_steps(trainer)
+        require_validation(trainer)
         if self.resume_from is not None:
             remember_metrics(trainer, self._said)
         self._saved_at = time.monotonic()
@@ -226,37 +222,6 @@ def checkpoints_folder(trainer: Trainer) -> Path:
 def _may_go_on(trainer: Trainer) -> bool:
     """Whether a run that was stopped early has been given more patience since."""
     return any(each.wait_count < each.patience for each in trainer.callbacks if isinstance(each, EarlyStopping))
-
-
-def _require_whole_steps(trainer: Trainer) -> None:
-    """Refuses to validate between the batches of one step: those weights would be gone before they could be saved."""
-    every, together = trainer.val_check_batch, trainer.accumulate_grad_batches
-    if every is not None and every < trainer.num_training_batches and every % together:
-        what = f"a validation every {every} batches falls between the {together} batches of a step"
-        raise ConfigError(Fault(what, "trainer.val_check_interval", f"choose a multiple of {together}"))
-
-
-def _require_validation(trainer: Trainer) -> None:
-    """Refuses a run that would end before its first validation: nothing could say which of its weights are best."""
-    in_epoch, every, epochs = trainer.num_training_batches, trainer.val_check_batch, trainer.check_val_every_n_epoch
-    if every is None:  # minutes, which nobody can foresee
-        return
-    first = every if epochs is None else min(every, in_epoch) + (epochs - 1) * in_epoch
-    limits = (trainer.max_epochs, in_epoch), (trainer.max_steps, trainer.accumulate_grad_batches)
-    last = min([limit * batches for limit, batches in limits if limit not in (None, -1)], default=math.inf)
-    if not trainer.enable_validation or first > last:
-        what = f"it would end after {last:,} batches, before its first validation"
-        keys = "trainer.limit_val_batches, trainer.check_val_every_n_epoch, trainer.val_check_interval"
-        raise ConfigError(Fault(what, keys, "let it validate: the best weights are chosen, tested and exported by that"))
-
-
-def _require_room(folder: Path, model: nn.Module) -> None:
-    """Refuses a run whose checkpoints would not fit, before it trains for them."""
-    size = STATES_PER_WEIGHT * sum(tensor.nbytes for tensor in distinct(model.state_dict()).values())
-    free = shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free
-    if free < ROOM * size:
-        what = f"a checkpoint may take {size:,} bytes, {ROOM:g} times that is asked for, and {free:,} are free"
-        raise ResourceError(Fault(what, str(folder), "free space, or choose another disk with hydra.run.dir=DIR"))
 
 
 def _check_finite(model: nn.Module, step: int) -> None:

@@ -1,7 +1,6 @@
 import json
 import os
 from concurrent.futures import Future
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -71,37 +70,6 @@ def test_weights_that_are_not_finite_never_replace_good_ones(fit, tmp_path):
     with pytest.raises(NumericsError, match="no longer finite at step 4"):
         fit(Checkpoints("val/score", "max"), scores=[0.1, 0.2], losses=[1.0, 1.0, NAN])
     assert about(tmp_path, "last")["step"] == about(tmp_path, "best")["step"] == 2
-
-
-def test_nothing_is_trained_that_could_not_be_saved(fit, monkeypatch):
-    monkeypatch.setattr("recsys.callback.checkpoint.shutil.disk_usage", lambda path: SimpleNamespace(free=100))
-    with pytest.raises(ResourceError, match=r"a checkpoint may take 108 bytes, 2\.5 times that is asked for, and 100 are free"):
-        fit(Checkpoints("val/score", "max"))
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"check_val_every_n_epoch": 2},
-        {"limit_val_batches": 0},
-        {"max_steps": 1},
-        {"check_val_every_n_epoch": None, "val_check_interval": 3},
-        {"max_steps": 1, "val_check_interval": 2},
-    ],
-)
-def test_a_run_that_would_never_validate_is_refused_before_its_first_step(fit, tmp_path, options):
-    with pytest.raises(ConfigError, match="before its first validation"):
-        fit(Checkpoints("val/score", "max"), **options)
-    assert not (tmp_path / "checkpoints").exists()
-
-
-VALIDATED_ONCE = [{"max_steps": 2}, {"max_steps": 1, "val_check_interval": 1}, {"max_steps": 1, "max_epochs": 1, "steps": 1}]
-
-
-@pytest.mark.parametrize("options", VALIDATED_ONCE)
-def test_a_run_that_validates_once_is_not_refused(fit, tmp_path, options):
-    fit(Checkpoints("val/score", "max"), scores=[0.1, 0.2], **options)
-    assert about(tmp_path, "best")["step"] == options["max_steps"]
 
 
 def test_what_could_not_be_written_is_said_at_the_next_step(fit, tmp_path, monkeypatch):

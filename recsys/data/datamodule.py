@@ -58,7 +58,6 @@ class DataModule(LightningDataModule):
         keep_negatives: float = 1.0,
     ):
         super().__init__()
-        self.allow_zero_length_dataloader_with_multiple_devices = True  # fewer users than processes
         self.store = store
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size

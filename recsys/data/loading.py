@@ -9,6 +9,7 @@ from torch.utils.data import Dataset, Sampler
 from recsys.batch import Batch, ImpressionBatch, UserBatch
 from recsys.data.order import Order
 from recsys.data.rows import Evaluated, Rows
+from recsys.errors import DataError, Fault
 
 
 class TrainingSteps(Dataset[Batch]):
@@ -60,10 +61,15 @@ class EvaluationSteps(Dataset[UserBatch | ImpressionBatch]):
     Args:
         evaluated: all users, or all impressions, of a split.
         batch_size: of them in a batch; the last may hold fewer.
-        world_size, rank: this process takes every world_size-th of them, from its rank on; it may get none.
+        world_size, rank: this process takes every world_size-th of them, from its rank on.
+    Raises:
+        DataError: there are fewer of them than processes; one without any would leave the evaluation, and the others wait for it.
     """
 
     def __init__(self, evaluated: Evaluated, batch_size: int, *, world_size: int = 1, rank: int = 0):
+        if world_size > 1 and len(evaluated) < world_size:
+            what = f"a split has {len(evaluated)} users or impressions to evaluate, fewer than the {world_size} processes"
+            raise DataError(Fault(what, "data.split", "give that split more rows, or start fewer processes with trainer.devices=N"))
         self.evaluated = evaluated
         self.mine = torch.arange(rank, len(evaluated), world_size)
         self.batch_size = batch_size

@@ -361,7 +361,7 @@ def test_several_processes_give_the_numbers_of_one(tmp_path, world):
     assert [process.wait(timeout=120) for process in started] == [0] * world
 
     alone = full()
-    run("test", alone, Shop(), Answers(calibration=Platt), tmp_path)
+    run("test", alone, Shop(batch_size=2), Answers(calibration=Platt), tmp_path)
     for rank in range(world):
         assert json.loads((tmp_path / f"{rank}.json").read_text()) == alone.results
 
@@ -369,5 +369,5 @@ def test_several_processes_give_the_numbers_of_one(tmp_path, world):
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     callback = full()
-    run("test", callback, Shop(), Answers(calibration=Platt), folder)
+    run("test", callback, Shop(batch_size=2), Answers(calibration=Platt), folder)
     (folder / f"{os.environ['RANK']}.json").write_text(json.dumps(callback.results))

@@ -1,8 +1,10 @@
+import pytest
 import torch
 
 from recsys.data.loading import EvaluationSteps, StepSampler, TrainingSteps
 from recsys.data.order import Order
 from recsys.data.rows import EvaluationUsers, PositiveRows
+from recsys.errors import DataError
 
 
 def test_a_step_is_the_rows_that_the_order_names(store):
@@ -25,9 +27,15 @@ def test_steps_go_on_where_training_stands():
 
 def test_every_user_is_in_one_batch_of_one_process(store):
     users = EvaluationUsers(store, "test")  # ann and dora
-    parts = [EvaluationSteps(users, 1, world_size=3, rank=rank) for rank in range(3)]
-    assert [len(part) for part in parts] == [1, 1, 0]
-    assert [part[0].user.tolist() for part in parts[:2]] == [[1], [4]]
+    parts = [EvaluationSteps(users, 1, world_size=2, rank=rank) for rank in range(2)]
+    assert [len(part) for part in parts] == [1, 1]
+    assert [part[0].user.tolist() for part in parts] == [[1], [4]]
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_every_process_refuses_a_split_that_leaves_one_without_work(store, rank):
+    with pytest.raises(DataError, match="a split has 2 users or impressions to evaluate, fewer than the 3 processes"):
+        EvaluationSteps(EvaluationUsers(store, "test"), 1, world_size=3, rank=rank)
 
 
 class FiveUsers:

@@ -4,7 +4,6 @@ python -m recsys.logger.companion WORK RUN MODE TIMEOUT_S, started by `recsys.lo
 """
 
 import contextlib
-import fcntl
 import math
 import os
 import select
@@ -17,6 +16,7 @@ from typing import Any
 import wandb
 import yaml
 
+from recsys.logger.alone import alone, is_held
 from recsys.logger.artifacts import log_bundle, log_checkpoints
 from recsys.logger.destination import FINISHED, Destination
 from recsys.logger.ledger import Ledger
@@ -36,9 +36,10 @@ FLUSH_S = 2
 
 def follow(run: Path, mode: str, timeout_s: float) -> str:
     """Hand metrics.jsonl on while a run writes it, until standard input says that the run has ended; gives the run's address."""
+    _wait_for_others(run, timeout_s)
     with connected(run, mode, stats_of=os.getppid()) as (destination, talk):
         ledger = _ledger(run, destination, talk)
-        while not select.select([sys.stdin], [], [], LOOK_S)[0]:
+        while not _has_ended():
             ledger.forward(lambda row, step: talk.log(row, step=step, commit=True))
         finished = os.read(sys.stdin.fileno(), 100) == FINISHED
         limit(timeout_s)
@@ -47,8 +48,12 @@ def follow(run: Path, mode: str, timeout_s: float) -> str:
 
 
 def send(run: Path, mode: str) -> str:
-    """Hand on what a run left and Weights & Biases does not have; gives the run's address."""
-    with connected(run, mode) as (destination, talk):
+    """Hand on what a run left and Weights & Biases does not have; gives the run's address.
+
+    Raises:
+        ResourceError: another process holds the run.
+    """
+    with connected(run, mode, waits=False) as (destination, talk):
         _rest(run, destination, talk, _ledger(run, destination, talk), finished=(run / RESULT).exists())
     return _address(talk)
 
@@ -63,21 +68,34 @@ def bundle(run: Path, mode: str, timeout_s: float) -> str:
     return _address(talk)
 
 
+def _wait_for_others(run: Path, timeout_s: float) -> None:
+    """Until nobody holds the run, be it `send` or what a killed run left: as long as the run goes on, and then within the time allowed."""
+    while is_held(run):
+        if _has_ended():
+            limit(timeout_s)
+            return
+
+
+def _has_ended() -> bool:
+    """Whether the run has, which standard input says; waits a moment for it."""
+    return bool(select.select([sys.stdin], [], [], LOOK_S)[0])
+
+
 def _address(talk: Any) -> str:
     """Of the run there; of the folder for `wandb sync` where it is offline."""
     return str(Path(talk.dir).parent) if talk.offline else talk.url
 
 
 @contextlib.contextmanager
-def connected(run: Path, mode: str, stats_of: int | None = None) -> Iterator[tuple[Destination, Any]]:
+def connected(run: Path, mode: str, *, waits: bool = True, stats_of: int | None = None) -> Iterator[tuple[Destination, Any]]:
     """The run there that a run directory belongs to; one process at a time.
 
     Args:
+        waits: for the process before, within the `limit` set.
         stats_of: process whose use of the machine is measured; None = of none.
     """
     destination = Destination.read(run)
-    with (run / ".wandb.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(run, waits=waits):
         talk = wandb.init(
             project=destination.project,
             id=destination.id,

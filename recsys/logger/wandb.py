@@ -12,13 +12,14 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from recsys.logger.destination import FAILED, FINISHED, Destination
+from recsys.logger.mode import DISABLED, VARIABLE, mode_now
 
 log = logging.getLogger(__name__)
-MODES = ("online", "offline", "disabled")
 GRACE_S = 10
 """After its time is up the process has this long to say why."""
 TIMEOUT_S = 60.0
 """For a bundle, whose run may be long over."""
+UNSENT = "the bundle stands, and was not sent"
 
 
 class Wandb(Logger):
@@ -52,13 +53,12 @@ class Wandb(Logger):
     ):
         super().__init__()
         self.run = Path(save_dir)
-        named = os.environ.get("WANDB_MODE")
-        self.mode = named if named in MODES else mode
+        self.mode = mode_now(mode)
         self.timeout_s = timeout_s
         self.said = {"project": project, "name": name or self.run.resolve().name, "group": group, "tags": tuple(tags)}
         self.said |= {"artifacts": artifacts, "mode": self.mode}
         self._process: subprocess.Popen | None = None
-        self._works = self.mode != "disabled"
+        self._works = self.mode != DISABLED
 
     @property
     def name(self) -> str:
@@ -91,6 +91,8 @@ class Wandb(Logger):
 
     def finish(self) -> None:
         """Wait until the run's end, its report and its artifacts are sent."""
+        if self.mode == DISABLED:
+            log.info("Weights & Biases: disabled, nothing is sent")
         if not self._works or self._process is None:
             return
         self._tell(FINISHED)
@@ -128,17 +130,21 @@ def finish_logging(loggers: Sequence[Logger]) -> None:
 
 
 def send_bundle(run: Path) -> None:
-    """Send a run's bundle to where the run was sent, if it was; a failure is a warning."""
+    """Send a run's bundle to where the run was sent, if it was; a failure is a warning, and so is WANDB_MODE=disabled."""
     try:
         destination = Destination.find(run)
         if destination is None or not destination.artifacts:
             return
-        process = _companion(run, "bundle", destination.mode, TIMEOUT_S)
+        mode = mode_now(destination.mode)
+        if mode == DISABLED:
+            warn(f"{VARIABLE} is {DISABLED}", UNSENT)
+            return
+        process = _companion(run, "bundle", mode, TIMEOUT_S)
         said, ended = _ended(process, TIMEOUT_S + GRACE_S)
     except (OSError, ValueError) as error:
         said, ended = str(error), False
     if not ended:
-        warn(said, "the bundle stands, and was not sent")
+        warn(said, UNSENT)
 
 
 def warn(reason: str, consequence: str) -> None:

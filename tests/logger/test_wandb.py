@@ -90,14 +90,16 @@ def test_a_python_that_does_not_start_is_a_warning(monkeypatch, tmp_path, capsys
 
 
 @pytest.mark.parametrize(("mode", "variable"), [("disabled", None), ("online", "disabled")])
-def test_disabled_does_nothing(companion, tmp_path, monkeypatch, mode, variable):
+def test_disabled_does_nothing_and_is_said_in_the_log(companion, tmp_path, monkeypatch, caplog, mode, variable):
     companion("raise SystemExit(1)")
     if variable is not None:
         monkeypatch.setenv("WANDB_MODE", variable)
     tried = logger(tmp_path, mode=mode)
-    tried.log_metrics({"a": 1.0}, 0)
-    finish_logging([tried])
+    with caplog.at_level(logging.INFO):
+        tried.log_metrics({"a": 1.0}, 0)
+        finish_logging([tried])
     assert list(tmp_path.iterdir()) == []
+    assert caplog.messages == ["Weights & Biases: disabled, nothing is sent"]
 
 
 def test_run_directory_says_where_it_belongs(companion, tmp_path):
@@ -122,3 +124,27 @@ def test_a_bundle_that_is_not_sent_is_a_warning(companion, run, capsys):
     companion("print('OSError: full'); raise SystemExit(1)")
     send_bundle(run)
     assert said(capsys) == ["Weights & Biases: OSError: full; the bundle stands, and was not sent"]
+
+
+@pytest.mark.parametrize(
+    ("trained", "variable", "mode"), [("online", None, "online"), ("online", "offline", "offline"), ("offline", "online", "online")]
+)
+def test_a_bundle_goes_where_the_run_went_unless_the_environment_says_otherwise(run, monkeypatch, capsys, trained, variable, mode):
+    modes = []
+    monkeypatch.setattr(wandb, "_companion", lambda run, work, mode, timeout_s: modes.append(mode))
+    monkeypatch.setattr(wandb, "_ended", lambda process, timeout_s: ("there", True))
+    wandb.Destination.of(run, project="shops", name="x", group=None, tags=(), artifacts=True, mode=trained)
+    monkeypatch.delenv("WANDB_MODE")
+    if variable is not None:
+        monkeypatch.setenv("WANDB_MODE", variable)
+    send_bundle(run)
+    assert modes == [mode]
+    assert said(capsys) == []
+
+
+def test_disabled_sends_no_bundle_and_says_so(companion, run, monkeypatch, capsys):
+    companion("raise SystemExit(1)")
+    wandb.Destination.of(run, project="shops", name="x", group=None, tags=(), artifacts=True, mode="online")
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    send_bundle(run)
+    assert said(capsys) == ["Weights & Biases: WANDB_MODE is disabled; the bundle stands, and was not sent"]

@@ -1,13 +1,13 @@
 """Runs held against the first of them, on the users or rows that all of them were asked about. U users, R runs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
-from recsys.errors import Fault, IntegrityError
+from recsys.errors import ConfigError, Fault, IntegrityError, listed
 from recsys.metric.binary import log_losses
 from recsys.metric.funnel import Target
 from recsys.metric.impressions import impressions
@@ -22,6 +22,28 @@ OF_USERS = ("recall", "ndcg", "hit_rate")
 """Headline metrics of a retrieval run that are means over users."""
 STORE = "data.store"
 """Key of a config that changes no result."""
+REMEDIES = {
+    "retrieval": "train one of them again with the callbacks.evaluation.ks of the other",
+    "ranking": "compare runs whose test rows hold both classes of a label",
+}
+"""Where no metric can be compared."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What runs can be compared in.
+
+    Attributes:
+        samples: one per metric.
+        left_out: what would have been compared, each with why it is not.
+        units: "users" or "rows": what was drawn again.
+        number: of units.
+    """
+
+    samples: list[Sample]
+    left_out: list[str]
+    units: str
+    number: int
 
 
 @dataclass(frozen=True)
@@ -35,6 +57,7 @@ class Comparison:
         number: of units.
         found: one entry per metric and other run.
         configs: for each other run, {key: (of the first, of this)} where their configs differ.
+        left_out: what would have been compared, each with why it is not.
     """
 
     task: str
@@ -43,6 +66,7 @@ class Comparison:
     number: int
     found: tuple[Compared, ...]
     configs: tuple[dict[str, tuple[str, str]], ...]
+    left_out: tuple[str, ...]
 
     def found_by_run(self) -> list[Compared]:
         """What was found, all of one run together."""
@@ -53,14 +77,20 @@ def compare(paths: Sequence[Path]) -> Comparison:
     """Hold runs against the first.
 
     Raises:
-        ConfigError: a run cannot be read, or was not tested as the first one was; the message names the difference.
+        ConfigError: a run cannot be read, or was not tested as the first one was, or no metric can be compared; the message names the
+            difference.
     """
-    runs = [RunFiles.open(path) for path in paths]
+    runs, names = [RunFiles.open(path) for path in paths], _names(paths)
     require_comparable(runs)
-    samples, units, number = _retrieval(runs) if runs[0].task == "retrieval" else _ranking(runs)
+    task = runs[0].task
+    measured = _retrieval(runs, names) if task == "retrieval" else _ranking(runs)
+    if not measured.samples:
+        what = f"no metric can be compared: {listed(measured.left_out, 12)}"
+        raise ConfigError(Fault(what, ", ".join(str(run.path) for run in runs), REMEDIES[task]))
     changed = [differences(runs[0].config, run.config) for run in runs[1:]]
     configs = tuple({key: values for key, values in each.items() if key != STORE} for each in changed)
-    return Comparison(runs[0].task, _names(paths), units, number, tuple(compared(samples)), configs)
+    found = tuple(compared(measured.samples))
+    return Comparison(task, names, measured.units, measured.number, found, configs, tuple(measured.left_out))
 
 
 def _names(paths: Sequence[Path]) -> tuple[str, ...]:
@@ -69,38 +99,53 @@ def _names(paths: Sequence[Path]) -> tuple[str, ...]:
     return tuple(names if len(set(names)) == len(names) else map(str, paths))
 
 
-def _retrieval(runs: Sequence[RunFiles]) -> tuple[list[Sample], str, int]:
+def _retrieval(runs: Sequence[RunFiles], names: Sequence[str]) -> Measured:
     tables = [run.table("per_user.parquet") for run in runs]
     user = runs[0].data["test"]["user"]
     for run, table in zip(runs, tables):
         if not table[user].equals(tables[0][user]):
             raise IntegrityError(Fault("per_user.parquet has other users than the run's data.json says", str(run.path), "train again"))
-    headline = [column for column in shown_columns(runs[0].metrics) if column.partition("@")[0] in OF_USERS]
-    columns = [column for column in headline if all(f"test/{column}" in table.columns for table in tables)]
+    columns, left_out = _shared(runs, names)
     number = len(tables[0])
     samples = []
     for column in columns:
         values = np.stack([table[f"test/{column}"].to_numpy() for table in tables], 1)  # [U, R]
         samples.append(drawn_again(column, _means(values), number, RESAMPLES["retrieval"]))
-    return samples, "users", number
+    return Measured(samples, left_out, "users", number)
+
+
+def _shared(runs: Sequence[RunFiles], names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Headline metrics that all runs have, at the cut-offs nearest to the usual ones; and those of a run alone, with whose they are."""
+    columns = _headline({key: value for key, value in runs[0].metrics.items() if all(key in run.metrics for run in runs)})
+    owners: dict[str, list[str]] = {}
+    for run, name in zip(runs, names):
+        for column in _headline(run.metrics):
+            owners.setdefault(column, []).append(name)
+    return columns, [f"{column} (measured by {', '.join(those)})" for column, those in owners.items() if column not in columns]
+
+
+def _headline(metrics: Mapping[str, float]) -> list[str]:
+    return [column for column in shown_columns(metrics) if column.partition("@")[0] in OF_USERS]
 
 
 def _means(values: np.ndarray) -> Callable[[np.ndarray], Sequence[float]]:
     return lambda copies: (copies.astype(np.float64) @ values / len(values)).tolist()
 
 
-def _ranking(runs: Sequence[RunFiles]) -> tuple[list[Sample], str, int]:
+def _ranking(runs: Sequence[RunFiles]) -> Measured:
     read = [tested_targets(run) for run in runs]
     user = read[0][1]
     samples: list[Sample] = []
+    left_out = []
     for of_runs in zip(*(targets for targets, _ in read), strict=True):
         rows = of_runs[0].rows
         actual = of_runs[0].actual[rows]
         if of_runs[0].binary and actual.unique().numel() < 2:
-            continue  # nothing to order
+            left_out.append(f"{of_runs[0].name} (its test rows do not hold both classes)")
+            continue
         samples += (_binary if of_runs[0].binary else _numbers)(of_runs, rows, None if user is None else user[rows])
     number = len(read[0][0][0].rows) if user is None else len(user.unique())
-    return samples, "rows" if user is None else "users", number
+    return Measured(samples, left_out, "rows" if user is None else "users", number)
 
 
 def _binary(of_runs: Sequence[Target], rows: Tensor, user: Tensor | None) -> list[Sample]:

@@ -80,12 +80,17 @@ def method(comparison: Comparison) -> str:
     )
 
 
+def left_out(comparison: Comparison) -> list[str]:
+    """A sentence on metrics that were not compared, if there are any."""
+    return [f"Not compared: {', '.join(comparison.left_out)}."] if comparison.left_out else []
+
+
 def comparison_table(comparison: Comparison) -> RenderableType:
     """For a terminal: a table for each run beside the first."""
     parts: list[RenderableType] = []
     for place, sentence in enumerate(verdicts(comparison), 1):
         parts += [_table(comparison, place), "", Text(sentence, style="bold"), ""]
-    return Group(*parts, Text(method(comparison), style="dim"), Text(CAUTION, style="dim"))
+    return Group(*parts, *(Text(text, style="dim") for text in (*left_out(comparison), method(comparison), CAUTION)))
 
 
 def _table(comparison: Comparison, place: int) -> RenderableType:
@@ -112,7 +117,7 @@ def comparison_report(comparison: Comparison) -> Report:
     metrics = list(dict.fromkeys(one.metric for one in comparison.found))
     figures = [_forest(comparison, metric) for metric in metrics]
     found = Grid("differences", "Every difference", headings, tuple(rows), f"The smallest is found in {100 * POWER:.0f} of 100 such tests.")
-    sections = [Section("differences", "Differences", (method(comparison), CAUTION), (*figures, found))]
+    sections = [Section("differences", "Differences", (*left_out(comparison), method(comparison), CAUTION), (*figures, found))]
     changed = [
         (comparison.runs[place], key, old, new) for place, config in enumerate(comparison.configs, 1) for key, (old, new) in config.items()
     ]
@@ -163,6 +168,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
         comparison.units: comparison.number,
         "level": LEVEL,
         "method": method(comparison),
+        "left_out": list(comparison.left_out),
         "verdict": {name: sentence for name, sentence in zip(comparison.runs[1:], verdicts(comparison))},
         "differences": [
             {

@@ -1,10 +1,13 @@
 """Runs beside each other: what differs is found, what does not is not, and how sure that is."""
 
+import json
+
 import numpy as np
+import polars as pl
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from recsys.errors import IntegrityError
+from recsys.errors import ConfigError, IntegrityError
 from recsys.metric.paired import compared
 from recsys.report.compare import _ranking, _retrieval, compare
 from recsys.report.comparison import judged
@@ -21,6 +24,15 @@ def found_by(chance, rng, *, of=None, kept=0.9):
 
 def words(paths):
     return {one.metric: judged(one) for one in compare(paths).found}
+
+
+def at(run, *ks):
+    """The run, as if these had been its cut-offs: every user got 0.5."""
+    names = [f"test/{name}@{k}" for name in ("recall", "ndcg", "hit_rate") for k in ks]
+    (run / "metrics.json").write_text(json.dumps(dict.fromkeys(names, 0.5)))
+    users = pl.read_parquet(run / "per_user.parquet").select("user_id")
+    users.with_columns(pl.lit(0.5).alias(name) for name in names).write_parquet(run / "per_user.parquet")
+    return run
 
 
 def test_a_run_is_equal_to_itself(retrieval):
@@ -69,6 +81,31 @@ def test_what_differs_in_the_configs_is_told(retrieval):
     assert comparison.configs == ({"data.bad_rows": ("nothing", "quarantine")},)
 
 
+def test_cut_offs_are_those_that_all_runs_have(retrieval):
+    comparison = compare([at(retrieval("a"), 10, 20, 50), at(retrieval("b"), 10), at(retrieval("c"), 10, 15)])
+    assert {one.metric for one in comparison.found} == {"recall@10", "ndcg@10", "hit_rate@10"}
+    # of b alone the usual cut-offs would be these very ones
+    ones = ("recall@20 (measured by a)", "ndcg@20 (measured by a)", "recall@15 (measured by c)", "ndcg@15 (measured by c)")
+    assert comparison.left_out == ones
+    assert compare([retrieval("d"), retrieval("e")]).left_out == ()
+
+
+def test_runs_that_share_no_metric_are_refused_with_what_each_measured(retrieval):
+    a, b = at(retrieval("a"), 10, 20, 50), at(retrieval("b"), 5)
+    with pytest.raises(ConfigError, match=r"no metric can be compared: recall@20 \(measured by a\)(.|\n)*ks of the other") as caught:
+        compare([a, b])
+    assert "recall@5 (measured by b)" in str(caught.value)
+
+
+def test_rows_of_one_class_leave_nothing_to_compare(ranking):
+    runs = [ranking("a"), ranking("b")]
+    for run in runs:
+        frame = pl.read_parquet(run / "predictions.parquet")
+        frame.with_columns(click=pl.lit(0.0), buy=pl.lit(None, pl.Float64)).write_parquet(run / "predictions.parquet")
+    with pytest.raises(ConfigError, match=r"no metric can be compared: click \(its test rows do not hold both classes\), buy \("):
+        compare(runs)
+
+
 def test_a_table_of_other_users_is_damage(retrieval):
     with pytest.raises(IntegrityError, match=r"per_user\.parquet has other users"):
         compare([retrieval("a"), retrieval("b", [1, 0, 1])])
@@ -76,7 +113,7 @@ def test_a_table_of_other_users_is_damage(retrieval):
 
 def test_labels_are_measured_as_scikit_learn_does(ranking):
     runs = [RunFiles.open(ranking("a")), RunFiles.open(ranking("b", click=np.linspace(0.1, 0.9, 400)))]
-    samples = {sample.metric: sample.estimates for sample in _ranking(runs)[0]}
+    samples = {sample.metric: sample.estimates for sample in _ranking(runs).samples}
     assert set(samples) == {f"{label}/{metric}" for label in ("click", "buy", "click_buy") for metric in ("auc", "log_loss")}
     for run, place in zip(runs, (0, 1)):
         frame = run.table("predictions.parquet")
@@ -105,5 +142,5 @@ def test_users_share_what_is_easy(retrieval):
     rng = np.random.default_rng(0)
     easy = rng.random(500)
     runs = [RunFiles.open(retrieval("a", easy)), RunFiles.open(retrieval("b", easy + rng.normal(0, 0.01, 500)))]
-    recall, _ = compared(_retrieval(runs)[0])
+    recall, _ = compared(_retrieval(runs, "ab").samples)
     assert recall.difference[2] - recall.difference[1] < 0.1 * (recall.new[2] - recall.new[1])

@@ -15,8 +15,8 @@ def one(metric, difference, place=1, old=0.1, smallest=0.004):
     return Compared(metric, place, (old + change, 0.0, 1.0), (old, 0.0, 1.0), difference, smallest)
 
 
-def comparison(*found, runs=("first", "second"), configs=({"loss.temperature": ("0.1", "0.05")},)):
-    return Comparison("retrieval", runs, "users", 2_000, found, configs)
+def comparison(*found, runs=("first", "second"), configs=({"loss.temperature": ("0.1", "0.05")},), left_out=()):
+    return Comparison("retrieval", runs, "users", 2_000, found, configs, left_out)
 
 
 BETTER = one("recall@20", (0.01, 0.002, 0.018))
@@ -88,3 +88,14 @@ def test_the_page_shows_values_and_what_was_changed():
     assert "&lt;b&gt;second&lt;/b&gt; is better than first in recall@20" in text
     assert "<b>" not in text
     assert "loss.temperature" in text
+
+
+def test_what_was_left_out_is_told_everywhere():
+    found = comparison(BETTER, left_out=("recall@50 (measured by first)", "ndcg@5 (measured by second)"))
+    sentence = "Not compared: recall@50 (measured by first), ndcg@5 (measured by second)."
+    console = Console(file=io.StringIO(), width=200)
+    console.print(comparison_table(found))
+    assert sentence in console.file.getvalue()
+    assert sentence in page(comparison_report(found))
+    assert document(found)["left_out"] == ["recall@50 (measured by first)", "ndcg@5 (measured by second)"]
+    assert "Not compared" not in page(comparison_report(comparison(BETTER)))

@@ -1,6 +1,6 @@
 """Runs held against the first of them, on the users or rows that all of them were asked about. U users, R runs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from recsys.errors import ConfigError, Fault, IntegrityError, listed
 from recsys.metric.binary import log_losses
 from recsys.metric.funnel import Target
 from recsys.metric.impressions import impressions
-from recsys.metric.paired import Compared, Sample, compared, drawn_again
+from recsys.metric.paired import Compared, Measure, Sample, compared, drawn_again
 from recsys.report.comparable import differences, require_comparable
 from recsys.report.predictions import tested_targets
 from recsys.report.run import RunFiles
@@ -107,10 +107,8 @@ def _retrieval(runs: Sequence[RunFiles], names: Sequence[str]) -> Measured:
             raise IntegrityError(Fault("per_user.parquet has other users than the run's data.json says", str(run.path), "train again"))
     columns, left_out = _shared(runs, names)
     number = len(tables[0])
-    samples = []
-    for column in columns:
-        values = np.stack([table[f"test/{column}"].to_numpy() for table in tables], 1)  # [U, R]
-        samples.append(drawn_again(column, _means(values), number, RESAMPLES["retrieval"]))
+    measures = {column: _means(np.stack([table[f"test/{column}"].to_numpy() for table in tables], 1)) for column in columns}
+    samples = drawn_again(measures, number, RESAMPLES["retrieval"], bearing=number)
     return Measured(samples, left_out, "users", number)
 
 
@@ -128,8 +126,16 @@ def _headline(metrics: Mapping[str, float]) -> list[str]:
     return [column for column in shown_columns(metrics) if column.partition("@")[0] in OF_USERS]
 
 
-def _means(values: np.ndarray) -> Callable[[np.ndarray], Sequence[float]]:
-    return lambda copies: (copies.astype(np.float64) @ values / len(values)).tolist()
+def _means(values: np.ndarray) -> Measure:
+    """Of [U, R]."""
+    columns = np.ascontiguousarray(values.T)
+    return lambda copies: [total / len(values) for total in _totals(columns, copies)]
+
+
+def _totals(columns: np.ndarray, copies: np.ndarray) -> list[float]:
+    """Of [R, U], one after the other: added up together, equal columns would get sums that differ in their last digits."""
+    weight = copies.astype(np.float64)
+    return [float(weight @ column) for column in columns]
 
 
 def _ranking(runs: Sequence[RunFiles]) -> Measured:
@@ -152,17 +158,14 @@ def _binary(of_runs: Sequence[Target], rows: Tensor, user: Tensor | None) -> lis
     """AUC and log loss of a label, of the rows that it concerns."""
     actual = of_runs[0].actual[rows]
     measured = [impressions(target.predicted[rows], actual, user=user, session=None, ks=[]) for target in of_runs]
-    number = measured[0].num_units
 
     def aucs(copies: np.ndarray) -> list[float]:
         return [each.ordered.tally(copies[each.unit]).auc() for each in measured]
 
     losses = np.stack([log_losses(target.predicted[rows], actual) for target in of_runs], 1)
     name = of_runs[0].name
-    return [
-        drawn_again(f"{name}/auc", aucs, number, RESAMPLES["ranking"]),
-        drawn_again(f"{name}/log_loss", _quotients(losses, _units(user, len(actual))), number, RESAMPLES["ranking"]),
-    ]
+    measures = {f"{name}/auc": aucs, f"{name}/log_loss": _quotients(losses, _units(user, len(actual)))}
+    return drawn_again(measures, measured[0].num_units, RESAMPLES["ranking"], bearing=measured[0].num_bearing())
 
 
 def _numbers(of_runs: Sequence[Target], rows: Tensor, user: Tensor | None) -> list[Sample]:
@@ -173,7 +176,8 @@ def _numbers(of_runs: Sequence[Target], rows: Tensor, user: Tensor | None) -> li
     unit = _units(user, len(errors))
     mean = _quotients(errors, unit)
     roots = lambda copies: np.sqrt(mean(copies)).tolist()  # noqa: E731
-    return [drawn_again(f"{of_runs[0].name}/rmse", roots, int(unit.max()) + 1, RESAMPLES["ranking"])]
+    number = int(unit.max()) + 1
+    return drawn_again({f"{of_runs[0].name}/rmse": roots}, number, RESAMPLES["ranking"], bearing=number)
 
 
 def _units(user: Tensor | None, rows: int) -> np.ndarray:
@@ -181,8 +185,13 @@ def _units(user: Tensor | None, rows: int) -> np.ndarray:
     return np.arange(rows) if user is None else np.unique(user.numpy(), return_inverse=True)[1]
 
 
-def _quotients(values: np.ndarray, unit: np.ndarray) -> Callable[[np.ndarray], Sequence[float]]:
+def _quotients(values: np.ndarray, unit: np.ndarray) -> Measure:
     """Means over rows [N, R], of rows whose units stand there so many times."""
-    sums = np.stack([np.bincount(unit, column) for column in values.T], 1)  # [U, R]
+    sums = np.stack([np.bincount(unit, column) for column in values.T])  # [R, U]
     rows = np.bincount(unit)
-    return lambda copies: (copies.astype(np.float64) @ sums / max(1, copies @ rows)).tolist()
+
+    def means(copies: np.ndarray) -> list[float]:
+        number = max(1, int(copies @ rows))
+        return [total / number for total in _totals(sums, copies)]
+
+    return means

@@ -40,6 +40,11 @@ def test_a_run_is_equal_to_itself(retrieval):
     assert words([run, run]) == {"recall@20": "equal", "ndcg@20": "equal"}
 
 
+def test_many_runs_are_equal_to_the_last_digit(retrieval):
+    recall = np.random.default_rng(0).random(1_001)
+    assert {judged(one) for one in compare([retrieval(name, recall) for name in "abcdefg"]).found} == {"equal"}
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_three_percent_more_recall_is_found_with_2000_users(retrieval, seed):
     rng = np.random.default_rng(seed)
@@ -136,6 +141,20 @@ def test_rows_of_a_user_are_drawn_together(ranking, tmp_path):
     runs = [ranking("a"), ranking("b", click=np.linspace(0.1, 0.9, 400))]
     comparison = compare(runs)
     assert (comparison.units, comparison.number) == ("users", 40)
+
+
+def test_users_with_both_outcomes_bear_on_a_label(ranking):
+    runs = [ranking("a"), ranking("b", buy=np.linspace(0.8, 0.2, 400))]
+    for run in runs:
+        frame = pl.read_parquet(run / "predictions.parquet")
+        late = pl.when(pl.col("user_id") < 37).then(pl.col("buy") * 0).otherwise(pl.col("buy"))
+        frame.with_columns(buy=late).write_parquet(run / "predictions.parquet")
+    comparison = compare(runs)
+    bearing = {one.metric: one.units for one in comparison.found}
+    bought = set(frame.filter(pl.col("user_id") >= 37, pl.col("buy") == 1)["user_id"])
+    assert bearing["buy/auc"] == bearing["buy/log_loss"] == len(bought) <= 3
+    assert {one.metric: judged(one) for one in comparison.found}["buy/auc"] == "too few to tell"
+    assert bearing["click/auc"] == 40
 
 
 def test_users_share_what_is_easy(retrieval):

@@ -8,21 +8,27 @@ import torch
 from torch import Tensor
 
 from recsys.metric.funnel import Target, targets
-from recsys.record import reading
+from recsys.record import CONFIG, reading
 from recsys.report.run import RunFiles
 from recsys.schema import Label
 
 FILE = "predictions.parquet"
 
 
+def tested_labels(run: RunFiles) -> list[Label]:
+    """Labels as config.yaml has them."""
+    with reading(run.path / CONFIG):
+        return [_label(node) for node in run.config["data"]["labels"]]
+
+
 def tested_targets(run: RunFiles) -> tuple[list[Target], Tensor | None]:
     """Labels and funnels as the test measured them, and the number of each row's user [N] int64, where rows name one."""
+    labels = tested_labels(run)
+    user = run.data["test"]["user"]
     frame = run.table(FILE)
     with reading(run.path / FILE):
-        labels = [_label(node) for node in run.config["data"]["labels"]]
         actual = {label.column: _tensor(frame[label.column]) for label in labels}
         predicted = {label.column: _tensor(frame[f"predicted/{label.column}"]) for label in labels}
-        user = run.data["test"]["user"]
         number = None if user is None else torch.from_numpy(frame[user].rank("dense").cast(pl.Int64).to_numpy(writable=True))
         return targets(labels, predicted, actual), number
 

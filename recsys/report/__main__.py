@@ -67,7 +67,7 @@ def _send(arguments: Sequence[str]) -> None:
 
 
 def _json(found: Comparison) -> str:
-    return json.dumps(document(found), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(document(found), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 if __name__ == "__main__":

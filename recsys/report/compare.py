@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from torch import Tensor
 
 from recsys.errors import ConfigError, Fault, IntegrityError, listed
@@ -12,12 +13,15 @@ from recsys.metric.binary import log_losses
 from recsys.metric.funnel import Target
 from recsys.metric.impressions import impressions
 from recsys.metric.paired import Compared, Measure, Sample, compared, drawn_again
+from recsys.record import reading
 from recsys.report.comparable import differences, require_comparable
-from recsys.report.predictions import tested_targets
+from recsys.report.predictions import FILE as PREDICTIONS
+from recsys.report.predictions import tested_labels, tested_targets
 from recsys.report.run import RunFiles
 from recsys.report.table import shown_columns
 
 RESAMPLES = {"retrieval": 2_000, "ranking": 400}
+PER_USER = "per_user.parquet"
 OF_USERS = ("recall", "ndcg", "hit_rate")
 """Headline metrics of a retrieval run that are means over users."""
 STORE = "data.store"
@@ -100,16 +104,35 @@ def _names(paths: Sequence[Path]) -> tuple[str, ...]:
 
 
 def _retrieval(runs: Sequence[RunFiles], names: Sequence[str]) -> Measured:
-    tables = [run.table("per_user.parquet") for run in runs]
-    user = runs[0].data["test"]["user"]
-    for run, table in zip(runs, tables):
-        if not table[user].equals(tables[0][user]):
-            raise IntegrityError(Fault("per_user.parquet has other users than the run's data.json says", str(run.path), "train again"))
     columns, left_out = _shared(runs, names)
+    keys = [f"test/{column}" for column in columns]
+    user = runs[0].test["user"]
+    tables = [_per_user(run, user, keys) for run in runs]
+    for run, table in zip(runs, tables):
+        _require_same(run, PER_USER, table[user].equals(tables[0][user]), "users")
     number = len(tables[0])
-    measures = {column: _means(np.stack([table[f"test/{column}"].to_numpy() for table in tables], 1)) for column in columns}
+    measures = {column: _means(np.stack([table[key].to_numpy() for table in tables], 1)) for column, key in zip(columns, keys)}
     samples = drawn_again(measures, number, RESAMPLES["retrieval"], bearing=number)
     return Measured(samples, left_out, "users", number)
+
+
+def _per_user(run: RunFiles, user: str, keys: Sequence[str]) -> pl.DataFrame:
+    """Users, and what each got, finite."""
+    table = run.table(PER_USER, [user, *keys])
+    with reading(run.path / PER_USER):
+        if table.is_empty():
+            raise ValueError("it has no users")
+        for key in keys:
+            if not np.isfinite(table[key].to_numpy()).all():
+                raise ValueError(f"column '{key}' holds what is no finite number")
+    return table
+
+
+def _require_same(run: RunFiles, file: str, same: bool, of: str) -> None:
+    if not same:
+        raise IntegrityError(
+            Fault(f"{file} has other {of} than that of the first run, of the same test", str(run.path / file), "train again")
+        )
 
 
 def _shared(runs: Sequence[RunFiles], names: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -140,16 +163,21 @@ def _totals(columns: np.ndarray, copies: np.ndarray) -> list[float]:
 
 def _ranking(runs: Sequence[RunFiles]) -> Measured:
     read = [tested_targets(run) for run in runs]
+    columns = (runs[0].test["user"], *(label.column for label in tested_labels(runs[0])))
+    keys = [column for column in columns if column is not None]
+    asked = [run.table(PREDICTIONS, keys) for run in runs]
+    for run, rows in zip(runs, asked):
+        _require_same(run, PREDICTIONS, rows.equals(asked[0]), "users or labels")
     user = read[0][1]
     samples: list[Sample] = []
     left_out = []
     for of_runs in zip(*(targets for targets, _ in read), strict=True):
-        rows = of_runs[0].rows
-        actual = of_runs[0].actual[rows]
-        if of_runs[0].binary and actual.unique().numel() < 2:
-            left_out.append(f"{of_runs[0].name} (its test rows do not hold both classes)")
+        first = of_runs[0]
+        kept = first.rows
+        if first.actual[kept].unique().numel() < (2 if first.binary else 1):
+            left_out.append(f"{first.name} (its test rows do not hold {'both classes' if first.binary else 'a number'})")
             continue
-        samples += (_binary if of_runs[0].binary else _numbers)(of_runs, rows, None if user is None else user[rows])
+        samples += (_binary if first.binary else _numbers)(of_runs, kept, None if user is None else user[kept])
     number = len(read[0][0][0].rows) if user is None else len(user.unique())
     return Measured(samples, left_out, "rows" if user is None else "users", number)
 
@@ -171,8 +199,6 @@ def _binary(of_runs: Sequence[Target], rows: Tensor, user: Tensor | None) -> lis
 def _numbers(of_runs: Sequence[Target], rows: Tensor, user: Tensor | None) -> list[Sample]:
     """Root of the mean squared error."""
     errors = np.stack([(target.predicted[rows] - target.actual[rows]).square().numpy() for target in of_runs], 1)
-    if not len(errors):
-        return []
     unit = _units(user, len(errors))
     mean = _quotients(errors, unit)
     roots = lambda copies: np.sqrt(mean(copies)).tolist()  # noqa: E731

@@ -22,15 +22,36 @@ def tested_labels(run: RunFiles) -> list[Label]:
 
 
 def tested_targets(run: RunFiles) -> tuple[list[Target], Tensor | None]:
-    """Labels and funnels as the test measured them, and the number of each row's user [N] int64, where rows name one."""
-    labels = tested_labels(run)
-    user = run.data["test"]["user"]
-    frame = run.table(FILE)
+    """Labels and funnels as the test measured them, and the number of each row's user [N] int64, where rows name one.
+
+    Raises:
+        IntegrityError: a row or column is missing, or a value cannot be one.
+    """
+    labels, user = tested_labels(run), run.test["user"]
+    columns = [column for label in labels for column in (label.column, f"predicted/{label.column}")]
+    frame = run.table(FILE, [*columns, *([] if user is None else [user])])
     with reading(run.path / FILE):
+        if len(frame) != run.test["rows"]:
+            raise ValueError(f"it has {len(frame):,} rows, and the test had {run.test['rows']:,}")
+        if user is not None and frame[user].null_count():
+            raise ValueError(f"column '{user}' lacks values")
+        for label in labels:
+            _require_possible(frame, label)
         actual = {label.column: _tensor(frame[label.column]) for label in labels}
         predicted = {label.column: _tensor(frame[f"predicted/{label.column}"]) for label in labels}
         number = None if user is None else torch.from_numpy(frame[user].rank("dense").cast(pl.Int64).to_numpy(writable=True))
         return targets(labels, predicted, actual), number
+
+
+def _require_possible(frame: pl.DataFrame, label: Label) -> None:
+    """A label may be missing; what is predicted of it may not."""
+    binary = label.kind == "binary"
+    actual, predicted = _tensor(frame[label.column]), _tensor(frame[f"predicted/{label.column}"])
+    known = actual[~actual.isnan()]
+    if not (((known == 0) | (known == 1)) if binary else known.isfinite()).all():
+        raise ValueError(f"column '{label.column}' holds what no {label.kind} label is")
+    if not (((predicted >= 0) & (predicted <= 1)) if binary else predicted.isfinite()).all():
+        raise ValueError(f"column 'predicted/{label.column}' holds what predicts no {label.kind} label")
 
 
 def _label(node: Mapping[str, Any]) -> Label:
@@ -38,4 +59,6 @@ def _label(node: Mapping[str, Any]) -> Label:
 
 
 def _tensor(values: pl.Series) -> Tensor:
+    if not values.dtype.is_numeric():
+        raise TypeError(f"column '{values.name}' holds {values.dtype}, no numbers")
     return torch.from_numpy(values.cast(pl.Float64).fill_null(float("nan")).to_numpy(writable=True))

@@ -112,8 +112,60 @@ def test_rows_of_one_class_leave_nothing_to_compare(ranking):
 
 
 def test_a_table_of_other_users_is_damage(retrieval):
-    with pytest.raises(IntegrityError, match=r"per_user\.parquet has other users"):
+    with pytest.raises(IntegrityError, match=r"per_user\.parquet has other users than that of the first run"):
         compare([retrieval("a"), retrieval("b", [1, 0, 1])])
+
+
+def edited(run, file, edit):
+    """The run, with this done to the table."""
+    edit(pl.read_parquet(run / file)).write_parquet(run / file)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (lambda table: table.with_columns(pl.lit(float("nan")).alias("test/recall@20")), "'test/recall@20' holds what is no finite number"),
+        (lambda table: table.with_columns(pl.lit(None, pl.Float64).alias("test/recall@20")), "no finite number"),
+        (lambda table: table.with_columns(pl.lit("x").alias("test/recall@20")), "is not what a run writes"),
+        (lambda table: table.drop("user_id"), "user_id"),
+        (lambda table: table.drop("test/ndcg@20"), "test/ndcg@20"),
+        (lambda table: table.head(0), "it has no users"),
+        (lambda table: table.reverse(), "other users than that of the first run"),
+    ],
+)
+def test_a_damaged_table_of_users_is_named(retrieval, edit, told):
+    runs = [retrieval("a"), edited(retrieval("b"), "per_user.parquet", edit)]
+    with pytest.raises(IntegrityError, match=r"per_user\.parquet") as caught:
+        compare(runs)
+    assert told in str(caught.value)
+    assert str(runs[1]) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (lambda table: table.head(399), "it has 399 rows, and the test had 400"),
+        (lambda table: table.reverse(), "other users or labels than that of the first run"),
+        (lambda table: table.with_columns(click=1 - pl.col("click")), "other users or labels"),
+        (
+            lambda table: table.with_columns(pl.lit(float("nan")).alias("predicted/click")),
+            "'predicted/click' holds what predicts no binary",
+        ),
+        (lambda table: table.with_columns(pl.lit(1.5).alias("predicted/buy")), "'predicted/buy' holds what predicts no binary label"),
+        (lambda table: table.with_columns(click=pl.lit(2.0)), "'click' holds what no binary label is"),
+        (lambda table: table.with_columns(click=pl.lit("yes")), "'click' holds String"),
+        (lambda table: table.with_columns(user_id=pl.lit(None, pl.Int64)), "'user_id' lacks values"),
+        (lambda table: table.drop("user_id"), "user_id"),
+        (lambda table: table.drop("predicted/buy"), "predicted/buy"),
+    ],
+)
+def test_a_damaged_table_of_predictions_is_named(ranking, edit, told):
+    runs = [ranking("a"), edited(ranking("b"), "predictions.parquet", edit)]
+    with pytest.raises(IntegrityError, match=r"predictions\.parquet") as caught:
+        compare(runs)
+    assert told in str(caught.value)
+    assert str(runs[1]) in str(caught.value)
 
 
 def test_labels_are_measured_as_scikit_learn_does(ranking):

@@ -81,9 +81,11 @@ def compare(paths: Sequence[Path]) -> Comparison:
     """Hold runs against the first.
 
     Raises:
-        ConfigError: a run cannot be read, or was not tested as the first one was, or no metric can be compared; the message names the
-            difference.
+        ConfigError: a run cannot be read, is named twice, or was not tested as the first one was, or no metric can be compared; the
+            message names the difference.
+        IntegrityError: a file of a run is damaged.
     """
+    _require_once(paths)
     runs, names = [RunFiles.open(path) for path in paths], _names(paths)
     require_comparable(runs)
     task = runs[0].task
@@ -95,6 +97,13 @@ def compare(paths: Sequence[Path]) -> Comparison:
     configs = tuple({key: values for key, values in each.items() if key != STORE} for each in changed)
     found = tuple(compared(measured.samples))
     return Comparison(task, names, measured.units, measured.number, found, configs, tuple(measured.left_out))
+
+
+def _require_once(paths: Sequence[Path]) -> None:
+    resolved = [path.resolve() for path in paths]
+    twice = sorted({str(path) for path in resolved if resolved.count(path) > 1})
+    if twice:
+        raise ConfigError(*(Fault("a run is named more than once", path, "name every run once") for path in twice))
 
 
 def _names(paths: Sequence[Path]) -> tuple[str, ...]:

@@ -35,9 +35,8 @@ def at(run, *ks):
     return run
 
 
-def test_a_run_is_equal_to_itself(retrieval):
-    run = retrieval("a")
-    assert words([run, run]) == {"recall@20": "equal", "ndcg@20": "equal"}
+def test_a_run_is_equal_to_another_of_the_same_answers(retrieval):
+    assert words([retrieval("a"), retrieval("b")]) == {"recall@20": "equal", "ndcg@20": "equal"}
 
 
 def test_many_runs_are_equal_to_the_last_digit(retrieval):
@@ -84,6 +83,14 @@ def test_several_runs_are_held_against_the_first(retrieval):
 def test_what_differs_in_the_configs_is_told(retrieval):
     comparison = compare([retrieval("a"), retrieval("b", store="elsewhere", bad_rows="quarantine")])
     assert comparison.configs == ({"data.bad_rows": ("nothing", "quarantine")},)
+
+
+def test_a_run_that_is_named_twice_is_refused(retrieval):
+    a, b = retrieval("a"), retrieval("b")
+    (a.parent / "link").symlink_to(a)
+    for again in (a, a / ".." / "a", a.parent / "link"):
+        with pytest.raises(ConfigError, match=r"named more than once\n    where: .*/a\n"):
+            compare([a, b, again])
 
 
 def test_cut_offs_are_those_that_all_runs_have(retrieval):

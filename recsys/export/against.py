@@ -64,19 +64,18 @@ def _lost(name: str, what: str) -> Gate:
 
 
 def gate(one: Compared, production: str) -> Gate:
-    """Passed unless the whole interval of the difference from the bundle of this name lies below zero."""
-    found = f"{one.metric} {_range(one.new)} against {_range(one.old)}: {_range(one.difference, sign='+')}"
+    """Passed unless the whole interval of the difference from the bundle of this name lies below zero, and of enough users to tell."""
+    few = f"; {one.units} users or rows are too few to tell" if one.few else ""
+    found = f"{one.metric} {_range(one.new)} against {_range(one.old)}: {_range(one.difference, sign='+')}{few}"
     remedy = "find out what the new model lost; without against= it would be published nevertheless"
     limit = f"no significant loss of {one.metric}, as served, against {production}"
-    return Gate("production", one.difference[2] >= 0, limit, found, remedy)
+    return Gate("production", one.sign >= 0, limit, found, remedy)
 
 
 def _lists(new: Retriever, old: Retriever, schema: Schema, asked: UserQuestions, production: Path) -> list[Sample]:
     both = [_listed_values(retriever, schema, asked, production) for retriever in (new, old)]  # [U, 2] each
-    return [
-        drawn_again(metric, _mean_of(both[1][:, place], both[0][:, place]), len(asked.relevant), RESAMPLES["retrieval"])
-        for place, metric in enumerate((f"recall@{K}", f"ndcg@{K}"))
-    ]
+    measures = {f"{metric}@{K}": _mean_of(both[1][:, place], both[0][:, place]) for place, metric in enumerate(("recall", "ndcg"))}
+    return drawn_again(measures, len(asked.relevant), RESAMPLES["retrieval"], bearing=len(asked.relevant))
 
 
 def _mean_of(old: np.ndarray, new: np.ndarray) -> Callable[[np.ndarray], tuple[float, float]]:
@@ -104,7 +103,8 @@ def _predictions(new: Ranker, old: Ranker, schema: Schema, asked: RowQuestions, 
         if all(name in each for each in both) and label[rows].unique().numel() == 2:
             units = asked.user[rows] if asked.user is not None else None
             measured = [impressions(each[name][rows], label[rows], user=units, session=None, ks=[]) for each in both]
-            found.append(drawn_again(f"{name}/auc", _auc_of(*measured), measured[0].num_units, RESAMPLES["ranking"]))
+            bearing = measured[0].num_bearing()
+            found += drawn_again({f"{name}/auc": _auc_of(*measured)}, measured[0].num_units, RESAMPLES["ranking"], bearing=bearing)
     return found
 
 

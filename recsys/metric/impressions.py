@@ -41,6 +41,10 @@ class Impressions:
     ratios: Ratios
     counts: dict[str, float]
 
+    def num_bearing(self) -> int:
+        """Units that have a row of the rarer class: one of the many others tells little of how well the classes are told apart."""
+        return min(len(np.unique(self.unit[self.ordered.label == label])) for label in (0, 1))
+
     def measure(self, copies: np.ndarray) -> dict[str, float]:
         """Every metric of the rows when each unit's stand there `copies` times; copies of a user are users of their own.
 

@@ -3,19 +3,24 @@
 What is lost or gained is then seen through the noise that all of them share: some users are easier than others for every model.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
+from scipy.special import stdtrit
 
 LEVEL = 0.95
 """Of all intervals of differences together: where M differences are looked at, each has 1 - .05 / M (Bonferroni)."""
 POWER = 0.8
 """Share of repetitions in which a difference of the smallest size that is told would be found."""
+FEWEST = 10
+"""Units below which no difference is told from chance: a standard error of so few is itself mostly chance."""
 
 Interval = tuple[float, float, float]
 """A value, and the bounds around it."""
+Measure = Callable[[np.ndarray], Sequence[float]]
+"""Of copies [U] int64 of each unit: a metric's value for the reference and for each model."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +31,13 @@ class Sample:
         metric: its name.
         estimates: of the reference, then of each other.
         drawn: [R, S], over the same resamples.
+        units: that bear on the metric: U, or fewer where it needs both classes and few units have one of them.
     """
 
     metric: str
     estimates: tuple[float, ...]
     drawn: np.ndarray
+    units: int
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ class Compared:
         new, old: the model's value and the reference's, each with an interval of its own of 95 % (percentiles).
         difference: new minus old; its interval is wide enough for all differences together.
         smallest: difference that so many units would have shown four times out of five.
+        units: that bear on the metric.
     """
 
     metric: str
@@ -51,31 +59,62 @@ class Compared:
     old: Interval
     difference: Interval
     smallest: float
+    units: int
+
+    @property
+    def few(self) -> bool:
+        """Whether there are too few units to tell any difference from chance."""
+        return self.units < FEWEST
+
+    @property
+    def sign(self) -> int:
+        """1 for a gain and -1 for a loss that chance among the units does not explain, else 0."""
+        _, low, high = self.difference
+        return 0 if self.few else int(low > 0) - int(high < 0)
 
 
-def drawn_again(metric: str, measure: Callable[[np.ndarray], Sequence[float]], units: int, resamples: int) -> Sample:
-    """Estimates and resamples of what `measure` makes of copies [U] int64 of each unit: a value for the reference and each model."""
+def drawn_again(measures: Mapping[str, Measure], units: int, resamples: int, *, bearing: int) -> list[Sample]:
+    """Estimates and resamples of every metric, over the same draws.
+
+    Args:
+        units: U.
+        resamples: S.
+        bearing: units that bear on the metrics, at most U.
+    """
     generator = np.random.default_rng(0)
-    drawn = [measure(np.bincount(generator.integers(units, size=units), minlength=units)) for _ in range(resamples)]
-    return Sample(metric, tuple(measure(np.ones(units, np.int64))), np.array(drawn).T)
+    drawn: dict[str, list[Sequence[float]]] = {metric: [] for metric in measures}
+    for _ in range(resamples):
+        copies = np.bincount(generator.integers(units, size=units), minlength=units)
+        for metric, measure in measures.items():
+            drawn[metric].append(measure(copies))
+    once = np.ones(units, np.int64)
+    return [Sample(metric, tuple(measure(once)), np.array(drawn[metric]).T, bearing) for metric, measure in measures.items()]
 
 
 def compared(samples: Sequence[Sample]) -> Iterator[Compared]:
     """Every metric of every model beside the reference; the intervals of all differences hold together with `LEVEL`.
 
-    A difference's interval is normal, with the standard deviation of its resamples: where many are looked at together each bound lies
-    so far out that of some hundred resamples none or one would lie beyond it.
+    A difference's interval is Student's, with the standard error that its resamples tell: where many are looked at together each bound
+    lies so far out that of some hundred resamples none or one would lie beyond it.
     """
     each = (1 - LEVEL) / 2 / max(1, number_of_differences(samples))
-    bound, found = NormalDist().inv_cdf(1 - each), NormalDist().inv_cdf(POWER)
     for sample in samples:
+        freedom = max(1, sample.units - 1)
+        bound, found = (float(stdtrit(freedom, share)) for share in (1 - each, POWER))
         old = _interval(sample.estimates[0], sample.drawn[0])
         for place in range(1, len(sample.estimates)):
             change = sample.estimates[place] - sample.estimates[0]
-            error = float(np.nanstd(sample.drawn[place] - sample.drawn[0]))  # a resample without a positive has no AUC
+            error = _standard_error(change, sample.drawn[place] - sample.drawn[0], sample.units)
             difference = (change, change - bound * error, change + bound * error)
             new = _interval(sample.estimates[place], sample.drawn[place])
-            yield Compared(sample.metric, place, new, old, difference, smallest=(bound + found) * error)
+            yield Compared(sample.metric, place, new, old, difference, smallest=(bound + found) * error, units=sample.units)
+
+
+def _standard_error(change: float, drawn: np.ndarray, units: int) -> float:
+    """Of a difference; resamples of U units vary by (U - 1) / U of what other units would, and those of a single one not at all."""
+    if units < 2:
+        return math.inf if change else 0.0
+    return float(np.nanstd(drawn)) * math.sqrt(units / (units - 1))  # a resample without a positive has no AUC
 
 
 def number_of_differences(samples: Sequence[Sample]) -> int:

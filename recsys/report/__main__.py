@@ -13,6 +13,8 @@ from pathlib import Path
 from rich.console import Console
 
 from recsys.config.launch import plain_errors
+from recsys.disk import writing
+from recsys.errors import ConfigError, Fault
 from recsys.logger.later import send_run
 from recsys.record import write_whole
 from recsys.report.compare import Comparison, compare
@@ -46,16 +48,26 @@ def _compare(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     if len(options.runs) < 2:
         parser.error("name two runs or more")
+    if options.out is not None:
+        _require_folder(options.out)
     found = compare(options.runs)
     if options.json:
         print(_json(found), end="")
     else:
         Console().print(comparison_table(found))
     if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
+        with writing(options.out):
+            options.out.mkdir(parents=True, exist_ok=True)
         write_whole(options.out / DOCUMENT, _json(found))
         write_whole(options.out / PAGE, page(comparison_report(found)))
         print(f"comparison: {options.out / PAGE}", file=sys.stderr if options.json else sys.stdout)
+
+
+def _require_folder(out: Path) -> None:
+    """A ConfigError where a file stands in its place or above it."""
+    there = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise ConfigError(Fault(f"{there} is no folder", f"--out {out}", "name a folder, there or not"))
 
 
 def _send(arguments: Sequence[str]) -> None:
@@ -67,7 +79,7 @@ def _send(arguments: Sequence[str]) -> None:
 
 
 def _json(found: Comparison) -> str:
-    return json.dumps(document(found), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(document(found), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from recsys.errors import ConfigError, Fault, listed
-from recsys.report.run import RunFiles
+from recsys.record import CONFIG, reading
+from recsys.report.predictions import tested_labels
+from recsys.report.run import DATA, RunFiles
 
 REMEDY = "train one of them again with the data options of the other, or compare runs of one test"
 ABSENT = "nothing"
@@ -29,15 +31,29 @@ def _apart(first: RunFiles, run: RunFiles) -> Iterator[str]:
     if run.task != first.task:
         yield f"the runs have different tasks: {first.task} and {run.task}"
         return
-    one, two = first.data["test"], run.data["test"]
+    one, two = first.test, run.test
     if one["sha256"] != two["sha256"] or one["rows"] != two["rows"]:
         yield f"the runs were tested on different data, which differ in {_of_data(first, run)}"
     elif one["items"] != two["items"]:
         yield f"the runs ranked different catalogues: {one['items']:,} and {two['items']:,} items"
+    elif first.task == "ranking":
+        labels, others = _meanings(first), _meanings(run)
+        for key, (old, new) in differences(labels, others).items():
+            yield f"their labels mean different things: {key} is {old} and {new}"
     if first.task == "retrieval":
-        known = [each.config["callbacks"]["evaluation"]["exclude_known"] for each in (first, run)]
+        known = [_exclude_known(each) for each in (first, run)]
         if known[0] != known[1]:
             yield f"callbacks.evaluation.exclude_known differs: {known[0]} and {known[1]}"
+
+
+def _meanings(run: RunFiles) -> dict[str, dict[str, str | None]]:
+    """{label: what it is given, and its kind}."""
+    return {label.column: {"given": label.given, "kind": label.kind} for label in tested_labels(run)}
+
+
+def _exclude_known(run: RunFiles) -> Any:
+    with reading(run.path / CONFIG):
+        return run.config["callbacks"]["evaluation"]["exclude_known"]
 
 
 def _of_data(first: RunFiles, run: RunFiles) -> str:
@@ -46,9 +62,15 @@ def _of_data(first: RunFiles, run: RunFiles) -> str:
     one, two = ({key: each.config["data"].get(key) for key in keys} for each in (first, run))
     found = [f"data.{key}: {old} and {new}" for key, (old, new) in differences(one, two).items()]
     if not found:
-        old, new = ({(entry["table"], entry["file"]): entry["sha256"] for entry in each.data["inputs"]} for each in (first, run))
+        old, new = _inputs(first), _inputs(run)
         found = sorted({file or table for table, file in {*old, *new} if old.get((table, file)) != new.get((table, file))})
     return listed(found) if found else "their rows"
+
+
+def _inputs(run: RunFiles) -> dict[tuple[str, str], str]:
+    """{(table, file): sha256}."""
+    with reading(run.path / DATA):
+        return {(entry["table"], entry["file"]): entry["sha256"] for entry in run.data["inputs"]}
 
 
 def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,19 +1,21 @@
 """What a comparison found, in words, as a table, as a page and as JSON."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from recsys.metric.paired import LEVEL, POWER, Compared
+from recsys.metric.paired import FEWEST, LEVEL, POWER, Compared
 from recsys.report.compare import RESAMPLES, Comparison
 from recsys.report.content import Figure, Grid, Report, Section
 from recsys.report.draw import ACCENT, FAINT, INK, WARM, drawing, element
 from recsys.report.table import empty_table
 
+EQUAL, FEW, UNCLEAR = "equal", "too few to tell", "no difference found"
 LESS_IS_BETTER = ("log_loss", "rmse")
-SHORT = {"better": ("better", "green"), "worse": ("worse", "red"), "equal": ("equal", "dim"), "no difference found": ("–", "dim")}
+SHORT = {"better": ("better", "green"), "worse": ("worse", "red"), EQUAL: ("equal", "dim"), UNCLEAR: ("–", "dim"), FEW: ("too few", "dim")}
 """A word of a verdict, and its look, where there is little space."""
 CAUTION = (
     "This says what these weights are worth to users like these. Another seed of the same config may differ as much: to choose a config, "
@@ -22,14 +24,13 @@ CAUTION = (
 
 
 def judged(one: Compared) -> str:
-    """Better, worse, equal, or no difference found."""
-    change, low, high = one.difference
-    if change == low == high == 0:
-        return "equal"
-    sign = -1 if one.metric.endswith(LESS_IS_BETTER) else 1
-    if low <= 0 <= high:
-        return "no difference found"
-    return "better" if sign * change > 0 else "worse"
+    """Better, worse, equal, no difference found, or too few to tell."""
+    if one.difference == (0, 0, 0):
+        return EQUAL
+    if one.few:
+        return FEW
+    sign = -one.sign if one.metric.endswith(LESS_IS_BETTER) else one.sign
+    return {1: "better", -1: "worse", 0: UNCLEAR}[sign]
 
 
 def verdicts(comparison: Comparison) -> list[str]:
@@ -43,17 +44,26 @@ def _verdict(comparison: Comparison, place: int) -> str:
     for one in comparison.found:
         if one.place == place:
             by_word.setdefault(judged(one), []).append(one)
-    if set(by_word) == {"equal"}:
+    if set(by_word) == {EQUAL}:
         return f"{name} and {first} are equal: all {comparison.number:,} {comparison.units} got the same from both."
     told = [f"{word} than {first} in {_listed(by_word[word])}" for word in ("better", "worse") if word in by_word]
-    unclear = [*by_word.get("no difference found", ()), *by_word.get("equal", ())]
-    if told:
-        rest = f" No difference was found in {', '.join(one.metric for one in unclear)}." if unclear else ""
-        return f"{name} is {' and '.join(told)}.{rest}"
-    shown = ", ".join(f"{one.metric} {_smallest(one)}" for one in unclear if one.smallest > 0)
+    unclear, few = by_word.get(UNCLEAR, []), by_word.get(FEW, [])
+    sentences = [f"{name} is {' and '.join(told)}."] if told else []
+    if told and (rest := [*unclear, *by_word.get(EQUAL, ())]):
+        sentences.append(f"No difference was found in {', '.join(one.metric for one in rest)}.")
+    elif unclear:
+        sentences.append(_would_show(comparison, place, unclear))
+    if few:
+        metrics = ", ".join(f"{one.metric} ({one.units})" for one in few)
+        sentences.append(f"Too few {comparison.units} to tell {name} from {first}, fewer than {FEWEST}, bear on {metrics}.")
+    return " ".join(sentences)
+
+
+def _would_show(comparison: Comparison, place: int, unclear: Sequence[Compared]) -> str:
+    shown = ", ".join(f"{one.metric} {_smallest(one)}" for one in unclear)
     return (
-        f"No difference between {name} and {first} was found. {comparison.number:,} {comparison.units} would have shown one of this size "
-        f"four times out of five: {shown}."
+        f"No difference between {comparison.runs[place]} and {comparison.runs[0]} was found. {comparison.number:,} {comparison.units} "
+        f"would have shown one of this size four times out of five: {shown}."
     )
 
 
@@ -80,12 +90,17 @@ def method(comparison: Comparison) -> str:
     )
 
 
+def left_out(comparison: Comparison) -> list[str]:
+    """A sentence on metrics that were not compared, if there are any."""
+    return [f"Not compared: {', '.join(comparison.left_out)}."] if comparison.left_out else []
+
+
 def comparison_table(comparison: Comparison) -> RenderableType:
     """For a terminal: a table for each run beside the first."""
     parts: list[RenderableType] = []
     for place, sentence in enumerate(verdicts(comparison), 1):
         parts += [_table(comparison, place), "", Text(sentence, style="bold"), ""]
-    return Group(*parts, Text(method(comparison), style="dim"), Text(CAUTION, style="dim"))
+    return Group(*parts, *(Text(text, style="dim") for text in (*left_out(comparison), method(comparison), CAUTION)))
 
 
 def _table(comparison: Comparison, place: int) -> RenderableType:
@@ -106,13 +121,13 @@ def comparison_report(comparison: Comparison) -> Report:
     """For a page."""
     headings = ("run", "metric", "first", "this", "this − first", "from", "to", "smallest that would show", "verdict")
     rows = [
-        (comparison.runs[one.place], one.metric, one.old[0], one.new[0], *one.difference, one.smallest, judged(one))
+        (comparison.runs[one.place], one.metric, one.old[0], one.new[0], *map(_told, one.difference), _told(one.smallest), judged(one))
         for one in comparison.found_by_run()
     ]
     metrics = list(dict.fromkeys(one.metric for one in comparison.found))
     figures = [_forest(comparison, metric) for metric in metrics]
     found = Grid("differences", "Every difference", headings, tuple(rows), f"The smallest is found in {100 * POWER:.0f} of 100 such tests.")
-    sections = [Section("differences", "Differences", (method(comparison), CAUTION), (*figures, found))]
+    sections = [Section("differences", "Differences", (*left_out(comparison), method(comparison), CAUTION), (*figures, found))]
     changed = [
         (comparison.runs[place], key, old, new) for place, config in enumerate(comparison.configs, 1) for key, (old, new) in config.items()
     ]
@@ -153,6 +168,11 @@ def _forest(comparison: Comparison, metric: str) -> Figure:
     return Figure(f"differences/{metric}", metric, element(drawn.svg), f"Difference in {metric}: {'; '.join(told)}")
 
 
+def _told(value: float) -> float | None:
+    """None for a bound that lies anywhere."""
+    return value if math.isfinite(value) else None
+
+
 def document(comparison: Comparison) -> dict[str, Any]:
     """For a program."""
     interval = ("value", "low", "high")
@@ -163,6 +183,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
         comparison.units: comparison.number,
         "level": LEVEL,
         "method": method(comparison),
+        "left_out": list(comparison.left_out),
         "verdict": {name: sentence for name, sentence in zip(comparison.runs[1:], verdicts(comparison))},
         "differences": [
             {
@@ -170,8 +191,9 @@ def document(comparison: Comparison) -> dict[str, Any]:
                 "metric": one.metric,
                 "reference": dict(zip(interval, one.old)),
                 "this": dict(zip(interval, one.new)),
-                "difference": dict(zip(interval, one.difference)),
-                "smallest_detectable": one.smallest,
+                "difference": dict(zip(interval, map(_told, one.difference))),
+                "smallest_detectable": _told(one.smallest),
+                f"{comparison.units}_that_bear": one.units,
                 "verdict": judged(one),
             }
             for one in comparison.found_by_run()

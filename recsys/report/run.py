@@ -1,7 +1,7 @@
 """A finished run as its directory tells it; nothing else is read."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,8 @@ PARTS = {
     "ranking": ("predictions.parquet", "reliability.json"),
 }
 """Files of one task alone."""
-BOTH = ("schema.json", "lineage.json", "data.json", "examples.json", "cost.json", LOGGED)
+DATA = "data.json"
+BOTH = ("schema.json", "lineage.json", DATA, "examples.json", "cost.json", LOGGED)
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class RunFiles:
     @cached_property
     def data(self) -> dict[str, Any]:
         """data.json: counts, dates and hashes of the data."""
-        return self._document("data.json")
+        return self._document(DATA)
 
     @cached_property
     def examples(self) -> dict[str, Any]:
@@ -96,11 +97,19 @@ class RunFiles:
         with reading(self.path / LOGGED):
             return [typed(json.loads(line), dict, "a line") for line in (self.path / LOGGED).read_text().splitlines()]
 
-    def table(self, name: str) -> pl.DataFrame:
-        """A parquet file of the run."""
+    @cached_property
+    def test(self) -> dict[str, Any]:
+        """What data.json says of the test: its user column, rows, items, and the hash of what was asked."""
+        with reading(self.path / DATA):
+            test = typed(self.data["test"], dict, "'test'")
+            kinds = {"user": (str, type(None)), "rows": int, "items": int, "sha256": str}
+            return {key: typed(test[key], kind, f"'{key}' of 'test'") for key, kind in kinds.items()}
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """A parquet file of the run; of its columns these, or all."""
         with reading(self.path / name):
             try:
-                return pl.read_parquet(self.path / name)
+                return pl.read_parquet(self.path / name, columns=columns)
             except pl.exceptions.PolarsError as error:
                 raise ValueError(str(error)) from error
 

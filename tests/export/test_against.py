@@ -118,6 +118,14 @@ def test_a_ranker_that_got_worse_is_refused(shown):
     assert {each.found.partition("/")[0]: each.passed for each in gates} == {"click": False, "buy": True, "click_buy": False}
 
 
+def test_a_loss_among_too_few_users_passes_and_says_so(shown):
+    few = RowQuestions({"x": shown.raw["x"][:90]}, {label: values[:90] for label, values in shown.labels.items()}, shown.user[:90])
+    gates = [gate(one, "old") for one in compared(_predictions(Predicts(-1), Predicts(1), SHOP, few, Path("old")))]
+    assert [each.passed for each in gates] == [True] * 3
+    assert gates[0].found.startswith("click/auc 0.0000 (0.0000 to 0.0000) against 1.0000 (1.0000 to 1.0000): -1.0000")
+    assert gates[0].found.endswith("; 9 users or rows are too few to tell")
+
+
 def test_a_bundle_that_lacks_a_part_of_the_other_is_refused(example, tmp_path):
     (gate,) = production_gates(tmp_path, Production.open(example.bundle), example.schema, None, None)
     assert not gate.passed
@@ -131,7 +139,7 @@ def test_a_graph_that_production_has_lost_is_no_graph_that_it_never_had(example,
 
 
 def test_a_resample_without_a_positive_does_not_count():
-    (one,) = compared([Sample("a", (0.6, 0.6), np.array([[0.6, np.nan, 0.6], [0.6, np.nan, 0.6]]))])
+    (one,) = compared([Sample("a", (0.6, 0.6), np.array([[0.6, np.nan, 0.6], [0.6, np.nan, 0.6]]), 20)])
     assert gate(one, "old").passed
 
 

@@ -226,3 +226,10 @@ def test_label_other_than_0_and_1_is_refused():
 def test_columns_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match=r"got \[2, 2, 3\] rows"):
         binary_metrics(torch.tensor([0.5, 0.5]), torch.tensor([0, 1]), user=torch.tensor([1, 2, 3]), ks=[1])
+
+
+def test_units_of_the_rarer_class_bear_on_a_label():
+    label = torch.tensor([1, 0, 0, 1, 0, 1, 0])
+    rows = impressions(torch.rand(7), label, user=torch.tensor([5, 5, 6, 7, 8, 7, 9]), session=None, ks=[])
+    assert rows.num_bearing() == 2  # users 5 and 7 of five
+    assert impressions(torch.rand(7), label, user=None, session=None, ks=[]).num_bearing() == 3  # rows

@@ -124,14 +124,14 @@ def retrieval(tmp_path):
 
 @pytest.fixture
 def ranking(tmp_path):
-    """ranking("name", click=[...], buy=[...]) is a run that predicted these of its 400 rows of 40 users."""
+    """ranking("name", click=[...], buy=[...]) is a run that predicted these of its 400 rows of 40 users; other keys change its config."""
     rng = np.random.default_rng(3)
     x = rng.normal(size=400)
     clicked = (rng.random(400) < 1 / (1 + np.exp(-x))).astype(np.float32)
     bought = np.where(clicked == 1, (rng.random(400) < 0.5), np.nan).astype(np.float32)
     known = {"user_id": np.arange(400) // 10, "click": clicked, "buy": bought}
 
-    def ranking(name, click=None, buy=None):
+    def ranking(name, click=None, buy=None, **data):
         click = 1 / (1 + np.exp(-x)) if click is None else click
         buy = np.linspace(0.2, 0.8, 400) if buy is None else buy
         metrics = {}
@@ -147,7 +147,7 @@ def ranking(tmp_path):
         examples = {"task": "ranking", "chosen": "of every label the worst", "mistakes": [mistake]}
         test = {"user": "user_id", "rows": 400, "items": 8, "sha256": "cd" * 32}
         documents = {"metrics": metrics, "logged": logged, "examples": examples, "data": {**DATA, "test": test}}
-        path = leave(tmp_path / name, config=config("ranking"), **documents)
+        path = leave(tmp_path / name, config=config("ranking", **data), **documents)
         frame = pl.DataFrame({**known, "predicted/click": np.asarray(click, float), "predicted/buy": np.asarray(buy, float)})
         frame.with_columns(pl.col("buy").fill_nan(None)).write_parquet(path / "predictions.parquet")
         one = {"rows": 400, "predicted": 0.4, "actual": 0.45, "low": 0.41, "high": 0.5}

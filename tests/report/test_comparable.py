@@ -1,6 +1,8 @@
+import json
+
 import pytest
 
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, IntegrityError
 from recsys.report.comparable import differences, require_comparable
 from recsys.report.run import RunFiles
 
@@ -39,6 +41,30 @@ def test_other_files_are_named(retrieval):
 def test_another_catalogue_is_named(retrieval):
     ((what, _),) = refused(retrieval("a"), retrieval("b", changed={"items": 9}))
     assert what == "the runs ranked different catalogues: 8 and 9 items"
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [({}, "given is click and None"), ({"given": "click", "kind": "regression"}, "kind is binary and regression")],
+)
+def test_labels_of_another_meaning_are_named(ranking, changed, told):
+    labels = [{"_target_": "recsys.schema.Label", "column": "click"}, {"_target_": "recsys.schema.Label", "column": "buy", **changed}]
+    ((what, _),) = refused(ranking("a"), ranking("b", labels=labels))
+    assert what == f"their labels mean different things: buy.{told}"
+
+
+def test_labels_that_say_their_defaults_mean_the_same(ranking):
+    labels = [{"column": "click", "given": None, "kind": "binary"}, {"column": "buy", "given": "click", "policy": "drop"}]
+    require_comparable([RunFiles.open(ranking("a")), RunFiles.open(ranking("b", labels=labels))])
+
+
+@pytest.mark.parametrize("test", [None, {}, {"user": "user_id", "rows": "4", "items": 8, "sha256": "ab"}])
+def test_a_file_that_does_not_say_what_was_tested_is_damage(retrieval, test):
+    a, b = retrieval("a"), retrieval("b")
+    document = json.loads((b / "data.json").read_text()) | {"test": test}
+    (b / "data.json").write_text(json.dumps({key: value for key, value in document.items() if value is not None}))
+    with pytest.raises(IntegrityError, match=r"data\.json is not what a run writes"):
+        require_comparable([RunFiles.open(a), RunFiles.open(b)])
 
 
 def test_every_run_that_differs_is_named(retrieval):

@@ -1,10 +1,13 @@
 """Runs beside each other: what differs is found, what does not is not, and how sure that is."""
 
+import json
+
 import numpy as np
+import polars as pl
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from recsys.errors import IntegrityError
+from recsys.errors import ConfigError, IntegrityError
 from recsys.metric.paired import compared
 from recsys.report.compare import _ranking, _retrieval, compare
 from recsys.report.comparison import judged
@@ -23,9 +26,22 @@ def words(paths):
     return {one.metric: judged(one) for one in compare(paths).found}
 
 
-def test_a_run_is_equal_to_itself(retrieval):
-    run = retrieval("a")
-    assert words([run, run]) == {"recall@20": "equal", "ndcg@20": "equal"}
+def at(run, *ks):
+    """The run, as if these had been its cut-offs: every user got 0.5."""
+    names = [f"test/{name}@{k}" for name in ("recall", "ndcg", "hit_rate") for k in ks]
+    (run / "metrics.json").write_text(json.dumps(dict.fromkeys(names, 0.5)))
+    users = pl.read_parquet(run / "per_user.parquet").select("user_id")
+    users.with_columns(pl.lit(0.5).alias(name) for name in names).write_parquet(run / "per_user.parquet")
+    return run
+
+
+def test_a_run_is_equal_to_another_of_the_same_answers(retrieval):
+    assert words([retrieval("a"), retrieval("b")]) == {"recall@20": "equal", "ndcg@20": "equal"}
+
+
+def test_many_runs_are_equal_to_the_last_digit(retrieval):
+    recall = np.random.default_rng(0).random(1_001)
+    assert {judged(one) for one in compare([retrieval(name, recall) for name in "abcdefg"]).found} == {"equal"}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -69,14 +85,99 @@ def test_what_differs_in_the_configs_is_told(retrieval):
     assert comparison.configs == ({"data.bad_rows": ("nothing", "quarantine")},)
 
 
+def test_a_run_that_is_named_twice_is_refused(retrieval):
+    a, b = retrieval("a"), retrieval("b")
+    (a.parent / "link").symlink_to(a)
+    for again in (a, a / ".." / "a", a.parent / "link"):
+        with pytest.raises(ConfigError, match=r"named more than once\n    where: .*/a\n"):
+            compare([a, b, again])
+
+
+def test_cut_offs_are_those_that_all_runs_have(retrieval):
+    comparison = compare([at(retrieval("a"), 10, 20, 50), at(retrieval("b"), 10), at(retrieval("c"), 10, 15)])
+    assert {one.metric for one in comparison.found} == {"recall@10", "ndcg@10", "hit_rate@10"}
+    # of b alone the usual cut-offs would be these very ones
+    ones = ("recall@20 (measured by a)", "ndcg@20 (measured by a)", "recall@15 (measured by c)", "ndcg@15 (measured by c)")
+    assert comparison.left_out == ones
+    assert compare([retrieval("d"), retrieval("e")]).left_out == ()
+
+
+def test_runs_that_share_no_metric_are_refused_with_what_each_measured(retrieval):
+    a, b = at(retrieval("a"), 10, 20, 50), at(retrieval("b"), 5)
+    with pytest.raises(ConfigError, match=r"no metric can be compared: recall@20 \(measured by a\)(.|\n)*ks of the other") as caught:
+        compare([a, b])
+    assert "recall@5 (measured by b)" in str(caught.value)
+
+
+def test_rows_of_one_class_leave_nothing_to_compare(ranking):
+    runs = [ranking("a"), ranking("b")]
+    for run in runs:
+        frame = pl.read_parquet(run / "predictions.parquet")
+        frame.with_columns(click=pl.lit(0.0), buy=pl.lit(None, pl.Float64)).write_parquet(run / "predictions.parquet")
+    with pytest.raises(ConfigError, match=r"no metric can be compared: click \(its test rows do not hold both classes\), buy \("):
+        compare(runs)
+
+
 def test_a_table_of_other_users_is_damage(retrieval):
-    with pytest.raises(IntegrityError, match=r"per_user\.parquet has other users"):
+    with pytest.raises(IntegrityError, match=r"per_user\.parquet has other users than that of the first run"):
         compare([retrieval("a"), retrieval("b", [1, 0, 1])])
+
+
+def edited(run, file, edit):
+    """The run, with this done to the table."""
+    edit(pl.read_parquet(run / file)).write_parquet(run / file)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (lambda table: table.with_columns(pl.lit(float("nan")).alias("test/recall@20")), "'test/recall@20' holds what is no finite number"),
+        (lambda table: table.with_columns(pl.lit(None, pl.Float64).alias("test/recall@20")), "no finite number"),
+        (lambda table: table.with_columns(pl.lit("x").alias("test/recall@20")), "is not what a run writes"),
+        (lambda table: table.drop("user_id"), "user_id"),
+        (lambda table: table.drop("test/ndcg@20"), "test/ndcg@20"),
+        (lambda table: table.head(0), "it has no users"),
+        (lambda table: table.reverse(), "other users than that of the first run"),
+    ],
+)
+def test_a_damaged_table_of_users_is_named(retrieval, edit, told):
+    runs = [retrieval("a"), edited(retrieval("b"), "per_user.parquet", edit)]
+    with pytest.raises(IntegrityError, match=r"per_user\.parquet") as caught:
+        compare(runs)
+    assert told in str(caught.value)
+    assert str(runs[1]) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (lambda table: table.head(399), "it has 399 rows, and the test had 400"),
+        (lambda table: table.reverse(), "other users or labels than that of the first run"),
+        (lambda table: table.with_columns(click=1 - pl.col("click")), "other users or labels"),
+        (
+            lambda table: table.with_columns(pl.lit(float("nan")).alias("predicted/click")),
+            "'predicted/click' holds what predicts no binary",
+        ),
+        (lambda table: table.with_columns(pl.lit(1.5).alias("predicted/buy")), "'predicted/buy' holds what predicts no binary label"),
+        (lambda table: table.with_columns(click=pl.lit(2.0)), "'click' holds what no binary label is"),
+        (lambda table: table.with_columns(click=pl.lit("yes")), "'click' holds String"),
+        (lambda table: table.with_columns(user_id=pl.lit(None, pl.Int64)), "'user_id' lacks values"),
+        (lambda table: table.drop("user_id"), "user_id"),
+        (lambda table: table.drop("predicted/buy"), "predicted/buy"),
+    ],
+)
+def test_a_damaged_table_of_predictions_is_named(ranking, edit, told):
+    runs = [ranking("a"), edited(ranking("b"), "predictions.parquet", edit)]
+    with pytest.raises(IntegrityError, match=r"predictions\.parquet") as caught:
+        compare(runs)
+    assert told in str(caught.value)
+    assert str(runs[1]) in str(caught.value)
 
 
 def test_labels_are_measured_as_scikit_learn_does(ranking):
     runs = [RunFiles.open(ranking("a")), RunFiles.open(ranking("b", click=np.linspace(0.1, 0.9, 400)))]
-    samples = {sample.metric: sample.estimates for sample in _ranking(runs)[0]}
+    samples = {sample.metric: sample.estimates for sample in _ranking(runs).samples}
     assert set(samples) == {f"{label}/{metric}" for label in ("click", "buy", "click_buy") for metric in ("auc", "log_loss")}
     for run, place in zip(runs, (0, 1)):
         frame = run.table("predictions.parquet")
@@ -101,9 +202,23 @@ def test_rows_of_a_user_are_drawn_together(ranking, tmp_path):
     assert (comparison.units, comparison.number) == ("users", 40)
 
 
+def test_users_with_both_outcomes_bear_on_a_label(ranking):
+    runs = [ranking("a"), ranking("b", buy=np.linspace(0.8, 0.2, 400))]
+    for run in runs:
+        frame = pl.read_parquet(run / "predictions.parquet")
+        late = pl.when(pl.col("user_id") < 37).then(pl.col("buy") * 0).otherwise(pl.col("buy"))
+        frame.with_columns(buy=late).write_parquet(run / "predictions.parquet")
+    comparison = compare(runs)
+    bearing = {one.metric: one.units for one in comparison.found}
+    bought = set(frame.filter(pl.col("user_id") >= 37, pl.col("buy") == 1)["user_id"])
+    assert bearing["buy/auc"] == bearing["buy/log_loss"] == len(bought) <= 3
+    assert {one.metric: judged(one) for one in comparison.found}["buy/auc"] == "too few to tell"
+    assert bearing["click/auc"] == 40
+
+
 def test_users_share_what_is_easy(retrieval):
     rng = np.random.default_rng(0)
     easy = rng.random(500)
     runs = [RunFiles.open(retrieval("a", easy)), RunFiles.open(retrieval("b", easy + rng.normal(0, 0.01, 500)))]
-    recall, _ = compared(_retrieval(runs)[0])
+    recall, _ = compared(_retrieval(runs, "ab").samples)
     assert recall.difference[2] - recall.difference[1] < 0.1 * (recall.new[2] - recall.new[1])

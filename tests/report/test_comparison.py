@@ -1,5 +1,6 @@
 import io
 import json
+import math
 
 import pytest
 from rich.console import Console
@@ -10,13 +11,13 @@ from recsys.report.comparison import comparison_report, comparison_table, docume
 from recsys.report.html import page
 
 
-def one(metric, difference, place=1, old=0.1, smallest=0.004):
+def one(metric, difference, place=1, old=0.1, smallest=0.004, units=2_000):
     change = difference[0]
-    return Compared(metric, place, (old + change, 0.0, 1.0), (old, 0.0, 1.0), difference, smallest)
+    return Compared(metric, place, (old + change, 0.0, 1.0), (old, 0.0, 1.0), difference, smallest, units)
 
 
-def comparison(*found, runs=("first", "second"), configs=({"loss.temperature": ("0.1", "0.05")},)):
-    return Comparison("retrieval", runs, "users", 2_000, found, configs)
+def comparison(*found, runs=("first", "second"), configs=({"loss.temperature": ("0.1", "0.05")},), left_out=()):
+    return Comparison("retrieval", runs, "users", 2_000, found, configs, left_out)
 
 
 BETTER = one("recall@20", (0.01, 0.002, 0.018))
@@ -35,6 +36,8 @@ EQUAL = one("recall@20", (0.0, 0.0, 0.0), smallest=0.0)
         (one("click/log_loss", (-0.01, -0.02, -0.001)), "better"),
         (one("spend/rmse", (0.01, 0.002, 0.018)), "worse"),
         (one("a", (0.01, 0.0, 0.02)), "no difference found"),
+        (one("a", (0.3, 0.3, 0.3), units=9), "too few to tell"),
+        (one("a", (0.0, 0.0, 0.0), units=1), "equal"),
     ],
 )
 def test_a_difference_has_a_word(found, word):
@@ -88,3 +91,33 @@ def test_the_page_shows_values_and_what_was_changed():
     assert "&lt;b&gt;second&lt;/b&gt; is better than first in recall@20" in text
     assert "<b>" not in text
     assert "loss.temperature" in text
+
+
+def test_what_was_left_out_is_told_everywhere():
+    found = comparison(BETTER, left_out=("recall@50 (measured by first)", "ndcg@5 (measured by second)"))
+    sentence = "Not compared: recall@50 (measured by first), ndcg@5 (measured by second)."
+    console = Console(file=io.StringIO(), width=200)
+    console.print(comparison_table(found))
+    assert sentence in console.file.getvalue()
+    assert sentence in page(comparison_report(found))
+    assert document(found)["left_out"] == ["recall@50 (measured by first)", "ndcg@5 (measured by second)"]
+    assert "Not compared" not in page(comparison_report(comparison(BETTER)))
+
+
+def test_too_few_users_are_told_from_no_difference():
+    few = one("buy/auc", (0.3, 0.1, 0.5), units=4)
+    said = "Too few users to tell second from first, fewer than 10, bear on buy/auc (4)."
+    assert verdicts(comparison(few)) == [said]
+    assert verdicts(comparison(few, EQUAL)) == [said]
+    assert verdicts(comparison(few, BETTER)) == [f"second is better than first in recall@20 (+0.0100, +10.0 %). {said}"]
+
+
+def test_bounds_that_lie_anywhere_are_null_in_json_and_blank_on_the_page():
+    found = comparison(one("a", (0.3, -math.inf, math.inf), smallest=math.inf, units=1))
+    (told,) = json.loads(json.dumps(document(found), allow_nan=False))["differences"]
+    assert (told["difference"], told["smallest_detectable"], told["users_that_bear"]) == (
+        {"value": 0.3, "low": None, "high": None},
+        None,
+        1,
+    )
+    assert "+0.3000, -inf to +inf" in page(comparison_report(found))  # what the drawing says to those who cannot see it

@@ -36,3 +36,13 @@ def test_one_run_is_nothing_to_compare(retrieval, capsys):
         main(["compare", str(retrieval("a"))])
     assert ended.value.code == 2
     assert "name two runs or more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("below", ["", "deeper"])
+def test_a_file_in_place_of_the_folder_is_refused_before_the_work(tmp_path, capsys, below):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", "nowhere", "neither", "--out", str(tmp_path / "out" / below)])
+    assert ended.value.code == 2
+    assert f"{tmp_path / 'out'} is no folder" in capsys.readouterr().err
+    assert (tmp_path / "out").read_text() == "mine"

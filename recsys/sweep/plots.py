@@ -41,7 +41,10 @@ def importance(study: optuna.Study, config: SweepConfig, place: int) -> dict[str
     if len(finished) < FEWEST or len({trial.values[place] for trial in finished}) == 1:
         return {}
     evaluator = FanovaImportanceEvaluator(seed=config.seed)
-    return get_param_importances(study, evaluator=evaluator, target=lambda trial: trial.values[place])
+    try:
+        return get_param_importances(study, evaluator=evaluator, target=lambda trial: trial.values[place])
+    except RuntimeError:  # as trials of the same settings end: no setting explains why they differ
+        return {}
 
 
 def importance_plot(shares: dict[str, float]) -> str:

@@ -1,5 +1,6 @@
 """What a sweep has found so far, as files: trials.parquet, the best config as an experiment, the page. Written after every trial."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from recsys.sweep.page import page
 from recsys.sweep.recipe import recipe
 from recsys.sweep.rows import Row
 
+log = logging.getLogger(__name__)
 TABLE, BEST, FRONT, PAGE = "trials.parquet", "best.yaml", "front", "sweep.html"
 
 
@@ -31,7 +33,7 @@ def publish(folder: Path, found: Sequence[Row], study: optuna.Study, plan: Plan)
     for path in (folder / FRONT).glob("*.yaml"):
         if path.stem not in {f"trial-{row.number}" for row in found if row.best}:
             path.unlink()  # a later trial beats it
-    _write(folder / PAGE, page(found, study, plan))
+    _page(folder, found, study, plan)
 
 
 def frame(found: Sequence[Row], config: SweepConfig) -> pl.DataFrame:
@@ -42,6 +44,13 @@ def frame(found: Sequence[Row], config: SweepConfig) -> pl.DataFrame:
     columns |= {name: [getattr(row, name) for row in found] for name in ("evaluations", "seconds", "run", "reason")}
     kinds = {"rank": pl.Int64, "run": pl.String} | {key: pl.Float64 for key in config.objectives}
     return pl.DataFrame(columns, schema_overrides=kinds, infer_schema_length=None)
+
+
+def _page(folder: Path, found: Sequence[Row], study: optuna.Study, plan: Plan) -> None:
+    try:
+        _write(folder / PAGE, page(found, study, plan))
+    except Exception:  # what was found is safe: a drawing is no reason to end a sweep
+        log.exception("no %s", PAGE)
 
 
 def _write(path: Path, text: str) -> None:

@@ -5,6 +5,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from recsys.config.sweep import SweepConfig
+from recsys.sweep import plots
 from recsys.sweep.frozen import Plan
 from recsys.sweep.page import page
 from recsys.sweep.plots import importance
@@ -132,6 +133,22 @@ def test_importance_is_of_what_moves_the_objective():
 def test_importance_of_too_few_trials_is_not_told(one):
     study, plan = one
     assert importance(study, plan.sweep, 0) == {}
+
+
+def test_importance_of_settings_that_never_differ_is_not_told():
+    failed = (TrialState.FAIL, None, 0.9, {"reason": "x"})
+    trials = [trial for value in (0.1, 0.2, 0.3, 0.4) for trial in ((TrialState.COMPLETE, [value], 0.1, {}), failed)]
+    study, plan = sweep_of(trials, {"val/x": "max"})  # each that finished has lr 0.1 and the loss bpr
+    assert importance(study, plan.sweep, 0) == {}
+
+
+def test_page_that_cannot_be_drawn_leaves_the_rest(one, tmp_path, monkeypatch, caplog):
+    study, plan = one
+    (tmp_path / "conf").mkdir()
+    monkeypatch.setattr(plots, "history", lambda *_: 1 / 0)
+    publish(tmp_path, rows(study, plan.sweep), study, plan)
+    assert {path.name for path in tmp_path.iterdir()} == {"conf", "trials.parquet", "best.yaml"}
+    assert "no sweep.html" in caplog.text
 
 
 def test_line_of_a_trial_tells_state_value_best_and_time_left(one):

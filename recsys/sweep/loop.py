@@ -5,10 +5,12 @@ import time
 from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from pathlib import Path
+from shlex import quote
 
 import optuna
 from optuna.trial import TrialState
 from rich.console import Console
+from rich.text import Text
 
 from recsys.config.sweep import MEASURES, as_override, dimensions, grid_size
 from recsys.errors import ConfigError, Fault, RecsysError, SweepError
@@ -80,7 +82,7 @@ class Sweep:
     def _greet(self, begun: int) -> None:
         told = self._told()
         before = f", of which {told} are told and {begun} were begun" if told or begun else ""
-        self.console.print(f"sweep: {self.folder}   {self.wanted} trial{'s' * (self.wanted > 1)}{before}", highlight=False, soft_wrap=True)
+        self._say(f"sweep: {self.folder}   {self.wanted} trial{'s' * (self.wanted > 1)}{before}")
 
     def _commands(self, trial: optuna.Trial) -> Commands:
         """A trial is an ordinary run of the frozen config; what its sweep adds changes nothing that it learns."""
@@ -114,9 +116,9 @@ class Sweep:
         tell(self.study, trial, ended.values, STATES[ended.state])
         found = rows(self.study, self.plan.sweep)
         publish(self.folder, found, self.study, self.plan)
-        left = self.wanted - self._told()
+        left = max(0, self.wanted - self._told())  # fewer may be wanted than were begun
         left_s = left * sum(self.seconds) / len(self.seconds) / self.launcher.n_jobs
-        self.console.print(progress_line(trial.number, found, self.plan.sweep, left=left, left_s=left_s), highlight=False, soft_wrap=True)
+        self._say(progress_line(trial.number, found, self.plan.sweep, left=left, left_s=left_s))
 
     def _stop(self, pending: dict[Future, tuple[optuna.Trial, float]]) -> None:
         """Ends trials that run here, also those that are just beginning; the sweep goes on with them when it is started again."""
@@ -136,10 +138,17 @@ class Sweep:
         if all(row.state == "failed" for row in found):
             what = f"all {len(found)} trials failed; the last: {found[-1].reason}"
             raise SweepError(Fault(what, str(self.folder), "start one of them alone, see output.log in its directory"))
-        self.console.print(
-            f"try the best:  cp {self.folder / BEST} conf/experiment/best.yaml && python train.py experiment=best", soft_wrap=True
-        )
-        self.console.print(f"sweep: {self.folder / PAGE}", highlight=False, soft_wrap=True)
+        if any(row.best for row in found):
+            self._say(f"try the best:  cp {quote(str(self.folder / BEST))} conf/experiment/best.yaml && python train.py experiment=best")
+        else:
+            pruned = sum(row.state == "pruned" for row in found)
+            remedy = "in a new directory, hydra.sweeper.pruner=null lets all go to their end"
+            self._say(f"no trial finished, so none is the best: {pruned} pruned, {len(found) - pruned} failed; {remedy}")
+        self._say(f"sweep: {self.folder / PAGE}")
+
+    def _say(self, text: str) -> None:
+        """A line as it is: a path or a reason in brackets is no markup."""
+        self.console.print(Text(text), soft_wrap=True)
 
 
 def _cut_off(future: Future) -> bool:

@@ -1,4 +1,6 @@
+import json
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,69 @@ def test_pruner_watches_the_objective(commands, tmp_path):
 def test_objective_of_the_bundle_exports_each_trial(commands):
     made = commands(objectives={"val/recall@20": "max", "bundle/size_mb": "min"})
     assert made.export == (sys.executable, str(HOME / "export.py"))
+
+
+class Ends:
+    """A launcher and its executor: each trial ends at once, with the next exit code and what it printed."""
+
+    n_jobs = 1
+
+    def __init__(self, ends):
+        self.ends = iter(ends)
+
+    def executor(self, folder):
+        return self
+
+    def submit(self, function, folder, number, commands):
+        run = folder / f"trial-{number}"
+        run.mkdir()
+        code, printed = next(self.ends)
+        (run / "output.log").write_text(printed)
+        (run / "metrics.json").write_text(json.dumps({"val/x": number}))
+        future = Future()
+        future.set_result((run, code))
+        return future
+
+    def shutdown(self, **how):
+        pass
+
+
+@pytest.fixture
+def swept(tmp_path, monkeypatch, capsys):
+    """What a sweep of one choice says while its trials end so."""
+    monkeypatch.setattr(sys, "argv", [str(HOME / "train.py")])
+    (tmp_path / "conf").mkdir()
+
+    def swept(*ends, begun=0, wanted=None, loss=("bpr",)):
+        config = SweepConfig({"val/x": "max"}, {"loss": list(loss)}, "random", wanted or len(ends))
+        sweep = Sweep(tmp_path, Plan("mine", (), config, {"logger": {}}, {}), Ends(ends), cwd="/")
+        for _ in range(begun):
+            ask(sweep.study, config)
+        sweep.run()
+        return capsys.readouterr().out
+
+    return swept
+
+
+def test_reason_in_brackets_is_no_markup(swept):
+    said = swept((1, "ValueError: no [/x] and no [relu]"), (0, ""), loss=("[/y]",))
+    assert said.count("ValueError: no [/x] and no [relu]") == 2  # after the trial, and below the table
+    assert said.count("loss='[/y]'") == 2
+
+
+def test_best_is_offered_where_a_trial_finished(swept, tmp_path):
+    assert f"cp {tmp_path}/best.yaml conf/experiment/best.yaml" in swept((0, ""))
+
+
+def test_sweep_whose_trials_are_all_pruned_offers_no_best(swept):
+    said = swept((1, "ValueError: no"), (8, ""), (8, ""))
+    assert "no trial finished, so none is the best: 2 pruned, 1 failed" in said
+    assert "best.yaml" not in said
+
+
+def test_fewer_trials_than_were_begun_leave_none(swept):
+    said = swept((0, ""), (0, ""), (0, ""), begun=3, wanted=2)
+    assert [line.rpartition("   ")[2] for line in said.splitlines() if line.startswith("trial ")] == ["1 left, 0 s", "none left", "none left"]
 
 
 def test_directory_with_trials_of_another_sweep_is_refused(commands, tmp_path):

@@ -86,17 +86,23 @@ class Sweep:
 
     def _commands(self, trial: optuna.Trial) -> Commands:
         """A trial is an ordinary run of the frozen config; what its sweep adds changes nothing that it learns."""
-        name, objectives, added = self.plan.name, self.plan.sweep.objectives, {}
+        objectives, added = self.plan.sweep.objectives, {}
         if self.plan.sweep.pruner:
             (monitor,) = objectives
             added = {"+callbacks@callbacks.pruning": "pruning", "callbacks.pruning.monitor": monitor}
             added |= {"callbacks.pruning.sweep": str(self.folder), "callbacks.pruning.trial": trial.number}
         if "wandb" in self.plan.config["logger"]:
-            added |= {"logger.wandb.group": name, "logger.wandb.name": f"{name}-{trial.number}"}
+            group = self._group()
+            added |= {"logger.wandb.group": group, "logger.wandb.name": f"{group}-{trial.number}"}
         python, train = program()
         chosen = [*suggested(trial, self.plan.sweep), *(as_override(key, value) for key, value in added.items())]
         export = (python, str(Path(train).with_name("export.py"))) if set(objectives) & set(MEASURES) else None
         return Commands((python, train, f"--config-path={self.folder / CONF}", *self.plan.fixed, *chosen), export, self.cwd)
+
+    def _group(self) -> str:
+        """What the config calls the trials of this sweep at W&B, or else its name and the time of its first trial, which no other has."""
+        begun = self.study.get_trials(deepcopy=False)[0].datetime_start
+        return self.plan.config["logger"]["wandb"]["group"] or f"{self.plan.name}-{begun:%Y%m%d-%H%M%S-%f}"
 
     def _tell(self, trial: optuna.Trial, future: Future, seconds: float) -> None:
         try:

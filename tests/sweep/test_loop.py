@@ -20,12 +20,12 @@ HOME = Path(__file__).parents[2]
 
 @pytest.fixture
 def commands(tmp_path, monkeypatch):
-    """What the first trial of a sweep would run."""
+    """What the next trial of a sweep would run."""
     monkeypatch.setattr(sys, "argv", [str(HOME / "train.py"), "-m", "sweep=mine"])
 
-    def commands(objectives=None, pruner=None, logger=()):
+    def commands(objectives=None, pruner=None, logger=(), folder=tmp_path):
         config = SweepConfig(objectives or {"val/recall@20": "max"}, {"loss": ["bpr"]}, "random", 1, pruner)
-        sweep = Sweep(tmp_path, Plan("mine", ("model.dim=32",), config, {"logger": {name: {} for name in logger}}, {}), None, cwd="/")
+        sweep = Sweep(folder, Plan("mine", ("model.dim=32",), config, {"logger": dict(logger)}, {}), None, cwd="/")
         return sweep._commands(ask(sweep.study, config))
 
     return commands
@@ -37,10 +37,20 @@ def test_trial_is_a_command_line_of_the_frozen_config(commands, tmp_path):
     assert made.export is None
 
 
-def test_each_trial_is_one_run_of_wandb_in_the_group_of_its_sweep(commands):
-    train = commands(logger=("wandb",)).train
-    assert train[-2:] == ("logger.wandb.group=mine", "logger.wandb.name=mine-0")
+def test_each_trial_is_one_run_of_wandb_in_the_group_that_was_asked_for(commands):
+    train = commands(logger={"wandb": {"group": "night"}}).train
+    assert train[-2:] == ("logger.wandb.group=night", "logger.wandb.name=night-0")
     checked(HOME / "conf", "train", ["logger=wandb", *train[3:]], TrainConfig, multirun=False)
+
+
+def test_trials_of_one_directory_are_a_group_of_wandb_and_those_of_another_are_not(commands, tmp_path):
+    (tmp_path / "other").mkdir()
+    folders = (tmp_path, tmp_path, tmp_path / "other")  # each time the sweep is started again
+    first, second, other = (commands(logger={"wandb": {"group": None}}, folder=folder).train[-2:] for folder in folders)
+    group = first[0].partition("=")[2]
+    assert group.startswith("mine-2")  # of the year
+    assert second == (first[0], f"logger.wandb.name={group}-1")
+    assert other[0] != first[0]
 
 
 def test_pruner_watches_the_objective(commands, tmp_path):

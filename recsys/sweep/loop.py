@@ -17,7 +17,7 @@ from recsys.errors import ConfigError, Fault, RecsysError, SweepError
 from recsys.sweep.frozen import CONF, Plan
 from recsys.sweep.launcher import ProcessLauncher, program
 from recsys.sweep.outcome import Outcome, outcome
-from recsys.sweep.result import BEST, PAGE, publish
+from recsys.sweep.result import BEST, PAGE, Drawing, publish
 from recsys.sweep.rows import rows
 from recsys.sweep.study import again, ask, open_study, suggested, tell
 from recsys.sweep.table import progress_line, trial_table
@@ -48,6 +48,7 @@ class Sweep:
             raise ConfigError(Fault("trials of another sweep are here", str(folder), "choose an empty directory with hydra.sweep.dir=DIR"))
         self.wanted = plan.sweep.trials or grid_size(dimensions(plan.sweep.space))
         self.seconds: list[float] = []
+        self.drawing = Drawing(folder)
         self.console = Console()
 
     def run(self) -> None:
@@ -121,7 +122,9 @@ class Sweep:
             trial.set_user_attr("reason", ended.reason)
         tell(self.study, trial, ended.values, STATES[ended.state])
         found = rows(self.study, self.plan.sweep)
-        publish(self.folder, found, self.study, self.plan)
+        publish(self.folder, found, self.plan)
+        if time.monotonic() >= self.drawing.due:
+            self.drawing.draw(found, self.study, self.plan)
         left = max(0, self.wanted - self._told())  # fewer may be wanted than were begun
         left_s = left * sum(self.seconds) / len(self.seconds) / self.launcher.n_jobs
         self._say(progress_line(trial.number, found, self.plan.sweep, left=left, left_s=left_s))
@@ -139,7 +142,8 @@ class Sweep:
 
     def _conclude(self) -> None:
         found = rows(self.study, self.plan.sweep)
-        publish(self.folder, found, self.study, self.plan)
+        publish(self.folder, found, self.plan)
+        self.drawing.draw(found, self.study, self.plan)
         self.console.print(trial_table(found, self.plan.sweep))
         if all(row.state == "failed" for row in found):
             what = f"all {len(found)} trials failed; the last: {found[-1].reason}"

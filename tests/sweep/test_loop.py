@@ -1,5 +1,6 @@
 import json
 import sys
+import time
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from recsys.config import TrainConfig
 from recsys.config.compose import checked
 from recsys.config.sweep import SweepConfig
 from recsys.errors import ConfigError
-from recsys.sweep import launcher
+from recsys.sweep import launcher, result
 from recsys.sweep.frozen import FILE, Plan
 from recsys.sweep.loop import Sweep
 from recsys.sweep.study import ask
@@ -124,9 +125,32 @@ def test_sweep_whose_trials_are_all_pruned_offers_no_best(swept):
     assert "best.yaml" not in said
 
 
+def test_page_is_drawn_seldom_where_it_takes_long_and_always_at_the_end(swept, tmp_path, monkeypatch):
+    counts = []
+
+    def page(found, *_):
+        counts.append(len(found))
+        time.sleep(0.2)  # longer than all trials together
+        return ""
+
+    monkeypatch.setattr(result, "page", page)
+    swept(*[(0, "")] * 3)
+    assert counts == [1, 3]
+
+
+def test_page_that_cannot_be_drawn_ends_no_sweep(swept, tmp_path, monkeypatch):
+    monkeypatch.setattr(result, "page", lambda *_: 1 / 0)
+    swept((0, ""), (0, ""))
+    assert sorted(path.name for path in tmp_path.glob("*.*")) == ["best.yaml", "journal.log", "trials.parquet"]
+
+
 def test_fewer_trials_than_were_begun_leave_none(swept):
     said = swept((0, ""), (0, ""), (0, ""), begun=3, wanted=2)
-    assert [line.rpartition("   ")[2] for line in said.splitlines() if line.startswith("trial ")] == ["1 left, 0 s", "none left", "none left"]
+    assert [line.rpartition("   ")[2] for line in said.splitlines() if line.startswith("trial ")] == [
+        "1 left, 0 s",
+        "none left",
+        "none left",
+    ]
 
 
 def test_directory_with_trials_of_another_sweep_is_refused(commands, tmp_path):

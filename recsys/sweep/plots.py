@@ -83,6 +83,7 @@ def parallel_plot(rows: Sequence[Row], config: SweepConfig, objective: str, whic
         _axis(axes, len(space), Range(low, high))
         axes.set_xticks(range(len(space) + 1), [*short(list(space)), objective], rotation=20, ha="right", rotation_mode="anchor")
         axes.set_xlim(-0.25, len(space) + 0.6)
+        axes.set_ylim(-0.05, 1.05)  # else lines that all lie low leave the upper marks outside
         axes.set_yticks([])
         for side in axes.spines.values():
             side.set_visible(False)

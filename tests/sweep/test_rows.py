@@ -144,6 +144,12 @@ def test_importance_of_settings_that_never_differ_is_not_told():
     assert importance(study, plan.sweep, 0) == {}
 
 
+@pytest.mark.filterwarnings("error:constrained_layout not applied")
+def test_settings_of_a_single_trial_fit_their_picture():
+    study, plan = sweep_of([(TrialState.COMPLETE, [0.3], 0.001, {})], {"val/x": "max"})  # everything is the lowest there is
+    assert plots.parallel_plot(rows(study, plan.sweep), plan.sweep, "val/x", "max").startswith("<svg")
+
+
 def test_page_that_cannot_be_drawn_stays_as_it_was(one, tmp_path, monkeypatch, caplog):
     study, plan = one
     drawing = Drawing(tmp_path)

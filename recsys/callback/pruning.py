@@ -8,6 +8,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from recsys.errors import PRUNED
 from recsys.sweep.frozen import asked
+from recsys.sweep.outcome import unknown_objective
 from recsys.sweep.study import open_study
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,8 @@ class Pruning(Callback):
         """Reports, and ends the run if it is to end."""
         if trainer.sanity_checking:
             return
+        if self.monitor not in trainer.callback_metrics:
+            raise unknown_objective(self.monitor, trainer.callback_metrics)
         self.evaluations += 1
         pruned = trainer.is_global_zero and self._reported(float(trainer.callback_metrics[self.monitor]))
         if trainer.strategy.broadcast(pruned):

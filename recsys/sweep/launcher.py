@@ -18,6 +18,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from recsys.config.sweep import as_override
+
 OUTPUT = "output.log"
 
 
@@ -141,10 +143,9 @@ def program() -> list[str]:
 def run_alone(command: list[str], overrides: list[str], run: Path, cwd: str) -> int:
     """Exit code of a run in a directory of its own."""
     run.mkdir(parents=True, exist_ok=True)
+    place = as_override("hydra.run.dir", str(run))
     with (run / OUTPUT).open("ab") as output:
-        return subprocess.call(
-            [*command, *overrides, f"hydra.run.dir='{run}'"], cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
+        return subprocess.call([*command, *overrides, place], cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 
 
 def _returned(run: Path, overrides: Sequence[str], future: Future) -> JobReturn:

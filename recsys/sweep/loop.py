@@ -5,17 +5,19 @@ import time
 from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from pathlib import Path
+from shlex import quote
 
 import optuna
 from optuna.trial import TrialState
 from rich.console import Console
+from rich.text import Text
 
 from recsys.config.sweep import MEASURES, as_override, dimensions, grid_size
 from recsys.errors import ConfigError, Fault, RecsysError, SweepError
 from recsys.sweep.frozen import CONF, Plan
 from recsys.sweep.launcher import ProcessLauncher, program
 from recsys.sweep.outcome import Outcome, outcome
-from recsys.sweep.result import BEST, PAGE, publish
+from recsys.sweep.result import BEST, PAGE, Drawing, publish
 from recsys.sweep.rows import rows
 from recsys.sweep.study import again, ask, open_study, suggested, tell
 from recsys.sweep.table import progress_line, trial_table
@@ -46,6 +48,7 @@ class Sweep:
             raise ConfigError(Fault("trials of another sweep are here", str(folder), "choose an empty directory with hydra.sweep.dir=DIR"))
         self.wanted = plan.sweep.trials or grid_size(dimensions(plan.sweep.space))
         self.seconds: list[float] = []
+        self.drawing = Drawing(folder)
         self.console = Console()
 
     def run(self) -> None:
@@ -80,21 +83,27 @@ class Sweep:
     def _greet(self, begun: int) -> None:
         told = self._told()
         before = f", of which {told} are told and {begun} were begun" if told or begun else ""
-        self.console.print(f"sweep: {self.folder}   {self.wanted} trial{'s' * (self.wanted > 1)}{before}", highlight=False, soft_wrap=True)
+        self._say(f"sweep: {self.folder}   {self.wanted} trial{'s' * (self.wanted > 1)}{before}")
 
     def _commands(self, trial: optuna.Trial) -> Commands:
         """A trial is an ordinary run of the frozen config; what its sweep adds changes nothing that it learns."""
-        name, objectives, added = self.plan.name, self.plan.sweep.objectives, {}
+        objectives, added = self.plan.sweep.objectives, {}
         if self.plan.sweep.pruner:
             (monitor,) = objectives
             added = {"+callbacks@callbacks.pruning": "pruning", "callbacks.pruning.monitor": monitor}
             added |= {"callbacks.pruning.sweep": str(self.folder), "callbacks.pruning.trial": trial.number}
         if "wandb" in self.plan.config["logger"]:
-            added |= {"logger.wandb.group": name, "logger.wandb.name": f"{name}-{trial.number}"}
+            group = self._group()
+            added |= {"logger.wandb.group": group, "logger.wandb.name": f"{group}-{trial.number}"}
         python, train = program()
         chosen = [*suggested(trial, self.plan.sweep), *(as_override(key, value) for key, value in added.items())]
         export = (python, str(Path(train).with_name("export.py"))) if set(objectives) & set(MEASURES) else None
         return Commands((python, train, f"--config-path={self.folder / CONF}", *self.plan.fixed, *chosen), export, self.cwd)
+
+    def _group(self) -> str:
+        """What the config calls the trials of this sweep at W&B, or else its name and the time of its first trial, which no other has."""
+        begun = self.study.get_trials(deepcopy=False)[0].datetime_start
+        return self.plan.config["logger"]["wandb"]["group"] or f"{self.plan.name}-{begun:%Y%m%d-%H%M%S-%f}"
 
     def _tell(self, trial: optuna.Trial, future: Future, seconds: float) -> None:
         try:
@@ -113,10 +122,12 @@ class Sweep:
             trial.set_user_attr("reason", ended.reason)
         tell(self.study, trial, ended.values, STATES[ended.state])
         found = rows(self.study, self.plan.sweep)
-        publish(self.folder, found, self.study, self.plan)
-        left = self.wanted - self._told()
+        publish(self.folder, found, self.plan)
+        if time.monotonic() >= self.drawing.due:
+            self.drawing.draw(found, self.study, self.plan)
+        left = max(0, self.wanted - self._told())  # fewer may be wanted than were begun
         left_s = left * sum(self.seconds) / len(self.seconds) / self.launcher.n_jobs
-        self.console.print(progress_line(trial.number, found, self.plan.sweep, left=left, left_s=left_s), highlight=False, soft_wrap=True)
+        self._say(progress_line(trial.number, found, self.plan.sweep, left=left, left_s=left_s))
 
     def _stop(self, pending: dict[Future, tuple[optuna.Trial, float]]) -> None:
         """Ends trials that run here, also those that are just beginning; the sweep goes on with them when it is started again."""
@@ -131,15 +142,23 @@ class Sweep:
 
     def _conclude(self) -> None:
         found = rows(self.study, self.plan.sweep)
-        publish(self.folder, found, self.study, self.plan)
+        publish(self.folder, found, self.plan)
+        self.drawing.draw(found, self.study, self.plan)
         self.console.print(trial_table(found, self.plan.sweep))
         if all(row.state == "failed" for row in found):
             what = f"all {len(found)} trials failed; the last: {found[-1].reason}"
             raise SweepError(Fault(what, str(self.folder), "start one of them alone, see output.log in its directory"))
-        self.console.print(
-            f"try the best:  cp {self.folder / BEST} conf/experiment/best.yaml && python train.py experiment=best", soft_wrap=True
-        )
-        self.console.print(f"sweep: {self.folder / PAGE}", highlight=False, soft_wrap=True)
+        if any(row.best for row in found):
+            self._say(f"try the best:  cp {quote(str(self.folder / BEST))} conf/experiment/best.yaml && python train.py experiment=best")
+        else:
+            pruned = sum(row.state == "pruned" for row in found)
+            remedy = "in a new directory, hydra.sweeper.pruner=null lets all go to their end"
+            self._say(f"no trial finished, so none is the best: {pruned} pruned, {len(found) - pruned} failed; {remedy}")
+        self._say(f"sweep: {self.folder / PAGE}")
+
+    def _say(self, text: str) -> None:
+        """A line as it is: a path or a reason in brackets is no markup."""
+        self.console.print(Text(text), soft_wrap=True)
 
 
 def _cut_off(future: Future) -> bool:

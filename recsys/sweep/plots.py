@@ -41,7 +41,10 @@ def importance(study: optuna.Study, config: SweepConfig, place: int) -> dict[str
     if len(finished) < FEWEST or len({trial.values[place] for trial in finished}) == 1:
         return {}
     evaluator = FanovaImportanceEvaluator(seed=config.seed)
-    return get_param_importances(study, evaluator=evaluator, target=lambda trial: trial.values[place])
+    try:
+        return get_param_importances(study, evaluator=evaluator, target=lambda trial: trial.values[place])
+    except RuntimeError:  # as trials of the same settings end: no setting explains why they differ
+        return {}
 
 
 def importance_plot(shares: dict[str, float]) -> str:
@@ -80,6 +83,7 @@ def parallel_plot(rows: Sequence[Row], config: SweepConfig, objective: str, whic
         _axis(axes, len(space), Range(low, high))
         axes.set_xticks(range(len(space) + 1), [*short(list(space)), objective], rotation=20, ha="right", rotation_mode="anchor")
         axes.set_xlim(-0.25, len(space) + 0.6)
+        axes.set_ylim(-0.05, 1.05)  # else lines that all lie low leave the upper marks outside
         axes.set_yticks([])
         for side in axes.spines.values():
             side.set_visible(False)

@@ -1,5 +1,7 @@
-"""What a sweep has found so far, as files: trials.parquet, the best config as an experiment, the page. Written after every trial."""
+"""What a sweep has found so far, as files: trials.parquet, the best config as an experiment, the page."""
 
+import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,11 +14,14 @@ from recsys.sweep.page import page
 from recsys.sweep.recipe import recipe
 from recsys.sweep.rows import Row
 
+log = logging.getLogger(__name__)
 TABLE, BEST, FRONT, PAGE = "trials.parquet", "best.yaml", "front", "sweep.html"
+LEAST_TURN = 10
+"""From one drawing of the page to the next, in times of what the first took."""
 
 
-def publish(folder: Path, found: Sequence[Row], study: optuna.Study, plan: Plan) -> None:
-    """Write every file that tells what was found; each is there whole, or as it was before."""
+def publish(folder: Path, found: Sequence[Row], plan: Plan) -> None:
+    """Write what was found, all but the page; each file is there whole, or as it was before."""
     aside = folder / f".{TABLE}.tmp"
     frame(found, plan.sweep).write_parquet(aside)
     aside.replace(folder / TABLE)
@@ -31,7 +36,27 @@ def publish(folder: Path, found: Sequence[Row], study: optuna.Study, plan: Plan)
     for path in (folder / FRONT).glob("*.yaml"):
         if path.stem not in {f"trial-{row.number}" for row in found if row.best}:
             path.unlink()  # a later trial beats it
-    _write(folder / PAGE, page(found, study, plan))
+
+
+class Drawing:
+    """The page of a sweep on disk, drawn again and again; one that cannot be drawn stays as it was.
+
+    Args:
+        folder: of the sweep.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.due = time.monotonic()
+
+    def draw(self, found: Sequence[Row], study: optuna.Study, plan: Plan) -> None:
+        """Draws it, and says when it is due again: so that drawing takes at most a tenth of a sweep's time."""
+        begun = time.monotonic()
+        try:
+            _write(self.folder / PAGE, page(found, study, plan))
+        except Exception:  # what was found is safe: a drawing is no reason to end a sweep
+            log.exception("no %s", PAGE)
+        self.due = begun + LEAST_TURN * (time.monotonic() - begun)
 
 
 def frame(found: Sequence[Row], config: SweepConfig) -> pl.DataFrame:

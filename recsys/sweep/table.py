@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from recsys.config.sweep import SweepConfig
 from recsys.sweep.rows import Row
@@ -36,14 +36,14 @@ def trial_table(found: Sequence[Row], config: SweepConfig) -> RenderableType:
     for column in ("rank", "trial", "state"):
         table.add_column(column, justify="right" if column != "state" else "left", no_wrap=True)
     for key in (*config.objectives, *short(config.space)):
-        table.add_column(escape(BREAK.sub(r"\1\n", key)), justify="right", overflow="fold")
+        table.add_column(Text(BREAK.sub(r"\1\n", key)), justify="right", overflow="fold")
     for row in found[:MOST_ROWS]:
         state = f"pruned at {row.evaluations}" if row.state == "pruned" else row.state
         cells = [shown(row.values[key]) for key in config.objectives] + [shown(row.parameters.get(key)) for key in config.space]
         style = "bold" if row.best else "" if row.rank else "dim"
-        table.add_row(str(row.rank or ""), str(row.number), state, *(escape(cell) for cell in cells), style=style)
+        table.add_row(str(row.rank or ""), str(row.number), state, *map(Text, cells), style=style)
     more = [f"and {len(found) - MOST_ROWS} more"] if len(found) > MOST_ROWS else []
-    failed = [f"trial {row.number} failed: {escape(row.reason)}" for row in found if row.state == "failed"]
+    failed = [Text(f"trial {row.number} failed: {row.reason}") for row in found if row.state == "failed"]
     return Group(table, *more, *failed)
 
 

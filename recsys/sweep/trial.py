@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from recsys.config.sweep import as_override
 from recsys.record import RESULT
 
 ALIVE, OUTPUT, MANIFEST = "alive", "output.log", "bundle/manifest.json"
@@ -35,9 +36,9 @@ class Commands:
     def left(self, run: Path) -> Iterator[list[str]]:
         """What has not ended well yet."""
         if not (run / RESULT).exists():
-            yield [*self.train, "resume=auto", f"hydra.run.dir='{run}'"]
+            yield [*self.train, "resume=auto", as_override("hydra.run.dir", str(run))]
         if self.export is not None and not (run / MANIFEST).exists():
-            yield [*self.export, f"run='{run}'"]
+            yield [*self.export, as_override("run", str(run))]
 
 
 def run_trial(sweep: Path, number: int, commands: Commands) -> tuple[Path, int]:

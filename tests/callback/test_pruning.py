@@ -6,6 +6,7 @@ from optuna.trial import TrialState
 
 from recsys.callback.pruning import Pruning
 from recsys.config.sweep import SweepConfig
+from recsys.errors import ConfigError
 from recsys.sweep.study import ask, open_study, tell
 
 SPACE = {"lr": {"low": 0.0, "high": 1.0}}
@@ -53,3 +54,10 @@ def test_run_that_goes_on_counts_on(fit, sweep):
     resumed.load_state_dict(state)
     fit(resumed, scores=[0.6])
     assert reported(sweep) == pytest.approx({2: 0.6})
+
+
+def test_objective_that_no_run_measures_is_named(fit, sweep):
+    with pytest.raises(ConfigError, match=r"no metric is called 'val/scroe'; did you mean 'val/score'\?") as refused:
+        fit(Pruning("val/scroe", sweep, 4), scores=[0.4])
+    assert "where: hydra.sweeper.objectives\n    fix: use one of val/score; then" in str(refused.value)
+    assert reported(sweep) == {}

@@ -70,6 +70,24 @@ def test_objective_that_no_run_has_is_a_mistake_of_the_sweep(run):
         outcome(run({"val/recall@20": 0.1}), 0, ("val/recal@20",))
 
 
+MISTYPED = """Config error: 1 problem:
+  1. no metric is called 'val/recal@20'; did you mean 'val/recall@20'?
+    where: hydra.sweeper.objectives
+    fix: use one of val/ndcg@20, val/recall@20; then start the sweep in a new directory
+"""
+
+
+def test_objective_that_a_trial_did_not_find_is_a_mistake_of_the_sweep(run):
+    with pytest.raises(ConfigError) as refused:
+        outcome(run(printed=MISTYPED), 2, ("val/recal@20",))
+    assert f"Config error: {refused.value}\n" == MISTYPED
+
+
+def test_config_that_does_not_suit_one_trial_is_its_own_failure(run):
+    printed = MISTYPED.replace("hydra.sweeper.objectives", "monitor, or callbacks.checkpoint.monitor")
+    assert outcome(run(printed=printed), 2, ("val/recall@20",)).state == "failed"
+
+
 def test_bundle_is_measured_by_its_manifest(run):
     latency = {"start_ms": 200.0, "ranker": {"p50_ms": 2.0, "p99_ms": 3.0}, "retriever": {"p50_ms": 1.0, "p99_ms": 5.0}}
     files = {"a.onnx": {"size": 1_500_000}, "b.onnx": {"size": 500_000}}

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import optuna
 import polars as pl
 import pytest
@@ -5,10 +7,11 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from recsys.config.sweep import SweepConfig
+from recsys.sweep import plots, result
 from recsys.sweep.frozen import Plan
 from recsys.sweep.page import page
 from recsys.sweep.plots import importance
-from recsys.sweep.result import frame, publish
+from recsys.sweep.result import Drawing, frame, publish
 from recsys.sweep.rows import rows
 from recsys.sweep.table import duration, progress_line, short
 
@@ -77,14 +80,14 @@ def test_what_nothing_beats_comes_first_with_two_objectives(two):
 def test_files_tell_what_was_found(one, tmp_path):
     study, plan = one
     (tmp_path / "conf").mkdir()
-    publish(tmp_path, rows(study, plan.sweep), study, plan)
+    publish(tmp_path, rows(study, plan.sweep), plan)
     table = pl.read_parquet(tmp_path / "trials.parquet")
     assert table["number"].to_list() == [2, 4, 0, 1, 3]
     assert table["val/x"].to_list() == [0.5, 0.5, 0.3, None, 0.2]
     assert table["loss"].to_list() == ["bpr", "bpr", "bpr", "softmax", "softmax"]
     assert "# Trial 2 of the sweep 'mine': val/x 0.5.   python train.py experiment=best" in (tmp_path / "best.yaml").read_text()
     assert "lr: 0.01\n" in (tmp_path / "best.yaml").read_text()
-    assert {path.name for path in tmp_path.iterdir()} == {"conf", "trials.parquet", "best.yaml", "sweep.html"}
+    assert {path.name for path in tmp_path.iterdir()} == {"conf", "trials.parquet", "best.yaml"}
 
 
 def test_every_trial_that_nothing_beats_is_an_experiment(two, tmp_path):
@@ -92,7 +95,7 @@ def test_every_trial_that_nothing_beats_is_an_experiment(two, tmp_path):
     (tmp_path / "conf").mkdir()
     (tmp_path / "front").mkdir()
     (tmp_path / "front" / "trial-9.yaml").write_text("beaten since")
-    publish(tmp_path, rows(study, plan.sweep), study, plan)
+    publish(tmp_path, rows(study, plan.sweep), plan)
     assert {path.name for path in (tmp_path / "front").iterdir()} == {"trial-0.yaml", "trial-2.yaml"}
     assert "Trial 0" in (tmp_path / "best.yaml").read_text()
 
@@ -132,6 +135,39 @@ def test_importance_is_of_what_moves_the_objective():
 def test_importance_of_too_few_trials_is_not_told(one):
     study, plan = one
     assert importance(study, plan.sweep, 0) == {}
+
+
+def test_importance_of_settings_that_never_differ_is_not_told():
+    failed = (TrialState.FAIL, None, 0.9, {"reason": "x"})
+    trials = [trial for value in (0.1, 0.2, 0.3, 0.4) for trial in ((TrialState.COMPLETE, [value], 0.1, {}), failed)]
+    study, plan = sweep_of(trials, {"val/x": "max"})  # each that finished has lr 0.1 and the loss bpr
+    assert importance(study, plan.sweep, 0) == {}
+
+
+@pytest.mark.filterwarnings("error:constrained_layout not applied")
+def test_settings_of_a_single_trial_fit_their_picture():
+    study, plan = sweep_of([(TrialState.COMPLETE, [0.3], 0.001, {})], {"val/x": "max"})  # everything is the lowest there is
+    assert plots.parallel_plot(rows(study, plan.sweep), plan.sweep, "val/x", "max").startswith("<svg")
+
+
+def test_page_that_cannot_be_drawn_stays_as_it_was(one, tmp_path, monkeypatch, caplog):
+    study, plan = one
+    drawing = Drawing(tmp_path)
+    drawing.draw(rows(study, plan.sweep), study, plan)
+    before = (tmp_path / "sweep.html").read_text()
+    monkeypatch.setattr(plots, "history", lambda *_: 1 / 0)
+    drawing.draw(rows(study, plan.sweep)[:1], study, plan)
+    assert (tmp_path / "sweep.html").read_text() == before
+    assert "no sweep.html" in caplog.text
+
+
+def test_page_is_due_after_ten_times_what_it_took(one, tmp_path, monkeypatch):
+    study, plan = one
+    drawing = Drawing(tmp_path)
+    clock = iter([100.0, 117.0])
+    monkeypatch.setattr(result, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    drawing.draw(rows(study, plan.sweep), study, plan)
+    assert drawing.due == 270.0
 
 
 def test_line_of_a_trial_tells_state_value_best_and_time_left(one):

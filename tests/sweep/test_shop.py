@@ -34,7 +34,7 @@ def test_recall_is_held_against_the_size_of_the_bundle(tmp_path):
     space = "hydra.sweeper.space={model.embedding_dim: [4, 64]}"
     fixed = ["optimizer.dense.lr=1e-3", "optimizer.tables.lr=1e-3", "loss.temperature=0.1", "model.id_dropout=0.1", "trainer.max_epochs=1"]
     grid = ["hydra.sweeper.sampler=grid", "hydra.sweeper.trials=null", "hydra.sweeper.pruner=null"]
-    wandb = ["logger=wandb", "logger.wandb.mode=offline"]
+    wandb = ["logger=wandb", "logger.wandb.mode=offline", "logger.wandb.group=sizes"]
     small = [text for text in SMALL if "embedding_dim" not in text]
     command = [sys.executable, str(HOME / "train.py"), "-m", "sweep=retrieval", *small, *fixed, *grid, *wandb, space]
     command += ["hydra.sweeper.objectives={bundle/size_mb: min}"]
@@ -48,7 +48,7 @@ def test_recall_is_held_against_the_size_of_the_bundle(tmp_path):
         files = json.loads((run / "bundle" / "manifest.json").read_text())["files"]
         assert size_mb == pytest.approx(sum((run / "bundle" / name).stat().st_size for name in files) / 1e6)
         logger = yaml.safe_load((run / "config.yaml").read_text())["logger"]["wandb"]
-        assert (logger["group"], logger["name"]) == ("retrieval", f"retrieval-{run.name.removeprefix('trial-')}")
+        assert (logger["group"], logger["name"]) == ("sizes", f"sizes-{run.name.removeprefix('trial-')}")
         told = [path.name for path in run.glob("wandb/offline-run-*/*.wandb")]
         assert (len(told), len(set(told))) == (2, 1)  # by training and by the export, of one run
 

@@ -5,7 +5,9 @@ import threading
 import time
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from recsys.sweep.launcher import OUTPUT, run_alone
 from recsys.sweep.trial import ALIVE, Commands, is_alive, place, run_trial, stop
 
 TRAIN = """
@@ -55,6 +57,22 @@ def test_trial_that_ended_early_goes_on_in_its_directory(tmp_path):
     assert (tmp_path / "trial-0" / "output.log").read_text() == "trains\ntrains\n"
     (going_on,) = list(commands(tmp_path).left(tmp_path / "trial-1"))
     assert "resume=auto" in going_on
+
+
+def read(override):
+    """Key and value, as Hydra reads them."""
+    (parsed,) = OverridesParser.create().parse_overrides([override])
+    return parsed.key_or_group, parsed.value()
+
+
+@pytest.mark.parametrize("name", ["o'neil", "a b", "a,b=[c]"])
+def test_directory_may_have_signs_that_mean_something_to_hydra(tmp_path, name):
+    run = tmp_path / name / "trial-0"
+    train, export = Commands(("train.py",), ("export.py",), "/").left(run)
+    assert read(train[-1]) == ("hydra.run.dir", str(run))
+    assert read(export[-1]) == ("run", str(run))
+    run_alone([sys.executable, "-c", "import sys; print(sys.argv[-1], end='')"], [], run, str(tmp_path))
+    assert read((run / OUTPUT).read_text()) == ("hydra.run.dir", str(run))
 
 
 @pytest.fixture

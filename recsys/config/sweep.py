@@ -17,6 +17,8 @@ MOST_VALUES = 1_000
 """Of a list."""
 LARGEST_GRID = 100_000
 BARE = re.compile(r"[A-Za-z_/][\w./@-]*")
+BEFORE_QUOTE = re.compile(r"\\+(?='|\Z)")
+"""Backslashes that Hydra reads as half as many; others stand for themselves."""
 WORDS = ("null", "true", "false", "nan", "inf")
 """Texts that Hydra would read as something else."""
 
@@ -111,7 +113,7 @@ def _text(value: Any) -> str:
         return f"[{','.join(_text(entry) for entry in value)}]"
     if isinstance(value, str):
         bare = BARE.fullmatch(value) and value.lower() not in WORDS
-        return value if bare else "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        return value if bare else "'" + BEFORE_QUOTE.sub(r"\g<0>\g<0>", value).replace("'", "\\'") + "'"
     return json.dumps(value)  # true, null, 1e-05
 
 

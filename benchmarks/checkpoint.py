@@ -67,6 +67,7 @@ def trainer_of(trained: SimpleNamespace, folder: Path) -> SimpleNamespace:
         precision_plugin=SimpleNamespace(state_dict=dict),
         callbacks=[],
         loggers=[],
+        callback_metrics={},
         world_size=1,
         is_global_zero=True,
         global_step=1,

@@ -13,7 +13,7 @@ from torch import Tensor, distributed
 from torch.optim import Optimizer
 
 from recsys.callback.metrics_log import MetricsLog
-from recsys.errors import ConfigError, Fault, IntegrityError
+from recsys.errors import ConfigError, Fault, IntegrityError, RecsysError
 from recsys.record import typed
 
 VALIDATED = "val/"
@@ -112,10 +112,10 @@ def restore(trainer: Trainer, module: LightningModule, tensors: Mapping[str, Ten
         IntegrityError: it belongs to another model or optimizer.
         ConfigError: another number of processes left it.
     """
-    if document["processes"] != trainer.world_size:
-        what = f"the run had {document['processes']} processes, now there are {trainer.world_size}"
-        raise ConfigError(Fault(what, "trainer.devices, trainer.num_nodes", "start as many as before: each has a state of its own"))
     try:
+        if document["processes"] != trainer.world_size:
+            what = f"the run had {document['processes']} processes, now there are {trainer.world_size}"
+            raise ConfigError(Fault(what, "trainer.devices, trainer.num_nodes", "start as many as before: each has a state of its own"))
         own = _unpacked(document["task"][trainer.global_rank], tensors)
         weights = {name: value for name, value in module.state_dict().items() if name.startswith(MODEL)}
         module.load_state_dict(weights | own)
@@ -133,6 +133,8 @@ def restore(trainer: Trainer, module: LightningModule, tensors: Mapping[str, Ten
             if callback.state_key in kept:
                 state = kept[callback.state_key]
                 callback.load_state_dict(state | {"patience": callback.patience} if "patience" in state else state)
+    except RecsysError:
+        raise
     except (KeyError, ValueError, RuntimeError, IndexError, TypeError, AttributeError) as error:
         what = f"the state of training belongs to another model or optimizer: {' '.join(str(error).split()):.300}"
         raise IntegrityError(Fault(what, "checkpoints/last", "go on with the run's own config, or train again")) from error

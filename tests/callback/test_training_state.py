@@ -280,6 +280,16 @@ def test_a_state_that_says_something_else_is_refused(tmp_path, monkeypatch, key,
         run(tmp_path, resume=True)
 
 
+@pytest.mark.parametrize("key", ["place", "processes", "task", "optimizers", "schedulers", "precision", "callbacks", "metrics", "logged"])
+def test_a_state_that_lacks_something_is_refused(tmp_path, monkeypatch, key):
+    run(tmp_path, Halt("on_train_batch_end", 2, killed))
+    tensors, document = load_state(tmp_path / "checkpoints" / "last")
+    del document[key]
+    monkeypatch.setattr("recsys.callback.checkpoint.load_state", lambda folder: (tensors, document))
+    with pytest.raises(IntegrityError, match=r"checkpoints/last"):
+        run(tmp_path, resume=True)
+
+
 def test_another_number_of_processes_is_refused(tmp_path):
     run(tmp_path, Halt("on_train_batch_end", 6, killed))
     tensors, document = load_state(tmp_path / "checkpoints" / "last")

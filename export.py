@@ -8,12 +8,12 @@ from recsys.config import ExportConfig, build
 from recsys.config.launch import launch
 from recsys.errors import ConfigError, Fault
 from recsys.export.bundle import export_bundle
+from recsys.export.pairing import check_pair, joined_metrics
 from recsys.export.production import Production
+from recsys.export.release import release_of, section_of
 from recsys.logger.wandb import send_bundle
-from recsys.pairing import check_pair, joined_metrics
-from recsys.rebuild import FinishedRun
-from recsys.release import release_of, section_of
 from recsys.report.bundle import bundle_table
+from recsys.run.finished import FinishedRun
 
 EXAMPLES = (
     "python export.py run=outputs/retrieval/shop/<time>",

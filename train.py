@@ -9,20 +9,20 @@ from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
 from recsys.assemble import assembled, store_of
-from recsys.callback.cost import COST, Cost
-from recsys.callback.metrics_log import MetricsLog
-from recsys.checkpoint import load_checkpoint
 from recsys.config import TrainConfig, build, schema_of
 from recsys.config.launch import launch
 from recsys.data.store import Store
 from recsys.errors import DataError
 from recsys.export.graph import reserved_name_faults
-from recsys.lineage import LINEAGE, write_lineage
 from recsys.logger.wandb import finish_logging
-from recsys.memory import keep_memory
 from recsys.record import CHECKPOINTS, LOGGED, write_tested
 from recsys.report.result import publish_result
-from recsys.resume import interrupted, other_runs, start
+from recsys.run.checkpoint import load_checkpoint
+from recsys.run.cost import COST, Cost
+from recsys.run.lineage import LINEAGE, write_lineage
+from recsys.run.memory import keep_memory
+from recsys.run.metrics_log import MetricsLog
+from recsys.run.resume import interrupted, other_runs, start
 from recsys.sweep.plugins import register
 
 log = logging.getLogger(__name__)

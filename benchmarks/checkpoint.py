@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from benchmarks.base import options, show
-from recsys.callback.checkpoint import Checkpoints
-from recsys.callback.training_state import Place
-from recsys.checkpoint import write_checkpoint
+from recsys.run.checkpoint import write_checkpoint
+from recsys.run.saver import Checkpoints
+from recsys.run.training_state import Place
 
 MOMENTS = 2
 """Tensors of the optimizer's state for each of the weights, as Adam has them."""

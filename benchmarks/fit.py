@@ -11,8 +11,8 @@ from benchmarks.clock import StepClock, now
 from recsys.assemble import assembled, store_of
 from recsys.config import TrainConfig, build
 from recsys.data.store import Store
-from recsys.memory import keep_memory
-from recsys.rebuild import ranks
+from recsys.run.finished import ranks
+from recsys.run.memory import keep_memory
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from benchmarks.base import composed, options, show
 from benchmarks.clock import now
 from benchmarks.memory import forget_peak, memory
 from recsys.batch import Catalogue, UserBatch
-from recsys.callback.evaluation import CatalogueEvaluation
 from recsys.config import build
 from recsys.metric.scores import TILE_USERS, DotProduct
 from recsys.metric.top_k import top_k
+from recsys.task.retrieval.evaluation import CatalogueEvaluation
 
 DIM, K = 64, 20
 RELEVANT_PER_USER = 10

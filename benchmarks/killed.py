@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import train
-from recsys import checkpoint
-from recsys.callback.checkpoint import Checkpoints
-from recsys.callback.metrics_log import MetricsLog
-from recsys.callback.progress import ProgressBars
 from recsys.config import TrainConfig
 from recsys.record import CHECKPOINTS, LOGGED, RESULT
-from recsys.task.ranking import Ranking
-from recsys.task.retrieval import Retrieval
+from recsys.run import checkpoint
+from recsys.run.metrics_log import MetricsLog
+from recsys.run.progress import ProgressBars
+from recsys.run.saver import Checkpoints
+from recsys.task.ranking.module import Ranking
+from recsys.task.retrieval.module import Retrieval
 
 POINTS = ("random", "step", "mid-write", "before rename", "before pointer", "before tidying", "mid-log", "mid-validation", "mid-test")
 """random is some moment after training began; at the others a certain call is the last."""

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys.data.rows import Rows
+from recsys.data.read.rows import Rows
 from recsys.schema import PAD
 
 WARM_UP = 2

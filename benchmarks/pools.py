@@ -11,17 +11,17 @@ from torch import Tensor
 
 from benchmarks.fitted import drawn, long_tail
 from benchmarks.shop_shaped import NUM_ITEMS, shop_ranker, shop_retriever, shop_schema
-from recsys.callback.evaluation import question
-from recsys.data.impressions import EvaluationImpressions, outcomes
-from recsys.data.rows import EvaluationUsers
+from recsys.data.read.impressions import EvaluationImpressions, outcomes
+from recsys.data.read.rows import EvaluationUsers
 from recsys.export.bundle import load_vocabularies
+from recsys.export.pairing import check_pair
 from recsys.export.ranker_graph import Served
 from recsys.export.ranking import RankingSection
+from recsys.export.release import section_of
 from recsys.export.retrieval import RetrievalSection
-from recsys.pairing import check_pair
-from recsys.rebuild import FinishedRun
-from recsys.release import section_of
+from recsys.run.finished import FinishedRun
 from recsys.schema import Schema
+from recsys.task.retrieval.evaluation import question
 
 DRAWN = 4_096
 """Rows of each pool where there are no runs."""

@@ -19,9 +19,9 @@ from benchmarks.vectors import vectors as realistic_vectors
 from recsys.config import build, schema_of
 from recsys.export.bundle import load_vocabularies
 from recsys.export.graph import exact_search
+from recsys.export.index.curve import measured
 from recsys.export.parity import session
 from recsys.export.retrieval import RetrievalSection
-from recsys.index.curve import measured
 from recsys.model.two_tower import TwoTower
 from recsys.serve import Retriever
 from recsys.serve.index import Index

@@ -11,7 +11,7 @@ from benchmarks.fit import fit
 from benchmarks.machine import product_rate, softmax_rate
 from benchmarks.movielens_shaped import NUM_RATINGS, NUM_USERS, history_lengths, write_tables
 from benchmarks.plain_transformer import plain_rate
-from recsys.data.rows import Sequences
+from recsys.data.read.rows import Sequences
 
 
 def main(arguments: list[str]) -> None:

@@ -14,7 +14,7 @@ from recsys.config import build, schema_of
 from recsys.export.bundle import load_vocabularies
 from recsys.export.ranking import RankingSection
 from recsys.export.retrieval import RetrievalSection
-from recsys.rebuild import model_of
+from recsys.run.finished import model_of
 from recsys.schema import Schema
 
 SIZES = {

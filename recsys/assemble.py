@@ -12,27 +12,27 @@ from torch.nn.functional import pad
 
 from recsys.balance.base import Balance
 from recsys.calibration.base import Calibration
-from recsys.callback.pair import Pair
 from recsys.candidates.base import Candidates
 from recsys.config import DataConfig, TrainConfig, build, schema_of
-from recsys.data.datamodule import DataModule
-from recsys.data.impressions import EvaluationImpressions, Impressions
-from recsys.data.oracle import impressions_of_test, oracle_of_test, oracles_of_candidates
-from recsys.data.prepare import prepare
-from recsys.data.rows import EvaluationUsers, PositiveRows, Sequences
+from recsys.data.read.datamodule import DataModule
+from recsys.data.read.impressions import EvaluationImpressions, Impressions
+from recsys.data.read.oracle import impressions_of_test, oracle_of_test, oracles_of_candidates
+from recsys.data.read.rows import EvaluationUsers, PositiveRows, Sequences
 from recsys.data.store import Store
+from recsys.data.store.prepare import prepare
 from recsys.errors import ConfigError, Fault, listed
-from recsys.evidence.leave import leave_lists, leave_predictions
-from recsys.evidence.tables import item_sample
 from recsys.loss.base import RetrievalLoss
 from recsys.model.two_tower import TwoTower
-from recsys.rebuild import FinishedRun, fitting, model_of, ranking_loss, ranks
 from recsys.report.labels import label_table
 from recsys.report.table import result_table
+from recsys.run.finished import FinishedRun, fitting, model_of, ranking_loss, ranks
 from recsys.schema import Schema, chains
 from recsys.schema.differences import differences
 from recsys.source.base import Source
-from recsys.task.teacher import REMEDY, Teacher, teacher_faults
+from recsys.task.leave import leave_lists, leave_predictions
+from recsys.task.ranking.pair import Pair
+from recsys.task.ranking.teacher import REMEDY, Teacher, teacher_faults
+from recsys.task.tables import item_sample
 
 
 @dataclass(frozen=True)

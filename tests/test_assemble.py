@@ -9,17 +9,17 @@ import torch
 
 from benchmarks.base import composed
 from recsys.assemble import assembled
-from recsys.checkpoint import checkpoint_facts, point, write_checkpoint
 from recsys.config import TeacherConfig, save_config
-from recsys.data.impressions import EvaluationImpressions, Impressions
+from recsys.data.read.impressions import EvaluationImpressions, Impressions
 from recsys.errors import ConfigError
 from recsys.model.two_tower import TwoTower
-from recsys.rebuild import model_of, ranks
 from recsys.record import write_tested
 from recsys.report.labels import label_table
+from recsys.run.checkpoint import checkpoint_facts, point, write_checkpoint
+from recsys.run.finished import model_of, ranks
 from recsys.schema import Categorical, Label, Schema, Statistics, Timestamp
 from recsys.source.base import Source
-from recsys.task.ranking import Ranking
+from recsys.task.ranking.module import Ranking
 
 SCHEMA = Schema(
     "user",

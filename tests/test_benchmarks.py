@@ -247,9 +247,9 @@ FORGETFUL = """
 from pathlib import Path
 from benchmarks.base import composed
 from benchmarks.kills import TASKS, TINY, tried
-import recsys.callback.checkpoint
+import recsys.run.saver
 
-recsys.callback.checkpoint.restore = lambda *_: {}
+recsys.run.saver.restore = lambda *_: {}
 cell = tried(composed(*TINY, *TASKS["retrieval"], "data.store=store"), Path("runs"), Path(), kills=9, seed=0)
 print(cell.killed, cell.same)
 """

@@ -9,17 +9,17 @@ import pytest
 import torch
 from pytorch_lightning import Trainer, seed_everything
 
-from recsys.callback.evaluation import CatalogueEvaluation
 from recsys.candidates.full import Full
-from recsys.data.datamodule import DataModule
-from recsys.data.prepare import prepare
+from recsys.data.read.datamodule import DataModule
 from recsys.data.split import Temporal
+from recsys.data.store.prepare import prepare
 from recsys.loss.softmax import SampledSoftmax
 from recsys.model.two_tower import TwoTower
 from recsys.optimizer.schedule import constant
 from recsys.schema import Categorical, History, Schema
 from recsys.source.base import Source, Tables
-from recsys.task.retrieval import Retrieval
+from recsys.task.retrieval.evaluation import CatalogueEvaluation
+from recsys.task.retrieval.module import Retrieval
 from recsys.tower.mlp import MLPTower
 
 USERS, ITEMS, GROUPS, ROWS_EACH, K = 400, 80, 4, 16, 10

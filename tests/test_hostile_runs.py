@@ -19,12 +19,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from benchmarks.base import composed
-from recsys.checkpoint import point, write_checkpoint
 from recsys.config import save_config
 from recsys.errors import IntegrityError, RecsysError
 from recsys.export.publish import file_sha256
-from recsys.rebuild import FinishedRun, model_of
 from recsys.record import write_tested
+from recsys.run.checkpoint import point, write_checkpoint
+from recsys.run.finished import FinishedRun, model_of
 from recsys.schema import Categorical, Label, Schema, Statistics
 
 HOME = Path(__file__).parent.parent
@@ -171,7 +171,7 @@ def test_weights_that_are_no_safetensors_are_refused_though_their_hash_is_right(
 
 def test_weights_whose_hash_is_wrong_are_not_opened(run, monkeypatch):
     weights(run).write_bytes(pickle.dumps(Payload()))
-    monkeypatch.setattr("recsys.checkpoint.load_model", lambda *_: pytest.fail("opened"))
+    monkeypatch.setattr("recsys.run.checkpoint.load_model", lambda *_: pytest.fail("opened"))
     assert refused(run, "checkpoints") == "model.safetensors is not the file that was written"
 
 

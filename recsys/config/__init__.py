@@ -76,7 +76,7 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class TeacherConfig:
-    """What a ranking run learns from beside its labels; see `recsys.task.teacher`.
+    """What a ranking run learns from beside its labels; see `recsys.task.ranking.teacher`.
 
     Attributes:
         run: directory of a finished ranking run; null = none.
@@ -123,7 +123,7 @@ class TrainConfig:
     calibration: Annotated[dict, Makes("recsys.calibration.base.Calibration", repeated=True)] | None = None
     teacher: TeacherConfig = TeacherConfig()
     retriever: Path | None = None
-    pair: Annotated[dict, Makes("recsys.callback.pair.Pair", later=("retriever", "exclude_known", "labels", "truths"))] | None = None
+    pair: Annotated[dict, Makes("recsys.task.ranking.pair.Pair", later=("retriever", "exclude_known", "labels", "truths"))] | None = None
     callbacks: dict[str, Annotated[dict, Makes("pytorch_lightning.Callback")]] = field(default_factory=dict)
     logger: dict[str, Annotated[dict, Makes("pytorch_lightning.loggers.Logger", later=("save_dir",))]] = field(default_factory=dict)
     seed: int = 0
@@ -176,8 +176,8 @@ class ExportConfig:
     k: int = 100
     gate: GateConfig = GateConfig()
     against: Path | None = None
-    quantize: Annotated[dict, Makes("recsys.quantize.base.Quantization")] | None = None
-    index: Annotated[dict, Makes("recsys.index.base.SearchIndex")] | None = None
+    quantize: Annotated[dict, Makes("recsys.export.quantize.base.Quantization")] | None = None
+    index: Annotated[dict, Makes("recsys.export.index.base.SearchIndex")] | None = None
     dry_run: bool = False
 
 

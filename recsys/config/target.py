@@ -3,8 +3,9 @@
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType, ModuleType
+from typing import Any
 
 from recsys.schema import nearest
 
@@ -66,3 +67,13 @@ def _public(module: ModuleType, package: str) -> list[str]:
 def _listed(names: Iterable[str]) -> str:
     shown = [name for name in names if not name.startswith("_")]
     return f" (there: {', '.join(shown)})" if 0 < len(shown) <= 12 else ""
+
+
+def component_name(node: Mapping[str, Any]) -> str:
+    """The word by which a component is known in conf, recsys and tests: the name of its file, or of its folder.
+
+    Example:
+        >>> component_name({"_target_": "recsys.loss.bpr.BPR"})
+        'bpr'
+    """
+    return str(node["_target_"]).split(".")[-2]

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 
-from recsys.data.leaks import future_leak
-from recsys.data.ranking import stable_order
+from recsys.data.check.leaks import future_leak
+from recsys.data.store.ranking import stable_order
 from recsys.errors import ConfigError, DataError, Fault
 
 TRAIN, VAL, TEST = 0, 1, 2

@@ -30,7 +30,7 @@ ROWS_PER_CALL = 4_096
 def production_gates(new: Path, old: Production, schema: Schema, users: UserQuestions | None, rows: RowQuestions | None) -> list[Gate]:
     """What both bundles can do, compared; a gate that is not passed where the new one lacks something.
 
-    Both are asked with the values of the source (see `recsys.release`): what one of them knows and the other does not, such as a rare
+    Both are asked with the values of the source (see `recsys.export.release`): what one knows and the other does not, such as a rare
     value or an older entry of a history, is to each what it would be in production.
 
     Args:

@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 
 from recsys.export.graph import exact_search
+from recsys.export.index.base import SearchIndex
+from recsys.export.index.files import write_index
 from recsys.export.parity import session
 from recsys.export.preprocessing import raw_array
 from recsys.export.requests import single
-from recsys.index.base import SearchIndex
-from recsys.index.files import write_index
 
 QUERIES = 512
 """Test users at most that recall is measured on."""
@@ -26,7 +26,7 @@ def write_approximate(folder: Path, index: SearchIndex, items: Mapping, raw: Map
         items: of the manifest.
         raw: {column: [N] or [N, L]} raw values of test users.
     Returns:
-        manifest["index"]; see `recsys.index.files.write_index`.
+        manifest["index"]; see `recsys.export.index.files.write_index`.
     """
     frame = pl.read_parquet(folder / "item_embeddings.parquet")
     known = frame["vector"].to_numpy()

@@ -16,14 +16,14 @@ from recsys.export.card import write_card
 from recsys.export.gates import Limits, floor_gates, golden_gate, index_gate, latency_gates, parity_gate, refuse, replayed, size_gates
 from recsys.export.golden import write_golden
 from recsys.export.graph import OPSETS, reserved_name_faults
+from recsys.export.index.base import SearchIndex
 from recsys.export.narrow import narrow
 from recsys.export.production import Production
 from recsys.export.publish import file_sha256, publishing, write_manifest
+from recsys.export.quantize.base import Quantization
 from recsys.export.questions import RowQuestions, UserQuestions
 from recsys.export.sbom import sbom
-from recsys.index.base import SearchIndex
-from recsys.lineage import distributions, versions
-from recsys.quantize.base import Quantization
+from recsys.run.lineage import distributions, versions
 from recsys.schema import Schema
 from recsys.serve.manifest import FORMAT
 

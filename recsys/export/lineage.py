@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import yaml
 
-from recsys.data.facts import data_facts
-from recsys.lineage import CODE, git, lock
-from recsys.rebuild import FinishedRun
+from recsys.data.read.facts import data_facts
 from recsys.record import CONFIG
+from recsys.run.finished import FinishedRun
+from recsys.run.lineage import CODE, git, lock
 
 
 def lineage(runs: Sequence[FinishedRun]) -> dict:

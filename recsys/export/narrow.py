@@ -10,10 +10,10 @@ import numpy as np
 
 from recsys.export.gates import Gate
 from recsys.export.preprocessing import raw_lists
+from recsys.export.quantize.base import Quantization
+from recsys.export.quantize.measure import Rows, Users, measure
+from recsys.export.quantize.verdict import verdict
 from recsys.export.questions import RowQuestions, UserQuestions, targets
-from recsys.quantize.base import Quantization
-from recsys.quantize.measure import Rows, Users, measure
-from recsys.quantize.verdict import verdict
 from recsys.schema import Schema
 
 K = 20

@@ -18,7 +18,7 @@ from packageurl import PackageURL
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from recsys.lineage import CODE, distributions
+from recsys.run.lineage import CODE, distributions
 
 ROOT = "recsys"
 SERVING = ("numpy", "onnxruntime")

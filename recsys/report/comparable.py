@@ -6,7 +6,7 @@ from typing import Any
 from recsys.errors import ConfigError, Fault, listed
 from recsys.record import CONFIG, reading
 from recsys.report.predictions import tested_labels
-from recsys.report.run import DATA, RunFiles
+from recsys.run.files import DATA, RunFiles
 
 REMEDY = "train one of them again with the data options of the other, or compare runs of one test"
 ABSENT = "nothing"

@@ -17,8 +17,8 @@ from recsys.record import reading
 from recsys.report.comparable import differences, require_comparable
 from recsys.report.predictions import FILE as PREDICTIONS
 from recsys.report.predictions import tested_labels, tested_targets
-from recsys.report.run import RunFiles
 from recsys.report.table import shown_columns
+from recsys.run.files import RunFiles
 
 RESAMPLES = {"retrieval": 2_000, "ranking": 400}
 PER_USER = "per_user.parquet"

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from recsys.metric.funnel import Target, targets
 from recsys.record import CONFIG, reading
-from recsys.report.run import RunFiles
+from recsys.run.files import RunFiles
 from recsys.schema import Label
 
 FILE = "predictions.parquet"

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from recsys.report import labels, table
 from recsys.report.content import Report
-from recsys.report.run import RunFiles
 from recsys.report.sections import (
     calibration,
     confusion,
@@ -21,6 +20,7 @@ from recsys.report.sections import (
 from recsys.report.sections import labels as label_results
 from recsys.report.sections import pair as pair_results
 from recsys.report.words import day, duration
+from recsys.run.files import RunFiles
 
 SECTIONS = {
     "retrieval": (results, groups, examples, embeddings, curves, data, cost, limits),

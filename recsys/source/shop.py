@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from recsys.data.publish import published
+from recsys.data.store.publish import published
 from recsys.errors import ConfigError, Fault
 from recsys.source import shop_policy, shop_tables, shop_visits, shop_words, shop_world
 from recsys.source.base import Oracle, Source, Tables, joined, scan

@@ -38,7 +38,7 @@ def test_build_refuses_a_hostile_target():
 
 def test_refusal_of_a_constructor_becomes_a_config_error():
     with pytest.raises(ConfigError, match="every_n_steps must be at least 1, got 0"):
-        build({"_target_": "recsys.callback.finite_loss.FiniteLoss", "every_n_steps": 0})
+        build({"_target_": "recsys.run.finite_loss.FiniteLoss", "every_n_steps": 0})
 
 
 def test_refusal_of_a_constructor_that_is_called_later_becomes_a_config_error():

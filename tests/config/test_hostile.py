@@ -48,26 +48,26 @@ SPELLINGS = [
 ]
 """Homoglyphs, invisible characters, spaces and dots."""
 WRITERS = [
-    "recsys.checkpoint.write_checkpoint",
-    "recsys.checkpoint.point",
+    "recsys.run.checkpoint.write_checkpoint",
+    "recsys.run.checkpoint.point",
     "recsys.config.save_config",
     "recsys.config.build",
     "recsys.config.launch.launch",
     "recsys.config.target.locate",
     "recsys.export.publish.publishing",
     "recsys.export.publish.write_manifest",
-    "recsys.data.publish.published",
+    "recsys.data.store.publish.published",
     "recsys.report.result.publish_result",
-    "recsys.memory.keep_memory",
+    "recsys.run.memory.keep_memory",
     "recsys.serve.manifest.read_bundle",
     "recsys.source.shop_tables.shop_tables",
     "recsys.config.compose.checked",
-    "recsys.rebuild.model_of",
+    "recsys.run.finished.model_of",
     "recsys.assemble.store_of",
     "recsys.optimizer.schedule.cosine",
-    "recsys.callback.metrics_log.MetricsLog",
+    "recsys.run.metrics_log.MetricsLog",
     "recsys.data.store.Store",
-    "recsys.rebuild.FinishedRun",
+    "recsys.run.finished.FinishedRun",
     "pytorch_lightning.Trainer",
     "pytorch_lightning.callbacks.LambdaCallback",
     "pytorch_lightning.loggers.CSVLogger",
@@ -181,14 +181,14 @@ NESTED = {
         "callbacks.evil",
         {
             "_target_": "pytorch_lightning.callbacks.LambdaCallback",
-            "on_fit_start": {"_target_": "recsys.checkpoint.point", "_partial_": True, "link": "a", "target": "b"},
+            "on_fit_start": {"_target_": "recsys.run.checkpoint.point", "_partial_": True, "link": "a", "target": "b"},
         },
     ),
-    "own_function_for_a_source": ("data.source", {"_target_": "recsys.checkpoint.point", "link": "a", "target": "b"}),
-    "own_function_for_a_path": ("data.root", {"_target_": "recsys.checkpoint.write_checkpoint", "folder": "a"}),
+    "own_function_for_a_source": ("data.source", {"_target_": "recsys.run.checkpoint.point", "link": "a", "target": "b"}),
+    "own_function_for_a_path": ("data.root", {"_target_": "recsys.run.checkpoint.write_checkpoint", "folder": "a"}),
     "own_function_in_kwargs": (
         "logger.evil",
-        {"_target_": "pytorch_lightning.loggers.WandbLogger", "_partial_": True, "x": {"_target_": "recsys.memory.keep_memory"}},
+        {"_target_": "pytorch_lightning.loggers.WandbLogger", "_partial_": True, "x": {"_target_": "recsys.run.memory.keep_memory"}},
     ),
     "in_the_name_of_a_target": ("loss", {"_target_": EVIL}),
     "in_a_list_of_targets": ("loss", {"_target_": ["os.system"]}),
@@ -242,7 +242,7 @@ hydra.searchpath=[pkg://evil_module] | hydra.searchpath
 ++hydra.searchpath=[file:///tmp] | hydra.searchpath
 hydra.mode=MULTIRUN | hydra.mode
 hydra.launcher._target_=os.system | hydra.launcher._target_
-hydra.launcher._target_=recsys.checkpoint.os.system | hydra.launcher._target_
+hydra.launcher._target_=recsys.run.checkpoint.os.system | hydra.launcher._target_
 hydra.launcher._target_=evil_module.system | hydra.launcher._target_
 hydra.launcher._target_=hydra_plugins.evil_module.system | hydra.launcher._target_
 hydra.sweeper._target_=subprocess.Popen | hydra.sweeper._target_
@@ -259,7 +259,7 @@ hydra.job_logging.handlers.file.class=logging.handlers.QueueHandler | hydra.job_
 hydra.job_logging.handlers.file.filename=/root/.bashrc | hydra.job_logging.handlers.file.filename
 hydra.job_logging.handlers.file.filename=../../x.log | hydra.job_logging.handlers.file.filename
 +hydra.job_logging.filters.evil.class=subprocess.Popen | hydra.job_logging.filters.evil.class
-+hydra.hydra_logging.handlers.evil.class=recsys.memory.os.system | hydra.hydra_logging.handlers.evil.class
++hydra.hydra_logging.handlers.evil.class=recsys.run.memory.os.system | hydra.hydra_logging.handlers.evil.class
 data.name=__import__('os').system('touch${IFS}canary') | data.name
 data.name=!!python/object/apply:os.system | data.name
 _target_=os.system | _target_
@@ -355,7 +355,7 @@ FILES = {
     "searchpath": "hydra: {searchpath: ['pkg://evil_module']}",
     "searchpath_escaped": 'hydra: {"search\\x70ath": ["pkg://evil_module"]}',
     "log_factory": "hydra: {job_logging: {handlers: {file: {(): logging.os.system, command: touch canary}}}}",
-    "log_factory_of_ours": "hydra: {job_logging: {formatters: {simple: {(): recsys.memory.os.system, command: touch canary}}}}",
+    "log_factory_of_ours": "hydra: {job_logging: {formatters: {simple: {(): recsys.run.memory.os.system, command: touch canary}}}}",
     "log_listener": "hydra: {job_logging: {handlers: {file: {class: logging.handlers.QueueHandler, queue: evil_module.system}}}}",
     "callbacks": "hydra: {callbacks: {evil: {_target_: evil_module.system}}}",
     "no_text": b"a: \xff\xfe",
@@ -436,7 +436,7 @@ def test_hostile_config_of_another_run_is_refused_in_time_and_memory(canary, mon
 @pytest.mark.parametrize(
     ("program", "arguments", "key"),
     [
-        ("train", ["-m", "hydra.launcher._target_=recsys.checkpoint.os.system"], "hydra.launcher._target_"),
+        ("train", ["-m", "hydra.launcher._target_=recsys.run.checkpoint.os.system"], "hydra.launcher._target_"),
         ("train", ["hydra.job.env_copy=[SECRET]", "hydra.output_subdir=.hydra", "hydra.run.dir=out"], "hydra.job.env_copy"),
         ("export", ["run=.", "hydra.searchpath=[pkg://evil_module]"], "hydra.searchpath"),
         ("export", ["run=evil"], "evil/config.yaml"),

@@ -29,7 +29,7 @@ def test_hydras_own_plugins_and_log_handlers_pass():
     [
         ({"callbacks": {"x": {"a": 1}}}, "callbacks"),
         ({"launcher": {"_target_": "os.system"}}, "launcher._target_"),
-        ({"launcher": {"_target_": "recsys.checkpoint.os.system"}}, "launcher._target_"),
+        ({"launcher": {"_target_": "recsys.run.checkpoint.os.system"}}, "launcher._target_"),
         ({"launcher": {"_target_": "hydra._internal.core_plugins.basic_launcher.Path"}}, "launcher._target_"),
         ({"launcher": {"_target_": "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"}}, "launcher._target_"),
         ({"sweeper": {"_target_": "subprocess.Popen"}}, "sweeper._target_"),
@@ -43,7 +43,7 @@ def test_hydras_own_plugins_and_log_handlers_pass():
         ({"job_logging": {"handlers": {"x": {"()": "logging.os.system"}}}}, "job_logging.handlers.x.()"),
         ({"job_logging": {"handlers": {"x": {"()": "logging.config.fileConfig"}}}}, "job_logging.handlers.x.()"),
         ({"job_logging": {"handlers": {"x": {"class": "logging.handlers.SocketHandler"}}}}, "job_logging.handlers.x.class"),
-        ({"job_logging": {"filters": {"x": {"()": "recsys.memory.os.system"}}}}, "job_logging.filters.x.()"),
+        ({"job_logging": {"filters": {"x": {"()": "recsys.run.memory.os.system"}}}}, "job_logging.filters.x.()"),
         ({"hydra_logging": {"formatters": {"x": {"class": "subprocess.Popen"}}}}, "hydra_logging.formatters.x.class"),
         ({"job_logging": {"handlers": {"x": {"stream": "ext://os.environ"}}}}, "job_logging.handlers.x.stream"),
         ({"job_logging": {"handlers": {"x": {"stream": "ext://sys.stdout.buffer"}}}}, "job_logging.handlers.x.stream"),

@@ -34,9 +34,9 @@ def test_locate_finds_classes_and_own_functions():
         "recsys.schema.Schema.load",  # a method
         "recsys.schema.Schema.__init__",
         "recsys.schema.__builtins__",
-        "recsys.resume._locked",
-        "recsys.checkpoint.shutil.rmtree",
-        "recsys.callback.checkpoint.Callback",  # defined in another package
+        "recsys.run.resume._locked",
+        "recsys.run.checkpoint.shutil.rmtree",
+        "recsys.run.saver.Callback",  # defined in another package
         "recsys.source.base.Source",  # abstract
         "recsys.tower.mlp",  # a module
         "recsys.schema.PAD",  # a value

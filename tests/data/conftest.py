@@ -22,9 +22,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from recsys.data.prepare import prepare
 from recsys.data.split import Temporal
 from recsys.data.store import Store
+from recsys.data.store.prepare import prepare
 from recsys.schema import Categorical, History, Label, MultiCategorical, Numeric, Schema, Timestamp
 from recsys.source.base import Source, Tables
 

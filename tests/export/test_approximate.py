@@ -9,13 +9,13 @@ import pytest
 from recsys.export import approximate
 from recsys.export.approximate import write_approximate
 from recsys.export.bundle import Release, export_bundle, load_vocabularies
+from recsys.export.index.hnsw import HNSW
 from recsys.export.parity import session
 from recsys.export.publish import file_sha256
+from recsys.export.quantize.int8_dynamic import Int8Dynamic
 from recsys.export.questions import UserQuestions
 from recsys.export.requests import requests, single
 from recsys.export.retrieval import RetrievalSection
-from recsys.index.hnsw import HNSW
-from recsys.quantize.int8_dynamic import Int8Dynamic
 
 INDEX = HNSW(m=4, ef_construction=20, ef_search=[20], k=5, min_recall=0.1, seed=0)
 INT8 = Int8Dynamic(min_recall_ratio=0.0, max_auc_loss=1.0, max_ece_loss=1.0, max_rmse_ratio=9.0, max_p50_ratio=99.0)

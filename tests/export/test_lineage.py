@@ -9,11 +9,11 @@ import pytest
 
 from benchmarks.base import composed
 from recsys.config import save_config
-from recsys.data.prepare import prepare
 from recsys.data.split import Temporal
+from recsys.data.store.prepare import prepare
 from recsys.export.lineage import lineage
-from recsys.rebuild import FinishedRun
 from recsys.record import write_tested
+from recsys.run.finished import FinishedRun
 from recsys.schema import Categorical, Label, Schema
 from recsys.source.tables import TableFiles
 

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from onnx import TensorProto, helper
 
-from recsys.data.columns import encode
-from recsys.data.vocabulary import Vocabulary
+from recsys.data.store.columns import encode
+from recsys.data.store.vocabulary import Vocabulary
 from recsys.errors import IntegrityError
 from recsys.export.graph import IR_VERSION, OPSETS
 from recsys.export.preprocessing import Graph, read_features

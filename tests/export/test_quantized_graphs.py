@@ -6,11 +6,11 @@ import onnxruntime
 import polars as pl
 import pytest
 
+from recsys.export.quantize import tables
+from recsys.export.quantize.fp16_tables import Fp16Tables
+from recsys.export.quantize.int8_dynamic import Int8Dynamic
+from recsys.export.quantize.int8_tables import Int8Tables
 from recsys.export.requests import requests
-from recsys.quantize import tables
-from recsys.quantize.fp16_tables import Fp16Tables
-from recsys.quantize.int8_dynamic import Int8Dynamic
-from recsys.quantize.int8_tables import Int8Tables
 
 LIMITS = {"min_recall_ratio": 0.995, "max_auc_loss": 0.001, "max_ece_loss": 0.001, "max_rmse_ratio": 1.01, "max_p50_ratio": 1.05}
 

@@ -4,7 +4,7 @@ import pytest
 
 from recsys.errors import ConfigError, IntegrityError
 from recsys.report.comparable import differences, require_comparable
-from recsys.report.run import RunFiles
+from recsys.run.files import RunFiles
 
 
 def refused(*paths):

@@ -11,7 +11,7 @@ from recsys.errors import ConfigError, IntegrityError
 from recsys.metric.paired import compared
 from recsys.report.compare import _ranking, _retrieval, compare
 from recsys.report.comparison import judged
-from recsys.report.run import RunFiles
+from recsys.run.files import RunFiles
 
 USERS, RELEVANT = 2_000, 5
 

@@ -8,8 +8,8 @@ import faiss
 import numpy as np
 import pytest
 
-from recsys.index.hnsw import HNSW
-from recsys.index.ivf_pq import IVFPQ
+from recsys.export.index.hnsw import HNSW
+from recsys.export.index.ivf_pq import IVFPQ
 from recsys.serve.index import Index
 from recsys.serve.manifest import BundleError
 

@@ -3,7 +3,7 @@
 from recsys.report.content import Figure, Grid, Section
 from recsys.report.draw import element
 from recsys.report.reliability import off_diagonal, reliability_plot
-from recsys.report.run import RunFiles
+from recsys.run.files import RunFiles
 
 TEXT = (
     "Test rows in groups of equal size by predicted probability: on the diagonal, what was predicted came true as often. Bars are "

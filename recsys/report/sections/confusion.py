@@ -5,7 +5,7 @@ import math
 from recsys.metric.binary import auc
 from recsys.report.content import Grid, Section
 from recsys.report.predictions import tested_targets
-from recsys.report.run import RunFiles
+from recsys.run.files import RunFiles
 
 TEXT = (
     "AUC of each label's prediction for every label. In a column the label's own prediction should be the best; where another is as "

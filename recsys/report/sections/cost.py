@@ -2,8 +2,8 @@
 
 from recsys.report.bundle import readable_size
 from recsys.report.content import Grid, Section
-from recsys.report.run import RunFiles
 from recsys.report.words import duration
+from recsys.run.files import RunFiles
 
 STAGES = {
     "prepare": "prepare the data, or find them prepared",

@@ -7,8 +7,8 @@ from typing import Any
 
 from recsys.report.content import Figure, Section
 from recsys.report.draw import PALETTE, drawing, element
-from recsys.report.run import RunFiles
 from recsys.report.table import shown_columns
+from recsys.run.files import RunFiles
 
 TITLES = {
     "losses": "Training loss",

@@ -1,8 +1,8 @@
 """What a model was trained and tested on."""
 
 from recsys.report.content import Grid, Section
-from recsys.report.run import RunFiles
 from recsys.report.words import day, percent
+from recsys.run.files import RunFiles
 
 COUNTS = ("rows", "positives", "users", "items", "rows_of_new_users", "rows_of_new_items")
 

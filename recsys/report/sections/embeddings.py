@@ -7,8 +7,8 @@ import polars as pl
 
 from recsys.report.content import Figure, Section
 from recsys.report.draw import FAINT, PALETTE, WIDTH, drawing, element
-from recsys.report.run import RunFiles
 from recsys.report.words import percent
+from recsys.run.files import RunFiles
 
 DRAWN = 800
 """Items of the drawing."""

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recsys.report.content import Grid, Section
-from recsys.report.run import RunFiles
 from recsys.report.table import shown_columns
 from recsys.report.words import HIT
+from recsys.run.files import RunFiles
 
 SHOWN = {"history": 5, "truth": 8, "recommended": 10}
 """Items of each list."""

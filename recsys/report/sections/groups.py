@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from recsys.report import labels, table
 from recsys.report.content import Figure, Grid, Section
 from recsys.report.draw import ACCENT, FAINT, drawing, element
-from recsys.report.run import RunFiles
+from recsys.run.files import RunFiles
 
 MODEL = "test/"
 SMALL = {"va": "center", "fontsize": 7.5}

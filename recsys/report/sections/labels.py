@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from recsys.report.content import Figure, Grid, Section
 from recsys.report.draw import ACCENT, FAINT, GOLD, drawing, element
 from recsys.report.labels import HEADINGS, MODEL, NUMBERS, ORACLE, measured, ranked, shown_columns
-from recsys.report.run import RunFiles
 from recsys.report.words import THIS, meaning
+from recsys.run.files import RunFiles
 
 SHOWN = ("auc", "gauc", "pr_auc", "log_loss", "normalized_entropy", "ece", "predicted_over_actual", *NUMBERS)
 """Headline metrics of a label."""

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 
 from recsys.report.content import Grid, Section
-from recsys.report.run import RunFiles
 from recsys.report.sections.data import unknown_rows
+from recsys.run.files import RunFiles
 
 SIMULATED = "recsys.source.shop.Shop"
 

@@ -1,8 +1,8 @@
 """The rows of which a ranker was most wrong, with all that it knew of them."""
 
 from recsys.report.content import Grid, Section
-from recsys.report.run import RunFiles
 from recsys.report.sections.examples import item_text, value_text
+from recsys.run.files import RunFiles
 
 TEXT = (
     "Most of these are chance: of a hundred rows with a probability of 1 % one comes true. Look for what they have in common: a value "

@@ -2,7 +2,7 @@
 
 from recsys.report import pair
 from recsys.report.content import Grid, Section
-from recsys.report.run import RunFiles
+from recsys.run.files import RunFiles
 
 
 def section(run: RunFiles) -> Section | None:

@@ -8,9 +8,9 @@ import torch
 from recsys.metric.bootstrap import bootstrap_interval
 from recsys.report.content import Figure, Grid, Section
 from recsys.report.draw import ACCENT, FAINT, GOLD, INK, WARM, drawing, element
-from recsys.report.run import RunFiles
 from recsys.report.table import MODEL, ORACLE, ranked, shown_columns
 from recsys.report.words import THIS, meaning
+from recsys.run.files import RunFiles
 
 USUAL = {"recall": 20, "ndcg": 20, "hit_rate": 10, "precision": 20, "mrr": 20, "map": 20, "novelty": 20, "coverage": 20, "gini": 20}
 """Headline metrics, and the cut-off that is preferred."""

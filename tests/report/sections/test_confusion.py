@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from recsys.report.run import RunFiles
 from recsys.report.sections.confusion import section
+from recsys.run.files import RunFiles
 
 
 def test_every_prediction_is_tried_on_every_label(ranking):

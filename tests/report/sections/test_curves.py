@@ -1,5 +1,5 @@
-from recsys.report.run import RunFiles
 from recsys.report.sections.curves import _points, section
+from recsys.run.files import RunFiles
 
 
 def test_the_weights_that_were_tested_are_named_by_their_step(retrieval):

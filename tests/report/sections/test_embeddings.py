@@ -3,8 +3,8 @@ import polars as pl
 import pytest
 from sklearn.decomposition import PCA
 
-from recsys.report.run import RunFiles
 from recsys.report.sections.embeddings import principal, section
+from recsys.run.files import RunFiles
 
 
 def test_the_map_is_a_principal_component_analysis():

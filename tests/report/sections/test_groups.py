@@ -1,7 +1,7 @@
 import json
 
-from recsys.report.run import RunFiles
 from recsys.report.sections import groups
+from recsys.run.files import RunFiles
 
 
 def test_a_group_has_its_users_and_metrics(retrieval):

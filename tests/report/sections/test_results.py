@@ -1,7 +1,7 @@
 import pytest
 
-from recsys.report.run import RunFiles
 from recsys.report.sections import labels, results
+from recsys.run.files import RunFiles
 
 
 def grid(section, name):

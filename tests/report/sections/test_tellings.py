@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from recsys.report.run import RunFiles
 from recsys.report.sections import calibration, cost, data, examples, limits, mistakes, pair
 from recsys.report.sections.examples import item_text, value_text
+from recsys.run.files import RunFiles
 
 
 def changed(run, name, **more):

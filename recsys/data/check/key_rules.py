@@ -1,0 +1,176 @@
+"""What the columns that make an interaction must hold: ids, labels, time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from recsys.data.check.feature_rules import FLOAT32_MAX
+from recsys.data.check.rules import ASIDE, Check, Dtypes, Rule, Tally, as_number, category_checks, is_category, is_date, is_number
+from recsys.data.store.columns import TICKS_PER_S
+from recsys.schema import Label, TimeUnit
+
+LARGEST_EXACT = 2**53
+"""float64 cannot tell larger integers apart."""
+PLAUSIBLE_S = (946_684_800, 4_102_444_800)
+"""Years 2000 to 2100 in epoch seconds: a time outside was written in another unit, or is a placeholder."""
+DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class IdRule(Rule):
+    """A user or item id: a string or an integer from 0, never missing.
+
+    Attributes:
+        unique: the column is the key of its table, so no two rows share an id.
+    """
+
+    unique: bool
+
+    def type_remedy(self, dtype: pl.DataType) -> str | None:
+        if dtype.is_float():
+            return self.cast("int64") + "; float ids lose precision above 2^53"
+        return None if is_category(dtype) and dtype != pl.Boolean else self.cast("string")
+
+    def checks(self, dtypes: Dtypes) -> Iterator[Check]:
+        column, dtype = pl.col(self.column), dtypes[self.column]
+        missing = column.is_null()
+        if dtype.is_float():
+            missing = missing | column.is_nan()
+        if dtype == pl.String:
+            missing = missing | (column == "")
+        yield Check(self.column, "missing id", missing, f"drop the rows with filter(pl.col('{self.column}').is_not_null()), {ASIDE}")
+        if dtype.is_signed_integer():
+            remedy = f"give these rows their real id or drop them with filter(pl.col('{self.column}') >= 0), {ASIDE}"
+            yield Check(self.column, "negative id", column < 0, remedy, column)
+        if self.unique:
+            again = column.is_not_null() & ~column.is_first_distinct()
+            remedy = f"keep one row per id with unique(subset='{self.column}'), {ASIDE}: the first row is kept"
+            yield Check(self.column, "id that an earlier row has", again, remedy, column)
+        if dtype.is_float():
+            inexact = column.is_not_nan() & ((column != column.floor()) | (column.abs() > LARGEST_EXACT))
+            remedy = "export the ids as Int64 or String from where they come: the float has lost them"
+            yield Check(self.column, "float id that is no exact integer", inexact, remedy, column)
+        yield from category_checks(self.column, dtype)
+
+
+@dataclass(frozen=True)
+class LabelRule(Rule):
+    """0, 1, false, true (of a regression, any finite number), or null where it is missing; never set where the label it is given is 0."""
+
+    label: Label
+
+    def type_remedy(self, dtype: pl.DataType) -> str | None:
+        if is_number(dtype):
+            return None
+        if self.label.kind == "regression":
+            return self.cast("float64") + "; the label is a regression"
+        return self.cast("int64") + "; a label is 0, 1, false, true or null"
+
+    def checks(self, dtypes: Dtypes) -> Iterator[Check]:
+        dtype = dtypes[self.column]
+        if not is_number(dtype):
+            return
+        column = as_number(self.column, dtype)
+        if self.label.kind == "regression":
+            yield from self._no_number(column, dtype)
+        else:
+            yield from self._no_class(column)
+        impossible = self._impossible(dtypes)
+        if impossible is not None and self.label.policy != "clip":
+            given = self.label.given
+            remedy = f"correct '{given}' in these rows, set policy: drop or clip, or remove 'given: {given}' from data.labels, {ASIDE}"
+            yield Check(self.column, self._told(), impossible, remedy, drop=self.label.policy == "drop")
+
+    def tallies(self, dtypes: Dtypes) -> Iterator[Tally]:
+        impossible = self._impossible(dtypes)
+        if impossible is not None and self.label.policy == "clip":
+            yield Tally(f"{{count:,}} of {{rows:,}} rows have {self._told()}: taken for 0", impossible.sum())
+
+    def clipped(self, dtypes: Dtypes) -> pl.Expr | None:
+        """The column with 0 in impossible rows, where the policy says so; None = as it is."""
+        impossible = self._impossible(dtypes)
+        if impossible is None or self.label.policy != "clip":
+            return None
+        return pl.when(impossible).then(0).otherwise(pl.col(self.column)).alias(self.column)
+
+    def _no_class(self, column: pl.Expr) -> Iterator[Check]:
+        remedy = f"map the values to 0 and 1, null where missing, e.g. (pl.col('{self.column}') > 0).cast(pl.Int8), {ASIDE}"
+        yield Check(self.column, "label other than 0, 1, false, true or null", (column != 0) & (column != 1), remedy, column)
+
+    def _no_number(self, column: pl.Expr, dtype: pl.DataType) -> Iterator[Check]:
+        if dtype.is_float():  # other numbers are finite, and some of them cannot even be asked
+            remedy = f"replace NaN and infinity, e.g. with null where the value is missing, {ASIDE}"
+            finite = column.is_finite() & (column.abs() <= FLOAT32_MAX)
+            yield Check(self.column, "label that is NaN, infinite or beyond float32", ~finite, remedy, column)
+
+    def _impossible(self, dtypes: Dtypes) -> pl.Expr | None:
+        """Rows where the label is set and the one it is given is 0; None where that cannot be asked."""
+        given = self.label.given
+        if given is None or not all(column in dtypes and is_number(dtypes[column]) for column in (self.column, given)):
+            return None
+        return (as_number(self.column, dtypes[self.column]) != 0) & (as_number(given, dtypes[given]) == 0)
+
+    def _told(self) -> str:
+        value = "=1" if self.label.kind == "binary" else " other than 0"
+        return f"{self.column}{value} where {self.label.given}=0, though {self.column} is given {self.label.given}"
+
+
+@dataclass(frozen=True)
+class TimeRule(Rule):
+    """When a row happened: present, between 2000 and 2100, not in the future.
+
+    Attributes:
+        unit: as in Schema.time_unit.
+        now_us: microseconds since 1970 UTC.
+    """
+
+    unit: TimeUnit
+    now_us: int
+
+    def type_remedy(self, dtype: pl.DataType) -> str | None:
+        if is_date(dtype):
+            return None if self.unit in ("datetime", "rank") else "set data.time_unit=datetime"
+        if dtype.is_integer():
+            return None  # under "datetime" the values tell which unit to set: see `_misread`
+        return self.cast("datetime" if dtype == pl.String else "int64")
+
+    def checks(self, dtypes: Dtypes) -> Iterator[Check]:
+        column, dtype = pl.col(self.column), dtypes[self.column]
+        yield Check(
+            self.column, "missing time", column.is_null(), f"drop the rows with filter(pl.col('{self.column}').is_not_null()), {ASIDE}"
+        )
+        if self.unit == "rank":
+            return
+        if is_date(dtype):
+            ticks = column.dt.epoch("us")
+            yield from self._implausible(column, ~plausible(ticks, "us"))
+            yield from self._future(column, ticks, "us")
+        if dtype.is_integer():
+            ticks = column.cast(pl.Int64, strict=False)
+            yield from self._misread(column, ticks)
+            yield from self._implausible(column, ~pl.any_horizontal(plausible(ticks, unit) for unit in TICKS_PER_S))
+            if self.unit in TICKS_PER_S:
+                yield from self._future(column, ticks, self.unit)
+
+    def _misread(self, column: pl.Expr, ticks: pl.Expr) -> Iterator[Check]:
+        for unit in TICKS_PER_S:
+            if unit != self.unit:
+                what = f"integer time that lies between 2000 and 2100 as {unit}, not as {self.unit}"
+                remedy = f"set data.time_unit={unit}; if only some files are in {unit}, bring all to one unit"
+                yield Check(self.column, what, plausible(ticks, unit), remedy, column)
+
+    def _implausible(self, column: pl.Expr, bad: pl.Expr) -> Iterator[Check]:
+        remedy = f"correct these times, or set data.time_unit=rank if only their order matters, {ASIDE}"
+        yield Check(self.column, "time outside 2000 to 2100", bad, remedy, column)
+
+    def _future(self, column: pl.Expr, ticks: pl.Expr, unit: str) -> Iterator[Check]:
+        tomorrow = (self.now_us + DAY_US) * TICKS_PER_S[unit] // TICKS_PER_S["us"]
+        remedy = f"correct the clock or time zone behind these rows, {ASIDE}"
+        yield Check(self.column, "time in the future", (ticks > tomorrow) & plausible(ticks, unit), remedy, column)
+
+
+def plausible(ticks: pl.Expr, unit: str) -> pl.Expr:
+    """Whether an integer time in this unit lies in the years 2000 to 2099."""
+    first, end = (second * TICKS_PER_S[unit] for second in PLAUSIBLE_S)
+    return (ticks >= first) & (ticks < end)

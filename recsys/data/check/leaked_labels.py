@@ -1,0 +1,117 @@
+"""Features that tell a label by themselves, most likely because they were written after it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from recsys.data.check.feature_auc import MIN_ROWS, feature_auc
+from recsys.data.split import TRAIN
+from recsys.data.store import Store
+from recsys.errors import Fault
+from recsys.schema import Entity, Feature, History, Label, Vector
+
+MAX_ROWS = 1_000_000
+"""Of more training rows, a fixed random choice of about this many tells enough."""
+
+
+@dataclass(frozen=True)
+class FeatureAuc:
+    """What one feature alone says of one label.
+
+    Attributes:
+        feature, label: columns.
+        auc: see `feature_auc`.
+        rows: training rows behind it.
+        given: column that was 1 in all of them; None = no such condition.
+    """
+
+    feature: str
+    label: str
+    auc: float
+    rows: int
+    given: str | None
+
+
+def feature_aucs(store: Store) -> tuple[list[FeatureAuc], list[str]]:
+    """Every feature but vectors against every binary label, over the training rows that concern it; and sentences on labels left out."""
+    found, notes = [], []
+    for label in store.schema.labels:
+        if label.kind != "binary":
+            continue
+        rows = _concerned(store, label)
+        positive = store.labels[label.column].numpy()[rows] == 1
+        fewer = min(int(positive.sum()), int((~positive).sum()))
+        if fewer < MIN_ROWS:
+            notes.append(f"label '{label.column}': no feature was checked for leaking it, with {fewer:,} training rows of 0 or of 1")
+        else:
+            found += _of_label(store, label, rows, positive)
+    return found, notes
+
+
+def leak_faults(found: Iterable[FeatureAuc], limit: float) -> list[Fault]:
+    """One fault per feature and label with an AUC above the limit (data.max_feature_auc)."""
+    return [_fault(entry, limit) for entry in found if entry.auc > limit]
+
+
+def _concerned(store: Store, label: Label) -> np.ndarray:
+    """Rows of training where the label is known, and the one that it is given is 1; ascending."""
+    known = (store.split.numpy() == TRAIN) & ~np.isnan(store.labels[label.column].numpy())
+    if label.given is not None:
+        known &= store.labels[label.given].numpy() == 1
+    rows = np.flatnonzero(known)
+    if len(rows) <= MAX_ROWS:
+        return rows
+    return rows[_random().random(len(rows), dtype=np.float32) < MAX_ROWS / len(rows)]
+
+
+def _of_label(store: Store, label: Label, rows: np.ndarray, positive: np.ndarray) -> Iterator[FeatureAuc]:
+    """Every feature but vectors against one label.
+
+    Args:
+        rows: [R] rows of the store.
+        positive: [R] bool.
+    """
+    side = 2 * _random().integers(2, size=len(rows)) + positive  # [R] half and label
+    counts = {
+        "user": _counts(store.user.numpy()[rows], side, store.num_users + 1),
+        "item": _counts(store.item.numpy()[rows], side, store.num_items + 1),
+        "context": _counts(np.arange(len(rows)), side, len(rows)),
+    }
+    for feature in store.schema.features:
+        if isinstance(feature, Vector):
+            continue
+        entity, values = _values(store, feature, rows)
+        yield FeatureAuc(feature.column, label.column, *feature_auc(feature, values, counts[entity]), label.given)
+
+
+def _counts(unit: np.ndarray, side: np.ndarray, size: int) -> np.ndarray:
+    """[size, 2, 2] rows of each unit by half and label."""
+    return np.bincount(4 * unit.astype(np.int64) + side, minlength=4 * size).reshape(size, 2, 2)
+
+
+def _values(store: Store, feature: Feature, rows: np.ndarray) -> tuple[Entity, np.ndarray]:
+    """Whose values they are, and the values: [n + 1, ...] by user or item, or [R, ...] by row."""
+    if isinstance(feature, History):
+        before = store.history_stop.numpy()[rows] - store.event_start.numpy()[store.user.numpy()[rows]]
+        return "context", np.minimum(before, feature.max_len)
+    if feature.entity == "user":
+        return "user", store.user_features[feature.column].numpy()
+    if feature.entity == "item":
+        return "item", store.item_features[feature.column].numpy()
+    return "context", store.context_features[feature.column].numpy()[rows]
+
+
+def _random() -> np.random.Generator:
+    """The same numbers each time: what is found must not change from run to run."""
+    return np.random.Generator(np.random.Philox(0))
+
+
+def _fault(entry: FeatureAuc, limit: float) -> Fault:
+    among = "training rows" if entry.given is None else f"training rows where {entry.given}=1"
+    return Fault(
+        f"feature '{entry.feature}' alone tells label '{entry.label}': AUC {entry.auc:.4f} over {entry.rows:,} {among}, "
+        f"above data.max_feature_auc={limit:g}; it was probably written after the fact",
+        f"data.features, column '{entry.feature}'",
+        f"leave the column out of data.features, or raise data.max_feature_auc (1 = off) if it is known before {entry.label}",
+    )

@@ -1,0 +1,110 @@
+"""Rows that break a rule: counted in one pass over a table, shown by their first few, left out or written aside."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from recsys.data.check.rules import Check, Tally
+from recsys.errors import Fault
+from recsys.source.base import FILE, ROW
+
+SHOWN = 5
+"""Offenders that a fault names."""
+WHY = "fault"
+"""Column that the rows written aside get: what is wrong with each."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What one pass over a table counted.
+
+    Attributes:
+        rows: rows of the table.
+        bad_rows: rows that break at least one check.
+        broken: checks that at least one row breaks, with the number of such rows.
+        notes: sentences of the tallies above 0.
+    """
+
+    rows: int
+    bad_rows: int
+    broken: tuple[tuple[Check, int], ...]
+    notes: tuple[str, ...]
+
+
+def count(frame: pl.LazyFrame, checks: Sequence[Check], tallies: Sequence[Tally]) -> Counts:
+    """Count the rows that break each check, all in one streaming pass."""
+    bad = [check.bad.sum() for check in checks]
+    said = [tally.number.cast(pl.Int64) for tally in tallies]
+    numbered = [number.alias(str(index)) for index, number in enumerate([pl.len(), _any(checks).sum(), *bad, *said])]
+    rows, bad_rows, *numbers = frame.select(numbered).collect(engine="streaming").row(0)
+    broken = [(check, number) for check, number in zip(checks, numbers) if number]
+    notes = [tally.sentence.format(count=number, rows=rows) for tally, number in zip(tallies, numbers[len(checks) :]) if number]
+    return Counts(rows, bad_rows, tuple(broken), tuple(notes))
+
+
+def row_fault(frame: pl.LazyFrame, table: str, check: Check, number: int, rows: int) -> Fault:
+    """The fault of one check, with the file, row and value of its first offenders (a second pass, filtered).
+
+    Args:
+        frame: the table, with or without FILE and ROW; without them, rows are counted from the top of the table.
+        number: rows that break the check, out of `rows`.
+    """
+    offenders = located(frame, table).filter(check.bad)
+    shown = pl.lit(None) if check.shown is None else check.shown
+    first = offenders.select(FILE, ROW, shown.alias("value")).head(SHOWN).collect(engine="streaming")
+    values = "" if check.shown is None else ": " + ", ".join(_text(value) for value in first["value"].to_list())
+    more = ", ..." if values and number > SHOWN else ""
+    where = f"{places(first)}{f' (first {SHOWN})' if number > SHOWN else ''}, column '{check.column}'"
+    return Fault(f"{check.what} in {number:,} of {rows:,} rows{values}{more}", where, check.remedy)
+
+
+def located(frame: pl.LazyFrame, table: str) -> pl.LazyFrame:
+    """The frame with FILE and ROW; where it has none, the table's name and the row number from the top."""
+    columns = frame.collect_schema().names()
+    if ROW not in columns:
+        frame = frame.with_row_index(ROW)
+    return frame if FILE in columns else frame.with_columns(pl.lit(table).alias(FILE))
+
+
+def places(rows: pl.DataFrame) -> str:
+    """Where rows stand: "a.parquet, rows 3, 7; b.parquet, row 0".
+
+    Args:
+        rows: with FILE and ROW.
+    """
+    parts = []
+    for (file,), group in rows.group_by(FILE, maintain_order=True):
+        numbers = group[ROW].to_list()
+        parts.append(f"{file}, row{'s' if len(numbers) > 1 else ''} {', '.join(str(number) for number in numbers)}")
+    return "; ".join(parts)
+
+
+def without(frame: pl.LazyFrame, checks: Sequence[Check]) -> pl.LazyFrame:
+    """The rows that break none of the checks, still lazy."""
+    return frame.filter(~_any(checks))
+
+
+def write_aside(frame: pl.LazyFrame, checks: Sequence[Check], path: Path) -> None:
+    """Write the rows that break a check to a parquet file, with what is wrong in column WHY.
+
+    The file appears whole or not at all.
+    """
+    reasons = [pl.when(check.bad).then(pl.lit(f"{check.column}: {check.what}")) for check in checks]
+    # Before the filter: what is a first row or a usual width is a question to the whole table.
+    told = frame.with_columns(pl.concat_str(reasons, separator="; ", ignore_nulls=True).alias(WHY))
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    told.filter(pl.col(WHY) != "").sink_parquet(part, mkdir=True)
+    os.replace(part, path)
+
+
+def _any(checks: Sequence[Check]) -> pl.Expr:
+    return pl.any_horizontal(pl.lit(False), *(check.bad.fill_null(False) for check in checks))
+
+
+def _text(value: object) -> str:
+    text = str(value) if isinstance(value, date) else repr(value)  # a datetime's repr is code
+    return text if len(text) <= 60 else text[:57] + "..."

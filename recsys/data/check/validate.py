@@ -1,0 +1,121 @@
+"""Refuses or sets aside what breaks the schema, with everything found in one pass reported together, before anything is prepared."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from recsys.data.check.column_faults import table_rules
+from recsys.data.check.findings import Findings
+from recsys.data.check.key_faults import key_findings
+from recsys.data.check.key_rules import LabelRule
+from recsys.data.check.known_since import since_findings
+from recsys.data.check.row_faults import without, write_aside
+from recsys.data.check.rules import Dtypes, Rule
+from recsys.data.check.table_check import CheckedTable, check_table
+from recsys.errors import DataError, listed
+from recsys.schema import Schema
+from recsys.source.base import FILE, ROW, Tables
+
+
+@dataclass(frozen=True)
+class Validated:
+    """Tables that keep every rule of the schema, nothing read yet.
+
+    Attributes:
+        tables: as given, less the rows set aside; columns that nobody reads are missing where their types did not agree.
+        notes: what is worth knowing and no fault, in sentences with counts.
+    """
+
+    tables: Tables
+    notes: tuple[str, ...]
+
+
+def validate(
+    tables: Tables, schema: Schema, *, bad_rows: Literal["fail", "quarantine"], quarantine: Path, max_unknown_share: float
+) -> Validated:
+    """Check every file, column and row that the schema reads.
+
+    Args:
+        tables: raw tables; files are checked one by one as far as `tables.files` and `tables.parts` name them.
+        bad_rows: "fail" counts faulty rows among the faults; "quarantine" leaves them out and writes them aside, as long as one good
+            row remains. Faults of files and columns always fail.
+        quarantine: folder for the rows set aside, `<table>.parquet`, with column `fault` saying what is wrong with each row.
+        max_unknown_share: share of ids without a row in the users or items table above which the note on them is a warning.
+    Raises:
+        DataError: with all faults; then nothing has been written.
+    """
+    frames = {"interactions": tables.interactions, "users": tables.users, "items": tables.items}
+    frames = {name: frame for name, frame in frames.items() if frame is not None}
+    now_us = time.time_ns() // 1_000
+    rules = {name: table_rules(schema, name, frames, now_us) for name in frames}
+    checked = {
+        name: check_table(name, frame, rules[name], files=tables.files.get(name, ()), parts=tables.parts.get(name, ()))
+        for name, frame in frames.items()
+    }
+    keys = _keys(checked, schema, max_unknown_share)
+    since_faults, late = since_findings(checked, schema)
+    checked["interactions"] = checked["interactions"].also(late)
+    faults = [*(fault for found in (*checked.values(), *keys) for fault in found.faults), *since_faults]
+    for table in checked.values():
+        if bad_rows == "fail" or table.counts.bad_rows == table.counts.rows:
+            faults += table.row_faults()
+    if faults:
+        raise DataError(*faults)
+    notes = [note for name, table in checked.items() for note in _notes(table, rules[name], schema)]
+    notes += [*_checksum_note(checked.values()), *(note for found in keys for note in found.notes)]
+    faulty = {name: table for name, table in checked.items() if table.counts.broken}
+    notes += [_set_aside(table, quarantine / f"{name}.parquet") for name, table in faulty.items()]
+    sound = {name: table.frame for name, table in checked.items()}
+    sound |= {name: without(table.frame, [check for check, _ in table.counts.broken]) for name, table in faulty.items()}
+    sound["interactions"] = _clipped(sound["interactions"], rules["interactions"], checked["interactions"].dtypes)
+    return Validated(replace(tables, **sound), tuple(notes))
+
+
+def _keys(checked: Mapping[str, CheckedTable], schema: Schema, max_unknown_share: float) -> list[Findings]:
+    """How the ids of the interactions meet each other table; a table that was read in part says nothing of missing ids."""
+    findings = []
+    for table, key in (("users", schema.user), ("items", schema.item)):
+        if key is None:
+            continue
+        pair = [checked[name] for name in ("interactions", table) if name in checked]
+        if len(pair) == 2 and all(one.frame is not None and key in one.dtypes for one in pair) and not pair[1].faults:
+            frames = [one.frame for one in pair]
+            findings.append(key_findings(*frames, table=table, key=key, max_unknown_share=max_unknown_share))
+    return findings
+
+
+def _notes(table: CheckedTable, rules: Sequence[Rule], schema: Schema) -> Iterator[str]:
+    read = {rule.column for rule in rules} | {schema.user, schema.item, schema.time, schema.session, FILE, ROW}
+    others = [column for column in table.dtypes if column not in read]
+    if others:
+        yield f"{table.name}: columns in no feature, label or key: {listed(others, 20)}"
+    yield from (f"{table.name}: {note}" for note in table.counts.notes)
+
+
+def _clipped(frame: pl.LazyFrame, rules: Sequence[Rule], dtypes: Dtypes) -> pl.LazyFrame:
+    """Labels with 0 where their policy asks for it, each seeing those before it as clipped."""
+    for rule in rules:
+        clipped = rule.clipped(dtypes) if isinstance(rule, LabelRule) else None
+        frame = frame if clipped is None else frame.with_columns(clipped)
+    return frame
+
+
+def _checksum_note(tables: Iterable[CheckedTable]) -> Iterator[str]:
+    files = [file for table in tables for file in table.unsummed]
+    if files:
+        yield (
+            f"parquet files without page checksums, in which a flipped bit goes unnoticed: {listed(files, 3)}; "
+            "pyarrow adds checksums with write_page_checksum=True"
+        )
+
+
+def _set_aside(table: CheckedTable, path: Path) -> str:
+    """Write the faulty rows to a file; the sentence that says so."""
+    counts = table.counts
+    write_aside(table.frame, [check for check, _ in counts.broken], path)
+    reasons = ", ".join(f"{number:,} {check.what} in '{check.column}'" for check, number in counts.broken)
+    return f"{table.name}: {counts.bad_rows:,} of {counts.rows:,} rows ({counts.bad_rows / counts.rows:.2%}) set aside in {path}: {reasons}"

@@ -1,0 +1,182 @@
+"""A store as Lightning wants it: loaders of whole batches, and what tasks, baselines and reports ask of the data."""
+
+import signal
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Literal
+
+import torch
+from pytorch_lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from recsys.baseline.base import FeatureTable, TrainingEvents
+from recsys.batch import Batch, Catalogue, ImpressionBatch, KnownItems, Outcomes, Slice, UserBatch
+from recsys.data.read.first_pages import FirstPages
+from recsys.data.read.impressions import feature_table, outcomes
+from recsys.data.read.loading import EvaluationSteps, StepSampler, TrainingSteps
+from recsys.data.read.negatives import NegativeSample, negative_sample
+from recsys.data.read.order import Order
+from recsys.data.read.rows import SPLITS, Evaluated, EvaluationUsers, PositiveRows, Rows
+from recsys.data.read.slices import activity, column_slices, popularity, user_columns
+from recsys.data.store import Store
+
+SPLIT_CODES = {"train": 0, **SPLITS}
+
+
+class DataModule(LightningDataModule):
+    """Batches are a pure function of seed and step: the same for any number of workers, and after any interruption.
+
+    Set `use_distributed_sampler: false` on the trainer: processes share rows and users here already.
+
+    Args:
+        store: the prepared data.
+        batch_size: rows of a step (windows, for a sequence tower) over all processes together.
+        eval_batch_size: users, or impressions, of an evaluation step of one process.
+        num_workers: processes that make training batches ahead; 0 = made when asked for. Evaluation has none: its batches cost less to
+            make than to hand over.
+        seed: of the order of rows.
+        rows: what is trained on.
+        evaluated: what is asked of "val" and "test".
+        device_resident: keep the whole store on the accelerator and make batches there, without workers; nothing changes on a CPU.
+        slice_columns: categorical item columns of at most 20 values to report by; user columns of that kind always are.
+        keep_negatives: share of the training impressions whose first label is 0 that an epoch reads, drawn anew each time; 1 = all.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        batch_size: int,
+        eval_batch_size: int,
+        num_workers: int,
+        seed: int,
+        rows: Callable[[Store], Rows] = PositiveRows,
+        evaluated: Callable[[Store, str], Evaluated] = EvaluationUsers,
+        device_resident: bool = False,
+        slice_columns: Sequence[str] = (),
+        keep_negatives: float = 1.0,
+    ):
+        super().__init__()
+        self.store = store
+        self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
+        self.num_workers = num_workers
+        self.seed = seed
+        self.rows = rows
+        self.evaluated = evaluated
+        self.device_resident = device_resident
+        self.slice_columns = tuple(slice_columns)
+        self.keep_negatives = keep_negatives
+
+    def setup(self, stage: str) -> None:
+        """Moves the store to the accelerator once, where that is asked for and there is one."""
+        device = self.trainer.strategy.root_device
+        if self.device_resident and self.store.user.device != device:
+            self.store = self.store.to(device)
+            self.num_workers = 0
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """An epoch of this process's share of every batch, from the step on that training has reached."""
+        rows = self.rows(self.store)
+        order = Order(len(rows), self.batch_size, seed=self.seed, world_size=self._world_size, rank=self._rank, sample=self.negative_sample)
+        steps = TrainingSteps(rows, order)
+        sampler = StepSampler(len(steps), self._steps_taken)
+        return DataLoader(
+            steps,
+            batch_size=None,
+            sampler=sampler,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            worker_init_fn=_leave_signals,
+            generator=torch.Generator(),  # of its own: workers must not be seeded from the stream of dropout and initialisation
+        )
+
+    def val_dataloader(self) -> DataLoader[UserBatch | ImpressionBatch]:
+        """This process's part of validation."""
+        return self._evaluation("val")
+
+    def test_dataloader(self) -> DataLoader[UserBatch | ImpressionBatch]:
+        """This process's part of the test."""
+        return self._evaluation("test")
+
+    @cached_property
+    def negative_sample(self) -> NegativeSample | None:
+        """Which training impressions an epoch reads; None = all. A ConfigError where they cannot be told."""
+        return negative_sample(self.store, self.keep_negatives)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Every item, in memory."""
+        features = {column: values if values.is_floating_point() else values.long() for column, values in self.store.item_features.items()}
+        return Catalogue(features, self.store.item_count)
+
+    @cached_property
+    def training_events(self) -> TrainingEvents:
+        """Every positive training interaction, by user, then time."""
+        return self.events_before("val")
+
+    def events_before(self, split: Literal["val", "test"]) -> TrainingEvents:
+        """Every positive interaction of the earlier splits, by user, then time: what an evaluation of this split may look back on."""
+        store = self.store
+        earlier = (store.event_split < {"val": 1, "test": 2}[split]).nonzero().squeeze(1)
+        user, item = store.user[store.event_row[earlier]].long(), store.event_item[earlier].long()
+        return TrainingEvents(user, item, store.event_time[earlier], num_users=store.num_users, num_items=store.num_items)
+
+    @cached_property
+    def known(self) -> KnownItems:
+        """Each user's distinct training items."""
+        events, size = self.training_events, self.store.num_items + 1
+        pairs = torch.unique(events.user * size + events.item)  # ascending by user, then item
+        per_user = torch.bincount(pairs // size, minlength=events.num_users + 1)
+        return KnownItems(_starts(per_user), pairs % size)
+
+    def user_slices(self, split: Literal["val", "test"]) -> list[Slice]:
+        """Users by activity in training and by each categorical column of at most 20 values; the same for both splits."""
+        return [activity(self.store), *column_slices(self.store, user_columns(self.store))]
+
+    def item_slices(self, split: Literal["val", "test"]) -> list[Slice]:
+        """Items by popularity in training and by `slice_columns`; the same for both splits."""
+        return [popularity(self.store), *column_slices(self.store, self.slice_columns)]
+
+    def outcomes(self, split: Literal["val", "test"]) -> Outcomes:
+        """What came of the split's impressions."""
+        return outcomes(self.store, split, self.slice_columns)
+
+    def first_pages(self, split: Literal["val", "test"]) -> FirstPages:
+        """Users who chose something in the split, at the first page that it shows them."""
+        return FirstPages(self.store, split)
+
+    def labels(self, split: Literal["train", "val", "test"]) -> dict[str, Tensor]:
+        """{column: [N] float32} of a split's impressions."""
+        chosen = (self.store.split == SPLIT_CODES[split]).cpu()
+        return {column: values.cpu()[chosen] for column, values in self.store.labels.items()}
+
+    def feature_table(self, split: Literal["train", "val", "test"]) -> FeatureTable:
+        """The columns of a split's impressions, for tabular models."""
+        return feature_table(self.store, SPLIT_CODES[split])
+
+    def _evaluation(self, split: str) -> DataLoader[UserBatch | ImpressionBatch]:
+        steps = EvaluationSteps(self.evaluated(self.store, split), self.eval_batch_size, world_size=self._world_size, rank=self._rank)
+        return DataLoader(steps, batch_size=None, generator=torch.Generator())
+
+    def _steps_taken(self) -> int:
+        return self.trainer.fit_loop.epoch_loop.batch_progress.total.processed if self.trainer else 0
+
+    @property
+    def _world_size(self) -> int:
+        return self.trainer.world_size if self.trainer else 1
+
+    @property
+    def _rank(self) -> int:
+        return self.trainer.global_rank if self.trainer else 0
+
+
+def _leave_signals(worker: int) -> None:
+    """A signal to all processes of a run is its own to answer; a worker ends when the run does."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _starts(count: Tensor) -> Tensor:
+    return torch.cat([count.new_zeros(1), count.cumsum(0)])

@@ -1,0 +1,135 @@
+"""Every row of a split with all that is known of it, for ranking. B rows of a batch, N rows of a split, L list length."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recsys.baseline.base import FeatureTable
+from recsys.batch import Batch, ImpressionBatch, Outcomes, Slice
+from recsys.data.read.rows import SPLITS, Histories, Rows, gathered
+from recsys.data.read.slices import activity, column_slices, popularity, row_slices, user_columns
+from recsys.data.store import Store
+from recsys.schema import FIRST_KNOWN, PAD, Categorical, History, MultiCategorical, Numeric, Schema, Timestamp, Vector
+
+TABLE_CHUNK = 65_536
+"""Rows that are turned into a table at once."""
+MAX_INDICATORS = 64
+"""Values of a list column that get an indicator each; the rest share none."""
+
+
+class Impressions(Rows):
+    """The rows of a split, shown or chosen, with their labels; histories hold what came strictly before a row.
+
+    Args:
+        store: on any device; batches are made there.
+        split: 0 train, 1 validation, 2 test.
+    """
+
+    def __init__(self, store: Store, split: int = 0):
+        self.store = store
+        self.histories = Histories(store)
+        self.rows = (store.split == split).nonzero().squeeze(1)  # [N]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batch(self, index: Tensor) -> Batch:
+        """{column: [B] or [B, L]} of user, item, context and bias features; labels [B]."""
+        store = self.store
+        row = self.rows[index.to(self.rows.device)]
+        user, item = store.user[row].long(), store.item[row].long()
+        features = {
+            **gathered(store.user_features, user),
+            **self.histories.before(store.event_start[user], store.history_stop[row]),
+            **gathered(store.item_features, item),
+            **gathered(store.context_features, row),
+        }
+        labels = {column: values.index_select(0, row) for column, values in store.labels.items()}
+        return Batch(features, labels, torch.ones(len(row), device=row.device), user, item)
+
+
+class EvaluationImpressions:
+    """The impressions of an evaluated split as questions: their features, and numbers to find the answers by.
+
+    Args:
+        store: on any device; batches are made there.
+        split: "val" or "test".
+    """
+
+    def __init__(self, store: Store, split: str):
+        self.impressions = Impressions(store, SPLITS[split])
+
+    def __len__(self) -> int:
+        return len(self.impressions)
+
+    def batch(self, index: Tensor) -> ImpressionBatch:
+        """The impressions [B] int64 of these numbers; a pure function."""
+        features = self.impressions.batch(index).features
+        return ImpressionBatch(features, index.to(self.impressions.rows.device))
+
+
+def outcomes(store: Store, split: str, item_columns: tuple[str, ...]) -> Outcomes:
+    """What came of a split's impressions, in the order of `EvaluationImpressions`.
+
+    Args:
+        item_columns: categorical item columns of at most 20 values to divide the rows by, beside activity, popularity and the small
+            categorical columns of users and rows.
+    """
+    rows = (store.split == SPLITS[split]).nonzero().squeeze(1)
+    user, item = store.user[rows].long().cpu(), store.item[rows].long().cpu()
+    labels = {column: values[rows].cpu() for column, values in store.labels.items()}
+    knows_user, knows_item = store.schema.user is not None, store.schema.item is not None
+    slices = row_slices(store, rows)
+    if knows_user:
+        slices += [_by_row(part, user) for part in (activity(store), *column_slices(store, user_columns(store)))]
+    if knows_item:
+        slices += [_by_row(part, item) for part in (popularity(store), *column_slices(store, item_columns))]
+    grouped = knows_user or store.schema.session is not None
+    return Outcomes(labels, user if knows_user else None, store.session[rows].long().cpu() if grouped else None, slices)
+
+
+def feature_table(store: Store, split: int) -> FeatureTable:
+    """The columns of a split's rows for tabular models, in their order.
+
+    Numbers and moments as they are (of a moment the hour and the weekday), lists of few values as indicators, histories as their length
+    and whether the row's item is in them.
+
+    Args:
+        split: 0 train, 1 validation, 2 test.
+    """
+    impressions = Impressions(store, split)
+    parts = [_tabular(store.schema, impressions.batch(index).features) for index in torch.arange(len(impressions)).split(TABLE_CHUNK)]
+    sizes = [store.schema.statistics[feature.column].size for feature in store.schema.features if isinstance(feature, Categorical)]
+    return FeatureTable(*(np.concatenate(column) for column in zip(*parts)), tuple(sizes))
+
+
+def _tabular(schema: Schema, features: dict[str, Tensor]) -> tuple[np.ndarray, np.ndarray]:
+    """[B, P] float32 numbers and [B, C] int64 categories of a batch."""
+    values = {column: tensor.cpu() for column, tensor in features.items()}
+    rows = len(next(iter(values.values())))
+    numbers, categories = [torch.empty(rows, 0)], [torch.empty(rows, 0, dtype=torch.int64)]
+    for feature in schema.features:
+        value = values[feature.column]
+        match feature:
+            case Categorical():
+                categories.append(value[:, None])
+            case Numeric():
+                numbers.append(value[:, None])
+            case Vector():
+                numbers.append(value)
+            case Timestamp():
+                numbers += [(value // 3_600 % 24)[:, None].float(), (value // 86_400 % 7)[:, None].float()]
+            case MultiCategorical():
+                size = min(schema.statistics[feature.column].size, MAX_INDICATORS)
+                indicators = torch.zeros(rows, size + 1).scatter_(1, value.clamp(max=size), 1.0)
+                numbers.append(indicators[:, FIRST_KNOWN:size])
+            case History():
+                own = values[feature.of][:, None]
+                inside = ((value == own) & (value != PAD)).any(1)
+                numbers += [(value != PAD).sum(1)[:, None].float(), inside[:, None].float()]
+    return torch.cat(numbers, 1).numpy(), torch.cat(categories, 1).numpy()
+
+
+def _by_row(part: Slice, entity: Tensor) -> Slice:
+    """A division of entities as one of rows, [N] int64 entity index."""
+    return Slice(part.name, part.values, part.codes[entity])

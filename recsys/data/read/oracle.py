@@ -1,0 +1,106 @@
+"""The truth of a simulated world, by entity index and by row. B users, V = num_items + 1 catalogue rows, N rows of a split."""
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from recsys.batch import Truth
+from recsys.data.read.first_pages import first_rows
+from recsys.data.read.rows import SPLITS
+from recsys.data.store import Store
+from recsys.schema import Categorical
+from recsys.source.base import Oracle, Source
+
+
+class CatalogueOracle:
+    """Scores the catalogue as an `Oracle` knows it for the period of the test split; an evaluation reads it like a baseline.
+
+    Args:
+        oracle: answers for raw ids.
+        store: whose users and items are asked about.
+        start, stop: the period, microseconds since 1970 UTC, stop exclusive.
+    """
+
+    def __init__(self, oracle: Oracle, store: Store, *, start: int, stop: int):
+        self.oracle = oracle
+        self.user_ids = store.user_ids[1:].to_numpy()  # [0] is null, which would turn integers into floats
+        self.item_ids = store.item_ids[1:].to_numpy()
+        self.start, self.stop = start, stop
+
+    def scores(self, user: Tensor, known: Tensor) -> Tensor:
+        """[B] user entity indices -> [B, V] float32 true expected positives; column 0 is 0. `known` plays no part."""
+        scores = torch.from_numpy(self.oracle.scores(self.user_ids[user.numpy() - 1], self.item_ids, self.start, self.stop))
+        return torch.nn.functional.pad(scores, (1, 0))  # [B, V]
+
+
+class FirstPageOracle:
+    """Probability of a funnel of labels for every item, had it been shown to users when the test split first showed them something.
+
+    Args:
+        oracle: answers for raw ids.
+        store: whose users and items are asked about.
+        labels: the columns of the funnel, whose probabilities are multiplied.
+    """
+
+    def __init__(self, oracle: Oracle, store: Store, labels: tuple[str, ...]):
+        self.oracle = oracle
+        self.store = store
+        self.labels = labels
+        self.rows = first_rows(store, "test")
+        self.user_ids = store.user_ids[1:].to_numpy()
+        self.item_ids = store.item_ids[1:].to_numpy()
+        self.vocabularies = {
+            feature.column: store.vocabulary(feature.column)
+            for feature in store.schema.of("context")
+            if isinstance(feature, Categorical) and not feature.buckets  # what was hashed stays unknown
+        }
+
+    def scores(self, user: Tensor, known: Tensor) -> Tensor:
+        """[B] entity indices of users with a test row -> [B, V] float32 probabilities; column 0 is 0. `known` plays no part."""
+        row = self.rows[user]
+        moments = self.store.time[row].numpy()
+        context = {column: values[self.store.context_features[column][row].numpy()] for column, values in self.vocabularies.items()}
+        asked = {"user_ids": self.user_ids[user.numpy() - 1], "item_ids": self.item_ids, "moments": moments, "context": context}
+        scores = np.prod([self.oracle.if_shown(label, **asked) for label in self.labels], axis=0)
+        return torch.nn.functional.pad(torch.from_numpy(scores), (1, 0))  # [B, V]
+
+
+def oracle_of_test(source: Source, store: Store) -> CatalogueOracle | None:
+    """The oracle of the test period; None where there is none, or where the split has no period."""
+    oracle = source.oracle()
+    if oracle is None or store.boundaries is None:
+        return None
+    return CatalogueOracle(oracle, store, start=store.boundaries["test"], stop=store.boundaries["end"])
+
+
+def oracles_of_candidates(source: Source, store: Store, labels: tuple[str, ...]) -> dict[str, CatalogueOracle | FirstPageOracle]:
+    """Truths to order candidates by; none where nothing is known, or where the split has no period.
+
+    Args:
+        labels: see `FirstPageOracle`.
+    Returns:
+        {"oracle": by the probability if shown, "exposed_oracle": by the positives to be expected in the test, given what is shown then}.
+    """
+    expected = oracle_of_test(source, store)
+    return {} if expected is None else {"oracle": FirstPageOracle(expected.oracle, store, labels), "exposed_oracle": expected}
+
+
+def impressions_of_test(source: Source, store: Store) -> Truth | None:
+    """The true probabilities of the test rows, in the order of their outcomes; None where there is no truth, or rows lack a key."""
+    oracle, schema = source.oracle(), store.schema
+    if oracle is None or None in (schema.user, schema.item, schema.time):  # rows without these cannot be told apart
+        return None
+    rows = (store.split == SPLITS["test"]).nonzero().squeeze(1)
+    keys = {schema.user: store.user_ids[store.user[rows].numpy()], schema.item: store.item_ids[store.item[rows].numpy()]}
+    asked = pl.DataFrame(keys | {schema.time: store.time[rows].numpy()})
+    known = oracle.probabilities().with_columns(pl.col(schema.time).dt.epoch("us"))
+    true = asked.lazy().join(known, on=list(asked.columns), how="left", maintain_order="left").collect()
+    assert len(true) == len(asked), "the truth has one row per impression"
+    probability = {label.column: _tensor(true, f"{label.column}_probability") for label in schema.labels}
+    forced = {label.column: _tensor(true, f"{label.column}_if_{label.given}") for label in schema.labels if label.given is not None}
+    return Truth(probability, forced)
+
+
+def _tensor(frame: pl.DataFrame, column: str) -> Tensor:
+    return torch.from_numpy(frame[column].cast(pl.Float64).to_numpy(writable=True))

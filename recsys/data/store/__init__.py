@@ -1,0 +1,164 @@
+"""One prepared data set: a memory-mapped array per column, opened in milliseconds. N rows, E events, n entities, L list length.
+
+An event is a positive row. Rows are sorted by (user, split, time, file order), so a user's events before any row are one range:
+a history is a window, never a copy.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from recsys.data.store.inputs import changes
+from recsys.data.store.vocabulary import Vocabulary
+from recsys.errors import Fault, IntegrityError
+from recsys.schema import Schema
+
+FORMAT = 3
+"""Version of the layout; a store of another version is prepared anew."""
+MANIFEST = "manifest.json"
+COLUMNS = ("user_features", "item_features", "context_features", "labels")
+ROW_ARRAYS = ("user", "item", "session", "time", "split", "history_stop")
+EVENT_ARRAYS = ("event_item", "event_time", "event_split", "event_row", "event_start", "item_count")
+ARRAYS = ROW_ARRAYS + EVENT_ARRAYS
+
+
+@dataclass(frozen=True)
+class Store:
+    """Entities are numbered from 1 by ascending raw id; index 0 pads, and row 0 of every entity array is 0.
+
+    Attributes:
+        path: folder of the store.
+        schema: fitted on training rows.
+        user_features, item_features: {column: [n + 1] or [n + 1, L]} by entity index: int32 vocabulary index (Categorical,
+            MultiCategorical), float32 raw value, NaN where missing (Numeric), float32 (Vector), int64 seconds since 1970 UTC (Timestamp).
+        context_features: {column: [N] or [N, L]}, the same of each row; those of entity bias among them.
+        labels: {column: [N] float32}, NaN where missing.
+        user, item: [N] int32 entity index; 1 throughout where rows name none.
+        session: [N] int32, equal for rows that were shown together; the user where the schema names no session.
+        time: [N] int64 microseconds since 1970 UTC, or a rank within the user; 0 when nothing is known of order.
+        split: [N] uint8: 0 train, 1 validation, 2 test.
+        history_stop: [N] int64: events event_start[user] : history_stop of the user came before the row, that is in an earlier split,
+            or strictly earlier in the same one.
+        event_item, event_time, event_split: [E] int32, int64, uint8 of the positive rows, in the order of rows.
+        event_row: [E] int64, the row of each event.
+        event_start: [num_users + 2] int64: events of user u are event_start[u] : event_start[u + 1].
+        item_count: [num_items + 1] int64 training events of each item.
+        notes: what preparation found, in sentences with counts.
+        boundaries: {"val", "test", "end"}: microseconds at which validation and test start, and after the last row; None unless temporal.
+    """
+
+    path: Path
+    schema: Schema
+    user_features: dict[str, Tensor]
+    item_features: dict[str, Tensor]
+    context_features: dict[str, Tensor]
+    labels: dict[str, Tensor]
+    user: Tensor
+    item: Tensor
+    session: Tensor
+    time: Tensor
+    split: Tensor
+    history_stop: Tensor
+    event_item: Tensor
+    event_time: Tensor
+    event_split: Tensor
+    event_row: Tensor
+    event_start: Tensor
+    item_count: Tensor
+    notes: tuple[str, ...]
+    boundaries: dict[str, int] | None
+
+    @staticmethod
+    def open(path: Path) -> "Store":
+        """Map the arrays of a prepared store; an IntegrityError names files that are missing or of another size than when written."""
+        path = Path(path)
+        manifest = read_manifest(path)
+        damaged = [name for name, size in manifest["files"].items() if not (path / name).exists() or (path / name).stat().st_size != size]
+        if damaged:
+            raise IntegrityError(
+                Fault(
+                    f"{len(damaged)} files are missing or damaged: {', '.join(damaged[:5])}",
+                    str(path),
+                    "delete this folder and prepare again",
+                )
+            )
+        columns = {group: {column: _mapped(path / group / file_name(column)) for column in manifest[group]} for group in COLUMNS}
+        arrays = {name: _mapped(path / file_name(name)) for name in ARRAYS}
+        schema = Schema.load(path / "schema.json")
+        return Store(path, schema, **columns, **arrays, notes=tuple(manifest["notes"]), boundaries=manifest["boundaries"])
+
+    def __reduce__(self):
+        """Workers and spawned processes map the files themselves instead of receiving copies."""
+        return Store.open, (self.path,)
+
+    def to(self, device: torch.device) -> "Store":
+        """The same store with every tensor on a device."""
+        tensors = {name: value for name, value in vars(self).items() if name in (*COLUMNS, *ARRAYS)}
+        return replace(self, **{name: _moved(value, device) for name, value in tensors.items()})
+
+    def check_sources(self) -> None:
+        """IntegrityError that names every input file which is gone or no longer what was prepared."""
+        changed = changes(read_manifest(self.path)["inputs"])
+        if changed:
+            raise IntegrityError(*changed)
+
+    @property
+    def num_users(self) -> int:
+        """Users are numbered 1 .. num_users."""
+        return len(self.event_start) - 2
+
+    @property
+    def num_items(self) -> int:
+        """Items are numbered 1 .. num_items."""
+        return len(self.item_count) - 1
+
+    @cached_property
+    def user_ids(self) -> pl.Series:
+        """[num_users + 1] raw ids by entity index; the first is null."""
+        return pl.read_parquet(self.path / "user_ids.parquet")["value"]
+
+    @cached_property
+    def item_ids(self) -> pl.Series:
+        """[num_items + 1] raw ids by entity index; the first is null."""
+        return pl.read_parquet(self.path / "item_ids.parquet")["value"]
+
+    def vocabulary(self, column: str) -> pl.Series:
+        """[size] raw values of a categorical column by vocabulary index; the first two (padding, unknown) are null."""
+        return Vocabulary.load(self.vocabulary_path(column)).values
+
+    def vocabulary_path(self, column: str) -> Path:
+        """Parquet file of a column's vocabulary, with the columns value and count."""
+        return self.path / "vocabulary" / file_name(column, ".parquet")
+
+
+def read_manifest(path: Path) -> dict:
+    """What preparation wrote down: format, files with sizes, inputs, counts, AUCs, seconds; an IntegrityError where there is no store."""
+    if not (path / MANIFEST).exists():
+        raise IntegrityError(Fault("no prepared store here", str(path), "prepare it again: run train.py with the same data"))
+    manifest = json.loads((path / MANIFEST).read_text())
+    if manifest["format"] != FORMAT:
+        raise IntegrityError(
+            Fault(f"the store has format {manifest['format']}, this version reads {FORMAT}", str(path), "prepare it again")
+        )
+    return manifest
+
+
+def file_name(column: str, suffix: str = ".npy") -> str:
+    """File name of a column: its own name, with whatever a path cannot hold percent-encoded."""
+    return quote(column, safe=" ") + suffix
+
+
+def _mapped(path: Path) -> Tensor:
+    # "c": pages are copied on write, so torch gets a writable array and the file never changes.
+    return torch.from_numpy(np.load(path, mmap_mode="c"))
+
+
+def _moved(value: Tensor | dict[str, Tensor], device: torch.device) -> Tensor | dict[str, Tensor]:
+    return value.to(device) if isinstance(value, Tensor) else {column: tensor.to(device) for column, tensor in value.items()}

@@ -1,0 +1,119 @@
+"""The arrays, vocabularies and statistics of features. N rows, n entities."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from recsys.data.split import TRAIN
+from recsys.data.store import file_name
+from recsys.data.store.columns import encode
+from recsys.data.store.entities import Entities, first_rows
+from recsys.data.store.events import KeyColumns
+from recsys.data.store.spool import Spool
+from recsys.data.store.statistics import fit
+from recsys.schema import Entity, Feature, History, Schema, Statistics
+
+
+@dataclass(frozen=True)
+class FeatureFiles:
+    """Writes one feature after the other into the folder of a store.
+
+    Attributes:
+        folder: of the store.
+        schema: not fitted yet.
+        rows: key columns in file order.
+        spool: the interactions.
+    """
+
+    folder: Path
+    schema: Schema
+    rows: KeyColumns
+    spool: Spool
+
+    def entity(self, entity: Entity, entities: Entities, codes: np.ndarray) -> dict[str, Statistics]:
+        """Write [n + 1] arrays of a user's or item's features, row 0 zero; counts are training rows, of an id positive training rows.
+
+        Args:
+            codes: [N] int32 entity index of the rows.
+        """
+        train = self.rows.split == TRAIN
+        size = len(entities.ids) + 1
+        seen = np.bincount(codes[train], minlength=size)[1:]
+        chosen = np.bincount(codes[train & self.rows.positive], minlength=size)[1:]
+        described_by = first_rows(codes, self.rows.time, size - 1) if entities.table is None else None
+        statistics = {}
+        for feature in self._stored(entity):
+            weight = chosen if feature.column == entities.key else seen
+            values = entity_values(feature.column, entities, self.spool, described_by)
+            statistics[feature.column] = self._write(f"{entity}_features", feature, values, values, weight, _with_padding)
+        return statistics
+
+    def context(self, order: np.ndarray) -> dict[str, Statistics]:
+        """Write [N] arrays of the rows' own features, fitted on training rows.
+
+        Args:
+            order: [N] int64, rows of the store in file order.
+        """
+        train = pl.Series(self.rows.split == TRAIN)
+        statistics = {}
+        for feature in (*self._stored("context"), *self._stored("bias")):
+            values = self.spool.column(feature.column)
+            training = values.filter(train)
+            statistics[feature.column] = self._write("context_features", feature, values, training, None, lambda array: array[order])
+        return statistics
+
+    def labels(self, order: np.ndarray) -> dict[str, Statistics]:
+        """Write the labels, [N] float32, NaN where missing; mean and deviation of regressions, of training rows that concern them."""
+        train, written, statistics = self.rows.split == TRAIN, {}, {}
+        for label in self.schema.labels:
+            values = written[label.column] = self.spool.column(label.column).cast(pl.Float32).fill_null(float("nan")).to_numpy()
+            self._save("labels", label.column, values[order])
+            if label.kind == "regression":
+                known = train & ~np.isnan(values) & (True if label.given is None else written[label.given] == 1)
+                counted = values[known].astype(np.float64) if known.any() else np.zeros(1)
+                statistics[label.column] = Statistics("float32", mean=float(counted.mean()), std=float(counted.std()) or 1.0)
+        return statistics
+
+    def _stored(self, entity: Entity) -> list[Feature]:
+        return [feature for feature in self.schema.of(entity) if not isinstance(feature, History)]
+
+    def _write(
+        self,
+        group: str,
+        feature: Feature,
+        values: pl.Series,
+        training: pl.Series,
+        weight: np.ndarray | None,
+        arrange: Callable[[np.ndarray], np.ndarray],
+    ) -> Statistics:
+        statistics, vocabulary = fit(feature, training, weight)
+        array = encode(feature, values, vocabulary=vocabulary, time_unit=self.schema.time_unit)
+        self._save(group, feature.column, arrange(array))
+        if vocabulary is None:
+            return statistics
+        (self.folder / "vocabulary").mkdir(exist_ok=True)
+        sha256 = vocabulary.save(self.folder / "vocabulary" / file_name(feature.column, ".parquet"))
+        return replace(statistics, vocabulary_sha256=sha256)
+
+    def _save(self, group: str, column: str, array: np.ndarray) -> None:
+        (self.folder / group).mkdir(exist_ok=True)
+        np.save(self.folder / group / file_name(column), array)
+
+
+def entity_values(column: str, entities: Entities, spool: Spool, described_by: np.ndarray | None) -> pl.Series:
+    """[n] raw values of a column by entity.
+
+    Args:
+        described_by: [n] rows of the file that describe entities without a table of their own; None where there is one.
+    """
+    if column == entities.key:
+        return entities.ids
+    return entities.table[column] if described_by is None else spool.column(column).gather(described_by)
+
+
+def _with_padding(array: np.ndarray) -> np.ndarray:
+    """[n + 1, ...]: a row of zeros before the first."""
+    return np.concatenate([np.zeros_like(array[:1]), array])

@@ -1,0 +1,113 @@
+"""From a source to a store: found again by its content in milliseconds, or validated, split, encoded and published in one rename."""
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from recsys.data.check.leaked_labels import FeatureAuc, feature_aucs, leak_faults
+from recsys.data.check.validate import validate
+from recsys.data.split import Split
+from recsys.data.store import FORMAT, MANIFEST, Store, read_manifest
+from recsys.data.store.build import Built, build
+from recsys.data.store.inputs import Input, changes, content_key, described, inputs
+from recsys.data.store.publish import published
+from recsys.errors import DataError, Fault, IntegrityError
+from recsys.schema import History, Schema, nearest
+from recsys.source.base import Source, Tables
+
+
+def prepare(
+    source: Source,
+    schema: Schema,
+    split: Split,
+    *,
+    folder: Path,
+    bad_rows: Literal["fail", "quarantine"],
+    max_unknown_share: float,
+    max_feature_auc: float,
+) -> Store:
+    """The store of this source under this schema and split, prepared now unless it already is.
+
+    A store is `<folder>/<key>`, its key a hash of the input files and of everything that changes what is prepared.
+
+    Args:
+        schema: not fitted.
+        folder: where stores are kept; created if absent. Rows set aside go to `<key>.quarantine` in it.
+        bad_rows, max_unknown_share: as in `validate`.
+        max_feature_auc: as in `leak_faults`; asked of a store that is found again too.
+    Raises:
+        DataError: the tables break a rule of the schema, or cannot be split as asked, and nothing is published then; or a feature
+            tells a label by itself.
+        IntegrityError: an input file changed while it was read.
+    """
+    _check_order(schema)
+    origin = described(source)
+    tables = source.tables()
+    read = inputs(tables)
+    key = content_key(read, FORMAT, origin, schema, split, bad_rows)
+    folder = Path(folder)
+    with published(folder / key) as building:
+        if building is not None:
+            started = time.perf_counter()
+            quarantine = folder / f"{key}.quarantine"
+            checked = validate(tables, schema, bad_rows=bad_rows, quarantine=quarantine, max_unknown_share=max_unknown_share)
+            seconds = {"validate": round(time.perf_counter() - started, 3)}
+            _check_split_column(checked.tables, split)
+            built = build(checked.tables, schema, split, folder=building, max_unknown_share=max_unknown_share)
+            _write_manifest(building, key, read, built, (*tables.notes, *checked.notes, *built.notes), seconds | built.seconds)
+            _add_feature_aucs(building)
+            changed = changes([asdict(entry) for entry in read])
+            if changed:
+                raise IntegrityError(*changed)
+    faults = leak_faults((FeatureAuc(**entry) for entry in read_manifest(folder / key)["feature_auc"]), max_feature_auc)
+    if faults:
+        raise DataError(*faults)
+    return Store.open(folder / key)
+
+
+def _check_order(schema: Schema) -> None:
+    histories = [feature.column for feature in schema.features if isinstance(feature, History)]
+    if histories and schema.time is None:
+        what = f"{', '.join(histories)}: a history needs the order of a user's rows, and data.time is null"
+        raise DataError(Fault(what, "data.features, data.time", "name a time column; with time_unit: rank order alone is enough"))
+
+
+def _check_split_column(tables: Tables, split: Split) -> None:
+    columns = tables.interactions.collect_schema().names()
+    if split.column is not None and split.column not in columns:
+        what = f"no column '{split.column}'{nearest(split.column, columns)}"
+        raise DataError(Fault(what, "table interactions; needed by data.split.column", "name the column that says train, val or test"))
+
+
+def _write_manifest(
+    building: Path, key: str, read: tuple[Input, ...], built: Built, notes: tuple[str, ...], seconds: dict[str, float]
+) -> None:
+    manifest = {
+        "format": FORMAT,
+        "key": key,
+        "versions": {"numpy": np.__version__, "polars": pl.__version__},
+        "inputs": [asdict(entry) for entry in read],
+        **built.columns,
+        "counts": built.counts,
+        "boundaries": built.boundaries,
+        "notes": notes,
+        "seconds": seconds,
+        "files": {str(path.relative_to(building)): path.stat().st_size for path in sorted(building.rglob("*")) if path.is_file()},
+    }
+    (building / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def _add_feature_aucs(building: Path) -> None:
+    """Write into the manifest what each feature alone tells of each label: measured once, held against the limit by every run."""
+    started = time.perf_counter()
+    found, notes = feature_aucs(Store.open(building))
+    manifest = read_manifest(building)
+    manifest["feature_auc"] = [asdict(entry) for entry in found]
+    manifest["notes"] += notes
+    manifest["seconds"]["feature_auc"] = round(time.perf_counter() - started, 3)
+    (building / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")

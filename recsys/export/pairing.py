@@ -1,0 +1,64 @@
+"""A retrieval run and a ranking run that become one bundle."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from recsys.errors import ConfigError, Fault, listed
+from recsys.run.finished import FinishedRun
+from recsys.schema.differences import differences
+
+
+def check_pair(run: FinishedRun, ranker: FinishedRun) -> None:
+    """Whether two runs fit into one bundle, which has one schema.
+
+    Raises:
+        ConfigError: says which run is of which task, or what of their data differs.
+    """
+    if run.ranks or not ranker.ranks:
+        raise ConfigError(_wrong_tasks(run, ranker))
+    if apart := differences(run.schema, ranker.schema):
+        what = f"a bundle has one schema, and the runs were trained on different data, which differ in {listed(apart)}"
+        raise ConfigError(Fault(what, f"{run.path} and {ranker.path}", _same_data(run, ranker)))
+
+
+def joined_metrics(one: Mapping[str, float | None], other: Mapping[str, float | None]) -> dict[str, float | None]:
+    """The metrics of both; a ConfigError where one name stands for two values."""
+    torn = [key for key in one if key in other and one[key] != other[key]]
+    if torn:
+        what = f"both runs have metrics of these names, with other values: {listed(torn)}"
+        raise ConfigError(Fault(what, "metrics of run and ranker", "export each run alone, with run= and no ranker="))
+    return {**one, **other}
+
+
+def _wrong_tasks(run: FinishedRun, ranker: FinishedRun) -> Fault:
+    what = f"'run' is a {run.task} run and 'ranker' a {ranker.task} run; 'run' has to be a retrieval run and 'ranker' a ranking run"
+    if run.task != ranker.task:
+        remedy = f"exchange them: python export.py run={ranker.path} ranker={run.path}"
+    else:
+        wanted = "a retrieval run as run=" if run.ranks else "a ranking run as ranker="
+        remedy = f"name {wanted}, or export one alone: python export.py run={run.path}"
+    return Fault(what, f"run={run.path}, ranker={ranker.path}", remedy)
+
+
+def _same_data(run: FinishedRun, ranker: FinishedRun) -> str:
+    """What to type, or where to look if the settings are the same."""
+    # where prepared data is kept changes nothing
+    one, other = (_settings({**asdict(each.config.data), "store": None}, "data") for each in (run, ranker))
+    unequal = [key for key in _unequal(one, other) if key in one and key in other]
+    if not unequal:
+        return "the settings are the same, so tables or code have changed in between: train both runs again"
+    lists = [key for key in unequal if isinstance(one[key], tuple)]  # of columns, which are named already
+    shown = [key if key in lists else f"{key} ({one[key]} and {other[key]})" for key in unequal]
+    return f"train both with the same data=... and the same data settings; now they differ in {listed(shown)}"
+
+
+def _settings(node: Any, key: str) -> dict[str, Any]:
+    """{dotted key: value} of nested mappings."""
+    if not isinstance(node, dict):
+        return {key: node}
+    return {inner: value for name, entry in node.items() for inner, value in _settings(entry, f"{key}.{name}").items()}
+
+
+def _unequal(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    return [key for key in {**one, **other} if one.get(key) != other.get(key)]

@@ -1,0 +1,67 @@
+"""Products with constant matrices in int8."""
+
+import tempfile
+from pathlib import Path
+
+import onnx
+from onnx import ModelProto, helper
+from onnxruntime.quantization import QuantType, quantize_dynamic
+
+from recsys.export.quantize.base import Quantization
+
+PRODUCTS = ("MatMul", "Gemm")
+SEARCH = "search/"
+"""Prefix of the nodes of retriever.onnx that look for the best items."""
+PREPARED = {"onnx.quant.pre_process": "onnxruntime.quant"}
+"""Tells onnxruntime that there is nothing to fuse first; it would advise that at every call."""
+
+
+class Int8Dynamic(Quantization):
+    """Weights of MatMul and Gemm in int8; what they are multiplied with is brought to 8 bits at each request.
+
+    By onnxruntime's `quantize_dynamic`: a quarter of the size of these weights, with a scale per column, or one for a stack of matrices
+    such as the experts of a ranker, for which onnxruntime has no product with more. Fast for rankers, which are mostly products.
+
+    The scale of what a request brings is one for its whole batch, so an answer depends on the rows that it shares a call with: on the
+    simulated shop a click's probability by up to .005, and of a list of 20 in a batch of 64 .987 are on the list of the row alone.
+
+    The product with the catalogue stays in float32, and search exact. In int8 its lists of 100 hold .986 of the right items (random
+    vectors of 64 dims, for 10,000 to 1,000,000 items).
+    """
+
+    kind = "int8_dynamic"
+    weights = "product with a constant matrix outside the search (MatMul, Gemm)"
+
+    def narrowed(self, model: ModelProto) -> ModelProto | None:
+        """See `Quantization.narrowed`."""
+        dims = {constant.name: len(constant.dims) for constant in model.graph.initializer}
+        products = [node for node in model.graph.node if node.op_type in PRODUCTS and node.input[1] in dims]
+        products = [node for node in products if not node.name.startswith(SEARCH)]
+        if not products:
+            return None
+        stacks = [node.name for node in products if dims[node.input[1]] > 2]
+        search = [node.name for node in model.graph.node if node.name.startswith(SEARCH)]
+        narrow = _quantized(model, exclude=[*stacks, *search], per_channel=True)
+        if stacks:
+            narrow = _quantized(narrow, only=stacks, per_channel=False)
+        del narrow.graph.value_info[:]  # shapes in between, which onnxruntime finds by itself
+        narrow.producer_name = model.producer_name
+        return narrow
+
+
+def _quantized(model: ModelProto, *, only: list[str] | None = None, exclude: list[str] | None = None, per_channel: bool) -> ModelProto:
+    prepared = ModelProto()
+    prepared.CopyFrom(model)
+    helper.set_model_props(prepared, PREPARED)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "narrow.onnx"
+        quantize_dynamic(
+            prepared,
+            path,
+            op_types_to_quantize=list(PRODUCTS),
+            nodes_to_quantize=only,
+            nodes_to_exclude=exclude,
+            per_channel=per_channel,
+            weight_type=QuantType.QInt8,
+        )
+        return onnx.load(path)

@@ -1,0 +1,37 @@
+"""Whether a quantised bundle may be published: smaller, no slower, and as good within its limits."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from recsys.errors import Fault
+from recsys.export.quantize.base import Quantization
+from recsys.export.quantize.measure import Quantized
+
+
+def verdict(found: Quantized, limits: Quantization) -> list[Fault]:
+    """Why it must be refused; nothing if it may be published. A number that is not finite refuses it too."""
+    remedy = "choose another kind, or quantize=null"
+    return [Fault(f"{found.kind} {what}", where, remedy) for what, where in _excesses(found, limits)]
+
+
+def _excesses(found: Quantized, limits: Quantization) -> Iterator[tuple[str, str]]:
+    if not found.bytes_after < found.bytes_before:
+        yield f"saves nothing: {found.bytes_before:,} bytes before, {found.bytes_after:,} after", "all graphs"
+    for graph, ratio in found.p50_ratio.items():
+        if not ratio <= limits.max_p50_ratio:
+            yield f"takes {ratio:.2f} of the time of float32 (limit {limits.max_p50_ratio})", f"{graph}.onnx, a single request"
+    for metric, before in found.float32.items():
+        after = before + found.loss[metric]
+        said = f"{metric} {after:.5f}, {before:.5f} in float32"
+        if metric.startswith("recall@") and not after >= limits.min_recall_ratio * before:
+            yield f"loses recall: {said} (limit {limits.min_recall_ratio} of it)", "retriever.onnx"
+        if metric.endswith("/auc") and not before - after <= limits.max_auc_loss:
+            yield f"loses order: {said} (limit {limits.max_auc_loss} less)", "ranker.onnx"
+        if metric.endswith("/ece") and not after - before <= limits.max_ece_loss:
+            yield f"loses calibration: {said} (limit {limits.max_ece_loss} more)", "ranker.onnx"
+        if metric.endswith("/rmse") and not after <= limits.max_rmse_ratio * before:
+            yield f"loses accuracy: {said} (limit {limits.max_rmse_ratio} of it)", "ranker.onnx"
+    for tower, apart in found.vectors.items():
+        if not np.isfinite(apart):
+            yield "gives vectors that are not finite", f"{tower}.onnx"

@@ -1,0 +1,160 @@
+"""python -m recsys.schema infer interactions.parquet [users.parquet items.parquet]: writes a first conf/data/<name>.yaml."""
+
+import argparse
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import replace
+from itertools import takewhile
+from pathlib import Path
+
+import polars as pl
+
+from recsys.errors import ConfigError, DataError, Fault, RecsysError
+from recsys.infer.draft import Draft, text
+from recsys.infer.tables import infer
+from recsys.source.base import FILE, ROW, SUFFIXES, find_files, joined, scan
+
+EPILOG = """\
+The yaml trains as it stands: python train.py data=NAME. Each line carries the reason for its guess as a comment; read them once,
+correct what is wrong, and uncomment columns of the interactions that are known before the user chooses.
+
+exit codes: 0 written, 2 wrong arguments or the yaml exists already, 3 the tables cannot be read or do not belong together
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        path, draft = _infer(options)
+    except RecsysError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    used = sum(line.used for line in draft.lines)
+    print(f"{path}: {used} features, {len(draft.lines) - used} columns left out or only proposed, {len(draft.labels)} labels")
+    print(f"next: read its comments, then python train.py data={path.stem}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m recsys.schema", description="Work with schemas.")
+    command = parser.add_subparsers(required=True, metavar="COMMAND").add_parser(
+        "infer",
+        help="write a first conf/data/<name>.yaml from one's own tables",
+        description="Guess the kind of every column from its type, values and name, and write a first conf/data/<name>.yaml.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    files = f"each a file ({', '.join(SUFFIXES)}), a quoted glob or a folder"
+    command.add_argument("interactions", metavar="INTERACTIONS", help=f"one row per interaction or impression; {files}")
+    command.add_argument(
+        "others", nargs="*", metavar="TABLE", help="users and items, one row each, in any order; recognised by their id column"
+    )
+    command.add_argument("--name", help="name of the data set and its yaml (default: from the file name)")
+    command.add_argument("--out", type=Path, default=Path("conf/data"), help="folder of the yaml (default: %(default)s)")
+    command.add_argument("--user", metavar="COLUMN", help="user id column, where its name does not tell")
+    command.add_argument("--item", metavar="COLUMN", help="item id column, where its name does not tell")
+    command.add_argument("--time", metavar="COLUMN", help="column that orders a user's rows, where its name does not tell")
+    command.add_argument("--separator", help="between the fields of CSV files (default: a tab for .tsv, else a comma)")
+    command.add_argument(
+        "--null", action="append", default=[], metavar="TEXT", help="text that means a missing value in CSV files; may be repeated"
+    )
+    command.add_argument("--force", action="store_true", help="overwrite a yaml that exists")
+    return parser
+
+
+def _infer(options: argparse.Namespace) -> tuple[Path, Draft]:
+    name = options.name or _name(options.interactions)
+    path = options.out / f"{name}.yaml"
+    patterns = [options.interactions, *options.others]
+    faults = list(_argument_faults(options, name, path))
+    if faults:
+        raise ConfigError(*faults)
+    opened = {pattern: _open(Path(pattern), options.separator, options.null) for pattern in patterns}
+    frames = {pattern: frame for pattern, (frame, _) in opened.items()}
+    try:
+        draft = infer(frames, now_s=time.time(), user=options.user, item=options.item, time=options.time)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            Fault(f"rows cannot be read: {reason}", ", ".join(patterns), "repair the value, or say --null or --separator")
+        ) from error
+    differing = {column: dtype for _, types in opened.values() for column, dtype in types.items()}
+    draft = replace(draft, types=differing | dict(draft.types))
+    tables = {"interactions": options.interactions, "users": draft.users, "items": draft.items}
+    root, paths = _rooted({table: Path(pattern) for table, pattern in tables.items() if pattern is not None})
+    written = text(draft, name=name, root=root, paths=paths, separator=options.separator, nulls=tuple(options.null))
+    path.write_text(written, encoding="utf-8")
+    return path, draft
+
+
+def _argument_faults(options: argparse.Namespace, name: str, path: Path) -> Iterator[Fault]:
+    if len(options.others) > 2:
+        yield Fault(f"{1 + len(options.others)} tables", " ".join(options.others), "give interactions, users and items; quote globs")
+    if not re.fullmatch(r"\w[\w-]*", name):
+        yield Fault(f"'{name}' is no name for a data set", "--name", "use letters, digits, _ and -")
+    if not options.out.is_dir():
+        yield Fault(f"no folder '{options.out}'", "--out", "run this in the project's folder, or name the folder of its data yamls")
+    if path.exists() and not options.force:
+        yield Fault("the file exists", str(path), "choose another --name, or overwrite it with --force")
+
+
+def _name(pattern: str) -> str:
+    """A data set's name from a path: the file's stem, or the folder's name where the file is a wildcard."""
+    plain = [part for part in Path(pattern).absolute().parts if not _is_wild(part)]
+    return re.sub(r"\W+", "_", plain[-1].split(".")[0]).strip("_") or "tables"
+
+
+def _is_wild(part: str) -> bool:
+    return any(mark in part for mark in "*?[")
+
+
+def _open(pattern: Path, separator: str | None, nulls: Sequence[str]) -> tuple[pl.LazyFrame, dict[str, str]]:
+    """One table's rows, and the types that make its files alike where they differ."""
+    files, faults = find_files(pattern.expanduser(), "the path")
+    faults += tuple(
+        Fault("the file cannot be read", str(file), f"use files ending in {', '.join(SUFFIXES)}")
+        for file in files
+        if not file.name.endswith(SUFFIXES)
+    )
+    if faults:
+        raise DataError(*faults)
+    parts, dtypes = [], {}
+    for file in files:
+        part = scan(file, separator=separator, nulls=nulls).drop(FILE, ROW)
+        try:
+            schema = part.collect_schema()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise DataError(Fault(f"the file cannot be read: {reason}", str(file), "copy or export it again")) from error
+        parts.append(part)
+        for column, dtype in schema.items():
+            dtypes.setdefault(column, set()).add(dtype)
+    differing = {column: found for column, found in dtypes.items() if len(found) > 1 and not any(dtype.is_nested() for dtype in found)}
+    return joined(parts), {column: _common(found - {pl.Null}) for column, found in differing.items()}
+
+
+def _common(dtypes: Set[pl.DataType]) -> str:
+    if all(dtype.is_temporal() for dtype in dtypes):
+        return "datetime"
+    if all(dtype.is_integer() for dtype in dtypes):
+        return "int64"
+    return "float64" if all(dtype.is_numeric() for dtype in dtypes) else "string"
+
+
+def _rooted(patterns: Mapping[str, Path]) -> tuple[str, dict[str, str]]:
+    """The deepest folder above all patterns, as typed where that was relative, and each pattern from there."""
+    above = {
+        table: Path(*takewhile(lambda part: not _is_wild(part), pattern.expanduser().parent.parts)) for table, pattern in patterns.items()
+    }
+    common = Path(os.path.commonpath([folder.absolute() for folder in above.values()]))
+    paths = {table: os.path.relpath(pattern.expanduser().absolute(), common) for table, pattern in patterns.items()}
+    relative = not any(pattern.expanduser().is_absolute() for pattern in patterns.values())
+    return os.path.relpath(common) if relative else str(common), paths
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

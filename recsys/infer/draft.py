@@ -1,0 +1,123 @@
+"""What a first reading of raw tables has found, and the yaml that says it."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from recsys.infer.guess import Guess
+from recsys.infer.roles import Time
+from recsys.schema import Entity, Label
+
+YAML_WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
+
+
+@dataclass(frozen=True)
+class Line:
+    """One column of the feature list; `used` is False where it is only proposed, or left out."""
+
+    column: str
+    entity: Entity
+    guess: Guess
+    used: bool
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Everything that a yaml of `conf/data` says about tables.
+
+    Attributes:
+        user, item, labels, positive: as in Schema.
+        lines: the features in order, and after them the columns that are proposed or left out.
+        split: its node.
+        bad_rows: "fail" or "quarantine".
+        why: the reason in one line, by "user", "item", "split", "bad_rows" and each label.
+        users, items: names of these tables among those that `infer` was given; None = there is none.
+        types, lists: as `TableFiles` takes them.
+    """
+
+    user: str
+    item: str
+    time: Time | None
+    labels: tuple[Label, ...]
+    positive: str | None
+    lines: tuple[Line, ...]
+    split: Mapping[str, object]
+    bad_rows: str
+    why: Mapping[str, str]
+    users: str | None = None
+    items: str | None = None
+    types: Mapping[str, str] = field(default_factory=dict)
+    lists: Mapping[str, str] = field(default_factory=dict)
+
+
+def text(draft: Draft, *, name: str, root: str, paths: Mapping[str, str], separator: str | None, nulls: tuple[str, ...]) -> str:
+    """The content of conf/data/<name>.yaml.
+
+    Args:
+        name: of the data set.
+        root: folder that `paths` are relative to.
+        paths: {"interactions" | "users" | "items": path, glob or folder}; a table that does not exist is missing.
+        separator, nulls: how CSV files were read, as `TableFiles` takes them.
+    """
+    return "\n".join(_lines(draft, name, root, paths, separator, nulls)) + "\n"
+
+
+def _lines(draft: Draft, name: str, root: str, paths: Mapping[str, str], separator: str | None, nulls: tuple[str, ...]) -> Iterator[str]:
+    yield f"# A first reading of {', '.join(paths.values())}; check its comments.   python train.py data={name}"
+    yield f"name: {_scalar(name)}"
+    yield f"root: {_scalar(root)}"
+    yield "source:"
+    yield "  _target_: recsys.source.tables.TableFiles"
+    yield "  root: ${data.root}"
+    for table in ("interactions", "users", "items"):
+        yield f"  {table}: {_scalar(paths[table]) if table in paths else 'null'}"
+    yield f"  types: {_mapping(draft.types)}"
+    yield f"  lists: {_mapping(draft.lists)}"
+    yield f"  separator: {_scalar(separator)}"
+    yield f"  nulls: [{', '.join(_scalar(null) for null in nulls)}]"
+    yield f"user: {_scalar(draft.user)}  # {draft.why['user']}"
+    yield f"item: {_scalar(draft.item)}  # {draft.why['item']}"
+    yield f"time: {_scalar(draft.time.column)}  # {draft.time.why}" if draft.time else "time: null  # no column orders a user's rows"
+    yield f"time_unit: {draft.time.unit if draft.time else 'datetime'}"
+    yield "features:"
+    yield from (f"  - {_feature(line)}" for line in draft.lines if line.used)
+    yield from _unused(draft)
+    yield "labels:" if draft.labels else "labels: []  # no 0/1 column of the interactions has the name of something to predict"
+    for label in draft.labels:
+        node = {"_target_": "recsys.schema.Label", "column": label.column} | ({"given": label.given} if label.given else {})
+        yield f"  - {_mapping(node)}  # {draft.why[label.column]}"
+    yield f"positive: {_scalar(draft.positive)}  # " + ("the most frequent label" if draft.positive else "null: every row")
+    yield f"split:  # {draft.why['split']}"
+    yield from (f"  {key}: {_scalar(value)}" for key, value in draft.split.items())
+    yield f"bad_rows: {draft.bad_rows}  # {draft.why['bad_rows']}"
+    yield "max_unknown_share: 0.2  # of validation or test rows with an id unseen in training; more is refused"
+    yield "max_feature_auc: 0.99  # for a label in training, that one feature alone may reach; more was written after the fact. 1 = off"
+    yield "store: .cache/store"
+
+
+def _unused(draft: Draft) -> Iterator[str]:
+    proposed = [line for line in draft.lines if not line.used and line.guess.kind]
+    left_out = [line for line in draft.lines if not line.used and not line.guess.kind]
+    if proposed:
+        yield "  # Columns of the interactions: uncomment those that are known before the user chooses; any other one leaks the answer."
+        yield from (f"  # - {_feature(line)}" for line in proposed)
+    if left_out:
+        yield "  # Left out:"
+        yield from (f"  # {line.column}: {line.guess.why}" for line in left_out)
+
+
+def _feature(line: Line) -> str:
+    node = {"_target_": f"recsys.schema.{line.guess.kind}", "column": line.column, "entity": line.entity} | dict(line.guess.options)
+    return f"{_mapping(node)}  # {line.guess.why}"
+
+
+def _mapping(values: Mapping[str, object]) -> str:
+    return "{" + ", ".join(f"{_scalar(key)}: {_scalar(value)}" for key, value in values.items()) + "}"
+
+
+def _scalar(value: object) -> str:
+    """A value as yaml writes it; text in quotes where it would be read as something else."""
+    if isinstance(value, str) and re.fullmatch(r"(\.{0,2}/)*[A-Za-z_][\w./*-]*", value) and value.lower() not in YAML_WORDS:
+        return value
+    return json.dumps(value, ensure_ascii=False)

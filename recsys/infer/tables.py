@@ -1,0 +1,180 @@
+"""A first reading of raw tables: which column is what, and why. `python -m recsys.schema infer` writes it down as a yaml."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+import polars as pl
+
+from recsys.errors import DataError, Fault
+from recsys.infer.columns import LOOKED_AT, Column, look
+from recsys.infer.draft import Draft, Line
+from recsys.infer.guess import Guess, guess
+from recsys.infer.roles import ITEM_WORDS, USER_WORDS, Time, key_column, label_columns, split_column, time_column
+from recsys.schema import Entity, nearest
+
+DAY_US = 86_400_000_000
+ROWS_PER_ENTITY = 2
+"""With fewer interactions per user or item, a column that never changes within one of them says little about whose it is."""
+MIN_CONSTANT = 0.99
+"""Share of users or items with a single value that makes a column of the interactions theirs; the first row then describes each."""
+SPLIT = "recsys.data.split"
+
+
+def infer(
+    tables: Mapping[str, pl.LazyFrame], *, now_s: float, user: str | None = None, item: str | None = None, time: str | None = None
+) -> Draft:
+    """Guess the role and kind of every column.
+
+    Args:
+        tables: {name for messages: table}: the interactions first, then the users, the items, both or none, in any order.
+        now_s: seconds since 1970; no interaction is later.
+        user, item, time: columns of the interactions, where the reader need not leave it to a guess.
+    Raises:
+        DataError: no column looks like the user or the item, or a table does not belong to the interactions.
+    """
+    looked = {name: look(table) for name, table in tables.items()}
+    main = next(iter(tables))
+    columns, table = looked[main], tables[main]
+    given = {column for column in (user, item, time) if column is not None}
+    user = key_column(columns, "user", USER_WORDS, user, given)
+    item = key_column(columns, "item", ITEM_WORDS, item, {*given, user})
+    sides = _sides({name: found for name, found in looked.items() if name != main}, user, item)
+    moment = time_column(columns, time, {user, item}, now_s)
+    parts = split_column(columns)
+    taken = {user, item, *([parts] if parts else []), *([moment.column] if moment else [])}
+    labels = label_columns(table, columns, taken)
+    positive = labels[0].column if labels else None
+    taken |= {label.column for label in labels}
+    lines = tuple(_lines(table, looked, main, sides, {"user": user, "item": item}, moment, taken))
+    split, split_why = _split(table, user, moment, positive, parts, columns)
+    bad_rows, bad_why = _bad_rows([columns[user], columns[item]], [columns[moment.column]] if moment else [])
+    types = _key_types(looked.values(), (user, item)) | ({moment.column: moment.read_as} if moment and moment.read_as else {})
+    why = {"user": f"{columns[user]}", "item": f"{columns[item]}", "split": split_why, "bad_rows": bad_why}
+    why |= {label.column: f"{columns[label.column]}" for label in labels}
+    lists = {line.column: line.guess.separator for line in lines if line.used and line.guess.separator}
+    names = {f"{entity}s": name for entity, name in sides.items()}
+    return Draft(user, item, moment, labels, positive, lines, split, bad_rows, why, **names, types=types, lists=lists)
+
+
+def _sides(looked: Mapping[str, Mapping[str, Column]], user: str, item: str) -> dict[Entity, str]:
+    """{"user" | "item": name of its table}, by the id column that a table has, one row for each id."""
+    found: dict[Entity, str] = {}
+    for name, columns in looked.items():
+        keys: dict[Entity, str] = {"user": user, "item": item}
+        held = {entity: columns[key] for entity, key in keys.items() if key in columns}
+        unique = [entity for entity, column in held.items() if column.nulls == 0 and column.distinct == len(column.sample)]
+        if not held:
+            remedy = f"rename its id column to '{user}' or '{item}', or say --user or --item"
+            close = nearest(user, columns) or nearest(item, columns)
+            raise DataError(Fault(f"no column '{user}' or '{item}'{close}", f"{name}, columns {', '.join(columns)}", remedy))
+        if not unique:
+            counts = ", ".join(f"'{column.name}': {column}" for column in held.values())
+            raise DataError(Fault(f"ids are missing or repeated ({counts})", name, "keep one row for each id"))
+        if unique[0] in found:
+            raise DataError(Fault(f"two tables of {unique[0]}s", f"{found[unique[0]]}, {name}", "give one table of each kind"))
+        found[unique[0]] = name
+    return found
+
+
+def _lines(
+    table: pl.LazyFrame,
+    looked: Mapping[str, Mapping[str, Column]],
+    main: str,
+    sides: Mapping[Entity, str],
+    keys: Mapping[Entity, str],
+    moment: Time | None,
+    taken: set[str],
+) -> Iterator[Line]:
+    rest = {name: column for name, column in looked[main].items() if name not in taken}
+    left_out = []
+    taken = set(taken)
+    for entity, key in keys.items():
+        yield Line(key, entity, Guess(f"{looked[main][key]}: id of the {entity}", "Categorical"), used=True)
+        if entity in sides:
+            own = {name: column for name, column in looked[sides[entity]].items() if name != key}
+        else:
+            shares = _constant_within(table, looked[main][key], rest)
+            own = {name: rest.pop(name) for name in shares}
+        for name, column in own.items():
+            guessed = Guess(f"{column}: another column has this name") if name in taken else guess(column)
+            if entity not in sides:
+                guessed = replace(guessed, why=f"{guessed.why}; one value for {shares[name]:.1%} of the {entity}s")
+            line = Line(name, entity, guessed, used=guessed.kind is not None)
+            if line.used:
+                taken.add(name)
+                yield line
+            else:
+                left_out.append(line)
+        if entity == "user" and moment is not None:
+            name = "history" if "history" not in looked[main] else f"history_of_{keys['item']}"
+            yield Line(name, entity, Guess("the user's earlier items", "History", {"of": keys["item"], "max_len": 50}), used=True)
+    yield from left_out
+    for name, column in rest.items():
+        yield Line(name, "context", Guess(f"{column}: another column has this name") if name in taken else guess(column), used=False)
+
+
+def _constant_within(table: pl.LazyFrame, key: Column, columns: Mapping[str, Column]) -> dict[str, float]:
+    """{column: share of ids with one value} of the columns by which interactions describe the user or item itself."""
+    names = [name for name, column in columns.items() if not column.dtype.is_nested() and column.distinct > 1]
+    if not names or len(key.sample) < ROWS_PER_ENTITY * key.distinct:
+        return {}
+    values = table.head(LOOKED_AT).drop_nulls(key.name).group_by(key.name).agg(pl.col(names).n_unique())
+    shares = values.select((pl.col(names) == 1).mean()).collect(engine="streaming").row(0, named=True)
+    return {name: share for name, share in shares.items() if share >= MIN_CONSTANT}
+
+
+def _key_types(tables: Iterable[Mapping[str, Column]], keys: tuple[str, ...]) -> dict[str, str]:
+    """Types that make ids comparable: text where one table has text, whole numbers where one has floats."""
+    tables, types = tuple(tables), {}
+    for key in keys:
+        dtypes = [columns[key].dtype for columns in tables if key in columns]
+        if any(dtype == pl.String for dtype in dtypes) and not all(dtype == pl.String for dtype in dtypes):
+            types[key] = "string"
+        elif any(dtype.is_float() for dtype in dtypes):
+            types[key] = "int64"
+    return types
+
+
+def _bad_rows(keys: list[Column], times: list[Column]) -> tuple[str, str]:
+    missing = [f"{column.nulls:,} rows without {column.name}" for column in (*keys, *times) if column.nulls]
+    negative = [f"negative {column.name}" for column in keys if column.dtype != pl.String and column.low < 0]
+    if missing or negative:
+        return "quarantine", f"{', '.join(missing + negative)}: set aside and counted"
+    return "fail", "fail | quarantine"
+
+
+def _split(
+    table: pl.LazyFrame, user: str, moment: Time | None, positive: str | None, parts: str | None, columns: Mapping[str, Column]
+) -> tuple[dict[str, object], str]:
+    if parts is not None:
+        has_val = bool({"val", "valid", "validation"} & set(columns[parts].sample.unique()))
+        why = f"column '{parts}' says it" + ("" if has_val else "; validation is a tenth of each user's training rows")
+        return {"_target_": f"{SPLIT}.Given", "column": parts, "val_share": 0.0 if has_val else 0.1, "seed": 0}, why
+    rows = table if positive is None else table.filter(pl.col(positive) == 1)
+    if moment is not None and moment.unit != "rank":
+        days = _last_tenths(rows, moment)
+        if days is not None:
+            return {
+                "_target_": f"{SPLIT}.Temporal",
+                "val_days": days[0],
+                "test_days": days[1],
+            }, "about the last two tenths of the positives"
+    if moment is not None and rows.group_by(user).len().select((pl.col("len") >= 3).any()).collect().item():
+        why = "order without a calendar" if moment.unit == "rank" else "too few days for a cut in time"
+        return {"_target_": f"{SPLIT}.LeaveOneOut"}, f"each user's last positive is test, the one before it validation: {why}"
+    return {"_target_": f"{SPLIT}.Ratio", "val_share": 0.1, "test_share": 0.1, "seed": 0}, "at random: nothing is known of order"
+
+
+def _last_tenths(rows: pl.LazyFrame, moment: Time) -> tuple[int, int] | None:
+    """Whole days of validation and test, about a tenth of the rows each; None when the days are too few for three parts."""
+    time = moment.microseconds()
+    eighth, ninth, last = rows.select(time.quantile(0.8).alias("8"), time.quantile(0.9).alias("9"), time.max()).collect().row(0)
+    test = max(math.ceil((last - ninth) / DAY_US), 1)
+    val = max(math.ceil((last - eighth) / DAY_US) - test, 1)
+    test_at, val_at = last + 1 - test * DAY_US, last + 1 - (test + val) * DAY_US
+    counts = rows.select(
+        (time < val_at).sum(), ((time >= val_at) & (time < test_at)).sum().alias("val"), (time >= test_at).sum().alias("test")
+    )
+    train_rows, *held_out = counts.collect().row(0)
+    return (val, test) if train_rows > sum(held_out) and min(held_out) > 0 else None

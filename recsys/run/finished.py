@@ -1,0 +1,214 @@
+"""The model of a run: new, as its config says, or as a finished run left it."""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import nn
+
+from recsys.calibration.base import Calibration
+from recsys.config import TrainConfig, build, schema_of
+from recsys.config.check import load_config
+from recsys.data.store import Store
+from recsys.errors import ConfigError, Fault, IntegrityError, listed
+from recsys.loss.funnel import RankingLoss
+from recsys.model.base import Ranker
+from recsys.model.two_tower import TwoTower
+from recsys.record import CHECKPOINTS, CONFIG, RESULT, TESTED, numbers_by_name, read_record, reading
+from recsys.record import typed as recorded
+from recsys.run.checkpoint import load_checkpoint
+from recsys.run.lineage import LINEAGE
+from recsys.schema import Schema
+from recsys.task.ranking.evaluation import CALIBRATION, RELIABILITY
+from recsys.task.ranking.module import Ranking
+
+DTYPES = ("string", "int64", "float32", "bool")
+LARGEST_TABLE = 2**31
+"""Rows of an embedding table."""
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run directory whose run has been trained and tested.
+
+    Attributes:
+        path: the directory.
+        config: what it was trained with.
+        schema: fitted.
+    """
+
+    path: Path
+    config: TrainConfig
+    schema: Schema
+
+    @staticmethod
+    def open(path: Path) -> "FinishedRun":
+        """Read what describes the run; weights and data are read when asked for.
+
+        Raises:
+            ConfigError: the directory holds no run, or one that was stopped, whose missing files are named.
+            IntegrityError: schema.json is not that of its config.
+        """
+        config = load_config(path / CONFIG, TrainConfig)
+        missing = [name for name in ("schema.json", LINEAGE, TESTED, RESULT) if not (path / name).exists()]
+        if missing:
+            raise ConfigError(
+                Fault(f"the run did not finish: it has no {', '.join(missing)}", str(path), "train again, or name another run")
+            )
+        return FinishedRun(path, config, read_record(path / "schema.json", lambda document: _schema(path, document, config)))
+
+    @property
+    def ranks(self) -> bool:
+        """Whether it is a ranking run."""
+        return ranks(self.config)
+
+    @property
+    def task(self) -> Literal["retrieval", "ranking"]:
+        """Its task by name."""
+        return "ranking" if self.ranks else "retrieval"
+
+    @cached_property
+    def lineage(self) -> dict:
+        """What the run wrote of its code, packages, machine and data when it began; see `recsys.run.lineage.write_lineage`."""
+        return read_record(self.path / LINEAGE, lambda document: recorded(document, dict, "it"))
+
+    @cached_property
+    def store(self) -> Store:
+        """The prepared data that it was trained on; see `Store.open`."""
+        place = read_record(self.path / LINEAGE, lambda document: Path(recorded(document["store"], str, "'store'")))
+        with reading(place, "delete this folder and prepare again: run train.py with the same data"):
+            return Store.open(place)
+
+    def model(self, checkpoint: Literal["best", "last"] = "best") -> tuple[nn.Module, dict]:
+        """The trained model in evaluation mode, on the CPU, and what its checkpoint says; see `load_checkpoint`.
+
+        Raises:
+            IntegrityError: `best` names other weights than those that the run was tested with.
+        """
+        model, place = model_of(self.config, self.schema), self.path / CHECKPOINTS / checkpoint
+        about = load_checkpoint(model, place)
+        if checkpoint == "best" and not self._tested(about):
+            what = f"the weights are not those that were tested: their sha256 is {about['sha256']}, {TESTED} says {self._tested_sha256}"
+            remedy = f"let it name step-*-{self._tested_sha256[:8]} again, or train again: metrics and calibrations are of those weights"
+            raise IntegrityError(Fault(what, str(place), remedy))
+        return model.eval(), about
+
+    def metrics(self, about: dict) -> dict[str, float | None]:
+        """Metrics of the weights of a checkpoint: the final ones of the tested weights, of others those of validation.
+
+        None where one is not finite.
+
+        Args:
+            about: as from `model`.
+        """
+        if self._tested(about):
+            return read_record(self.path / RESULT, lambda document: numbers_by_name(document, "metric"))
+        return numbers_by_name(about["metrics"], "metric")
+
+    def reliability(self, about: dict) -> dict[str, dict]:
+        """{binary label or funnel: its reliability curve at test, as `recsys.metric.reliability` describes it}.
+
+        Empty for weights that were not tested, for a retrieval run, and for a run of before these were written.
+
+        Args:
+            about: as from `model`.
+        """
+        path = self.path / RELIABILITY
+        return read_record(path, lambda document: recorded(document, dict, "it")) if self._tested(about) and path.exists() else {}
+
+    def _tested(self, about: dict) -> bool:
+        """Whether these are the weights that the run was tested with."""
+        return about["sha256"] == self._tested_sha256
+
+    @cached_property
+    def _tested_sha256(self) -> str:
+        return read_record(self.path / TESTED, _sha256)
+
+    def calibrations(self, about: dict) -> dict[str, Calibration]:
+        """{binary label: its calibration} as the test of a ranking run has fitted and written them.
+
+        Args:
+            about: of the weights that they are to calibrate, as from `model`.
+        Raises:
+            ConfigError: the run has none, or none of these weights.
+        """
+        path = self.path / CALIBRATION
+        if not self._tested(about):
+            what = f"these weights (step {about['step']}) have no calibrations: those of the run were fitted to its best weights"
+            raise ConfigError(Fault(what, str(self.path), "export the best weights, with checkpoint=best or without checkpoint="))
+        if not path.exists():
+            raise ConfigError(Fault(f"the run has no {path.name}", str(self.path), "train again to the end, or name another run"))
+        return read_record(path, self._calibrations)
+
+    def _calibrations(self, document: Any) -> dict[str, Calibration]:
+        binary = [label.column for label in self.schema.labels if label.kind == "binary"]
+        if sorted(recorded(document, dict, "it")) != sorted(binary):
+            raise ValueError(f"it has {listed(list(document))}, the run's binary labels are {listed(binary)}")
+        calibrations = {}
+        for label, state in document.items():
+            calibrations[label] = build(self.config.calibration)()
+            lengths = {len(value) for value in state.values() if isinstance(value, list)}
+            calibrations[label].load(state)
+            if len(lengths) > 1 or not all(values.isfinite().all() for values in calibrations[label].buffers()):
+                raise ValueError(f"that of '{label}' is no curve")
+        return calibrations
+
+
+def _sha256(document: Any) -> str:
+    sha256 = recorded(document["sha256"], str, "'sha256'")
+    if not re.fullmatch("[0-9a-f]{64}", sha256):
+        raise ValueError("'sha256' is none")
+    return sha256
+
+
+def _schema(path: Path, document: Any, config: TrainConfig) -> Schema:
+    """The run's schema, which is that of its config with what training rows say of each column."""
+    schema = Schema.load(path / "schema.json")
+    if schema.fitted({}) != schema_of(config.data):
+        raise ValueError("its columns are not those of config.yaml")
+    for column, values in schema.statistics.items():
+        whole, numbers = recorded(values.size, int, f"size of '{column}'"), (values.mean, values.std, *values.boundaries)
+        finite = all(math.isfinite(recorded(number, (int, float), f"number of '{column}'")) for number in numbers)
+        known = values.dtype in DTYPES and re.fullmatch("([0-9a-f]{64})?", values.vocabulary_sha256)
+        if not (finite and known and 0 <= whole <= LARGEST_TABLE):
+            raise ValueError(f"statistics of '{column}' are none")
+    return schema
+
+
+def ranks(config: TrainConfig) -> bool:
+    """Whether the task is to predict the labels of impressions, rather than to find items in the catalogue."""
+    return build(config.task).func is Ranking
+
+
+def model_of(config: TrainConfig, schema: Schema) -> nn.Module:
+    """The model of a run, with new weights.
+
+    Args:
+        schema: fitted.
+    Raises:
+        ConfigError: it is no model for the task.
+    """
+    if not ranks(config):
+        return fitting(config.model, TwoTower, "model", "model=two_tower")(schema=schema)
+    heads = (*(label.column for label in schema.labels), *ranking_loss(config, schema).extra_heads)
+    return fitting(config.model, Ranker, "model", "model=mmoe")(schema=schema, heads=heads)
+
+
+def ranking_loss(config: TrainConfig, schema: Schema) -> RankingLoss:
+    """The loss of a ranking run; a ConfigError where it is none."""
+    return fitting(config.loss, RankingLoss, "loss", "loss=esmm")(labels=schema.labels)
+
+
+def fitting(node: dict | None, kind: type, key: str, remedy: str) -> Callable[..., Any]:
+    """What a node partially builds; a ConfigError where the task needs another kind. Its arguments differ, so it is looked at first."""
+    if node is None:
+        raise ConfigError(Fault(f"{key} is null, and this task needs a {kind.__name__}", key, f"choose one, such as {remedy}"))
+    part = build(node)
+    if not issubclass(part.func, kind):
+        what = f"{part.func.__name__} is no {kind.__name__}, which this task needs"
+        raise ConfigError(Fault(what, key, f"choose another, such as {remedy}"))
+    return part

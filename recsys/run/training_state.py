@@ -1,0 +1,228 @@
+"""Where training stands, as tensors and JSON: everything that the next step depends on beside the data, the config and the weights.
+
+No random generator is among it: order, candidates and dropout are functions of (seed, step, rank).
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule, Trainer
+from torch import Tensor, distributed
+from torch.optim import Optimizer
+
+from recsys.errors import ConfigError, Fault, IntegrityError, RecsysError
+from recsys.record import typed
+from recsys.run.metrics_log import MetricsLog
+
+VALIDATED = "val/"
+"""Start of the names of what a validation says."""
+MODEL = "model."
+"""Start of the names of what a checkpoint holds apart from the state: the weights."""
+PLAIN = (bool, int, float, str, type(None))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Between which steps training stands.
+
+    Attributes:
+        epoch: finished epochs.
+        batches: batches taken, over all epochs.
+        batches_in_epoch: those of the epoch that has begun; 0 = none has.
+        steps: updates of the weights.
+        validation_due: a validation after the last batch is not done.
+        epoch_ends: that batch is the last of its epoch.
+        stopped: training was ended before its last epoch.
+    """
+
+    epoch: int
+    batches: int
+    batches_in_epoch: int
+    steps: int
+    validation_due: bool
+    epoch_ends: bool
+    stopped: bool
+
+    @staticmethod
+    def of(trainer: Trainer, *, validation_due: bool = False, finished: bool = False) -> "Place":
+        """Where a trainer stands before a batch, in a validation, or at the end."""
+        progress = trainer.fit_loop.epoch_loop.batch_progress
+        return Place(
+            epoch=trainer.current_epoch,
+            batches=progress.total.processed,
+            batches_in_epoch=0 if finished else progress.current.processed,
+            steps=trainer.global_step,
+            validation_due=validation_due,
+            epoch_ends=validation_due and progress.is_last_batch,
+            stopped=trainer.should_stop,
+        )
+
+    def take(self, trainer: Trainer) -> None:
+        """Let a trainer that has not begun go on from here; call it before anything asks for its batches."""
+        fit, loop = trainer.fit_loop, trainer.fit_loop.epoch_loop
+        for progress in (fit.epoch_progress.total, fit.epoch_progress.current):
+            _count(progress, self.epoch)
+        _count(loop.batch_progress.total, self.batches)
+        _count(loop.batch_progress.current, self.batches_in_epoch)
+        loop.batch_progress.is_last_batch = self.epoch_ends
+        for progress in (loop.automatic_optimization.optim_progress.optimizer.step, loop.scheduler_progress):
+            _count(progress.total, self.steps)
+        loop._batches_that_stepped = self.steps - self.validation_due  # Lightning counts a step once its validation is over
+        loop.restarting = self.batches_in_epoch > 0
+        fit._resuming_from_checkpoint = True  # batches are asked for once, from here on
+        if self.validation_due:
+            started = loop.val_loop.batch_progress.total
+            started.ready = started.started = 1  # which tells Lightning to validate before it takes another batch
+
+
+def captured(trainer: Trainer, module: LightningModule, place: Place) -> tuple[dict[str, Tensor], dict] | None:
+    """Tensors, copied to the CPU, and a JSON document; None but in the first process.
+
+    Every process has to ask: what differs between them is gathered.
+    """
+    tensors: dict[str, Tensor] = {}
+    own = {name: value for name, value in module.state_dict().items() if not name.startswith(MODEL)}
+    of_all = _of_all(own, trainer.world_size)
+    if not trainer.is_global_zero:
+        return None
+    document = {
+        "place": asdict(place),
+        "processes": trainer.world_size,
+        "task": [_packed(state, tensors, "task") for state in of_all],
+        "optimizers": _packed([optimizer.state_dict() for optimizer in trainer.optimizers], tensors, "optimizers"),
+        "schedulers": _packed([each.scheduler.state_dict() for each in trainer.lr_scheduler_configs], tensors, "schedulers"),
+        "precision": _packed(trainer.precision_plugin.state_dict(), tensors, "precision"),
+        "callbacks": _packed({each.state_key: each.state_dict() for each in trainer.callbacks if each.state_dict()}, tensors, "callbacks"),
+        "metrics": _packed(
+            {key: value for key, value in trainer.callback_metrics.items() if key.startswith(VALIDATED)}, tensors, "metrics"
+        ),
+        "logged": [logger.position() for logger in _logs(trainer)],
+    }
+    return tensors, document
+
+
+def restore(trainer: Trainer, module: LightningModule, tensors: Mapping[str, Tensor], document: Mapping) -> dict[str, Tensor]:
+    """What `captured` took, for a trainer whose optimizers stand. Rates, decays and patience are those of its own config.
+
+    Returns:
+        What the last validation said, for `remember_metrics`.
+    Raises:
+        IntegrityError: it belongs to another model or optimizer.
+        ConfigError: another number of processes left it.
+    """
+    try:
+        if document["processes"] != trainer.world_size:
+            what = f"the run had {document['processes']} processes, now there are {trainer.world_size}"
+            raise ConfigError(Fault(what, "trainer.devices, trainer.num_nodes", "start as many as before: each has a state of its own"))
+        own = _unpacked(document["task"][trainer.global_rank], tensors)
+        weights = {name: value for name, value in module.state_dict().items() if name.startswith(MODEL)}
+        module.load_state_dict(weights | own)
+        for optimizer, state in zip(trainer.optimizers, _unpacked(document["optimizers"], tensors), strict=True):
+            _load_moments(optimizer, state)
+        for each, state in zip(trainer.lr_scheduler_configs, _unpacked(document["schedulers"], tensors), strict=True):
+            rates = each.scheduler.base_lrs
+            each.scheduler.load_state_dict(state)
+            each.scheduler.base_lrs = rates
+        trainer.precision_plugin.load_state_dict(_unpacked(document["precision"], tensors))
+        kept = _unpacked(document["callbacks"], tensors)
+        said = dict(_unpacked(document["metrics"], tensors))
+        positions = [max(int(position), 0) for position in document["logged"]]
+        for callback in trainer.callbacks:
+            if callback.state_key in kept:
+                state = kept[callback.state_key]
+                callback.load_state_dict(state | {"patience": callback.patience} if "patience" in state else state)
+    except RecsysError:
+        raise
+    except (KeyError, ValueError, RuntimeError, IndexError, TypeError, AttributeError) as error:
+        what = f"the state of training belongs to another model or optimizer: {' '.join(str(error).split()):.300}"
+        raise IntegrityError(Fault(what, "checkpoints/last", "go on with the run's own config, or train again")) from error
+    for logger, position in zip(_logs(trainer), positions):
+        logger.rewind(position)
+    return said
+
+
+def remember_metrics(trainer: Trainer, said: Mapping[str, Tensor]) -> None:
+    """Let those who ask at the end of an epoch hear what a validation said before; call it once training begins."""
+    trainer._logger_connector._callback_metrics.update(said)
+
+
+def forget_logged(trainer: Trainer) -> None:
+    """A run that begins anew in its place logs every step again."""
+    for logger in _logs(trainer):
+        logger.rewind(0)
+
+
+def _logs(trainer: Trainer) -> list[MetricsLog]:
+    return [logger for logger in trainer.loggers if isinstance(logger, MetricsLog)]
+
+
+def _load_moments(optimizer: Optimizer, state: dict) -> None:
+    """What an optimizer has gathered; of its settings only how far a schedule has moved the rate."""
+    chosen = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, own in zip(optimizer.param_groups, chosen, strict=True):
+        moved = group["lr"] / group["initial_lr"] if group.get("initial_lr") else None
+        same = group.get("initial_lr") == own.get("initial_lr")
+        lr = group["lr"] if same or moved is None else own["initial_lr"] * moved
+        group.update({**own, "lr": lr})
+
+
+def _count(tracker: Any, number: int) -> None:
+    """Everything that Lightning counts of one thing."""
+    for name in vars(tracker):
+        setattr(tracker, name, number)
+
+
+def _of_all(state: dict[str, Any], world_size: int) -> list[dict[str, Any]]:
+    """The state of each process, which has queues and mined items of its own."""
+    if world_size == 1:
+        return [state]
+    states: list[Any] = [None] * world_size
+    distributed.all_gather_object(states, {name: value.cpu() if isinstance(value, Tensor) else value for name, value in state.items()})
+    return states
+
+
+def _packed(value: Any, tensors: dict[str, Tensor], owner: str) -> Any:
+    """The value as JSON; its tensors are copied to `tensors` and stand there under the name that the JSON says."""
+    if isinstance(value, Tensor):
+        name = f"{owner}/{len(tensors)}"
+        tensors[name] = value.detach().to("cpu", copy=True).contiguous()
+        return {"tensor": name}
+    if isinstance(value, dict):
+        return {"map": [[_packed(key, tensors, owner), _packed(entry, tensors, owner)] for key, entry in value.items()]}
+    if isinstance(value, list | tuple):
+        return {type(value).__name__ if type(value) is list else "tuple": [_packed(entry, tensors, owner) for entry in value]}
+    if type(value) not in PLAIN:
+        what = f"its state holds a {type(value).__name__}, which no checkpoint can keep"
+        raise ConfigError(Fault(what, owner, "let state_dict() hold tensors, numbers, text, lists and dicts"))
+    return value
+
+
+def _unpacked(document: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """What `_packed` was given."""
+    if not isinstance(document, dict):
+        return document
+    ((kind, content),) = document.items()
+    if kind == "tensor":
+        return tensors[content].clone()
+    if kind == "map":
+        return {_unpacked(key, tensors): _unpacked(entry, tensors) for key, entry in content}
+    entries = [_unpacked(entry, tensors) for entry in content]
+    return tuple(entries) if kind == "tuple" else entries
+
+
+def place_of(document: Mapping) -> Place:
+    """Where training stood when a state was captured."""
+    try:
+        return Place(**{entry.name: typed(document["place"][entry.name], entry.type, entry.name) for entry in fields(Place)})
+    except (KeyError, TypeError) as error:
+        raise IntegrityError(Fault("it does not say where training stood", "checkpoints/last", "train again")) from error
+
+
+def same_everywhere(trainer: Trainer, number: int) -> int:
+    """The largest of the processes' numbers."""
+    if trainer.world_size == 1:
+        return number
+    return int(trainer.strategy.reduce(torch.tensor(float(number), device=trainer.strategy.root_device), reduce_op="max"))

@@ -1,0 +1,57 @@
+"""Items as a person knows them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import polars as pl
+import torch
+
+from recsys.data.read.told import raw_values
+from recsys.data.store import Store
+from recsys.data.store.vocabulary import canonical
+from recsys.errors import RecsysError
+from recsys.schema import Categorical, MultiCategorical
+from recsys.source.base import Source
+
+TITLES = ("title", "name", "product_name", "item_name", "product_title", "headline", "description", "label")
+"""Columns of text that say what an item is, the best first; in any case of letters."""
+KINDS = 3
+"""Columns that say of what kind an item is."""
+
+
+def item_names(store: Store, source: Source, items: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """{entity index: {"id": raw, "title": text or None, "about": values of its first categories}}.
+
+    Args:
+        source: whose items table may hold a title.
+        items: entity indices; 0 is left out.
+    """
+    index = sorted({int(item) for item in items} - {0})
+    ids = store.item_ids.gather(index).to_list()
+    titles = item_titles(store, source, ids)
+    kinds = [feature for feature in store.schema.of("item") if isinstance(feature, Categorical | MultiCategorical)]
+    columns = [kind.column for kind in kinds if kind.column != store.schema.item][:KINDS]
+    rows = raw_values(store, {column: store.item_features[column][torch.tensor(index, dtype=torch.int64)] for column in columns})
+    about = [", ".join(text for value in row.values() for text in _texts(value)) for row in rows] or [""] * len(index)
+    return {item: {"id": raw, "title": titles.get(raw), "about": told} for item, raw, told in zip(index, ids, about)}
+
+
+def item_titles(store: Store, source: Source, ids: list) -> dict[Any, str]:
+    """{raw id: title}, from the first of `TITLES` that the items table has as text; empty where it has none, or cannot be read now."""
+    key = store.schema.item
+    try:
+        frame = source.tables().items
+        columns = {} if frame is None else dict(frame.collect_schema())
+        texts = {column.lower(): column for column, dtype in columns.items() if dtype == pl.String and column != key}
+        title = next((texts[name] for name in TITLES if name in texts), None)
+        if title is None:
+            return {}
+        wanted = pl.col(key).cast(pl.String).is_in([str(value) for value in ids])
+        found = frame.filter(wanted).select(key, title).collect()
+        return {raw: text for raw, text in zip(canonical(found[key]).to_list(), found[title].to_list()) if text is not None}
+    except (pl.exceptions.PolarsError, OSError, RecsysError):
+        return {}  # the run has read its data long ago: that files are gone since costs titles, and no results
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(entry) for entry in (value if isinstance(value, list) else [value]) if entry is not None]

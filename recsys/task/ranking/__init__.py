@@ -1,0 +1,3 @@
+"""The task of predicting the labels of impressions, such as clicks and conversions."""
+
+from recsys.task.ranking.module import Ranking as Ranking

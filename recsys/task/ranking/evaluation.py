@@ -1,0 +1,243 @@
+"""Measures what a ranker predicts for every validation and test impression. N rows, H heads.
+
+Keys of `results`, as in metrics.json: `val/click/auc`, `val/log_loss` (summed over binary labels); at test also `test/click/auc/low` and
+`/high`, `test/<slice>=<value>/click/auc`, `baseline/<name>/test/click/auc`, `oracle/test/click/auc`. A label given another is measured
+where that one is 1, `test/conversion/auc`, and with it over all rows, `test/click_conversion/auc`; where the truth is known also against
+its probability on all rows, `test/conversion_on_all/mae`.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from recsys.baseline.base import FeatureTable, ImpressionBaseline
+from recsys.batch import ImpressionBatch, Outcomes, Truth
+from recsys.errors import DataError, Fault
+from recsys.metric.funnel import Target, targets
+from recsys.metric.impressions import binary_intervals, binary_metrics
+from recsys.metric.predictions import Predictions
+from recsys.task.logged import log_values
+from recsys.task.ranking.pair import Pair
+from recsys.task.ranking.predicted import against_truth, by_label, calibrated, numbers, reliability_curves, side_by_side
+
+Stage = Literal["val", "test"]
+CALIBRATION = "calibration.json"
+"""File of the run directory that holds what was fitted, by label."""
+RELIABILITY = "reliability.json"
+"""File of the run directory that holds the reliability curve of every binary label, and of funnels of them, at test."""
+SLICE_METRICS = ("auc", "log_loss", "predicted_over_actual")
+"""Metrics of groups of impressions."""
+
+
+class EvaluationData(Protocol):
+    """What this callback reads of `trainer.datamodule`."""
+
+    val_dataloader: Callable
+
+    def outcomes(self, split: Stage) -> Outcomes:
+        """What came of a split's impressions."""
+
+    def feature_table(self, split: Literal["train", "test"]) -> FeatureTable:
+        """The columns of a split's impressions, for baselines."""
+
+    def labels(self, split: Literal["train", "test"]) -> dict[str, Tensor]:
+        """{column: [N] float32} of a split's impressions."""
+
+
+class ImpressionEvaluation(Callback):
+    """Metrics of every label over all impressions of a split; the same for every batch size and number of processes.
+
+    Before the test, each label's calibration is fitted on validation with the weights to be tested. Baselines and the truth answer the
+    same impressions through the same metrics.
+
+    Args:
+        ks: cut-offs of NDCG and recall within a session, or within a user's impressions where there is none.
+        intervals: bootstrap resamples of 95 % intervals at test; 0 = none.
+        min_slice_rows: slices with fewer impressions are left out.
+        baselines: {name: baseline}, fitted when test starts.
+        oracle: the truth, where it is known.
+        pair: measures this ranker behind a retriever; None where there is none.
+
+    Attributes:
+        results: {key: value} of the last validation and test.
+        notes: which metrics have no value, and why; what calibrations have to say.
+        predicted: {label: [N] float64} of the test impressions: calibrated probabilities, and numbers.
+        baselines_s: seconds that fitting baselines, and asking them, took.
+    """
+
+    def __init__(
+        self,
+        ks: list[int],
+        *,
+        intervals: int,
+        min_slice_rows: int,
+        baselines: dict[str, ImpressionBaseline],
+        oracle: Truth | None = None,
+        pair: Pair | None = None,
+    ):
+        self.ks = sorted(ks)
+        self.intervals = intervals
+        self.min_slice_rows = min_slice_rows
+        self.baselines = baselines
+        self.oracle = oracle
+        self.pair = pair
+        self.results: dict[str, float] = {}
+        self.notes: list[str] = []
+        self.predicted: dict[str, Tensor] = {}
+        self.baselines_s = 0.0
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Starts collecting."""
+        self._predictions = Predictions(len(pl_module.labels)).to(pl_module.device)
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Fits calibrations and starts collecting."""
+        self._calibrate(trainer, pl_module)
+        self.on_validation_epoch_start(trainer, pl_module)
+
+    def on_validation_batch_end(
+        self, trainer, pl_module, outputs: dict[str, Tensor], batch: ImpressionBatch, batch_idx, dataloader_idx=0
+    ) -> None:
+        """Keeps a batch's predictions."""
+        self._predictions.update(batch.number, side_by_side(outputs))
+
+    on_test_batch_end = on_validation_batch_end
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Logs the metrics of every label."""
+        if trainer.sanity_checking:
+            return
+        predicted = calibrated(self._outputs(pl_module), pl_module)
+        values = self._measure("val/", trainer.datamodule.outcomes("val"), predicted, pl_module)
+        binary = [label.column for label in pl_module.labels if label.kind == "binary"]
+        if binary:
+            if not any(f"val/{column}/auc" in values for column in binary):
+                raise DataError(Fault("no binary label has both classes in validation", "data.split", "give that split more rows"))
+            values["val/log_loss"] = sum(values.get(f"val/{column}/log_loss", 0.0) for column in binary)
+        self._publish(pl_module, values, "val")
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Logs metrics with intervals and slices, and those of baselines and the truth."""
+        data: EvaluationData = trainer.datamodule
+        outputs = self._outputs(pl_module)
+        outcomes, predicted = data.outcomes("test"), calibrated(outputs, pl_module)
+        self.predicted = predicted
+        values = self._measure("test/", outcomes, predicted, pl_module, bounds=True, told=True)
+        values |= self._slices(outcomes, predicted, pl_module)
+        _write(trainer, RELIABILITY, reliability_curves(targets(pl_module.labels, predicted, outcomes.labels)))
+        for name, scores in self._rivals(data, pl_module).items():
+            values |= self._measure(f"{name}/test/", outcomes, scores, pl_module)
+        if self.oracle is not None:
+            values |= against_truth(outputs, self.oracle)
+        if self.pair is not None:
+            values |= self.pair.measured(trainer, pl_module)
+        self._publish(pl_module, values, "test")
+
+    def _calibrate(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Fit each binary label's calibration on validation rows that concern it."""
+        data: EvaluationData = trainer.datamodule
+        collected = Predictions(len(pl_module.labels)).to(pl_module.device)
+        with torch.no_grad(), trainer.precision_plugin.val_step_context():
+            for batch in data.val_dataloader():
+                batch = batch.to(pl_module.device)
+                collected.update(batch.number, side_by_side(pl_module.validation_step(batch, 0)))
+        logits = by_label(collected.compute(), pl_module)
+        self.notes = []
+        for target in targets(pl_module.labels, logits, data.outcomes("val").labels):
+            if target.name in pl_module.calibrations:
+                calibration = pl_module.calibrations[target.name]
+                calibration.fit(target.predicted[target.rows], target.actual[target.rows])
+                self.notes += [f"calibration of {target.name}: {calibration.note}"] if calibration.note else []
+        _write(trainer, CALIBRATION, {column: calibration.state() for column, calibration in pl_module.calibrations.items()})
+
+    def _outputs(self, pl_module: LightningModule) -> dict[str, Tensor]:
+        """{label: [N] float64} logit, or number; frees what was collected."""
+        outputs = by_label(self._predictions.compute(), pl_module)
+        del self._predictions
+        return outputs
+
+    def _measure(
+        self,
+        prefix: str,
+        outcomes: Outcomes,
+        predicted: dict[str, Tensor],
+        pl_module: LightningModule,
+        *,
+        bounds: bool = False,
+        told: bool = False,
+    ) -> dict[str, float]:
+        values: dict[str, float] = {}
+        for target in targets(pl_module.labels, predicted, outcomes.labels):
+            if not target.binary:
+                values |= numbers(f"{prefix}{target.name}/", target)
+                continue
+            rows = _rows(target, outcomes)
+            metrics, missing = binary_metrics(**rows, ks=self.ks)
+            values |= {f"{prefix}{target.name}/{name}": value for name, value in metrics.items()}
+            if told:
+                reasons = dict.fromkeys(missing.values())
+                named = {reason: [name for name in missing if missing[name] == reason] for reason in reasons}
+                self.notes += [f"{prefix}{target.name}: {', '.join(names)} {reason}" for reason, names in named.items()]
+            if bounds and self.intervals:
+                for name, (low, high) in binary_intervals(**rows, ks=self.ks, resamples=self.intervals).items():
+                    values |= {f"{prefix}{target.name}/{name}/low": low, f"{prefix}{target.name}/{name}/high": high}
+        return values
+
+    def _slices(self, outcomes: Outcomes, predicted: dict[str, Tensor], pl_module: LightningModule) -> dict[str, float]:
+        values: dict[str, float] = {}
+        for part in outcomes.slices:
+            for code, name in enumerate(part.values):
+                inside = part.codes == code
+                for target in targets(pl_module.labels, predicted, outcomes.labels):
+                    chosen = target.rows & inside
+                    if not target.binary or chosen.sum() < self.min_slice_rows:
+                        continue
+                    metrics, _ = binary_metrics(target.predicted[chosen], target.actual[chosen], user=None, ks=[])
+                    kept = {metric: metrics[metric] for metric in (*SLICE_METRICS, "rows") if metric in metrics}
+                    values |= {f"test/{part.name}={name}/{target.name}/{metric}": value for metric, value in kept.items()}
+        return values
+
+    def _rivals(self, data: EvaluationData, pl_module: LightningModule) -> dict[str, dict[str, Tensor]]:
+        """{"baseline/<name>" or "oracle": {label: [N] float64 of the test rows}}."""
+        rivals = {}
+        started = time.monotonic()
+        if self.baselines:
+            training, asked, actual = data.feature_table("train"), data.feature_table("test"), data.labels("train")
+            concerned = {target.name: target for target in targets(pl_module.labels, actual, actual)}
+            for name, baseline in self.baselines.items():
+                rivals[f"baseline/{name}"] = {
+                    label.column: _from_baseline(baseline, concerned[label.column], training, asked) for label in pl_module.labels
+                }
+        self.baselines_s = time.monotonic() - started
+        return rivals if self.oracle is None else {**rivals, "oracle": self.oracle.probability}
+
+    def _publish(self, pl_module: LightningModule, values: dict[str, float], stage: Stage) -> None:
+        self.results |= values
+        log_values(pl_module, values, stage=stage)
+
+
+def _rows(target: Target, outcomes: Outcomes) -> dict[str, Tensor | None]:
+    """Arguments of the metrics of the rows that a target concerns."""
+    user, session = (None if column is None else column[target.rows] for column in (outcomes.user, outcomes.session))
+    return {"probability": target.predicted[target.rows], "label": target.actual[target.rows], "user": user, "session": session}
+
+
+def _write(trainer: Trainer, name: str, document: dict) -> None:
+    """A file of the run directory, by one process."""
+    if trainer.is_global_zero:
+        (Path(trainer.default_root_dir) / name).write_text(json.dumps(document, indent=2) + "\n")
+
+
+def _from_baseline(baseline: ImpressionBaseline, target: Target, training: FeatureTable, asked: FeatureTable) -> Tensor:
+    rows = target.rows.numpy()
+    if not rows.any():
+        return torch.zeros(len(asked.categories), dtype=torch.float64)
+    baseline.fit(training.rows(rows), target.actual.numpy()[rows], binary=target.binary)
+    return torch.from_numpy(np.asarray(baseline.predict(asked), dtype=np.float64))

@@ -1,0 +1,104 @@
+"""Training a model to predict the labels of impressions, such as clicks and conversions. B rows, H heads."""
+
+from collections.abc import Callable
+
+from pytorch_lightning import LightningModule
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from recsys.balance.base import Balance
+from recsys.batch import Batch, ImpressionBatch
+from recsys.calibration.base import Calibration
+from recsys.loss.funnel import RankingLoss
+from recsys.loss.sampling import of_sample
+from recsys.model.base import Ranker
+from recsys.schema import Schema
+from recsys.task.randomness import seed_step
+from recsys.task.ranking.teacher import Teacher
+from recsys.task.share import share
+
+
+class Ranking(LightningModule):
+    """One loss per label, balanced into one; probabilities are calibrated on validation once training is over.
+
+    Args:
+        model: features to one logit per label, and what else the loss asks for.
+        loss: one loss per label.
+        balance: makes one loss of them.
+        calibration: builds a label's map from logit to probability.
+        optimizer: called with `module=self`.
+        scheduler: called with `optimizer=` and `total_steps=`.
+        schema: fitted; what is predicted, and the deviation of numbers, in which their losses are counted.
+        kept_share: of the training rows without the first label, those that an epoch reads; see `recsys.loss.sampling`.
+        teacher: adds to each label's loss, before they are balanced; None = the labels alone teach.
+        seed: of dropout and of forgotten ids.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: Ranker,
+        loss: RankingLoss,
+        balance: Balance,
+        calibration: Callable[[], Calibration],
+        optimizer: Callable[..., Optimizer],
+        scheduler: Callable[..., LRScheduler],
+        schema: Schema,
+        kept_share: float = 1.0,
+        teacher: Teacher | None = None,
+        seed: int = 0,
+    ):
+        super().__init__()
+        self.model = model
+        self.loss = loss
+        self.balance = balance
+        self.labels = schema.labels
+        self.variance = {label.column: schema.statistics[label.column].std ** 2 for label in schema.labels if label.kind == "regression"}
+        self.calibrations = {label.column: calibration() for label in schema.labels if label.kind == "binary"}
+        self.kept_share = kept_share
+        self.teacher = teacher
+        self.seed = seed
+        self.build_optimizer = optimizer
+        self.build_scheduler = scheduler
+
+    def on_fit_start(self) -> None:
+        """A teacher answers where batches are."""
+        if self.teacher is not None:
+            self.teacher.to(self.device)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Seeds what this step draws by chance."""
+        seed_step(self, self.seed)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Scalar loss of one batch."""
+        outputs = self.model(batch.features)
+        losses = self._in_units(self.loss(of_sample(outputs, self.labels[0].column, share=self.kept_share), batch.labels, batch.weight))
+        told = {} if self.teacher is None else self._in_units(self.teacher.losses(outputs, batch))
+        losses |= {column: losses[column] + self.teacher.weight * loss for column, loss in told.items()}
+        counted = share(self.trainer, batch.weight)  # before the balance, which may compare gradients over all processes
+        total = self.balance({column: loss * counted for column, loss in losses.items()}, self.model.shared_parameters())
+        size = len(batch.weight)
+        self.log("train/loss", total.detach(), batch_size=size)
+        self.log_dict({f"train/{column}/loss": value.detach() for column, value in losses.items()}, batch_size=size)
+        self.log_dict({f"train/{column}/distillation": value.detach() for column, value in told.items()}, batch_size=size)
+        self.log_dict({f"train/{name}": value for name, value in self.balance.telemetry.items()}, batch_size=size)
+        return total
+
+    def _in_units(self, losses: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Squared errors of numbers in units of their variance in training, the other losses as they are."""
+        return {column: loss / self.variance.get(column, 1.0) for column, loss in losses.items()}
+
+    def validation_step(self, batch: ImpressionBatch, batch_idx: int) -> dict[str, Tensor]:
+        """{label: [B] float32}: logits of P(label | the label it is given), numbers of regressions, before calibration."""
+        outputs = self.model(batch.features)
+        return {label.column: outputs[label.column] for label in self.labels}
+
+    test_step = validation_step
+
+    def configure_optimizers(self) -> dict:
+        """The optimizer, and a learning rate that moves every step."""
+        optimizer = self.build_optimizer(module=self)
+        scheduler = self.build_scheduler(optimizer=optimizer, total_steps=self.trainer.estimated_stepping_batches)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

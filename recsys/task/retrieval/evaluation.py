@@ -1,0 +1,246 @@
+"""Ranks the whole catalogue for every validation and test user. B users, V catalogue rows, D dim, K the largest cut-off.
+
+Keys of `results`, as in metrics.json: `val/recall@20`; at test also `test/recall@20/low` and `/high`, `test/<slice>=<value>/recall@20`,
+`baseline/<name>/test/recall@20` and `oracle/test/recall@20`. `<metric>@<k>` is recall, precision, hit_rate, ndcg, mrr, map (per user, tied
+items at their expected value), novelty in bits, coverage and gini.
+"""
+
+import time
+from dataclasses import replace
+from typing import Literal, Protocol
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from recsys.baseline.base import Baseline, TrainingEvents
+from recsys.batch import Catalogue, Slice, UserBatch
+from recsys.errors import ConfigError, DataError, Fault, NumericsError
+from recsys.metric.beyond_accuracy import self_information
+from recsys.metric.bootstrap import bootstrap_interval
+from recsys.metric.per_user import Group, UserMetrics, UserTable, summary
+from recsys.metric.scores import TILE_USERS, Dense, DotProduct, Scores
+from recsys.metric.slices import item_group_means, user_group_means
+from recsys.metric.top_k import rows_between, top_k
+from recsys.task.logged import log_values
+from recsys.task.retrieval.question import question
+
+Stage = Literal["val", "test"]
+
+
+class Scorer(Protocol):
+    """What a baseline is once fitted, and what the truth of a simulated world can be asked for."""
+
+    def scores(self, user: Tensor, known: Tensor) -> Tensor:
+        """[B, V] scores of all items for [B] users; known [2, E] (row, item) are the items they had before the split."""
+
+
+class EvaluationData(Protocol):
+    """What this callback reads of `trainer.datamodule`."""
+
+    catalogue: Catalogue
+    training_events: TrainingEvents
+
+    def events_before(self, split: Stage) -> TrainingEvents:
+        """Positive interactions of earlier splits."""
+
+    def user_slices(self, split: Stage) -> list[Slice]:
+        """Groups of users."""
+
+    def item_slices(self, split: Stage) -> list[Slice]:
+        """Groups of items."""
+
+
+class CatalogueEvaluation(Callback):
+    """Exact metrics over the whole catalogue, in bounded memory; the same for every batch size and number of processes.
+
+    The module's `item_vectors()` gives [V, D] once per evaluation; its `validation_step` and `test_step` give [B, D] users of a UserBatch.
+    At test, baselines and the oracle answer the same users through the same metrics.
+
+    Args:
+        ks: cut-offs of every metric.
+        slice_ks: cut-offs of recall and NDCG in slices, some of `ks`.
+        exclude_known: never recommend what the user had before the split; such items then do not count as relevant either.
+        intervals: bootstrap resamples of 95 % intervals at test; 0 = none.
+        min_slice_users: slices with fewer users are left out.
+        item_chunk: items scored at once; memory, not numbers, depends on it.
+        baselines: {name: baseline}, fitted when test starts.
+        oracle: the truth, where it is known.
+
+    Attributes:
+        results: {key: value} of the last validation and test.
+        per_user: {key: [U] float64}, users in ascending order, with their indices under `<stage>/user`: for paired comparisons.
+        recommended: [U, K] int64 items of the same users' lists, in the last evaluation; 0 where a list is shorter.
+        baselines_s: seconds that fitting baselines took.
+        notes: which baselines were skipped, and why.
+    """
+
+    def __init__(
+        self,
+        ks: list[int],
+        slice_ks: list[int],
+        *,
+        exclude_known: bool,
+        intervals: int,
+        min_slice_users: int,
+        item_chunk: int,
+        baselines: dict[str, Baseline],
+        oracle: Scorer | None = None,
+    ):
+        self.ks, self.slice_ks = sorted(ks), sorted(slice_ks)
+        _require_cutoffs(self.ks, self.slice_ks)
+        self.exclude_known = exclude_known
+        self.intervals = intervals
+        self.min_slice_users = min_slice_users
+        self.item_chunk = item_chunk
+        self.baselines = baselines
+        self.oracle = oracle
+        self.results: dict[str, float] = {}
+        self.per_user: dict[str, Tensor] = {}
+        self.recommended = torch.empty((0, self.ks[-1]), dtype=torch.int64)
+        self.baselines_s = 0.0
+        self.notes: list[str] = []
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Encodes the catalogue."""
+        self._start(trainer, pl_module, "val", {})
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Encodes the catalogue and fits the baselines."""
+        self._start(trainer, pl_module, "test", self._fitted(trainer.datamodule))
+
+    def on_validation_batch_end(self, trainer, pl_module, outputs: Tensor, batch: UserBatch, batch_idx, dataloader_idx=0) -> None:
+        """Ranks the catalogue for a batch of users."""
+        self._rank(outputs, batch)
+
+    on_test_batch_end = on_validation_batch_end
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Logs means over all users."""
+        tables = self._tables()
+        if trainer.sanity_checking:
+            return
+        self._publish(pl_module, self._means(tables))
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Logs means, intervals and slices."""
+        tables = self._tables()
+        self._publish(pl_module, self._means(tables) | self._intervals(tables) | self._slices(tables["test/"], trainer.datamodule))
+
+    def _start(self, trainer: Trainer, pl_module: LightningModule, stage: Stage, scorers: dict[str, Scorer]) -> None:
+        data: EvaluationData = trainer.datamodule
+        with trainer.precision_plugin.val_step_context():  # the precision in which users are encoded
+            self._items = pl_module.item_vectors()
+        _require_finite(self._items, "item vectors")
+        self._num_items = len(self._items) - 1
+        self._stage = stage
+        self._scorers = scorers
+        bits = self_information(data.catalogue.count.cpu())
+        groups = _groups(data.item_slices(stage)) if stage == "test" else []
+        self._metrics = {f"{stage}/": UserMetrics(self.ks, self.slice_ks, bits=bits, groups=groups)}
+        self._metrics |= {prefix: UserMetrics(self.ks, self.slice_ks, bits=bits, groups=[]) for prefix in scorers}
+        for metrics in self._metrics.values():
+            metrics.to(pl_module.device)  # where processes exchange tensors
+
+    def _fitted(self, data: EvaluationData) -> dict[str, Scorer]:
+        """{prefix of the keys: fitted baseline or oracle}."""
+        training, before_test = (_on_cpu(events) for events in (data.training_events, data.events_before("test")))
+        scorers: dict[str, Scorer] = {}
+        self.notes = []
+        for name, baseline in self.baselines.items():
+            events = before_test if baseline.sees_validation else training
+            reason = baseline.skipped(events)
+            if reason is None:
+                started = time.monotonic()
+                baseline.fit(events)
+                self.baselines_s += time.monotonic() - started
+                scorers[f"baseline/{name}/test/"] = baseline
+            else:
+                self.notes.append(f"baseline {name} skipped: {reason}")
+        return scorers if self.oracle is None else {**scorers, "oracle/test/": self.oracle}
+
+    def _rank(self, users: Tensor, batch: UserBatch) -> None:
+        _require_finite(users, "user vectors")
+        self._measure(f"{self._stage}/", DotProduct(users, self._items), batch)
+        batch = batch.to(torch.device("cpu"))
+        for prefix, scorer in self._scorers.items():
+            for start in range(0, len(batch.user), TILE_USERS):  # [TILE_USERS, V] scores at once
+                part = _rows(batch, start, start + TILE_USERS)
+                self._measure(prefix, Dense(scorer.scores(part.user, part.known)), part)
+
+    def _measure(self, prefix: str, scores: Scores, batch: UserBatch) -> None:
+        known, relevant = question(batch, exclude_known=self.exclude_known, num_items=self._num_items)
+        top = top_k(scores, self.ks[-1], known=known, relevant=relevant, item_chunk=self.item_chunk)
+        self._metrics[prefix].update(batch.user, top.cpu(), relevant.cpu())
+
+    def _tables(self) -> dict[str, UserTable]:
+        """{prefix: table of all users of all processes}; frees what the evaluation held."""
+        tables = {prefix: metrics.compute() for prefix, metrics in self._metrics.items()}
+        del self._metrics, self._scorers, self._items
+        return tables
+
+    def _means(self, tables: dict[str, UserTable]) -> dict[str, float]:
+        if not len(tables[f"{self._stage}/"].user):
+            raise DataError(Fault(f"no user has an item to find in the {self._stage} split", "data.split", "give that split more rows"))
+        means = {}
+        for prefix, table in tables.items():
+            means |= {prefix + name: value for name, value in summary(table, self.ks, self._num_items).items()}
+            self.per_user |= {prefix + name: table.column(name) for name in table.columns if "/" not in name}
+        own = tables[f"{self._stage}/"]
+        self.per_user[f"{self._stage}/user"], self.recommended = own.user, own.items
+        return means
+
+    def _intervals(self, tables: dict[str, UserTable]) -> dict[str, float]:
+        """Bounds of every mean, all from the same resamples: every table holds the same users."""
+        if not self.intervals:
+            return {}
+        keys = [(prefix, name) for prefix, table in tables.items() for name in table.columns if "/" not in name]
+        values = torch.stack([tables[prefix].column(name) for prefix, name in keys], 1)
+        low, high = bootstrap_interval(values, resamples=self.intervals)
+        bounds = {}
+        for (prefix, name), lower, upper in zip(keys, low.tolist(), high.tolist()):
+            bounds |= {f"{prefix}{name}/low": lower, f"{prefix}{name}/high": upper}
+        return bounds
+
+    def _slices(self, table: UserTable, data: EvaluationData) -> dict[str, float]:
+        users = user_group_means(table, _groups(data.user_slices("test")), ks=self.slice_ks, min_users=self.min_slice_users)
+        items = item_group_means(table, _groups(data.item_slices("test")), ks=self.slice_ks, min_users=self.min_slice_users)
+        return {f"test/{key}": value for key, value in (users | items).items()}
+
+    def _publish(self, pl_module: LightningModule, values: dict[str, float]) -> None:
+        self.results |= values
+        log_values(pl_module, values, stage=self._stage)
+
+
+def _require_cutoffs(ks: list[int], slice_ks: list[int]) -> None:
+    if not ks or ks[0] < 1:
+        raise ConfigError(Fault(f"ks={ks}", "callbacks.evaluation.ks", "give at least one cut-off, each 1 or more"))
+    missing = [k for k in slice_ks if k not in ks]
+    if missing:
+        raise ConfigError(Fault(f"slice_ks {missing} are not among ks={ks}", "callbacks.evaluation.slice_ks", "add them to ks"))
+
+
+def _groups(slices: list[Slice]) -> list[Group]:
+    return [Group(f"{part.name}={value}", part.codes.cpu(), code) for part in slices for code, value in enumerate(part.values)]
+
+
+def _on_cpu(events: TrainingEvents) -> TrainingEvents:
+    """Baselines are numpy and scipy; the events lie where the store does."""
+    return replace(events, user=events.user.cpu(), item=events.item.cpu(), time=events.time.cpu())
+
+
+def _rows(batch: UserBatch, start: int, stop: int) -> UserBatch:
+    """Users start..stop of a batch, without their features."""
+    return UserBatch({}, batch.user[start:stop], rows_between(batch.known, start, stop), rows_between(batch.relevant, start, stop))
+
+
+def _require_finite(vectors: Tensor, what: str) -> None:
+    broken = int((~vectors.isfinite()).any(1).sum())
+    if broken:
+        raise NumericsError(
+            Fault(
+                f"{broken:,} of {len(vectors):,} {what} hold NaN or infinity",
+                "catalogue evaluation",
+                "lower optimizer.dense.lr and optimizer.tables.lr, or train in float32",
+            )
+        )

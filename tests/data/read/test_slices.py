@@ -1,0 +1,67 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from recsys.data.read.slices import activity, column_slices, popularity, user_columns
+from recsys.errors import ConfigError
+from recsys.schema import Categorical
+
+
+def with_events(store, per_user):
+    """The store with this many training events of each user, all of item a."""
+    count = sum(per_user)
+    starts = torch.tensor([0, 0, *per_user]).cumsum(0)
+    return replace(store, event_split=torch.zeros(count, dtype=torch.uint8), event_start=starts)
+
+
+def test_activity_bounds(store):
+    codes = activity(with_events(store, [0, 1, 5, 6, 20, 21, 300]))
+    assert codes.values == ("new", "1-5", "6-20", "21+")
+    assert codes.codes.tolist() == [-1, 0, 1, 1, 2, 2, 3, 3]
+
+
+def test_activity_counts_training_events_only(store):
+    # ann and bob have 3 each in training; dora's only event is in the test
+    assert activity(store).codes.tolist() == [-1, 1, 1, 0, 0, 0]
+
+
+def test_popularity_thirds_of_training_events(store):
+    # 9 events in thirds of 3; an item belongs where its first one falls, item 4 has none
+    count = torch.tensor([0, 1, 2, 2, 0, 2, 2])
+    codes = popularity(replace(store, item_count=count))
+    assert codes.values == ("head", "mid", "tail", "new")
+    # by count, then index: item 2 begins after 0 events, 3 after 2, 5 after 4, 6 after 6, 1 after 8
+    assert codes.codes.tolist() == [-1, 2, 0, 0, 3, 1, 2]
+
+
+def test_columns_by_value_with_unknown_values_in_no_group(store):
+    (gender,) = column_slices(store, ["gender"])
+    assert (gender.name, gender.values) == ("gender", ("f", "m"))
+    assert gender.codes.tolist() == [-1, 0, 1, 1, 0, -1]  # eve's x was not in training
+
+
+def test_item_columns_by_value(store):
+    (item,) = column_slices(store, ["item"])
+    assert item.values == ("a", "b", "c")
+    assert item.codes.tolist() == [-1, 0, 1, 2, -1, -1]
+
+
+def test_user_columns_are_those_with_few_values(store, monkeypatch):
+    assert user_columns(store) == ["user", "gender"]
+    monkeypatch.setattr("recsys.data.read.slices.MAX_VALUES", 1)
+    assert user_columns(store) == []
+
+
+def test_wrong_columns_are_refused_together(store, monkeypatch):
+    monkeypatch.setattr("recsys.data.read.slices.MAX_VALUES", 2)
+    with pytest.raises(
+        ConfigError, match=r"'gendr' is no Categorical of users or items; did you mean 'gender'\?[\s\S]*'item' has 3 values"
+    ):
+        column_slices(store, ["gendr", "item"])
+
+
+def test_hashed_columns_have_no_values_to_name(store):
+    features = tuple(replace(entry, buckets=4) if isinstance(entry, Categorical) else entry for entry in store.schema.features)
+    hashed = replace(store, schema=replace(store.schema, features=features))
+    assert user_columns(hashed) == []

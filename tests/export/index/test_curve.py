@@ -1,0 +1,89 @@
+"""Recall by hand, and which setting is chosen."""
+
+import numpy as np
+import pytest
+
+from recsys.export.index import curve
+from recsys.export.index.curve import chosen, measured, recall
+from recsys.export.index.hnsw import HNSW
+from recsys.export.index.ivf_pq import IVFPQ
+
+VECTORS = np.array([[9], [3], [2], [2], [1]], np.float32)  # row 0 pads: its 9 is no answer
+QUERY = np.ones((1, 1), np.float32)
+
+
+def hnsw(**changes):
+    return HNSW(**{"m": 8, "ef_construction": 40, "ef_search": [10, 40], "k": 5, "min_recall": 0.95, "seed": 0} | changes)
+
+
+@pytest.mark.parametrize(
+    ("answer", "share"),
+    [
+        ([1, 2], 1.0),
+        ([1, 3], 1.0),  # 3 ties with 2
+        ([2, 3], 1.0),  # both score as much as the second best
+        ([1, 4], 0.5),
+        ([4, -1], 0.0),
+        ([1, -1], 0.5),
+        ([1, 0], 0.5),  # padding is a miss
+    ],
+)
+def test_answer_is_right_if_it_scores_as_much_as_the_last_of_the_exact_list(answer, share):
+    assert recall(np.array([[answer]]), VECTORS, QUERY).tolist() == [share]
+
+
+def test_catalogue_smaller_than_k_wants_all_of_it():
+    answers = np.array([[[1, 2, 3, 4, -1, -1]], [[1, 2, 3, -1, -1, -1]]])
+    assert recall(answers, VECTORS, QUERY).tolist() == [1.0, 0.75]
+
+
+def test_recall_is_the_mean_over_queries_however_they_are_cut(monkeypatch):
+    queries = np.array([[1], [-1], [1]], np.float32)  # the best of -1 are 4, then 2 and 3
+    answers = np.array([[[1, 2], [4, 3], [4, 1]], [[4, -1], [1, -1], [1, -1]]])
+    monkeypatch.setattr(curve, "SCORES_AT_ONCE", 10)  # two queries at once
+    assert recall(answers, VECTORS, queries).tolist() == pytest.approx([5 / 6, 1 / 6])
+
+
+def test_cheapest_setting_that_finds_enough_is_chosen():
+    points = [{"ef_search": setting, "recall": share} for setting, share in ((10, 0.9), (20, 0.95), (40, 0.99))]
+    assert chosen(hnsw(), np.array([0.9, 0.95, 0.99]), points) == {"chosen": {"ef_search": 20}, "recall": 0.95}
+
+
+def test_recall_that_only_rounds_to_the_limit_is_not_enough():
+    points = [{"ef_search": 10, "recall": 0.95}]
+    assert chosen(hnsw(), np.array([0.9499999]), points)["chosen"] is None
+
+
+def test_refusal_names_the_best_recall_and_what_to_do():
+    points = [{"ef_search": setting, "recall": share} for setting, share in ((10, 0.9), (20, 0.94), (40, 0.93))]
+    found = chosen(hnsw(), np.array([0.9, 0.94, 0.93]), points)
+    assert (found["chosen"], found["recall"]) == (None, 0.94)
+    assert found["refusal"].startswith(
+        "hnsw finds 0.9400 of the best 5 at ef_search=20, its best setting; want min_recall=0.95: add larger"
+    )
+
+
+def test_every_setting_is_measured_beside_exact_search(vectors, queries):
+    index, asked = hnsw(), []
+    entry = measured(index, index.build(vectors), vectors, queries, lambda query: asked.append(query.shape))
+    assert [point["ef_search"] for point in entry["curve"]] == [10, 40]
+    assert all(0 < point["p50_ms"] <= point["p99_ms"] for point in entry["curve"])
+    assert entry["curve"][1]["recall"] == 1.0
+    assert set(asked) == {(1, 8)}
+    assert entry["exact_p50_ms"] > 0
+    assert (entry["kind"], entry["k"], entry["min_recall"], entry["queries"]) == ("hnsw", 5, 0.95, 50)
+    assert entry["recall"] >= 0.95
+    assert "refusal" not in entry
+
+
+def test_index_that_finds_too_little_is_refused(vectors, queries):
+    index = IVFPQ(nlist=40, m=2, nbits=4, rescored=1, nprobe=[1, 2], k=20, min_recall=0.995, seed=0)
+    entry = measured(index, index.build(vectors), vectors, queries, lambda query: None)
+    assert entry["chosen"] is None
+    assert entry["recall"] == entry["curve"][1]["recall"] < 0.9
+    assert f"finds {entry['recall']:.4f} of the best 20 at nprobe=2" in entry["refusal"]
+
+
+def test_no_queries_are_refused(vectors):
+    with pytest.raises(ValueError, match="recall is measured on queries, got none"):
+        measured(hnsw(), b"", vectors, np.empty((0, 8), np.float32), lambda query: None)

@@ -1,0 +1,81 @@
+"""Products with constant matrices in int8."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from recsys.errors import ConfigError
+from recsys.export.quantize.int8_dynamic import Int8Dynamic
+
+INT8 = Int8Dynamic(min_recall_ratio=0.995, max_auc_loss=0.001, max_ece_loss=0.001, max_rmse_ratio=1.01, max_p50_ratio=1.05)
+GENERATOR = np.random.default_rng(0)
+FIRST = GENERATOR.standard_normal((32, 64)).astype(np.float32)  # Gemm, transposed: 64 -> 32
+EXPERTS = GENERATOR.standard_normal((3, 32, 16)).astype(np.float32)  # one product per expert
+CATALOGUE = GENERATOR.standard_normal((32, 50)).astype(np.float32)
+
+
+@pytest.fixture
+def products(model):
+    """`city` -> `hidden` [B, 32] -> `experts` [3, B, 16], and `scores` [B, 50] of the catalogue."""
+    graph = model.graph
+    del graph.node[2:], graph.input[1:], graph.output[:]
+    graph.node.extend(
+        [
+            helper.make_node("Gemm", ["vector", "first"], ["hidden"], name="tower/linear", transB=1),
+            helper.make_node("MatMul", ["hidden", "stack"], ["experts"], name="tower/experts"),
+            helper.make_node("MatMul", ["hidden", "catalogue"], ["scores"], name="search/MatMul_7"),
+        ]
+    )
+    constants = {"first": FIRST, "stack": EXPERTS, "catalogue": CATALOGUE}
+    graph.initializer.extend(numpy_helper.from_array(values, name) for name, values in constants.items())
+    outputs = {"hidden": ["batch", 32], "experts": [3, "batch", 16], "scores": ["batch", 50]}
+    graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items())
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def weights(model):
+    """{(type, shape)} of the matrices."""
+    return {(constant.data_type, tuple(constant.dims)) for constant in model.graph.initializer if len(constant.dims) > 1}
+
+
+def test_answers_stay_near_from_strings_on(products, table):
+    requests = {"city": np.array(["x", "y"], dtype=object)}
+    hidden, experts, scores = onnxruntime.InferenceSession(INT8.apply(products).SerializeToString()).run(None, requests)
+    want = table[[8, 255]] @ FIRST.T
+    np.testing.assert_allclose(hidden, want, atol=0.02 * np.abs(want).max())
+    assert (hidden != want).any()
+    np.testing.assert_allclose(experts, want @ EXPERTS, atol=0.04 * np.abs(want @ EXPERTS).max())
+    np.testing.assert_allclose(scores, hidden @ CATALOGUE, rtol=1e-4, atol=1e-3 * np.abs(scores).max())
+
+
+def test_products_are_int8_but_the_search_and_tables_are_not(products):
+    narrow = INT8.apply(products)
+    assert weights(narrow) == {
+        (TensorProto.INT8, (64, 32)),
+        (TensorProto.INT8, (3, 32, 16)),
+        (TensorProto.FLOAT, (32, 50)),
+        (TensorProto.FLOAT, (256, 64)),
+    }
+
+
+def test_model_is_left_as_it_is_and_its_metadata_kept(products):
+    before = products.SerializeToString(deterministic=True)
+    narrow = INT8.apply(products)
+    assert products.SerializeToString(deterministic=True) == before
+    assert [(entry.key, entry.value) for entry in narrow.metadata_props] == [("schema_sha256", "abc")]
+    assert (narrow.ir_version, narrow.producer_name, len(narrow.graph.value_info)) == (10, "recsys", 0)
+
+
+def test_nothing_is_logged(products, caplog):
+    INT8.apply(products)
+    assert not caplog.records
+
+
+def test_graph_whose_only_product_is_the_search_is_refused(products):
+    del products.graph.node[2:4], products.graph.output[:2]
+    products.graph.node[2].input[0] = "vector"
+    with pytest.raises(ConfigError, match=r"no product with a constant matrix outside the search(.|\n)*quantize=int8_dynamic"):
+        INT8.apply(products)

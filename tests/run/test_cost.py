@@ -1,0 +1,73 @@
+import json
+import time
+
+import pytest
+import torch
+from pytorch_lightning import Callback
+
+from recsys.batch import Batch
+from recsys.run.cost import Cost
+
+
+class Slow(Callback):
+    """A validation that takes a while."""
+
+    def on_validation_epoch_end(self, trainer, pl_module):
+        time.sleep(0.2)
+
+
+def saved(cost, folder, baselines_s=0.0):
+    cost.save(folder / "cost.json", baselines_s=baselines_s)
+    return json.loads((folder / "cost.json").read_text())
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Rows of the tiny module's batches, which are item numbers alone."""
+    monkeypatch.setattr("recsys.run.cost.rows_seen", lambda batch: torch.tensor(len(batch)))
+
+
+def test_validation_is_no_part_of_fitting(fit, tmp_path, counted):
+    cost = Cost()
+    fit(cost, Slow(), scores=(0.1, 0.2))
+    seconds = saved(cost, tmp_path)["seconds"]
+    assert 0.4 <= seconds["evaluate"] < 0.6
+    assert 0 < seconds["fit"] < 0.4
+    assert seconds["total"] == pytest.approx(sum(value for name, value in seconds.items() if name != "total"))
+
+
+def test_rows_are_those_that_the_loss_saw(fit, tmp_path, counted):
+    cost = Cost()
+    fit(cost, scores=(0.1, 0.2), steps=3)
+    found = saved(cost, tmp_path)
+    assert found["rows"] == 2 * 3 * 3
+    assert found["rows_per_s"] == pytest.approx(18 / found["seconds"]["fit"])
+
+
+def test_padding_is_no_row():
+    cost = Cost()
+    cost.looked = time.monotonic()
+    batch = Batch({}, {}, weight=torch.tensor([1.0, 0.0, 1.0]), user=torch.ones(3), item=torch.tensor([4, 4, 0]))
+    cost.on_train_batch_end(None, None, {}, batch, 0)
+    assert int(cost.rows) == 1
+
+
+def test_fitting_baselines_is_no_part_of_the_test(tmp_path):
+    cost = Cost()
+    cost.on_test_start(None, None)
+    time.sleep(0.05)
+    cost.on_test_end(None, None)
+    seconds = saved(cost, tmp_path, baselines_s=0.04)["seconds"]
+    assert seconds["baselines"] == 0.04
+    assert 0.01 <= seconds["test"] < 0.04
+
+
+def test_a_stage_counts_what_happens_inside(tmp_path):
+    cost = Cost()
+    with cost.stage("prepare"):
+        time.sleep(0.03)
+    assert 0.03 <= saved(cost, tmp_path)["seconds"]["prepare"] < 0.1
+
+
+def test_memory_is_counted_in_bytes(tmp_path):
+    assert 50e6 < saved(Cost(), tmp_path)["peak_memory_bytes"] < 1e11

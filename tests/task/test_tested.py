@@ -1,0 +1,32 @@
+import hashlib
+
+import polars as pl
+
+from recsys.task.tested import described_data
+
+EVENTS = "user,item\nann,d\nbob,a\nbob,c\n"
+
+
+def test_users_and_what_they_chose_make_one_number(store):
+    test = described_data(store, "shop", rows=False)["test"]
+    assert test == {"user": "user", "rows": 3, "items": 5, "sha256": hashlib.sha256(EVENTS.encode()).hexdigest()}
+
+
+def test_of_rows_every_label_counts(store):
+    facts = described_data(store, "shop", rows=True)
+    assert facts["test"]["rows"] == 5
+    changed = store.labels["click"].clone()
+    changed[-1] = 1 - changed[-1]
+    store.labels["click"] = changed
+    assert described_data(store, "shop", rows=True)["test"]["sha256"] != facts["test"]["sha256"]
+
+
+def test_it_is_the_number_that_polars_writes_as_csv(store):
+    frame = pl.DataFrame({"user": ["ann", "bob", "bob"], "item": ["d", "a", "c"]})
+    assert frame.write_csv() == EVENTS
+
+
+def test_counts_and_dates_of_the_data_are_told(store):
+    facts = described_data(store, "shop", rows=True)
+    assert (facts["name"], facts["counts"]["rows"], facts["split"]["test"]["positives"]) == ("shop", 12, 3)
+    assert facts["dates"] == ["2024-01-01T06:30:00Z", "2024-01-14T06:30:00Z"]

@@ -1,4 +1,4 @@
-"""python -m recsys.schema infer interactions.parquet [users.parquet items.parquet]: writes a first conf/data/<name>.yaml."""
+"""python -m recsys.infer interactions.parquet [users.parquet items.parquet]: writes a first conf/data/<name>.yaml."""
 
 import argparse
 import os
@@ -40,29 +40,27 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m recsys.schema", description="Work with schemas.")
-    command = parser.add_subparsers(required=True, metavar="COMMAND").add_parser(
-        "infer",
-        help="write a first conf/data/<name>.yaml from one's own tables",
+    parser = argparse.ArgumentParser(
+        prog="python -m recsys.infer",
         description="Guess the kind of every column from its type, values and name, and write a first conf/data/<name>.yaml.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     files = f"each a file ({', '.join(SUFFIXES)}), a quoted glob or a folder"
-    command.add_argument("interactions", metavar="INTERACTIONS", help=f"one row per interaction or impression; {files}")
-    command.add_argument(
+    parser.add_argument("interactions", metavar="INTERACTIONS", help=f"one row per interaction or impression; {files}")
+    parser.add_argument(
         "others", nargs="*", metavar="TABLE", help="users and items, one row each, in any order; recognised by their id column"
     )
-    command.add_argument("--name", help="name of the data set and its yaml (default: from the file name)")
-    command.add_argument("--out", type=Path, default=Path("conf/data"), help="folder of the yaml (default: %(default)s)")
-    command.add_argument("--user", metavar="COLUMN", help="user id column, where its name does not tell")
-    command.add_argument("--item", metavar="COLUMN", help="item id column, where its name does not tell")
-    command.add_argument("--time", metavar="COLUMN", help="column that orders a user's rows, where its name does not tell")
-    command.add_argument("--separator", help="between the fields of CSV files (default: a tab for .tsv, else a comma)")
-    command.add_argument(
+    parser.add_argument("--name", help="name of the data set and its yaml (default: from the file name)")
+    parser.add_argument("--out", type=Path, default=Path("conf/data"), help="folder of the yaml (default: %(default)s)")
+    parser.add_argument("--user", metavar="COLUMN", help="user id column, where its name does not tell")
+    parser.add_argument("--item", metavar="COLUMN", help="item id column, where its name does not tell")
+    parser.add_argument("--time", metavar="COLUMN", help="column that orders a user's rows, where its name does not tell")
+    parser.add_argument("--separator", help="between the fields of CSV files (default: a tab for .tsv, else a comma)")
+    parser.add_argument(
         "--null", action="append", default=[], metavar="TEXT", help="text that means a missing value in CSV files; may be repeated"
     )
-    command.add_argument("--force", action="store_true", help="overwrite a yaml that exists")
+    parser.add_argument("--force", action="store_true", help="overwrite a yaml that exists")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""A first reading of raw tables: which column is what, and why. `python -m recsys.schema infer` writes it down as a yaml."""
+"""A first reading of raw tables: which column is what, and why. `python -m recsys.infer` writes it down as a yaml."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping

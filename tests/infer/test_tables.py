@@ -71,7 +71,7 @@ def events(**columns) -> pl.DataFrame:
 
 
 def test_yaml_prepares_as_it_stands(files, tmp_path):
-    assert main(["infer", *files, "--name", "shop"]) == 0
+    assert main([*files, "--name", "shop"]) == 0
     text = (tmp_path / "conf/data/shop.yaml").read_text()
     config = yaml.safe_load(text.replace("${data.root}", "data"))
     check_config(config, DataConfig, origin={})
@@ -127,7 +127,7 @@ def test_tables_are_recognised_in_any_order(shop):
 
 
 def test_every_feature_says_why(files, tmp_path):
-    main(["infer", *files, "--name", "shop"])
+    main([*files, "--name", "shop"])
     lines = (tmp_path / "conf/data/shop.yaml").read_text().splitlines()
     assert "  - {_target_: recsys.schema.Categorical, column: brand, entity: item}  # string, 3 distinct of 30 rows: Categorical" in lines
     assert any(line.startswith("  # - {_target_: recsys.schema.Categorical, column: position, entity: context}  # int64") for line in lines)
@@ -138,42 +138,42 @@ def test_every_feature_says_why(files, tmp_path):
 def test_existing_yaml_is_kept_without_force(files, tmp_path, capsys):
     path = tmp_path / "conf/data/shop.yaml"
     path.write_text("mine")
-    assert main(["infer", *files, "--name", "shop"]) == 2
+    assert main([*files, "--name", "shop"]) == 2
     assert path.read_text() == "mine"
     assert "overwrite it with --force" in capsys.readouterr().err
-    assert main(["infer", *files, "--name", "shop", "--force"]) == 0
+    assert main([*files, "--name", "shop", "--force"]) == 0
     assert path.read_text() != "mine"
 
 
 def test_root_is_the_common_folder_and_name_comes_from_the_file(files, tmp_path):
-    main(["infer", str(tmp_path / "data" / "impressions.*"), "data/users.parquet"])
+    main([str(tmp_path / "data" / "impressions.*"), "data/users.parquet"])
     config = yaml.safe_load((tmp_path / "conf/data/data.yaml").read_text())
     assert (config["root"], config["source"]["interactions"]) == (str(tmp_path / "data"), "impressions.*")
-    main(["infer", *files])
+    main([*files])
     config = yaml.safe_load((tmp_path / "conf/data/impressions.yaml").read_text())
     assert (config["root"], config["source"]["users"], config["source"]["items"]) == ("data", "users.parquet", "items.parquet")
 
 
 def test_missing_and_broken_files_are_named(files, tmp_path, capsys):
-    assert main(["infer", "data/impresions.parquet"]) == 3
+    assert main(["data/impresions.parquet"]) == 3
     assert "did you mean 'impressions.parquet'?" in capsys.readouterr().err
     (tmp_path / "data/cut.parquet").write_bytes(b"PAR1 cut off")
-    assert main(["infer", "data/cut.parquet"]) == 3
+    assert main(["data/cut.parquet"]) == 3
     assert "data/cut.parquet" in capsys.readouterr().err
 
 
 def test_wrong_arguments_exit_with_2(files, capsys):
     with pytest.raises(SystemExit) as stopped:
-        main(["infer"])
+        main([])
     assert stopped.value.code == 2
-    assert main(["infer", *files, files[0]]) == 2
-    assert main(["infer", *files, "--out", "nowhere"]) == 2
-    assert main(["infer", *files, "--name", "my shop"]) == 2
+    assert main([*files, files[0]]) == 2
+    assert main([*files, "--out", "nowhere"]) == 2
+    assert main([*files, "--name", "my shop"]) == 2
 
 
 def test_help_names_every_option(capsys):
     with pytest.raises(SystemExit):
-        main(["infer", "--help"])
+        main(["--help"])
     shown = capsys.readouterr().out
     for option in (
         "INTERACTIONS",
@@ -198,7 +198,7 @@ def test_csv_columns_of_lists_and_missing_ids(tmp_path, monkeypatch):
     (tmp_path / "items.csv").write_text(
         "\n".join(["product;genres", *(f"{item};{['a|b', 'b|c|a', 'c', 'a|c'][item % 4]}" for item in range(10))])
     )
-    arguments = ["infer", "views.csv", "items.csv", "--out", ".", "--separator", ";", "--null", "NULL"]
+    arguments = ["views.csv", "items.csv", "--out", ".", "--separator", ";", "--null", "NULL"]
     assert main(arguments) == 0
     config = yaml.safe_load((tmp_path / "views.yaml").read_text())
     assert config["source"]["lists"] == {"genres": "|"}
@@ -212,7 +212,7 @@ def test_files_of_differing_types_get_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     events().write_parquet("a.parquet")
     events().with_columns(pl.col("item_id").cast(pl.String), pl.col("user_id").cast(pl.Int32)).write_parquet("b.parquet")
-    assert main(["infer", "*.parquet", "--out", ".", "--name", "both"]) == 0
+    assert main(["*.parquet", "--out", ".", "--name", "both"]) == 0
     assert yaml.safe_load((tmp_path / "both.yaml").read_text())["source"]["types"] == {"user_id": "int64", "item_id": "string"}
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from recsys.assemble import assembled, store_of
 from recsys.config import TrainConfig, build, schema_of
 from recsys.config.launch import launch
+from recsys.config.target import component_name
 from recsys.data.store import Store
 from recsys.errors import DataError
 from recsys.export.graph import reserved_name_faults
@@ -85,8 +86,8 @@ def train(config: TrainConfig, run: Path) -> None:
     with cost.stage("report"):
         rank_zero_only(parts.leave)(run, evaluation, source)
     rank_zero_only(cost.save)(run / COST, baselines_s=evaluation.baselines_s)
-    table = parts.table(results, config.model["_target_"].split(".")[-2])
-    rank_zero_only(publish_result)(results, run, table=table, notes=evaluation.notes)
+    names = {"task": component_name(config.task), "model": component_name(config.model)}
+    rank_zero_only(publish_result)(results, run, **names, notes=evaluation.notes)
     rank_zero_only(finish_logging)(loggers)
 
 

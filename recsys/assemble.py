@@ -1,12 +1,11 @@
 """The parts of a run, put together as its config says."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from pytorch_lightning import Callback, LightningModule
-from rich.console import RenderableType
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -23,8 +22,6 @@ from recsys.data.store.prepare import prepare
 from recsys.errors import ConfigError, Fault, listed
 from recsys.loss.base import RetrievalLoss
 from recsys.model.two_tower import TwoTower
-from recsys.report.labels import label_table
-from recsys.report.table import result_table
 from recsys.run.finished import FinishedRun, fitting, model_of, ranking_loss, ranks
 from recsys.schema import Schema, chains
 from recsys.schema.differences import differences
@@ -44,14 +41,12 @@ class Parts:
         loader: what feeds it.
         inform: gives the evaluation callback what it compares with: the truth, where the source knows it, and the retriever of a pair.
         leave: writes what the evaluation callback found at test into the run directory, beside its metrics.
-        table: shows final metrics, given them and the model's name.
     """
 
     task: LightningModule
     loader: DataModule
     inform: Callable[[Callback, Source], None]
     leave: Callable[[Path, Callback, Source], None]
-    table: Callable[[Mapping[str, float], str], RenderableType]
 
 
 def assembled(config: TrainConfig, store: Store) -> Parts:
@@ -121,7 +116,7 @@ def _retrieval(config: TrainConfig, store: Store) -> Parts:
             vectors=_vectors(model, loader, items),
         )
 
-    return Parts(task, loader, inform, leave, result_table)
+    return Parts(task, loader, inform, leave)
 
 
 def _vectors(model: TwoTower, loader: DataModule, items: Tensor) -> Tensor:
@@ -159,7 +154,7 @@ def _ranking(config: TrainConfig, store: Store) -> Parts:
     def leave(run: Path, evaluation: Callback, source: Source) -> None:
         leave_predictions(run, store, source, name=config.data.name, predicted=evaluation.predicted)
 
-    return Parts(task, loader, inform, leave, label_table)
+    return Parts(task, loader, inform, leave)
 
 
 def _pair(config: TrainConfig, store: Store) -> Callable[[Source], Pair | None]:

@@ -14,7 +14,6 @@ from recsys.data.read.impressions import EvaluationImpressions, Impressions
 from recsys.errors import ConfigError
 from recsys.model.two_tower import TwoTower
 from recsys.record import write_tested
-from recsys.report.labels import label_table
 from recsys.run.checkpoint import checkpoint_facts, point, write_checkpoint
 from recsys.run.finished import model_of, ranks
 from recsys.schema import Categorical, Label, Schema, Statistics, Timestamp
@@ -77,7 +76,6 @@ def test_a_ranking_run_is_made_of_impressions_and_a_head_per_label(ranking, retr
     assert parts.task.model.heads == ("click", "conversion")
     assert [*parts.task.calibrations] == ["click", "conversion"]
     assert (parts.loader.rows, parts.loader.evaluated) == (Impressions, EvaluationImpressions)
-    assert parts.table is label_table
     assert (ranks(ranking), ranks(retrieval)) == (True, False)
 
 

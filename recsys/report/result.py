@@ -9,20 +9,23 @@ from rich.console import Console, RenderableType
 
 from recsys.record import RESULT, write_whole
 from recsys.report.page import REPORT, write_page
+from recsys.task.base import facet
 
 log = logging.getLogger(__name__)
 LOG_WIDTH = 100
 
 
-def publish_result(metrics: Mapping[str, float], run: Path, *, table: RenderableType, notes: Sequence[str]) -> None:
-    """Write metrics.json and report.html, and show the table; the last line printed is `run: <path>`.
+def publish_result(metrics: Mapping[str, float], run: Path, *, task: str, model: str, notes: Sequence[str]) -> None:
+    """Write metrics.json and report.html, and print the table of results; the last line printed is `run: <path>`.
 
     Args:
         metrics: flat.
         run: the run directory.
-        table: of these metrics.
-        notes: lines to show under the table, such as why a baseline is missing.
+        task: name of the task's folder, which knows what its table holds.
+        model: name of the model in that table.
+        notes: lines to print below the table, such as why a baseline is missing.
     """
+    table = facet(task, "report").result_table(metrics, model)
     write_whole(run / RESULT, json.dumps(dict(metrics), indent=2) + "\n")
     with (run / "train.log").open("a") as file:
         _show(Console(file=file, width=LOG_WIDTH), table, notes)

@@ -1,7 +1,5 @@
 import json
 
-from rich.table import Table
-
 from recsys.report.result import publish_result
 
 METRICS = {"test/recall@20": 0.1, "baseline/ease/test/recall@20": 0.05}
@@ -9,9 +7,7 @@ METRICS = {"test/recall@20": 0.1, "baseline/ease/test/recall@20": 0.05}
 
 def test_result_is_on_disk_in_the_log_and_on_the_terminal(tmp_path, capsys):
     (tmp_path / "train.log").write_text("earlier\n")
-    table = Table("metric", "value", style="bold red")
-    table.add_row("recall@20", "0.1000")
-    publish_result(METRICS, tmp_path, table=table, notes=["baseline item_knn skipped: too many items"])
+    publish_result(METRICS, tmp_path, task="retrieval", model="two_tower", notes=["baseline item_knn skipped: too many items"])
     assert json.loads((tmp_path / "metrics.json").read_text()) == METRICS
     log, terminal = (tmp_path / "train.log").read_text(), capsys.readouterr().out
     assert log.startswith("earlier\n")
@@ -24,7 +20,7 @@ def test_result_is_on_disk_in_the_log_and_on_the_terminal(tmp_path, capsys):
 
 
 def test_a_page_that_cannot_be_made_fails_no_run(tmp_path, capsys):
-    publish_result(METRICS, tmp_path, table=Table("metric"), notes=[])
+    publish_result(METRICS, tmp_path, task="retrieval", model="two_tower", notes=[])
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2].startswith("no report.html: 1 problem: 1. there is no run here")
     assert lines[-1] == f"run: {tmp_path}"
@@ -32,6 +28,6 @@ def test_a_page_that_cannot_be_made_fails_no_run(tmp_path, capsys):
 
 def test_the_page_is_there_when_the_run_ends(retrieval, capsys):
     run = retrieval("a")
-    publish_result(METRICS | {"test/users": 4}, run, table=Table("metric"), notes=[])
+    publish_result(METRICS | {"test/users": 4}, run, task="retrieval", model="two_tower", notes=[])
     assert (run / "report.html").exists()
     assert "no report.html" not in capsys.readouterr().out

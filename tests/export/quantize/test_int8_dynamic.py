@@ -79,3 +79,58 @@ def test_graph_whose_only_product_is_the_search_is_refused(products):
     products.graph.node[2].input[0] = "vector"
     with pytest.raises(ConfigError, match=r"no product with a constant matrix outside the search(.|\n)*quantize=int8_dynamic"):
         INT8.apply(products)
+
+
+def extreme_weights(pattern, inner, columns):
+    """[inner, columns] in {-1, 1}: every integer of the quantised matrix is an extreme one."""
+    signs = {
+        "positive": np.ones((inner, columns)),
+        "negative": -np.ones((inner, columns)),
+        "columns": np.where(np.arange(columns) % 2, 1.0, -1.0) * np.ones((inner, 1)),
+        "random": np.sign(np.random.default_rng(1).standard_normal((inner, columns))),
+    }
+    return signs[pattern].astype(np.float32)
+
+
+def quantised_product(values):
+    """The graph of x @ values, quantised."""
+    shape = values.shape[:-2]
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "weights"], ["y"], name="tower/product")],
+        "product",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", values.shape[-2]])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [*shape, "batch", values.shape[-1]])],
+        [numpy_helper.from_array(values, "weights")],
+    )
+    return INT8.apply(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10))
+
+
+def integer_product(narrow, x):
+    """Exact integers [..., B, N] that the graph should reach, and the scale that makes numbers of them.
+
+    DynamicQuantizeLinear by its definition: 255 levels over the range of x widened to hold 0, rounded half to even.
+    """
+    constants = {constant.name: numpy_helper.to_array(constant) for constant in narrow.graph.initializer}
+    low, high = min(x.min(), 0), max(x.max(), 0)
+    scale = np.float32((high - low) / np.float32(255))
+    zero = np.clip(np.rint(-low / scale), 0, 255).astype(np.int64)
+    levels = np.clip(np.rint(x / scale) + zero, 0, 255).astype(np.int64)
+    weights = constants["weights_quantized"].astype(np.int64)
+    assert (constants["weights_zero_point"] == 0).all()
+    assert np.abs(weights).max() == 64  # 2 * 255 * 64 < 2^15: no pair of products saturates on any processor
+    return (levels - zero) @ weights, scale * constants["weights_scale"]
+
+
+@pytest.mark.parametrize("pattern", ["positive", "negative", "columns", "random"])
+@pytest.mark.parametrize("low", [0.0, -1.0, -0.5])  # zero is level 0, 255 or 85
+@pytest.mark.parametrize(("batch", "inner", "columns", "stack"), [(1, 64, 32, ()), (1, 65, 33, ()), (9, 130, 17, ()), (5, 64, 16, (3,))])
+def test_extreme_weights_and_activations_give_the_exact_integers(pattern, low, batch, inner, columns, stack):
+    values = np.broadcast_to(extreme_weights(pattern, inner, columns), (*stack, inner, columns))
+    narrow = quantised_product(np.ascontiguousarray(values))
+    session = onnxruntime.InferenceSession(narrow.SerializeToString())
+    extremes = np.float32([low, low + 1])
+    for x in (np.full((batch, inner), extremes[1]), np.full((batch, inner), extremes[0]), extremes[np.indices((batch, inner)).sum(0) % 2]):
+        x[0, :2] = extremes  # the range of the whole batch
+        want, scale = integer_product(narrow, x)
+        (got,) = session.run(None, {"x": x})
+        np.testing.assert_array_equal(np.rint(got.astype(np.float64) / scale), want)  # below 2^24: float32 holds each integer

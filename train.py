@@ -16,10 +16,10 @@ from recsys.data.store import Store
 from recsys.errors import DataError
 from recsys.export.graph import reserved_name_faults
 from recsys.logger.wandb import finish_logging
-from recsys.record import CHECKPOINTS, LOGGED, write_tested
 from recsys.report.result import publish_result
 from recsys.run.checkpoint import load_checkpoint
 from recsys.run.cost import COST, Cost
+from recsys.run.directory import CHECKPOINTS, LOGGED, write_tested
 from recsys.run.lineage import LINEAGE, write_lineage
 from recsys.run.memory import keep_memory
 from recsys.run.metrics_log import MetricsLog

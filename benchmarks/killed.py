@@ -14,8 +14,8 @@ from typing import Any
 
 import train
 from recsys.config import TrainConfig
-from recsys.record import CHECKPOINTS, LOGGED, RESULT
 from recsys.run import checkpoint
+from recsys.run.directory import CHECKPOINTS, LOGGED, RESULT
 from recsys.run.metrics_log import MetricsLog
 from recsys.run.progress import ProgressBars
 from recsys.run.saver import Checkpoints

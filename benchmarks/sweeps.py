@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.base import options, show
-from recsys.record import LOGGED
+from recsys.run.directory import LOGGED
 
 HOME = Path(__file__).parent.parent
 SPACE = "{optimizer.dense.lr: {low: 1e-6, high: 1.0, log: true}, loss.temperature: {low: 0.03, high: 0.3, log: true}}"

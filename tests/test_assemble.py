@@ -11,10 +11,11 @@ from benchmarks.base import composed
 from recsys.assemble import assembled
 from recsys.config import TeacherConfig, save_config
 from recsys.data.read.impressions import EvaluationImpressions, Impressions
+from recsys.disk.folders import point
 from recsys.errors import ConfigError
 from recsys.model.two_tower import TwoTower
-from recsys.record import write_tested
-from recsys.run.checkpoint import checkpoint_facts, point, write_checkpoint
+from recsys.run.checkpoint import checkpoint_facts, write_checkpoint
+from recsys.run.directory import write_tested
 from recsys.run.finished import model_of, ranks
 from recsys.schema import Categorical, Label, Schema, Statistics, Timestamp
 from recsys.source.base import Source

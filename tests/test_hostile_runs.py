@@ -20,10 +20,11 @@ from safetensors.torch import load_file, save_file
 
 from benchmarks.base import composed
 from recsys.config import save_config
+from recsys.disk.folders import point
 from recsys.errors import IntegrityError, RecsysError
 from recsys.export.publish import file_sha256
-from recsys.record import write_tested
-from recsys.run.checkpoint import point, write_checkpoint
+from recsys.run.checkpoint import write_checkpoint
+from recsys.run.directory import write_tested
 from recsys.run.finished import FinishedRun, model_of
 from recsys.schema import Categorical, Label, Schema, Statistics
 

@@ -30,7 +30,7 @@ MODULES = sorted((HOME / "recsys").rglob("*.py"))
 
 FLOORS = (
     {"errors", "seeds"},
-    {"disk", "record"},
+    {"disk"},
     {"schema"},
     {"batch", "metric", "nn"},
     {"tower", "model", "candidates", "loss", "balance", "calibration", "optimizer", "baseline"},

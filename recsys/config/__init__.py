@@ -16,10 +16,12 @@ import yaml
 
 from recsys.config.target import locate
 from recsys.config.values import convert
+from recsys.disk import write_whole
 from recsys.errors import ConfigError, Fault, RecsysError
-from recsys.record import write_whole
 from recsys.schema import Schema, TimeUnit
 
+CONFIG = "config.yaml"
+"""File of a run directory that holds its config."""
 LIGHTNING_REFUSES = "MisconfigurationException"
 """By name: to import it takes seconds, which a mistyped key should not have to wait for."""
 

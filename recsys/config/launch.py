@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from recsys.config import typed
+from recsys.config import CONFIG, typed
 from recsys.config.check import EVERYTHING, check_config
 from recsys.config.compose import checked
 from recsys.config.help import help_text
@@ -23,7 +23,6 @@ from recsys.config.processes import FLAG, handed_on, outlived, received, require
 from recsys.config.refusals import text_faults
 from recsys.config.resume import found, resumed
 from recsys.errors import ConfigError, Fault, RecsysError
-from recsys.record import CONFIG
 
 log = logging.getLogger(__name__)
 

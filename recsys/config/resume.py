@@ -13,11 +13,10 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from recsys.config import typed
+from recsys.config import CONFIG, typed
 from recsys.config.files import read_document
 from recsys.config.sweep import as_override
 from recsys.errors import ConfigError, Fault, IntegrityError
-from recsys.record import CONFIG
 
 AUTO = "auto"
 KEY, ALLOWED = "resume", "allow_change"

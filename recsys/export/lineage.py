@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import yaml
 
 from recsys.data.read.facts import data_facts
-from recsys.record import CONFIG
+from recsys.run.directory import CONFIG
 from recsys.run.finished import FinishedRun
 from recsys.run.lineage import CODE, git, lock
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import wandb
 
+from recsys.disk.records import read_record
 from recsys.logger.destination import Destination
 from recsys.logger.secrets import without_secrets
-from recsys.record import CHECKPOINTS, read_record
+from recsys.run.directory import CHECKPOINTS
 
 ALIASES = ("best", "last")
 

@@ -16,6 +16,7 @@ from typing import Any
 import wandb
 import yaml
 
+from recsys.disk.records import numbers_by_name, read_record
 from recsys.logger.alone import alone, is_held
 from recsys.logger.artifacts import log_bundle, log_checkpoints
 from recsys.logger.destination import FINISHED, Destination
@@ -24,8 +25,8 @@ from recsys.logger.page import save_page
 from recsys.logger.runfile import STEP, rows
 from recsys.logger.secrets import without_secrets
 from recsys.logger.twin import log_report
-from recsys.record import CONFIG, LOGGED, RESULT, numbers_by_name, read_record
 from recsys.report.content import report_of
+from recsys.run.directory import CONFIG, LOGGED, RESULT
 
 LOOK_S = 1.0
 """Between two looks at metrics.jsonl."""

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from uuid import uuid4
 
+from recsys.disk import write_whole
+from recsys.disk.records import read_record, require_type
 from recsys.errors import ConfigError, Fault
-from recsys.record import read_record, typed, write_whole
 
 FILE = "wandb.json"
 """Of the run directory."""
@@ -75,6 +76,6 @@ class Destination:
 def _made(document: dict) -> Destination:
     values = {field.name: document[field.name] for field in fields(Destination)}
     for name in ("id", "project", "name", "mode"):
-        typed(values[name], str, f"'{name}'")
-    typed(values["artifacts"], bool, "'artifacts'")
-    return Destination(**values | {"tags": tuple(typed(values["tags"], list, "'tags'"))})
+        require_type(values[name], str, f"'{name}'")
+    require_type(values["artifacts"], bool, "'artifacts'")
+    return Destination(**values | {"tags": tuple(require_type(values["tags"], list, "'tags'"))})

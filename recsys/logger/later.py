@@ -5,7 +5,7 @@ from pathlib import Path
 from recsys.errors import ConfigError, Fault, RecsysError, ResourceError
 from recsys.logger.destination import FILE, Destination
 from recsys.logger.mode import DISABLED, VARIABLE, mode_now
-from recsys.record import CONFIG
+from recsys.run.directory import CONFIG
 
 
 def send_run(run: Path, project: str | None) -> str:

@@ -13,10 +13,9 @@ from pathlib import Path
 from rich.console import Console
 
 from recsys.config.launch import plain_errors
-from recsys.disk import writing
+from recsys.disk import write_whole, writing
 from recsys.errors import ConfigError, Fault
 from recsys.logger.later import send_run
-from recsys.record import write_whole
 from recsys.report.compare import Comparison, compare
 from recsys.report.comparison import comparison_report, comparison_table, document
 from recsys.report.html import page

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from recsys.disk.records import reading
 from recsys.errors import ConfigError, Fault, listed
-from recsys.record import CONFIG, reading
 from recsys.report.predictions import tested_labels
+from recsys.run.directory import CONFIG
 from recsys.run.files import DATA, RunFiles
 
 REMEDY = "train one of them again with the data options of the other, or compare runs of one test"

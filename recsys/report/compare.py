@@ -8,12 +8,12 @@ import numpy as np
 import polars as pl
 from torch import Tensor
 
+from recsys.disk.records import reading
 from recsys.errors import ConfigError, Fault, IntegrityError, listed
 from recsys.metric.binary import log_losses
 from recsys.metric.funnel import Target
 from recsys.metric.impressions import impressions
 from recsys.metric.paired import Compared, Measure, Sample, compared, drawn_again
-from recsys.record import reading
 from recsys.report.comparable import differences, require_comparable
 from recsys.report.predictions import FILE as PREDICTIONS
 from recsys.report.predictions import tested_labels, tested_targets

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from recsys.record import write_whole
+from recsys.disk import write_whole
 from recsys.report.content import report_of
 from recsys.report.html import page
 

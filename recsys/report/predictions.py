@@ -7,8 +7,9 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from recsys.disk.records import reading
 from recsys.metric.funnel import Target, targets
-from recsys.record import CONFIG, reading
+from recsys.run.directory import CONFIG
 from recsys.run.files import RunFiles
 from recsys.schema import Label
 

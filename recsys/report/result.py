@@ -7,8 +7,9 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 
-from recsys.record import RESULT, write_whole
+from recsys.disk import write_whole
 from recsys.report.page import REPORT, write_page
+from recsys.run.directory import RESULT
 from recsys.task.base import facet
 
 log = logging.getLogger(__name__)

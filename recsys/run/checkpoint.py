@@ -7,7 +7,6 @@ Everything in it is plain tensors and JSON; nothing is ever unpickled.
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -18,9 +17,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_file
 from torch import Tensor, nn
 
-from recsys.disk import sync, writing
+from recsys.disk import file_sha256, move_synced, writing
+from recsys.disk.folders import partial_folder, remove_whole
+from recsys.disk.records import RESTORE, read_record, reading, require_type
 from recsys.errors import ConfigError, Fault, IntegrityError
-from recsys.record import REMEDY, read_record, reading, typed
 
 State = tuple[Mapping[str, Tensor], Any]
 """Tensors, and a JSON document."""
@@ -50,36 +50,23 @@ def write_checkpoint(weights: Mapping[str, Tensor], folder: Path, *, about: Mapp
     Raises:
         ResourceError: the disk is full, or may not be written. What stood there before is untouched.
     """
-    aside = folder / ".step.tmp"
-    with writing(folder):
-        try:
-            shutil.rmtree(aside, ignore_errors=True)
-            aside.mkdir(parents=True)
-            save_file(distinct(weights), str(aside / WEIGHTS))
-            facts = {**about, "sha256": _sha256(aside / WEIGHTS), "state_sha256": None}
-            if state is not None:
-                tensors, document = state
-                save_file(dict(tensors), str(aside / STATE), metadata={"document": json.dumps(document)})
-                facts["state_sha256"] = _sha256(aside / STATE)
-            (aside / ABOUT).write_text(json.dumps(facts, indent=2) + "\n")
-            for path in (*aside.iterdir(), aside):
-                if path.suffix == ".safetensors":
-                    shutil.copymode(aside / ABOUT, path)  # readable for whom other files are
-                sync(path)
-            content = hashlib.sha256(f"{facts['sha256']} {facts['state_sha256']}".encode()).hexdigest()
-            return _published(aside, folder / f"step-{about['step']:08d}-{content[:8]}")
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-
-
-def _published(aside: Path, target: Path) -> Path:
-    """The folder under its name; one that stands there has the same content, but for a state that `tidy` took."""
-    if not target.exists():
-        aside.rename(target)
-    elif (aside / STATE).exists():
-        os.replace(aside / STATE, target / STATE)
-    sync(target.parent)
-    return target
+    with writing(folder), partial_folder(folder / "step") as partial:
+        save_file(distinct(weights), str(partial / WEIGHTS))
+        facts = {**about, "sha256": file_sha256(partial / WEIGHTS), "state_sha256": None}
+        if state is not None:
+            tensors, document = state
+            save_file(dict(tensors), str(partial / STATE), metadata={"document": json.dumps(document)})
+            facts["state_sha256"] = file_sha256(partial / STATE)
+        (partial / ABOUT).write_text(json.dumps(facts, indent=2) + "\n")
+        for path in partial.glob("*.safetensors"):
+            shutil.copymode(partial / ABOUT, path)  # readable for whom other files are
+        content = hashlib.sha256(f"{facts['sha256']} {facts['state_sha256']}".encode()).hexdigest()
+        published = folder / f"step-{about['step']:08d}-{content[:8]}"
+        if not published.exists():
+            move_synced(partial, published)
+        elif state is not None:  # the same content, but for a state that `tidy` has removed
+            move_synced(partial / STATE, published / STATE)
+        return published
 
 
 def distinct(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -92,32 +79,14 @@ def distinct(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: state[name].detach().contiguous() for name in kept.values()}
 
 
-def point(link: Path, target: Path) -> None:
-    """Let `link` name `target`, a folder beside it, in one step."""
-    aside = link.with_name(f".{link.name}.tmp")
-    with writing(link):
-        aside.unlink(missing_ok=True)
-        aside.symlink_to(target.name, target_is_directory=True)
-        os.replace(aside, link)
-        sync(link.parent)
-
-
 def tidy(folder: Path) -> None:
     """Remove what no link names: older checkpoints, and the state of one that is only the best, since `last` alone goes on."""
     named = {link.name: link.resolve() for link in folder.iterdir() if link.is_symlink()}
     for path in folder.glob("step-*"):
         if path.resolve() not in named.values():
-            gone = path.with_name(f".{path.name}.tmp")  # a folder of this name is whole, or not there
-            path.rename(gone)
-            shutil.rmtree(gone)
+            remove_whole(path)
         elif path.resolve() != named.get("last"):
             (path / STATE).unlink(missing_ok=True)
-
-
-def remove_abandoned(folder: Path) -> None:
-    """Remove what a killed process left half-written."""
-    for leftover in folder.glob(".*.tmp"):
-        shutil.rmtree(leftover) if leftover.is_dir() and not leftover.is_symlink() else leftover.unlink()
 
 
 def load_checkpoint(model: nn.Module, folder: Path) -> dict:
@@ -165,13 +134,13 @@ def checkpoint_facts(folder: Path) -> dict:
 
 def _facts(document: Any) -> dict:
     """A checked `checkpoint.json`: numbers, names and a hash, nothing that names a file or a class."""
-    for key, value in typed(document, dict, "it").items():
-        typed(value, FACTS.get(key, ()), f"'{key}'")
+    for key, value in require_type(document, dict, "it").items():
+        require_type(value, FACTS.get(key, ()), f"'{key}'")
     hashes = [document["sha256"], document.get("state_sha256") or document["sha256"]]
     if document["step"] < 0 or not all(re.fullmatch("[0-9a-f]{64}", sha256) for sha256 in hashes):
-        raise ValueError("'step' or 'sha256' is none")
+        raise ValueError("'step' is below 0, or a sha256 is not 64 hexadecimal digits")
     for name, value in document.get("metrics", {}).items():
-        typed(value, (int, float, type(None)), f"metric '{name}'")
+        require_type(value, (int, float, type(None)), f"metric '{name}'")
     return document
 
 
@@ -188,11 +157,6 @@ def _check_written(path: Path, sha256: str | None) -> None:
     with reading(path):
         if path.is_symlink() or not path.is_file():
             raise ValueError("it is no regular file")
-        written = _sha256(path) == sha256
+        written = file_sha256(path) == sha256
     if not written:
-        raise IntegrityError(Fault(f"{path.name} is not the file that was written", str(path.parent), REMEDY))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        raise IntegrityError(Fault(f"{path.name} is not the file that was written", str(path.parent), RESTORE))

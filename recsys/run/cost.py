@@ -13,7 +13,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from recsys.batch import Batch
-from recsys.record import write_whole
+from recsys.disk import write_whole
 from recsys.run.energy import Energy
 from recsys.run.progress import rows_seen
 

@@ -10,8 +10,9 @@ from typing import Any, Literal
 import polars as pl
 import yaml
 
+from recsys.disk.records import numbers_by_name, read_record, reading, require_type
 from recsys.errors import ConfigError, Fault, listed
-from recsys.record import CONFIG, LOGGED, RESULT, numbers_by_name, read_record, reading, typed
+from recsys.run.directory import CONFIG, LOGGED, RESULT
 
 PARTS = {
     "retrieval": ("per_user.parquet", "item_vectors.parquet"),
@@ -95,15 +96,15 @@ class RunFiles:
     def logged(self) -> list[dict[str, Any]]:
         """metrics.jsonl: logged values with their step, in the order they were logged."""
         with reading(self.path / LOGGED):
-            return [typed(json.loads(line), dict, "a line") for line in (self.path / LOGGED).read_text().splitlines()]
+            return [require_type(json.loads(line), dict, "a line") for line in (self.path / LOGGED).read_text().splitlines()]
 
     @cached_property
     def test(self) -> dict[str, Any]:
         """What data.json says of the test: its user column, rows, items, and the hash of what was asked."""
         with reading(self.path / DATA):
-            test = typed(self.data["test"], dict, "'test'")
+            test = require_type(self.data["test"], dict, "'test'")
             kinds = {"user": (str, type(None)), "rows": int, "items": int, "sha256": str}
-            return {key: typed(test[key], kind, f"'{key}' of 'test'") for key, kind in kinds.items()}
+            return {key: require_type(test[key], kind, f"'{key}' of 'test'") for key, kind in kinds.items()}
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """A parquet file of the run; of its columns these, or all."""
@@ -114,11 +115,11 @@ class RunFiles:
                 raise ValueError(str(error)) from error
 
     def _document(self, name: str) -> dict[str, Any]:
-        return read_record(self.path / name, lambda document: typed(document, dict, "it"))
+        return read_record(self.path / name, lambda document: require_type(document, dict, "it"))
 
 
 def _yaml(path: Path) -> dict[str, Any]:
     try:
-        return typed(yaml.safe_load(path.read_text()), dict, "it")
+        return require_type(yaml.safe_load(path.read_text()), dict, "it")
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error

@@ -14,13 +14,13 @@ from recsys.calibration.base import Calibration
 from recsys.config import TrainConfig, build, schema_of
 from recsys.config.check import load_config
 from recsys.data.store import Store
+from recsys.disk.records import numbers_by_name, read_record, reading, require_type
 from recsys.errors import ConfigError, Fault, IntegrityError, listed
 from recsys.loss.funnel import RankingLoss
 from recsys.model.base import Ranker
 from recsys.model.two_tower import TwoTower
-from recsys.record import CHECKPOINTS, CONFIG, RESULT, TESTED, numbers_by_name, read_record, reading
-from recsys.record import typed as recorded
 from recsys.run.checkpoint import load_checkpoint
+from recsys.run.directory import CHECKPOINTS, CONFIG, RESULT, TESTED
 from recsys.run.lineage import LINEAGE
 from recsys.schema import Schema
 from recsys.task.ranking.evaluation import CALIBRATION, RELIABILITY
@@ -74,12 +74,12 @@ class FinishedRun:
     @cached_property
     def lineage(self) -> dict:
         """What the run wrote of its code, packages, machine and data when it began; see `recsys.run.lineage.write_lineage`."""
-        return read_record(self.path / LINEAGE, lambda document: recorded(document, dict, "it"))
+        return read_record(self.path / LINEAGE, lambda document: require_type(document, dict, "it"))
 
     @cached_property
     def store(self) -> Store:
         """The prepared data that it was trained on; see `Store.open`."""
-        place = read_record(self.path / LINEAGE, lambda document: Path(recorded(document["store"], str, "'store'")))
+        place = read_record(self.path / LINEAGE, lambda document: Path(require_type(document["store"], str, "'store'")))
         with reading(place, "delete this folder and prepare again: run train.py with the same data"):
             return Store.open(place)
 
@@ -118,7 +118,7 @@ class FinishedRun:
             about: as from `model`.
         """
         path = self.path / RELIABILITY
-        return read_record(path, lambda document: recorded(document, dict, "it")) if self._tested(about) and path.exists() else {}
+        return read_record(path, lambda document: require_type(document, dict, "it")) if self._tested(about) and path.exists() else {}
 
     def _tested(self, about: dict) -> bool:
         """Whether these are the weights that the run was tested with."""
@@ -146,7 +146,7 @@ class FinishedRun:
 
     def _calibrations(self, document: Any) -> dict[str, Calibration]:
         binary = [label.column for label in self.schema.labels if label.kind == "binary"]
-        if sorted(recorded(document, dict, "it")) != sorted(binary):
+        if sorted(require_type(document, dict, "it")) != sorted(binary):
             raise ValueError(f"it has {listed(list(document))}, the run's binary labels are {listed(binary)}")
         calibrations = {}
         for label, state in document.items():
@@ -159,7 +159,7 @@ class FinishedRun:
 
 
 def _sha256(document: Any) -> str:
-    sha256 = recorded(document["sha256"], str, "'sha256'")
+    sha256 = require_type(document["sha256"], str, "'sha256'")
     if not re.fullmatch("[0-9a-f]{64}", sha256):
         raise ValueError("'sha256' is none")
     return sha256
@@ -171,8 +171,8 @@ def _schema(path: Path, document: Any, config: TrainConfig) -> Schema:
     if schema.fitted({}) != schema_of(config.data):
         raise ValueError("its columns are not those of config.yaml")
     for column, values in schema.statistics.items():
-        whole, numbers = recorded(values.size, int, f"size of '{column}'"), (values.mean, values.std, *values.boundaries)
-        finite = all(math.isfinite(recorded(number, (int, float), f"number of '{column}'")) for number in numbers)
+        whole, numbers = require_type(values.size, int, f"size of '{column}'"), (values.mean, values.std, *values.boundaries)
+        finite = all(math.isfinite(require_type(number, (int, float), f"number of '{column}'")) for number in numbers)
         known = values.dtype in DTYPES and re.fullmatch("([0-9a-f]{64})?", values.vocabulary_sha256)
         if not (finite and known and 0 <= whole <= LARGEST_TABLE):
             raise ValueError(f"statistics of '{column}' are none")

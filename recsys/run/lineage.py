@@ -13,7 +13,8 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from pathlib import Path
 from typing import Any
 
-from recsys.record import read_record, typed, write_whole
+from recsys.disk import write_whole
+from recsys.disk.records import read_record, require_type
 
 LINEAGE = "lineage.json"
 """File of the run directory that holds it."""
@@ -53,7 +54,7 @@ def write_lineage(path: Path, *, store: Path, others: Mapping[str, str] | None =
 
 def _of_a_run(document: Any) -> dict:
     """A lineage.json that another start can be added to."""
-    typed(typed(document, dict, "it").get("resumed", []), list, "'resumed'")
+    require_type(require_type(document, dict, "it").get("resumed", []), list, "'resumed'")
     return document
 
 

@@ -10,9 +10,10 @@ from recsys.config import TrainConfig, plain, save_config
 from recsys.config.check import load_config
 from recsys.config.resume import AUTO
 from recsys.disk import writing
+from recsys.disk.records import RESTORE, read_record, require_type
 from recsys.errors import ConfigError, Fault, IntegrityError, ResourceError
-from recsys.record import CHECKPOINTS, CONFIG, REMEDY, RESULT, read_record, typed
 from recsys.run.checkpoint import checkpoint_facts
+from recsys.run.directory import CHECKPOINTS, CONFIG, RESULT
 from recsys.run.lineage import LINEAGE
 
 LOCK = ".lock"
@@ -92,7 +93,7 @@ def start(config: TrainConfig, run: Path, *, is_first: bool) -> Start:
     _refuse(changed, config.allow_change, run)
     last = run / CHECKPOINTS / "last"
     if last.is_symlink() and not last.exists():
-        raise IntegrityError(Fault(f"it names {last.readlink()}, which is not there", str(last), REMEDY))
+        raise IntegrityError(Fault(f"it names {last.readlink()}, which is not there", str(last), RESTORE))
     tested = (run / RESULT).exists()
     resume_from = last if last.exists() else None
     return Start(run, True, resume_from, finished=tested and not changed, lock=lock, outdated=tested and bool(changed))
@@ -121,8 +122,9 @@ def other_runs(config: TrainConfig) -> dict[str, str]:
 
 def _begun_with(document: Any) -> tuple[Path, dict[str, str]]:
     """Store and other runs of a lineage.json."""
-    others = typed(document.get("runs", {}), dict, "'runs'")
-    return Path(typed(document["store"], str, "'store'")), {key: typed(value, str, f"'{key}'") for key, value in others.items()}
+    others = require_type(document.get("runs", {}), dict, "'runs'")
+    store = Path(require_type(document["store"], str, "'store'"))
+    return store, {key: require_type(value, str, f"'{key}'") for key, value in others.items()}
 
 
 def _changes(before: TrainConfig, now: TrainConfig) -> dict[str, tuple[Any, Any]]:

@@ -15,9 +15,10 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import EarlyStopping
 from torch import nn
 
+from recsys.disk.folders import point, remove_abandoned
 from recsys.errors import ConfigError, Fault, NumericsError
-from recsys.record import CHECKPOINTS
-from recsys.run.checkpoint import distinct, load_checkpoint, load_state, point, remove_abandoned, tidy, write_checkpoint
+from recsys.run.checkpoint import distinct, load_checkpoint, load_state, tidy, write_checkpoint
+from recsys.run.directory import CHECKPOINTS
 from recsys.run.interruption import Interruption
 from recsys.run.preconditions import require_room, require_validation, require_whole_steps
 from recsys.run.training_state import Place, captured, forget_logged, place_of, remember_metrics, restore, same_everywhere

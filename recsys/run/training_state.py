@@ -12,8 +12,8 @@ from pytorch_lightning import LightningModule, Trainer
 from torch import Tensor, distributed
 from torch.optim import Optimizer
 
+from recsys.disk.records import require_type
 from recsys.errors import ConfigError, Fault, IntegrityError, RecsysError
-from recsys.record import typed
 from recsys.run.metrics_log import MetricsLog
 
 VALIDATED = "val/"
@@ -216,7 +216,7 @@ def _unpacked(document: Any, tensors: Mapping[str, Tensor]) -> Any:
 def place_of(document: Mapping) -> Place:
     """Where training stood when a state was captured."""
     try:
-        return Place(**{entry.name: typed(document["place"][entry.name], entry.type, entry.name) for entry in fields(Place)})
+        return Place(**{entry.name: require_type(document["place"][entry.name], entry.type, entry.name) for entry in fields(Place)})
     except (KeyError, TypeError) as error:
         raise IntegrityError(Fault("it does not say where training stood", "checkpoints/last", "train again")) from error
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from recsys.config.sweep import MEASURES
+from recsys.disk.records import read_record
 from recsys.errors import PRUNED, ConfigError, Fault
-from recsys.record import RESULT, read_record
+from recsys.run.directory import RESULT
 from recsys.schema import nearest
 from recsys.sweep.trial import MANIFEST, OUTPUT
 

@@ -21,7 +21,7 @@ from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, Jour
 from optuna.trial import TrialState
 
 from recsys.config.sweep import Dimension, Range, SweepConfig, as_override, dimensions
-from recsys.record import reading
+from recsys.disk.records import reading
 
 JOURNAL = "journal.log"
 NAME = "sweep"

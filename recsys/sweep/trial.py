@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recsys.config.sweep import as_override
-from recsys.record import RESULT
+from recsys.run.directory import RESULT
 
 ALIVE, OUTPUT, MANIFEST = "alive", "output.log", "bundle/manifest.json"
 

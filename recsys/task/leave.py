@@ -8,8 +8,8 @@ from typing import Any
 from torch import Tensor
 
 from recsys.data.store import Store
+from recsys.disk import write_whole
 from recsys.metric.funnel import targets
-from recsys.record import write_whole
 from recsys.source.base import Source
 from recsys.task.ranking.mistakes import row_mistakes
 from recsys.task.retrieval.examples import EXAMPLES, user_examples

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from recsys.data.read.rows import SPLITS
 from recsys.data.store import Store
-from recsys.record import write_whole
+from recsys.disk import write_whole
 from recsys.schema import FIRST_KNOWN, Categorical
 from recsys.source.base import Source
 from recsys.task.item_names import item_titles

@@ -12,7 +12,7 @@ from recsys.config import save_config
 from recsys.data.split import Temporal
 from recsys.data.store.prepare import prepare
 from recsys.export.lineage import lineage
-from recsys.record import write_tested
+from recsys.run.directory import write_tested
 from recsys.run.finished import FinishedRun
 from recsys.schema import Categorical, Label, Schema
 from recsys.source.tables import TableFiles

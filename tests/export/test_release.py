@@ -9,7 +9,7 @@ from benchmarks.base import composed
 from recsys.assemble import store_of
 from recsys.config import build, save_config
 from recsys.export.release import row_questions, user_questions
-from recsys.record import write_tested
+from recsys.run.directory import write_tested
 from recsys.run.finished import FinishedRun
 from recsys.run.lineage import write_lineage
 

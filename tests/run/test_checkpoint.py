@@ -5,9 +5,10 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from recsys.disk.folders import point
 from recsys.errors import ConfigError, IntegrityError, ResourceError
 from recsys.run import checkpoint
-from recsys.run.checkpoint import STATE, distinct, load_checkpoint, load_state, point, remove_abandoned, tidy, write_checkpoint
+from recsys.run.checkpoint import STATE, distinct, load_checkpoint, load_state, tidy, write_checkpoint
 
 TENSORS, DOCUMENT = {"moment": torch.arange(3.0)}, {"place": [1, {"tensor": "moment"}]}
 
@@ -57,11 +58,30 @@ def test_full_disk_leaves_the_old_checkpoint_and_no_trace(tmp_path, monkeypatch,
     assert not list(tmp_path.glob(".*"))
 
 
-def test_what_a_killed_process_left_is_removed(tmp_path):
-    (tmp_path / ".step.tmp").mkdir()
-    (tmp_path / ".last.tmp").symlink_to("nowhere")
-    remove_abandoned(tmp_path)
-    assert os.listdir(tmp_path) == []
+def test_every_file_is_on_disk_before_its_folder_is_named_and_before_the_link_is(tmp_path, monkeypatch):
+    steps, fsync, replace = [], os.fsync, os.replace
+
+    def synced(descriptor):
+        steps.append(os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")))
+        fsync(descriptor)
+
+    def renamed(source, target):
+        steps.append(f"-> {os.path.basename(target)}")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", renamed)
+    folder = write_checkpoint(line(), tmp_path, about={"step": 1}, state=(TENSORS, DOCUMENT))
+    point(tmp_path / "last", folder)
+    named = steps.index(f"-> {folder.name}")
+    assert {"model.safetensors", "state.safetensors", "checkpoint.json"} < set(steps[:named])
+    assert steps[named + 1 :] == [tmp_path.name, "-> last", tmp_path.name]
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_checkpoint(tmp_path):
+    (tmp_path / ".step.0123abcd.partial").mkdir()
+    folder = write_checkpoint(line(), tmp_path, about={"step": 1})
+    assert os.listdir(tmp_path) == [folder.name]
 
 
 def test_state_goes_with_last_and_weights_with_best(tmp_path):

@@ -7,9 +7,10 @@ import torch
 
 from benchmarks.base import composed
 from recsys.config import save_config
+from recsys.disk.folders import point
 from recsys.errors import ConfigError, IntegrityError
-from recsys.record import write_tested
-from recsys.run.checkpoint import load_checkpoint, point, write_checkpoint
+from recsys.run.checkpoint import load_checkpoint, write_checkpoint
+from recsys.run.directory import write_tested
 from recsys.run.finished import FinishedRun, model_of
 from recsys.schema import Categorical, Label, Schema, Statistics
 

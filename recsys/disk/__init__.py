@@ -1,0 +1,80 @@
+"""Files that appear whole. `recsys.disk` is the only room that renames, syncs or locks.
+
+Whatever appears does so in one order: its content is written, the content is synced, its name appears in one step, the name is synced.
+So a reader sees all of it or what stood there before, whatever happened to the process that wrote it, or to the machine.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from recsys.errors import Fault, ResourceError
+
+SPACE = "free space or permit writing there, or choose another folder"
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, would survive a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Turn what keeps the block from writing under `place` into a ResourceError with the path and the number of free bytes."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:  # safetensors has an error of its own for a full disk
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        free = shutil.disk_usage(next(folder for folder in (place, *place.parents) if folder.exists())).free
+        where = str(getattr(error, "filename", None) or place)
+        raise ResourceError(Fault(f"{reason}, with {free:,} bytes free", where, SPACE)) from error
+
+
+def move_synced(source: Path, target: Path) -> None:
+    """Rename a file, link or folder: its content is on disk before `target` appears, and that name before this returns.
+
+    Args:
+        target: in an existing folder of the same file system; a file or link that stands there is replaced, a filled folder is not.
+    """
+    if not source.is_symlink():
+        for path in (*source.rglob("*"), source):
+            sync(path)
+    os.replace(source, target)
+    sync(target.parent)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A path beside `path` for the block to write a file to, which becomes `path` when the block ends, and vanishes if it raises.
+
+    Raises:
+        ResourceError: the disk is full, or may not be written.
+    """
+    aside = path.with_name(f".{path.name}.tmp")
+    with writing(path):
+        try:
+            yield aside
+            move_synced(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file that is there or not there, never half of it; see `whole_file`."""
+    with whole_file(path) as aside:
+        aside.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of a file as 64 hexadecimal digits, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,78 @@
+"""Records: JSON files of a run that are read as if a stranger had written them, and refused with their name where they do not fit."""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from recsys.errors import Fault, IntegrityError, RecsysError
+
+Record = TypeVar("Record")
+RESTORE = "restore it from a copy, or train again"
+LARGEST_BYTES = 10_000_000
+"""Size of a record, at most."""
+
+
+def read_record(path: Path, make: Callable[[Any], Record]) -> Record:
+    """Read a JSON file as if a stranger had written it.
+
+    Args:
+        make: turns the parsed document into what it stands for; raises a ValueError, TypeError or KeyError where it does not fit.
+    Raises:
+        IntegrityError: names the file, and what is wrong with it.
+    """
+    with reading(path):
+        if not path.is_file():
+            raise ValueError("it is no regular file")
+        with path.open("rb") as file:
+            content = file.read(LARGEST_BYTES + 1)
+        if len(content) > LARGEST_BYTES:
+            raise ValueError(f"it has more than {LARGEST_BYTES:,} bytes")
+        return make(json.loads(content))
+
+
+@contextmanager
+def reading(path: Path, remedy: str = RESTORE) -> Iterator[None]:
+    """Turn whatever a strange file makes its reader raise into an IntegrityError with the file's name."""
+    try:
+        yield
+    except RecsysError:
+        raise
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError) as error:
+        reason = f"'{error.args[0]}' is missing" if isinstance(error, KeyError) else str(error)
+        what = f"{path.name} is not what a run writes: {' '.join(reason.split()):.200}"
+        raise IntegrityError(Fault(what, str(path), remedy)) from error
+
+
+def require_type(document: Any, kind: type | tuple[type, ...], what: str) -> Any:
+    """Return a document of one of these types, and raise a TypeError for another; true and false are no numbers here.
+
+    Args:
+        what: the document's name, for the message.
+
+    Example:
+        >>> require_type(3, int, "'step'")
+        3
+        >>> require_type(True, int, "'step'")
+        Traceback (most recent call last):
+        TypeError: 'step' has to be int, got True
+    """
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    if type(document) not in kinds:
+        wanted = " or ".join(entry.__name__ for entry in kinds)
+        raise TypeError(f"{what} has to be {wanted}, got {document!r:.60}")
+    return document
+
+
+def numbers_by_name(document: Any, what: str) -> dict[str, float | None]:
+    """A mapping of names to numbers, with None for a number that is null or not finite, for which JSON has no word.
+
+    Example:
+        >>> numbers_by_name({"test/recall@20": 0.25, "test/auc": None}, "metric")
+        {'test/recall@20': 0.25, 'test/auc': None}
+    """
+    entries = require_type(document, dict, what).items()
+    numbers = {name: require_type(value, (int, float, type(None)), f"{what} '{name}'") for name, value in entries}
+    return {name: value if value is not None and math.isfinite(value) else None for name, value in numbers.items()}

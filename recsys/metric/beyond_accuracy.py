@@ -4,8 +4,12 @@ U users, K positions, V = num_items + 1 catalogue rows. Lists are as the tie rul
 averaged here, since a recommender shows one list.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+
+from recsys.metric.declaration import Declaration
 
 
 def exposure(items: Tensor, k: int, num_items: int) -> Tensor:
@@ -76,3 +80,34 @@ def novelty(items: Tensor, ks: list[int], bits: Tensor) -> Tensor:
     at = torch.tensor(ks, device=items.device) - 1
     listed = (items > 0).cumsum(1)[:, at]
     return bits[items].cumsum(1)[:, at] / listed.clamp(min=1)
+
+
+NOVELTY = Declaration(
+    "novelty",
+    "surprise at an item, mean of the first k; popular items have little",
+    measure=novelty,
+    better=None,
+    unit="bits",
+    cutoff=20,
+    place=7,
+)
+METRICS: tuple[Declaration[Callable[[Tensor], float]], ...] = (
+    Declaration(
+        "coverage",
+        "share of the catalogue that anybody is recommended among the first k",
+        measure=coverage,
+        cutoff=20,
+        chance=0.0,
+        place=8,
+        beside=True,
+    ),
+    Declaration(
+        "gini",
+        "how unequally items are recommended among the first k: 0 is all alike, 1 is one item alone",
+        measure=gini,
+        better=None,
+        cutoff=20,
+        place=9,
+    ),
+)
+"""Metrics of all lists together, made of how often each item is recommended."""

@@ -1,4 +1,4 @@
-"""Metrics of predicted probabilities against 0/1 labels, and of predicted values against real ones. N rows, T distinct probabilities.
+"""Metrics of predicted probabilities against 0/1 labels. N rows, T distinct probabilities.
 
 Order and calibration depend on the rows only through the counts at each distinct probability, so `Tally` carries them. The counts are
 int64: AUC is an exact quotient of integers. Sums of floats are numpy's, on one thread: no result depends on the number of threads.
@@ -40,7 +40,20 @@ class Tally:
         return int((self.positives * (2 * below + negatives)).sum()) / pairs if pairs else math.nan
 
     def average_precision(self) -> float:
-        """See `average_precision`."""
+        """Area under the precision-recall curve as a sum of steps: precision at each threshold, weighted by the recall it adds.
+
+        Tied rows pass a threshold together. No interpolation, which is too optimistic here (Davis and Goadrich, ICML 2006). For rare
+        positives.
+
+        Returns:
+            In (0, 1], the base rate for a constant score, 1 without negatives; NaN without positives.
+
+        Example:
+            >>> import torch
+            >>> rows = sort_rows(torch.tensor([0.9, 0.6, 0.6, 0.1]), torch.tensor([1, 0, 1, 0]))
+            >>> rows.tally(np.ones(4, dtype=np.int64)).average_precision()  # 1 / 2 * 1 + 1 / 2 * 2 / 3
+            0.8333333333333333
+        """
         positives = self.positives[::-1]
         found = positives.cumsum()
         precision = found / np.maximum(self.rows[::-1].cumsum(), 1)  # 0 / 1 above the first row
@@ -111,43 +124,10 @@ def auc(probability: Tensor, label: Tensor) -> float:
     return _tally(probability, label).auc()
 
 
-def average_precision(probability: Tensor, label: Tensor) -> float:
-    """Area under the precision-recall curve as a sum of steps: precision at each threshold, weighted by the recall it adds.
-
-    Tied rows pass a threshold together. No interpolation, which is too optimistic here (Davis and Goadrich, ICML 2006). For rare positives.
-
-    Args:
-        probability: [N] as in `auc`.
-        label: [N] 0 or 1.
-    Returns:
-        In (0, 1], the base rate for a constant score, 1 without negatives; NaN without positives.
-    """
-    return _tally(probability, label).average_precision()
-
-
 def log_losses(probability: Tensor, label: Tensor) -> np.ndarray:
     """[N] float64 negative log likelihood of each row in nats, probabilities kept `PROBABILITY_EPSILON` from 0 and 1."""
     clipped = np.clip(probability.double().numpy(), PROBABILITY_EPSILON, 1 - PROBABILITY_EPSILON)
     return -np.log(np.where(label.numpy() == 1, clipped, 1 - clipped))
-
-
-def log_loss(probability: Tensor, label: Tensor) -> float:
-    """Mean of `log_losses`; NaN without rows."""
-    return _mean(log_losses(probability, label))
-
-
-def normalized_entropy(probability: Tensor, label: Tensor) -> float:
-    """Log loss over that of always predicting the base rate: below 1 is better than knowing nothing about a row.
-
-    He et al., ADKDD 2014. Comparable between labels of different base rates, where log loss is not.
-
-    Args:
-        probability: [N] in [0, 1].
-        label: [N] 0 or 1.
-    Returns:
-        At least 0; NaN where one class is absent.
-    """
-    return log_loss(probability, label) / base_entropy(int(label.long().sum()), len(label))
 
 
 def base_entropy(positives: int, rows: int) -> float:
@@ -176,26 +156,6 @@ def expected_calibration_error(probability: Tensor, label: Tensor, *, bins: int 
     return _tally(probability, label).calibration_error(bins)
 
 
-def predicted_over_actual(probability: Tensor, label: Tensor) -> float:
-    """Sum of probabilities over number of positives: above 1 predicts too much. NaN without positives."""
-    positives = int(label.long().sum())
-    return float(probability.double().numpy().sum()) / positives if positives else math.nan
-
-
-def mean_squared_error(predicted: Tensor, actual: Tensor) -> float:
-    """Mean of squared differences of [N] and [N] in float64; NaN without rows."""
-    return _mean((predicted.double() - actual.double()).numpy() ** 2)
-
-
-def mean_absolute_error(predicted: Tensor, actual: Tensor) -> float:
-    """Mean of absolute differences of [N] and [N] in float64; NaN without rows."""
-    return _mean(np.abs((predicted.double() - actual.double()).numpy()))
-
-
 def _tally(probability: Tensor, label: Tensor) -> Tally:
     """Every row once."""
     return sort_rows(probability, label).tally(np.ones(len(label), dtype=np.int64))
-
-
-def _mean(values: np.ndarray) -> float:
-    return float(values.sum() / len(values)) if len(values) else math.nan

@@ -5,9 +5,7 @@ starts after s rows of its group holds a positive at each of its positions with 
 gains of 0 or 1 and an ideal list of min(R, k) ones. All groups are measured at once after one sort.
 """
 
-import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -36,13 +34,6 @@ class Groups:
     start: np.ndarray
     size: np.ndarray
     hits: np.ndarray
-
-
-class GroupMean(NamedTuple):
-    """A mean over groups, NaN where no group counts, and how many did."""
-
-    value: float
-    groups: int
 
 
 def sort_groups(probability: Tensor, label: Tensor, group: Tensor) -> Groups:
@@ -113,36 +104,6 @@ def ndcg_per_group(groups: Groups, k: int) -> np.ndarray:
     between = gains[np.minimum(groups.start + groups.size, k)] - gains[np.minimum(groups.start, k)]
     found = np.bincount(groups.owner, weights=groups.hits * between / groups.size, minlength=len(groups.id))
     return _quotient(found, gains[np.minimum(groups.positives, k)])
-
-
-def gauc(groups: Groups) -> GroupMean:
-    """AUC within each group that has both classes, averaged with the group's rows as weight.
-
-    Zhu et al., KDD 2017. For order within what one user sees: which users convert more does not help.
-    """
-    return _mean(auc_per_group(groups), groups.rows)
-
-
-def gauc_by_positives(groups: Groups) -> GroupMean:
-    """As `gauc`, with the group's positives as weight: a user who only scrolls counts less."""
-    return _mean(auc_per_group(groups), groups.positives)
-
-
-def recall_at_k(groups: Groups, k: int) -> GroupMean:
-    """Plain mean of `recall_per_group` over groups with a positive."""
-    return _mean(recall_per_group(groups, k), np.ones_like(groups.rows))
-
-
-def ndcg_at_k(groups: Groups, k: int) -> GroupMean:
-    """Plain mean of `ndcg_per_group` over groups with a positive."""
-    return _mean(ndcg_per_group(groups, k), np.ones_like(groups.rows))
-
-
-def _mean(values: np.ndarray, weight: np.ndarray) -> GroupMean:
-    """Weighted mean of [G] values, NaN left out."""
-    counted = ~np.isnan(values)
-    total = int(weight[counted].sum())
-    return GroupMean(float((values * weight)[counted].sum()) / total if total else math.nan, int(counted.sum()))
 
 
 def _quotient(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

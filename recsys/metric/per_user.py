@@ -10,12 +10,21 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from recsys.metric.beyond_accuracy import coverage, exposure, gini, novelty
-from recsys.metric.ranking import METRICS, rank
+from recsys.metric import beyond_accuracy, ranking
+from recsys.metric.beyond_accuracy import NOVELTY, exposure, novelty
+from recsys.metric.declaration import Declaration
+from recsys.metric.ranking import rank
 from recsys.metric.top_k import TopK
 
-SLICE_METRICS = ("recall", "ndcg")
-"""Metrics of groups of users and items."""
+
+def declarations() -> tuple[Declaration, ...]:
+    """Every metric of lists: those that have a value by user, then those of all lists together."""
+    return (*ranking.METRICS, NOVELTY, *beyond_accuracy.METRICS)
+
+
+def group_metrics() -> list[str]:
+    """Names of the metrics of groups of users and items."""
+    return [metric.name for metric in ranking.METRICS if metric.groups]
 
 
 @dataclass(frozen=True)
@@ -74,8 +83,8 @@ class UserMetrics(Metric):
         super().__init__()
         self.ks, self.slice_ks, self.bits, self.groups = ks, slice_ks, bits, groups
         self.columns = (
-            *(f"{name}@{k}" for name in (*METRICS, "novelty") for k in ks),
-            *(f"{group.name}/{name}@{k}" for group in groups for name in SLICE_METRICS for k in slice_ks),
+            *(f"{name}@{k}" for name in (*(metric.name for metric in ranking.METRICS), NOVELTY.name) for k in ks),
+            *(f"{group.name}/{name}@{k}" for group in groups for name in group_metrics() for k in slice_ks),
         )
         for state in ("user", "values", "items"):
             self.add_state(state, [], dist_reduce_fx="cat")
@@ -93,13 +102,13 @@ class UserMetrics(Metric):
             relevant: [2, R] int64 (row, item), the pairs of `top.relevant_start`.
         """
         row, item = relevant
-        ranking = rank(top, row, top.relevant_start)
-        values = [metric(ranking, self.ks) for metric in METRICS.values()]
+        places = rank(top, row, top.relevant_start)
+        values = [metric.measure(places, self.ks) for metric in ranking.METRICS]
         values.append(novelty(top.items, self.ks, self.bits))
         for group in self.groups:
             inside = group.codes[item] == group.code
             part = rank(top, row[inside], top.relevant_start[inside])
-            values += [METRICS[name](part, self.slice_ks) for name in SLICE_METRICS]
+            values += [metric.measure(part, self.slice_ks) for metric in ranking.METRICS if metric.groups]
         self.user.append(user.to(self.device))
         self.values.append(torch.cat(values, 1).to(self.device))
         self.items.append(top.items.to(self.device))
@@ -142,6 +151,5 @@ def summary(table: UserTable, ks: list[int], num_items: int) -> dict[str, float]
     result = dict(zip(names, mean(table.values[:, : len(names)])))
     for k in ks:
         exposures = exposure(table.items, k, num_items)
-        result[f"coverage@{k}"] = coverage(exposures)
-        result[f"gini@{k}"] = gini(exposures)
+        result |= {f"{metric.name}@{k}": metric.measure(exposures) for metric in beyond_accuracy.METRICS}
     return {**result, "users": float(len(table.user)), "users_left_out": float(table.left_out)}

@@ -11,11 +11,13 @@ So every metric here is a closed form, in float64. Gains are linear (0 or 1), th
 items of the user. McSherry and Najork, ECIR 2008, do the same for graded gains.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from recsys.metric.declaration import Declaration
 from recsys.metric.top_k import TopK
 
 
@@ -96,8 +98,48 @@ def average_precision(ranking: Ranking, ks: list[int]) -> Tensor:
     return _at(at_hit, ks) / _known(_ideal(ranking, ks).double(), ranking)
 
 
-METRICS = {"recall": recall, "precision": precision, "hit_rate": hit_rate, "ndcg": ndcg, "mrr": mrr, "map": average_precision}
-"""Name in metric keys -> function."""
+METRICS: tuple[Declaration[Callable[[Ranking, list[int]], Tensor]], ...] = (
+    Declaration(
+        "recall",
+        "share of what a user chose in the test that is among the first k recommended",
+        measure=recall,
+        cutoff=20,
+        chance=0.0,
+        place=1,
+        beside=True,
+        groups=True,
+        compared=True,
+        rivals=True,
+    ),
+    Declaration("precision", "share of the first k that the user chose", measure=precision, cutoff=20, chance=0.0, place=4),
+    Declaration(
+        "hit_rate",
+        "share of users with at least one hit among the first k",
+        measure=hit_rate,
+        cutoff=10,
+        chance=0.0,
+        place=3,
+        beside=True,
+        compared=True,
+    ),
+    Declaration(
+        "ndcg",
+        "recall, where a place further up counts more: hits among the first k, weighted, over those of the best possible list",
+        measure=ndcg,
+        cutoff=20,
+        chance=0.0,
+        place=2,
+        beside=True,
+        groups=True,
+        compared=True,
+        rivals=True,
+    ),
+    Declaration("mrr", "1 / place of the first hit among the first k", measure=mrr, cutoff=20, chance=0.0, place=5),
+    Declaration(
+        "map", "mean precision at the places of the hits among the first k", measure=average_precision, cutoff=20, chance=0.0, place=6
+    ),
+)
+"""Metrics of each user, in the order of their columns; the first is NaN for a user with nothing to find."""
 
 
 def _first_hit(ranking: Ranking) -> Tensor:

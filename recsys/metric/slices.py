@@ -1,6 +1,6 @@
 """Means of groups of users, and of groups of items, from the table of all users. U users."""
 
-from recsys.metric.per_user import SLICE_METRICS, Group, UserTable, mean
+from recsys.metric.per_user import Group, UserTable, group_metrics, mean
 
 
 def user_group_means(table: UserTable, groups: list[Group], *, ks: list[int], min_users: int) -> dict[str, float]:
@@ -13,7 +13,7 @@ def user_group_means(table: UserTable, groups: list[Group], *, ks: list[int], mi
     Returns:
         {"<group>/recall@20": mean, "<group>/users": count}.
     """
-    names = [f"{metric}@{k}" for metric in SLICE_METRICS for k in ks]
+    names = [f"{metric}@{k}" for metric in group_metrics() for k in ks]
     places = [table.columns.index(name) for name in names]
     result = {}
     for group in groups:
@@ -37,7 +37,7 @@ def item_group_means(table: UserTable, groups: list[Group], *, ks: list[int], mi
     """
     result = {}
     for group in groups:
-        names = [f"{group.name}/{metric}@{k}" for metric in SLICE_METRICS for k in ks]
+        names = [f"{group.name}/{metric}@{k}" for metric in group_metrics() for k in ks]
         values = table.values[:, [table.columns.index(name) for name in names]]
         concerned = ~values[:, 0].isnan()
         if concerned.sum() >= max(min_users, 1):

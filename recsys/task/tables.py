@@ -12,14 +12,13 @@ from torch import Tensor
 from recsys.data.read.rows import SPLITS
 from recsys.data.store import Store
 from recsys.disk import write_whole
+from recsys.metric.per_user import declarations
 from recsys.schema import FIRST_KNOWN, Categorical
 from recsys.source.base import Source
 from recsys.task.item_names import item_titles
 
 PER_USER, PREDICTIONS, ITEM_VECTORS = "per_user.parquet", "predictions.parquet", "item_vectors.parquet"
 """Files of the run directory."""
-OF_RIVALS = ("recall@", "ndcg@")
-"""Metrics of baselines and the oracle that are kept by user."""
 MOST_ITEMS = 2_000
 """Items whose vectors are kept."""
 MOST_VALUES = 200
@@ -32,10 +31,11 @@ def per_user(store: Store, values: Mapping[str, Tensor]) -> pl.DataFrame:
     Args:
         values: {key: [U] float64} with the users' entity indices under "test/user".
     """
+    rivals = tuple(f"{metric.name}@" for metric in declarations() if metric.rivals)
     kept = {
         key: column.numpy()
         for key, column in values.items()
-        if key.startswith("test/") or ("/test/" in key and key.rpartition("/")[2].startswith(OF_RIVALS))
+        if key.startswith("test/") or ("/test/" in key and key.rpartition("/")[2].startswith(rivals))
     }
     ids = store.user_ids.gather(kept.pop("test/user")).alias(store.schema.user)
     return pl.DataFrame([ids, *(pl.Series(key, column) for key, column in kept.items())])

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score, roc_auc_score
 
-from recsys.metric.grouped import Groups, gauc, gauc_by_positives, ndcg_at_k, ndcg_per_group, recall_at_k, recall_per_group, sort_groups
+from recsys.metric.grouped import Groups, auc_per_group, ndcg_per_group, recall_per_group, sort_groups
+from recsys.metric.impressions import binary_metrics
 
 ORDERS = {n: np.array(list(permutations(range(n)))) for n in range(1, 7)}
 Row = tuple[float, int, int]
@@ -25,6 +26,13 @@ small_groups = st.lists(small_group, min_size=1, max_size=3)
 def arrange(rows: list[Row]) -> Groups:
     probability, label, group = zip(*rows)
     return sort_groups(torch.tensor(probability, dtype=torch.float64), torch.tensor(label), torch.tensor(group))
+
+
+def averages(rows: list[Row], k: int = 1) -> dict[str, float]:
+    """Means over groups as a report has them, each group being a user; NaN where no group counts."""
+    probability, label, group = zip(*rows)
+    values, missing = binary_metrics(torch.tensor(probability, dtype=torch.float64), torch.tensor(label), user=torch.tensor(group), ks=[k])
+    return values | dict.fromkeys(missing, math.nan)
 
 
 def pair_auc(rows: list[Row]) -> float:
@@ -48,18 +56,17 @@ def test_gauc_equals_a_loop_over_groups_and_pairs(rows):
     parts = [[row for row in rows if row[2] == group] for group in {row[2] for row in rows}]
     measured = [(pair_auc(part), len(part), sum(row[1] for row in part)) for part in parts]
     counted = [entry for entry in measured if not math.isnan(entry[0])]
-    groups = arrange(rows)
 
-    by_rows, by_positives = gauc(groups), gauc_by_positives(groups)
+    got = averages(rows)
 
-    assert by_rows.groups == by_positives.groups == len(counted)
+    assert got["gauc_users"] == len(counted)
     if not counted:
-        assert math.isnan(by_rows.value)
-        assert math.isnan(by_positives.value)
+        assert math.isnan(got["gauc"])
+        assert math.isnan(got["gauc_by_positives"])
         return
     value, size, positives = np.array(counted).T
-    assert by_rows.value == pytest.approx(np.average(value, weights=size), abs=1e-12)
-    assert by_positives.value == pytest.approx(np.average(value, weights=positives), abs=1e-12)
+    assert got["gauc"] == pytest.approx(np.average(value, weights=size), abs=1e-12)
+    assert got["gauc_by_positives"] == pytest.approx(np.average(value, weights=positives), abs=1e-12)
 
 
 @given(small_groups, st.integers(1, 8), st.randoms(use_true_random=False))
@@ -80,8 +87,9 @@ def test_lists_equal_average_over_all_orders_of_ties(lists, k, random):
             assert math.isnan(recalls[group])
             assert math.isnan(ndcgs[group])
     expected = np.mean(counted, 0) if counted else (math.nan, math.nan)
-    assert recall_at_k(groups, k) == (pytest.approx(expected[0], abs=1e-12, nan_ok=True), len(counted))
-    assert ndcg_at_k(groups, k) == (pytest.approx(expected[1], abs=1e-12, nan_ok=True), len(counted))
+    got = averages(rows, k)
+    assert (got[f"recall@{k}"], got[f"ndcg@{k}"]) == pytest.approx(tuple(expected), abs=1e-12, nan_ok=True)
+    assert got["ranked_lists"] == len(counted)
 
 
 def test_groups_agree_with_scikit_learn():
@@ -93,42 +101,41 @@ def test_groups_agree_with_scikit_learn():
     aucs = [roc_auc_score(label[mask], probability[mask]) for mask in masks]
     ndcgs = [ndcg_score([label[mask]], [probability[mask]], k=5) for mask in masks]
 
-    assert gauc(groups) == (pytest.approx(np.average(aucs, weights=[mask.sum() for mask in masks]), abs=1e-12), 20)
-    assert ndcg_at_k(groups, 5) == (pytest.approx(np.mean(ndcgs), abs=1e-12), 20)
+    assert auc_per_group(groups) == pytest.approx(aucs, abs=1e-12)
+    assert ndcg_per_group(groups, 5) == pytest.approx(ndcgs, abs=1e-12)
 
 
 def test_groups_by_hand():
     # user 1: order 1 0 (auc 1), user 2: order 0 (1 0) tied (auc (0 + 1/2) / 2), user 3 has no positive, user 4 no negative
     first = [(0.2, 1, 1), (0.1, 0, 1)]
     second = [(0.9, 0, 2), (0.8, 1, 2), (0.8, 0, 2)]
-    groups = arrange([*second, (0.5, 0, 3), *first, (0.5, 1, 4), (0.6, 1, 4)])
+    got = averages([*second, (0.5, 0, 3), *first, (0.5, 1, 4), (0.6, 1, 4)], 2)
 
-    assert gauc(groups) == (pytest.approx((2 * 1 + 3 * 0.25) / 5, abs=1e-15), 2)
-    assert gauc_by_positives(groups) == (pytest.approx((1 + 0.25) / 2, abs=1e-15), 2)
+    assert (got["gauc"], got["gauc_users"]) == (pytest.approx((2 * 1 + 3 * 0.25) / 5, abs=1e-15), 2)
+    assert got["gauc_by_positives"] == pytest.approx((1 + 0.25) / 2, abs=1e-15)
     # first 2: all of user 1, half of user 2's one positive, both of user 4
-    assert recall_at_k(groups, 2) == (pytest.approx((1 + 0.5 + 1) / 3, abs=1e-15), 3)
-    assert ndcg_at_k(groups, 2) == (pytest.approx((1 + 0.5 / math.log2(3) + 1) / 3, abs=1e-15), 3)
+    assert (got["recall@2"], got["ranked_lists"]) == (pytest.approx((1 + 0.5 + 1) / 3, abs=1e-15), 3)
+    assert got["ndcg@2"] == pytest.approx((1 + 0.5 / math.log2(3) + 1) / 3, abs=1e-15)
 
 
 def test_gauc_ignores_which_users_convert():
     # user 1 converts and scores low: only order within a user counts
-    groups = arrange([(0.2, 1, 1), (0.1, 0, 1), (0.9, 1, 2), (0.8, 0, 2), (0.7, 0, 2)])
+    got = averages([(0.2, 1, 1), (0.1, 0, 1), (0.9, 1, 2), (0.8, 0, 2), (0.7, 0, 2)])
 
-    assert gauc(groups) == (1.0, 2)
+    assert (got["gauc"], got["gauc_users"]) == (1.0, 2)
 
 
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_class_leaves_gauc_undefined(label):
-    value, groups = gauc(arrange([(0.1, label, 1), (0.2, label, 1), (0.3, label, 2)]))
+    got = averages([(0.1, label, 1), (0.2, label, 1), (0.3, label, 2)])
 
-    assert math.isnan(value)
-    assert groups == 0
+    assert math.isnan(got["gauc"])
+    assert got["gauc_users"] == 0
 
 
-def test_no_rows_leave_everything_undefined():
+def test_no_rows_make_no_groups():
     nothing = torch.empty(0, dtype=torch.int64)
     groups = sort_groups(nothing.double(), nothing, nothing)
 
-    for value, counted in (gauc(groups), gauc_by_positives(groups), recall_at_k(groups, 3), ndcg_at_k(groups, 3)):
-        assert math.isnan(value)
-        assert counted == 0
+    for values in (auc_per_group(groups), recall_per_group(groups, 3), ndcg_per_group(groups, 3)):
+        assert len(values) == 0

@@ -24,7 +24,7 @@ def measure(scores: list[float], relevant: list[bool], ks: list[int], longest: i
     pairs = torch.cat([torch.zeros_like(chosen), chosen])
     top = top_k(Dense(items), longest, known=NOTHING, relevant=pairs)
     ranking = rank(top, pairs[0], top.relevant_start)
-    return {name: metric(ranking, ks)[0].tolist() for name, metric in METRICS.items()}
+    return {metric.name: metric.measure(ranking, ks)[0].tolist() for metric in METRICS}
 
 
 def average_over_orders(scores: list[float], relevant: list[bool], k: int) -> dict[str, float]:

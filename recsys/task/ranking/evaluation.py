@@ -21,7 +21,7 @@ from recsys.baseline.base import FeatureTable, ImpressionBaseline
 from recsys.batch import ImpressionBatch, Outcomes, Truth
 from recsys.errors import DataError, Fault
 from recsys.metric.funnel import Target, targets
-from recsys.metric.impressions import binary_intervals, binary_metrics
+from recsys.metric.impressions import METRICS, binary_intervals, binary_metrics
 from recsys.metric.predictions import Predictions
 from recsys.task.logged import log_values
 from recsys.task.ranking.pair import Pair
@@ -32,8 +32,6 @@ CALIBRATION = "calibration.json"
 """File of the run directory that holds what was fitted, by label."""
 RELIABILITY = "reliability.json"
 """File of the run directory that holds the reliability curve of every binary label, and of funnels of them, at test."""
-SLICE_METRICS = ("auc", "log_loss", "predicted_over_actual")
-"""Metrics of groups of impressions."""
 
 
 class EvaluationData(Protocol):
@@ -192,6 +190,7 @@ class ImpressionEvaluation(Callback):
 
     def _slices(self, outcomes: Outcomes, predicted: dict[str, Tensor], pl_module: LightningModule) -> dict[str, float]:
         values: dict[str, float] = {}
+        in_groups = [metric.name for metric in METRICS if metric.groups]
         for part in outcomes.slices:
             for code, name in enumerate(part.values):
                 inside = part.codes == code
@@ -200,7 +199,7 @@ class ImpressionEvaluation(Callback):
                     if not target.binary or chosen.sum() < self.min_slice_rows:
                         continue
                     metrics, _ = binary_metrics(target.predicted[chosen], target.actual[chosen], user=None, ks=[])
-                    kept = {metric: metrics[metric] for metric in (*SLICE_METRICS, "rows") if metric in metrics}
+                    kept = {metric: metrics[metric] for metric in (*in_groups, "rows") if metric in metrics}
                     values |= {f"test/{part.name}={name}/{target.name}/{metric}": value for metric, value in kept.items()}
         return values
 

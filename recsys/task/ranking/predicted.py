@@ -8,7 +8,7 @@ from torch import Tensor
 
 from recsys.batch import Truth
 from recsys.errors import Fault, NumericsError
-from recsys.metric.binary import mean_absolute_error, mean_squared_error
+from recsys.metric import regression
 from recsys.metric.funnel import Target
 from recsys.metric.reliability import reliability
 
@@ -53,7 +53,7 @@ def numbers(prefix: str, target: Target) -> dict[str, float]:
     predicted, actual = target.predicted[target.rows], target.actual[target.rows]
     if not len(actual):
         return {f"{prefix}rows": 0.0}
-    errors = {"rmse": mean_squared_error(predicted, actual) ** 0.5, "mae": mean_absolute_error(predicted, actual)}
+    errors = {metric.name: metric.measure(predicted, actual) for metric in regression.METRICS}
     return {f"{prefix}{name}": value for name, value in {**errors, "rows": float(len(actual))}.items()}
 
 

@@ -1,5 +1,6 @@
 """Folders that appear whole: filled under another name, renamed in one step, or named by a link that is replaced in one step."""
 
+import logging
 import os
 import secrets
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 from recsys.disk import move_synced, writing
 from recsys.disk.locks import lock, try_lock
 
+log = logging.getLogger(__name__)
 PARTIAL = ".*.????????.partial"
 """Names of folders and links that are not finished."""
 
@@ -37,6 +39,33 @@ def partial_folder(place: Path) -> Iterator[Path]:
             yield partial
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def build_once(place: Path) -> Iterator[Path | None]:
+    """An empty folder for the block to fill, which becomes `place` when the block ends; None where `place` exists already.
+
+    However many processes ask for it, one builds, under the lock of `<place>.lock`; the others wait, then find the folder.
+
+    Raises:
+        ResourceError: the disk is full, or may not be written.
+    """
+    if place.exists():
+        yield None
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    file = place.with_name(f"{place.name}.lock")
+    own = try_lock(file)
+    if own is None:
+        log.info("waiting for another process that builds %s", place)
+        own = lock(file)
+    with own:
+        if place.exists():
+            yield None
+            return
+        with writing(place), partial_folder(place) as partial:
+            yield partial
+            move_synced(partial, place)
 
 
 def point(link: Path, target: Path) -> None:

@@ -1,10 +1,10 @@
 """One process at a time tells Weights & Biases of a run: it holds a file of the run directory for as long as it lives."""
 
 import contextlib
-import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
+from recsys.disk.locks import is_locked, lock, try_lock
 from recsys.errors import Fault, ResourceError
 
 FILE = ".wandb.lock"
@@ -19,19 +19,17 @@ def alone(run: Path, *, waits: bool) -> Iterator[None]:
     Raises:
         ResourceError: another process holds the run.
     """
-    with (run / FILE).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX if waits else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, TimeoutError) as error:
-            what = "another process is sending the run, or it is still in training"
-            raise ResourceError(Fault(what, str(run), "wait until that has ended, then send again")) from error
+    try:
+        own = lock(run / FILE) if waits else try_lock(run / FILE)
+    except TimeoutError:
+        own = None
+    if own is None:
+        what = "another process is sending the run, or it is still in training"
+        raise ResourceError(Fault(what, str(run), "wait until that has ended, then send again"))
+    with own:
         yield
 
 
 def is_held(run: Path) -> bool:
     """Whether a process tells of the run now."""
-    try:
-        with alone(run, waits=False):
-            return False
-    except ResourceError:
-        return True
+    return is_locked(run / FILE)

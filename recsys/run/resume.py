@@ -1,15 +1,15 @@
 """Going on with a run: whether there is one, whether it is the same, and that no other process is at it."""
 
-import fcntl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from recsys.config import TrainConfig, plain, save_config
 from recsys.config.check import load_config
 from recsys.config.resume import AUTO
 from recsys.disk import writing
+from recsys.disk.locks import Lock, try_lock
 from recsys.disk.records import RESTORE, read_record, require_type
 from recsys.errors import ConfigError, Fault, IntegrityError, ResourceError
 from recsys.run.checkpoint import checkpoint_facts
@@ -37,7 +37,7 @@ class Start:
     goes_on: bool
     resume_from: Path | None
     finished: bool
-    lock: TextIO | None
+    lock: Lock | None
     outdated: bool = False
 
     def keep_config(self, config: TrainConfig) -> None:
@@ -160,22 +160,19 @@ def _flat(node: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield from _flat(value, f"{path}.{key}" if path else str(key))
 
 
-def _locked(run: Path) -> TextIO:
-    """The run's lock, which dies with its process alone: a process that made batches for it may live on for some seconds."""
+def _locked(run: Path) -> Lock:
+    """The run's lock, which dies with its process: no child shares it, though one that made batches may live on for some seconds."""
     with writing(run):
         run.mkdir(parents=True, exist_ok=True)
-        file = (run / LOCK).open("w")
-    try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock, not inherited
-    except (BlockingIOError, PermissionError):
-        file.close()
-        raise ConfigError(Fault("another process trains there", str(run), "wait for it, or stop it first")) from None
-    return file
+        own = try_lock(run / LOCK)
+    if own is None:
+        raise ConfigError(Fault("another process trains there", str(run), "wait for it, or stop it first"))
+    return own
 
 
 def _free(run: Path) -> bool:
     try:
-        _locked(run).close()
+        _locked(run).release()
     except (ConfigError, ResourceError):  # at work, or not to be written by whom this is
         return False
     return True

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from recsys.disk import write_whole
 from recsys.errors import DataError, Fault
 from recsys.schema.label import Label as Label
 from recsys.schema.label import chains as chains
@@ -196,7 +197,7 @@ class Schema:
 
     def save(self, path: Path) -> None:
         """Write schema.json; `Schema.load` gives back an equal Schema."""
-        path.write_text(json.dumps(self.document(), indent=2) + "\n")
+        write_whole(path, json.dumps(self.document(), indent=2) + "\n")
 
     def document(self) -> dict:
         """What schema.json says."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from recsys.data.store.publish import published
+from recsys.disk.folders import build_once
 from recsys.errors import ConfigError, Fault
 from recsys.source import shop_policy, shop_tables, shop_visits, shop_words, shop_world
 from recsys.source.base import Oracle, Source, Tables, joined, scan
@@ -74,7 +74,7 @@ class Shop(Source):
         for module in LAWS:
             content.update(Path(module.__file__).read_bytes())
         place = Path(self.folder).expanduser() / f"shop-{content.hexdigest()[:16]}"
-        with published(place) as building:
+        with build_once(place) as building:
             if building is not None:
                 write(self._world(), self.sizes["num_impressions"], building)
         return place

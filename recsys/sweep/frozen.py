@@ -10,6 +10,7 @@ import yaml
 
 from recsys.config.files import read_document
 from recsys.config.sweep import SweepConfig
+from recsys.disk import write_whole
 from recsys.errors import ConfigError, Fault
 
 FILE, CONF = "sweep.yaml", "conf"
@@ -45,9 +46,7 @@ def frozen(folder: Path, plan: Plan, conf: Path) -> Plan:
     path = folder / FILE
     if not path.exists():
         _copy(conf, folder / CONF)
-        aside = path.with_suffix(".tmp")
-        aside.write_text(yaml.safe_dump(_document(plan), sort_keys=False, allow_unicode=True))
-        aside.replace(path)  # written last: with it the copy is whole
+        write_whole(path, yaml.safe_dump(_document(plan), sort_keys=False, allow_unicode=True))  # last: with it the copy is whole
     document = read_document(path)
     if faults := list(_changes(document, _document(plan), folder)):
         raise ConfigError(*faults)

@@ -9,6 +9,7 @@ import optuna
 import polars as pl
 
 from recsys.config.sweep import SweepConfig
+from recsys.disk import whole_file, write_whole
 from recsys.sweep.frozen import Plan
 from recsys.sweep.page import page
 from recsys.sweep.recipe import recipe
@@ -22,17 +23,16 @@ LEAST_TURN = 10
 
 def publish(folder: Path, found: Sequence[Row], plan: Plan) -> None:
     """Write what was found, all but the page; each file is there whole, or as it was before."""
-    aside = folder / f".{TABLE}.tmp"
-    frame(found, plan.sweep).write_parquet(aside)
-    aside.replace(folder / TABLE)
+    with whole_file(folder / TABLE) as aside:
+        frame(found, plan.sweep).write_parquet(aside)
     for row in found:
         if row.best:
             text = recipe(row.number, row.values, row.parameters, plan, folder)
             if row.rank == 1:
-                _write(folder / BEST, text)
+                write_whole(folder / BEST, text)
             if len(plan.sweep.objectives) > 1:
                 (folder / FRONT).mkdir(exist_ok=True)
-                _write(folder / FRONT / f"trial-{row.number}.yaml", text)
+                write_whole(folder / FRONT / f"trial-{row.number}.yaml", text)
     for path in (folder / FRONT).glob("*.yaml"):
         if path.stem not in {f"trial-{row.number}" for row in found if row.best}:
             path.unlink()  # a later trial beats it
@@ -53,7 +53,7 @@ class Drawing:
         """Draws it, and says when it is due again: so that drawing takes at most a tenth of a sweep's time."""
         begun = time.monotonic()
         try:
-            _write(self.folder / PAGE, page(found, study, plan))
+            write_whole(self.folder / PAGE, page(found, study, plan))
         except Exception:  # what was found is safe: a drawing is no reason to end a sweep
             log.exception("no %s", PAGE)
         self.due = begun + LEAST_TURN * (time.monotonic() - begun)
@@ -67,9 +67,3 @@ def frame(found: Sequence[Row], config: SweepConfig) -> pl.DataFrame:
     columns |= {name: [getattr(row, name) for row in found] for name in ("evaluations", "seconds", "run", "reason")}
     kinds = {"rank": pl.Int64, "run": pl.String} | {key: pl.Float64 for key in config.objectives}
     return pl.DataFrame(columns, schema_overrides=kinds, infer_schema_length=None)
-
-
-def _write(path: Path, text: str) -> None:
-    aside = path.with_name(f".{path.name}.tmp")
-    aside.write_text(text)
-    aside.replace(path)

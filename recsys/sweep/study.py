@@ -5,7 +5,6 @@ a line that was half written is cut off by the next writer, and nothing waits fo
 SQLAlchemy takes 0.8 s in the process of every trial that reports to it.
 """
 
-import fcntl
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, Jour
 from optuna.trial import TrialState
 
 from recsys.config.sweep import Dimension, Range, SweepConfig, as_override, dimensions
+from recsys.disk.locks import Lock, lock
 from recsys.disk.records import reading
 
 JOURNAL = "journal.log"
@@ -34,20 +34,20 @@ class KernelLock(JournalFileOpenLock):
 
     def __init__(self, path: Path):
         self.path = path
-        self.held: int | None = None
+        self.held: Lock | None = None
 
     def acquire(self) -> bool:
         """Waits for its turn."""
-        self.held = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
-        fcntl.flock(self.held, fcntl.LOCK_EX)
-        whole = self.path.read_bytes().rfind(b"\n") + 1 if not _ends_a_line(self.held) else None
+        self.held = lock(self.path)
+        whole = self.path.read_bytes().rfind(b"\n") + 1 if not _ends_a_line(self.held.descriptor) else None
         if whole is not None:
-            os.ftruncate(self.held, whole)
+            os.ftruncate(self.held.descriptor, whole)
         return True
 
     def release(self) -> None:
         """Lets the next one in."""
-        os.close(self.held)
+        if self.held is not None:
+            self.held.release()
 
 
 def _ends_a_line(file: int) -> bool:

@@ -1,6 +1,5 @@
 """Hydra's side of a sweep: from a checked command line to trials, each a command line of its own."""
 
-import fcntl
 import signal
 import sys
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from recsys.config.compose import composed
 from recsys.config.files import read_document
 from recsys.config.launch import plain_errors
 from recsys.config.sweep import SweepConfig, as_override, left_open
+from recsys.disk.locks import try_lock
 from recsys.errors import ConfigError, Fault
 from recsys.sweep.frozen import Plan, flat, frozen
 from recsys.sweep.launcher import ProcessLauncher
@@ -57,7 +57,7 @@ class OptunaSweeper(Sweeper):
 
             folder = Path(self.config.hydra.sweep.dir).absolute()
             conf = next(Path(source.path) for source in self.config.hydra.runtime.config_sources if source.provider == "main")
-            with alone(folder):
+            with lone_sweep(folder):
                 plan = frozen(folder, self.plan(arguments, conf), conf)
                 try:
                     Sweep(folder, plan, self.launcher, cwd=self.config.hydra.runtime.cwd).run()
@@ -96,15 +96,14 @@ def _said_by(path: Path, given: list[str]) -> list[str]:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def lone_sweep(folder: Path) -> Iterator[None]:
     """One sweep at a time in its directory; SIGTERM ends it like Ctrl-C, so that its trials can be told."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            what = "another process runs this sweep"
-            raise ConfigError(Fault(what, str(folder), "wait for it, or choose another directory with hydra.sweep.dir=DIR")) from error
+    own = try_lock(folder / ".lock")
+    if own is None:
+        remedy = "wait for it, or choose another directory with hydra.sweep.dir=DIR"
+        raise ConfigError(Fault("another process runs this sweep", str(folder), remedy))
+    with own:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # Python's own again, whatever was imported
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         yield

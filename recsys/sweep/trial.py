@@ -4,16 +4,16 @@ Whoever runs in a trial's directory holds the lock of its file `alive`, which tr
 taken for dead while it still trains, so no two processes ever train in one directory.
 """
 
-import fcntl
 import os
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from recsys.config.sweep import as_override
+from recsys.disk.locks import is_locked, lock
 from recsys.run.directory import RESULT
 
 ALIVE, OUTPUT, MANIFEST = "alive", "output.log", "bundle/manifest.json"
@@ -49,8 +49,9 @@ def run_trial(sweep: Path, number: int, commands: Commands) -> tuple[Path, int]:
     """
     run = place(sweep, number)
     run.mkdir(parents=True, exist_ok=True)
-    with _held(run) as alive:  # a process of the trial that still trains is waited for
-        return run, next((code for command in commands.left(run) if (code := _ended(command, run, alive, commands.cwd))), 0)
+    with lock(run / ALIVE) as alive:  # a process of the trial that still trains is waited for
+        os.ftruncate(alive.descriptor, 0)  # the process whose number stands there is gone, and the number may be another's by now
+        return run, next((code for command in commands.left(run) if (code := _ended(command, run, alive.descriptor, commands.cwd))), 0)
 
 
 def place(sweep: Path, number: int) -> Path:
@@ -60,12 +61,7 @@ def place(sweep: Path, number: int) -> Path:
 
 def is_alive(run: Path) -> bool:
     """Whether a process trains there."""
-    with suppress(FileNotFoundError), (run / ALIVE).open("r+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    return is_locked(run / ALIVE)
 
 
 def stop(run: Path, how: signal.Signals) -> bool:
@@ -75,17 +71,6 @@ def stop(run: Path, how: signal.Signals) -> bool:
             os.kill(int((run / ALIVE).read_text()), how)
             return True
     return False
-
-
-@contextmanager
-def _held(run: Path) -> Iterator[int]:
-    alive = os.open(run / ALIVE, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        fcntl.flock(alive, fcntl.LOCK_EX)
-        os.ftruncate(alive, 0)  # the process that stands there is gone, and its number may be another's by now
-        yield alive
-    finally:
-        os.close(alive)
 
 
 def _ended(command: list[str], run: Path, alive: int, cwd: str) -> int:

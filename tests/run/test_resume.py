@@ -43,7 +43,7 @@ def _as_saved(monkeypatch):
 def begun(run: Path, config=CONFIG, *, steps=True, finished=False):
     with_lock = start(config, run, is_first=True)
     with_lock.keep_config(config)
-    with_lock.lock.close()
+    with_lock.lock.release()
     if steps:
         (run / "checkpoints" / "last").mkdir(parents=True)
     if finished:
@@ -57,8 +57,8 @@ def held(run):
     reads, writes = os.pipe()
     pid = os.fork()
     if pid == 0:
-        lock = start(AUTO, run, is_first=True).lock
-        os.write(writes, lock.name[:1].encode())
+        own = start(AUTO, run, is_first=True)
+        os.write(writes, b"held" if own.lock is not None else b"free")
         time.sleep(5 if os.fork() == 0 else 60)
         os._exit(0)
     os.read(reads, 1)
@@ -131,7 +131,7 @@ def test_changes_are_allowed_by_name(tmp_path, allowed):
     assert (run / "metrics.json").exists()
     again.keep_config(replace(AUTO, seed=1, loss={"t": 0.2}))
     assert not (run / "metrics.json").exists()  # they were of the other config
-    again.lock.close()
+    again.lock.release()
     with pytest.raises(ConfigError, match=r"1 problem:(.|\n)*trainer\.devices: 1 -> 2"):
         start(replace(AUTO, seed=1, loss={"t": 0.2}, trainer={"devices": 2}, allow_change=("trainer.dev",)), run, is_first=True)
 

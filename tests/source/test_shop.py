@@ -67,7 +67,7 @@ def test_a_made_shop_is_not_made_again(shop):
     before = file.stat().st_mtime_ns
     shop.tables()
     assert file.stat().st_mtime_ns == before
-    assert not [path for path in file.parent.parent.iterdir() if path.name.endswith(".building")]
+    assert not [path for path in file.parent.parent.iterdir() if path.name.endswith(".partial")]
 
 
 def test_too_small_sizes_are_refused_all_at_once(tmp_path):

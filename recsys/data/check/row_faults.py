@@ -1,6 +1,5 @@
 """Rows that break a rule: counted in one pass over a table, shown by their first few, left out or written aside."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -9,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from recsys.data.check.rules import Check, Tally
+from recsys.disk import whole_file
 from recsys.errors import Fault
 from recsys.source.base import FILE, ROW
 
@@ -96,9 +96,8 @@ def write_aside(frame: pl.LazyFrame, checks: Sequence[Check], path: Path) -> Non
     reasons = [pl.when(check.bad).then(pl.lit(f"{check.column}: {check.what}")) for check in checks]
     # Before the filter: what is a first row or a usual width is a question to the whole table.
     told = frame.with_columns(pl.concat_str(reasons, separator="; ", ignore_nulls=True).alias(WHY))
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    told.filter(pl.col(WHY) != "").sink_parquet(part, mkdir=True)
-    os.replace(part, path)
+    with whole_file(path) as aside:
+        told.filter(pl.col(WHY) != "").sink_parquet(aside, mkdir=True)
 
 
 def _any(checks: Sequence[Check]) -> pl.Expr:

@@ -15,7 +15,7 @@ from recsys.data.split import Split
 from recsys.data.store import FORMAT, MANIFEST, Store, read_manifest
 from recsys.data.store.build import Built, build
 from recsys.data.store.inputs import Input, changes, content_key, described, inputs
-from recsys.data.store.publish import published
+from recsys.disk.folders import build_once
 from recsys.errors import DataError, Fault, IntegrityError
 from recsys.schema import History, Schema, nearest
 from recsys.source.base import Source, Tables
@@ -51,7 +51,7 @@ def prepare(
     read = inputs(tables)
     key = content_key(read, FORMAT, origin, schema, split, bad_rows)
     folder = Path(folder)
-    with published(folder / key) as building:
+    with build_once(folder / key) as building:
         if building is not None:
             started = time.perf_counter()
             quarantine = folder / f"{key}.quarantine"

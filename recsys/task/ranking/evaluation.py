@@ -19,6 +19,7 @@ from torch import Tensor
 
 from recsys.baseline.base import FeatureTable, ImpressionBaseline
 from recsys.batch import ImpressionBatch, Outcomes, Truth
+from recsys.disk import write_whole
 from recsys.errors import DataError, Fault
 from recsys.metric.funnel import Target, targets
 from recsys.metric.impressions import METRICS, binary_intervals, binary_metrics
@@ -231,7 +232,7 @@ def _rows(target: Target, outcomes: Outcomes) -> dict[str, Tensor | None]:
 def _write(trainer: Trainer, name: str, document: dict) -> None:
     """A file of the run directory, by one process."""
     if trainer.is_global_zero:
-        (Path(trainer.default_root_dir) / name).write_text(json.dumps(document, indent=2) + "\n")
+        write_whole(Path(trainer.default_root_dir) / name, json.dumps(document, indent=2) + "\n")
 
 
 def _from_baseline(baseline: ImpressionBaseline, target: Target, training: FeatureTable, asked: FeatureTable) -> Tensor:

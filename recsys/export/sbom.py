@@ -21,6 +21,8 @@ from packaging.utils import canonicalize_name
 from recsys.run.lineage import CODE, distributions
 
 ROOT = "recsys"
+TRAIN = "train"
+"""The extra of the framework that names what trains, evaluates and exports."""
 SERVING = ("numpy", "onnxruntime")
 """All that answering requests imports; the rest trained, evaluated or exported, and is out of a server's scope."""
 SEARCHING = "faiss"
@@ -50,7 +52,7 @@ def sbom(manifest: Mapping) -> str:
     """
     searching = [canonicalize_name(name) for name in (distributions(SEARCHING) if "index" in manifest else ())]
     optional, required = (_closure(names) for names in (searching, SERVING))
-    packages = {**optional, **required, **(installed(ROOT) or _not_installed())}
+    packages = {**optional, **required, **(installed(ROOT, TRAIN) or _not_installed())}
     scopes = dict.fromkeys(optional, ComponentScope.OPTIONAL) | dict.fromkeys([*required, ROOT], ComponentScope.REQUIRED)
     components = {name: _component(packages[name], scopes.get(name, ComponentScope.EXCLUDED)) for name in sorted(packages)}
     model = _model(manifest)
@@ -72,29 +74,30 @@ def _not_installed() -> dict[str, Package]:
     """The framework where it was found by PYTHONPATH alone, and what its pyproject.toml asks for, if that stands beside it."""
     path = CODE / "pyproject.toml"
     project = tomllib.loads(path.read_text())["project"] if path.exists() else {"version": None, "dependencies": SERVING}
-    wanted = [canonicalize_name(Requirement(need).name) for need in project["dependencies"]]
+    needs = [*project["dependencies"], *project.get("optional-dependencies", {}).get(TRAIN, ())]
+    wanted = [canonicalize_name(Requirement(need).name) for need in needs]
     found = _closure(wanted)
     return {**found, ROOT: Package(ROOT, project["version"], None, tuple(name for name in wanted if name in found))}
 
 
-def installed(root: str) -> dict[str, Package]:
-    """{name: package} of a distribution and of all that it requires, transitively and under this machine's markers.
+def installed(root: str, *extras: str) -> dict[str, Package]:
+    """{name: package} of a distribution and of all that it requires with these extras, transitively and under this machine's markers.
 
     A requirement that is not installed is not part of what ran, and is left out.
     """
     found: dict[str, Package] = {}
-    waiting: list[tuple[str, frozenset[str]]] = [(canonicalize_name(root), frozenset())]
+    waiting: list[tuple[str, frozenset[str]]] = [(canonicalize_name(root), frozenset(extras))]
     asked: set[tuple[str, frozenset[str]]] = set()
     while waiting:
-        name, extras = waiting.pop()
-        if (name, extras) in asked:
+        name, chosen = waiting.pop()
+        if (name, chosen) in asked:
             continue
-        asked.add((name, extras))
+        asked.add((name, chosen))
         try:
             here = distribution(name)
         except PackageNotFoundError:
             continue
-        wanted = {canonicalize_name(need.name): frozenset(need.extras) for need in _requirements(here, extras)}
+        wanted = {canonicalize_name(need.name): frozenset(need.extras) for need in _requirements(here, chosen)}
         waiting += wanted.items()
         before = found[name].needs if name in found else ()
         found[name] = Package(name, here.version, license_of(here), tuple(sorted({*before, *wanted})))

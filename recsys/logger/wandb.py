@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
+from recsys.errors import ConfigError, Fault
 from recsys.logger.destination import FAILED, FINISHED, Destination
 from recsys.logger.mode import DISABLED, VARIABLE, mode_now
 
@@ -54,6 +56,8 @@ class Wandb(Logger):
         super().__init__()
         self.run = Path(save_dir)
         self.mode = mode_now(mode)
+        if self.mode != DISABLED and find_spec("wandb") is None:
+            raise ConfigError(Fault("logger=wandb needs wandb, which is not installed", "logger", "pip install wandb"))
         self.timeout_s = timeout_s
         self.said = {"project": project, "name": name or self.run.resolve().name, "group": group, "tags": tuple(tags)}
         self.said |= {"artifacts": artifacts, "mode": self.mode}

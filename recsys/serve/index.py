@@ -31,7 +31,7 @@ class Index:
         try:
             import faiss  # an extra
         except ModuleNotFoundError as error:
-            raise BundleError("searching index.faiss needs faiss, which is not installed; pip install 'recsys[index]'") from error
+            raise BundleError("searching index.faiss needs faiss, which is not installed; pip install faiss-cpu") from error
         file = BytesIO(content)
         try:
             self.index = faiss.read_index(faiss.PyCallbackIOReader(file.read))

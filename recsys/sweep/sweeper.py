@@ -52,7 +52,7 @@ class OptunaSweeper(Sweeper):
         """Runs the trials that are missing in the sweep's directory."""
         with plain_errors():
             if find_spec("optuna") is None:
-                raise ConfigError(Fault("a sweep needs Optuna, which is not installed", "hydra/sweeper", "pip install 'recsys[sweep]'"))
+                raise ConfigError(Fault("a sweep needs Optuna, which is not installed", "hydra/sweeper", "pip install optuna"))
             from recsys.sweep.loop import Sweep
 
             folder = Path(self.config.hydra.sweep.dir).absolute()

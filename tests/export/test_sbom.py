@@ -61,7 +61,7 @@ def test_sbom_holds_what_recsys_needs_with_version_purl_and_license(document):
 def test_sbom_says_what_a_server_needs(document):
     scopes = {entry["name"]: entry["scope"] for entry in document["components"]}
     assert {scopes[name] for name in ("recsys", "numpy", "onnxruntime", "protobuf")} == {"required"}  # protobuf: onnxruntime needs it
-    assert {scopes[name] for name in ("torch", "polars", "wandb")} == {"excluded"}
+    assert {scopes[name] for name in ("torch", "polars")} == {"excluded"}
     needs = {entry["ref"]: entry.get("dependsOn", []) for entry in document["dependencies"]}
     assert f"pkg:pypi/onnxruntime@{version('onnxruntime')}" in needs["bundle"]
     assert f"pkg:pypi/sympy@{version('sympy')}" in needs[f"pkg:pypi/torch@{version('torch').replace('+', '%2B')}"]

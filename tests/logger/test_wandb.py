@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from recsys.errors import ConfigError
 from recsys.logger import wandb
 from recsys.logger.wandb import Wandb, finish_logging, send_bundle
 
@@ -26,6 +27,13 @@ def companion(monkeypatch, tmp_path):
 
 def logger(run, mode="offline", timeout_s=20.0):
     return Wandb(run, "shops", mode=mode, timeout_s=timeout_s, **SAID)
+
+
+def test_without_wandb_it_says_what_to_install_unless_it_is_disabled(companion, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(ConfigError, match="pip install wandb"):
+        logger(tmp_path)
+    logger(tmp_path, mode="disabled")
 
 
 def said(capsys):

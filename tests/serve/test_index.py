@@ -88,7 +88,7 @@ def test_index_that_was_cut_is_refused(content, share):
 
 def test_without_faiss_it_says_what_to_install(content, monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
-    with pytest.raises(BundleError, match=r"pip install 'recsys\[index\]'"):
+    with pytest.raises(BundleError, match=r"pip install faiss-cpu"):
         Index(content, {})
 
 

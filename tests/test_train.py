@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from recsys.serve import Ranker, Retriever
 
-ALWAYS = {"schema.json", "metrics.json", "golden.parquet", "card.md", "sbom.json"}
+ALWAYS = {"schema.json", "metrics.json", "golden.json", "golden.parquet", "card.md", "sbom.json"}
 """Files of every bundle, beside the manifest."""
 
 HOME = Path(__file__).parent.parent

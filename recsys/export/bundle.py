@@ -26,6 +26,7 @@ from recsys.export.sbom import sbom
 from recsys.run.lineage import distributions, versions
 from recsys.schema import Schema
 from recsys.serve.manifest import FORMAT
+from recsys.serve.processor import processor
 
 PACKAGES = ("recsys", "torch", "onnx", "onnxscript", "onnxruntime", "numpy", "polars")
 
@@ -123,6 +124,7 @@ def export_bundle(
             "format": FORMAT,
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "versions": versions((*PACKAGES, *(distributions("faiss") if release.index is not None else ()))),
+            "processor": processor(),
             "opset": OPSETS,
             "schema_sha256": facts["schema_sha256"],
             "checkpoint": dict(checkpoint),
@@ -142,7 +144,7 @@ def export_bundle(
             gates.append(index_gate(document["index"]))
             refuse(gates, folder)  # a bundle cannot be served with an index that has no setting
         frames = [section.golden(partial, schema, vocabularies) for section in sections]
-        document["golden"] = write_golden(partial / "golden.parquet", frames)
+        document["golden"] = write_golden(partial, frames, (release.quantization or Quantization).golden_tolerance)
         (partial / "sbom.json").write_text(sbom(document))
         write_manifest(partial, document)  # so that it can be served
 

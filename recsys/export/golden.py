@@ -4,6 +4,7 @@ golden.parquet has one row per request: `task`, the raw columns under their own 
 `answer/scores` (retrieval) or `answer/<label>` (ranking). A column that belongs to the other task is null.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from recsys.export.parity import session
 from recsys.export.preprocessing import missing
 from recsys.export.requests import Requests, single
 from recsys.schema import Categorical, Schema
+from recsys.serve.manifest import GOLDEN
 
 USERS, K = 200, 20
 """Requests of a retriever, and the length of their lists."""
@@ -21,6 +23,8 @@ EXCLUDED = 3
 """Of its best items, that every second request excludes."""
 ROWS = 1_000
 """Requests of a ranker."""
+AT_OPENING = 3
+"""Requests of each task that are replayed whenever the bundle is opened."""
 
 
 def golden_lists(graph: Path, asked: Requests, schema: Schema, id_dtype: str) -> pl.DataFrame:
@@ -51,10 +55,20 @@ def golden_predictions(graph: Path, asked: Requests, schema: Schema, outputs: tu
     return pl.DataFrame({"task": ["ranking"] * number, **columns(rows, schema), **answers})
 
 
-def write_golden(path: Path, frames: list[pl.DataFrame]) -> dict[str, int]:
-    """Write the requests of all tasks; returns how many of each."""
+def write_golden(folder: Path, frames: list[pl.DataFrame], tolerance: float) -> dict[str, int]:
+    """Write the requests of all tasks, and the few that are replayed whenever the bundle is opened; returns how many of each task.
+
+    Args:
+        tolerance: largest difference of a score or probability with which a bundle opens.
+    """
+    few = {
+        frame["task"][0]: {"tolerance": tolerance, "requests": frame.drop("task").head(AT_OPENING).to_dicts()}
+        for frame in frames
+        if len(frame)
+    }
+    (folder / GOLDEN).write_text(json.dumps(few, indent=2) + "\n")
     frame = pl.concat(frames, how="diagonal")
-    frame.write_parquet(path)
+    frame.write_parquet(folder / "golden.parquet")
     return {task: (frame["task"] == task).sum() for task in frame["task"].unique(maintain_order=True)}
 
 

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 MANIFEST = "manifest.json"
+GOLDEN = "golden.json"
+"""A few requests and their answers; always read where the bundle has them."""
 FORMAT = 1
 """Of the manifest; a higher one is of a later version."""
 MAX_MANIFEST = 64 * 2**20
@@ -26,14 +28,14 @@ def read_bundle(folder: Path, keep: Sequence[str]) -> tuple[dict, dict[str, byte
     Args:
         keep: files whose checked content is returned, so that what is used is what was checked.
     Returns:
-        The manifest, and {name: content} of `keep`.
+        The manifest, and {name: content} of `keep` and of the few golden requests.
     """
     manifest = read_manifest(folder)
     kept = {}
     for name, facts in manifest["files"].items():
         path = _check_file(folder, name, facts)
         with path.open("rb") as file:
-            if name in keep:
+            if name in keep or name == GOLDEN:
                 kept[name] = file.read(facts["size"] + 1)
                 digest = hashlib.sha256(kept[name]).hexdigest()
             else:

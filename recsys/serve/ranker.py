@@ -1,5 +1,6 @@
 """Every label of raw rows. N rows."""
 
+import functools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 
 from recsys.serve.bad_row import USER, BadRow
 from recsys.serve.fields import request_fields
+from recsys.serve.golden import check_answers, prediction_faults
 from recsys.serve.graph import load_graph
 from recsys.serve.manifest import read_bundle
 from recsys.serve.requests import Request, Rows, by_column, history_columns, read
@@ -28,7 +30,7 @@ class Ranker:
         labels: what is predicted: a label where the one it is given is 1, and behind it its funnel over all rows.
 
     Raises:
-        BundleError: names the file.
+        BundleError: names the file; or this processor answers otherwise than the one of the export.
     """
 
     FILES = ("ranker.onnx", "schema.json")
@@ -54,6 +56,7 @@ class Ranker:
         self.histories = history_columns(schema)
         self.session = load_graph("ranker.onnx", files, threads)
         self.predict([{}])  # the first call is slower: it is made here
+        check_answers("ranking", manifest, files, functools.partial(prediction_faults, self))
 
     def predict(
         self,

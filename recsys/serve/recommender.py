@@ -31,7 +31,7 @@ class Recommender:
         search: see `Retriever`.
 
     Raises:
-        BundleError: names the file.
+        BundleError: names the file; or this processor answers otherwise than the one of the export.
         ValueError: names the column or row of `items`, or the label.
     """
 

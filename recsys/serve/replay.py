@@ -7,14 +7,14 @@ import io
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet
 
 from recsys.serve import BundleError, Ranker, Retriever
+from recsys.serve.golden import list_faults, prediction_faults
 from recsys.serve.manifest import read_bundle
 
 TOLERANCE = {"retrieval": 1e-5, "ranking": 1e-6}
@@ -53,22 +53,17 @@ def replay(folder: Path) -> dict:
 
 def _retrieval(folder: Path, rows: list[dict]) -> tuple[float, list[str], Callable[[int], object]]:
     retriever = Retriever(folder)
-    asked = [{name: row[name] for name in retriever.fields} for row in rows]
+    requests, exclude = [{name: row[name] for name in retriever.fields} for row in rows], [row["exclude"] for row in rows]
     k = max(len(row["answer/items"]) for row in rows)
-    retriever.recommend(asked[:1], k=k)
+    retriever.recommend(requests[:1], k=k)
     first = time.perf_counter()
-    wrong, exclude = [], [row["exclude"] for row in rows]
-    for number, row in enumerate(rows):
-        (got,) = retriever.recommend(asked[number : number + 1], k=k, exclude=exclude[number : number + 1])
-        want = dict(zip(row["answer/items"], row["answer/scores"]))
-        if fault := _wrong_list(got.items, got.scores, want):
-            wrong.append(f"retrieval request {number}: {fault}")
+    wrong = list_faults(retriever, rows, TOLERANCE["retrieval"])
     if "index" in retriever.manifest:
-        wrong += _index_faults(Retriever(folder, search="index"), asked, rows, k)
+        wrong += _index_faults(Retriever(folder, search="index"), requests, rows, k)
 
     def one(number: int) -> object:
-        at = number % len(asked)
-        return retriever.recommend(asked[at : at + 1], k=k, exclude=exclude[at : at + 1])
+        at = number % len(requests)
+        return retriever.recommend(requests[at : at + 1], k=k, exclude=exclude[at : at + 1])
 
     return first, wrong, one
 
@@ -82,39 +77,14 @@ def _index_faults(retriever: Retriever, asked: list[dict], rows: list[dict], k: 
     return [f"the index finds {share:.4f} of the golden items, released with {released}"] if share < released - INDEX_TOLERANCE else []
 
 
-def _wrong_list(items: Sequence[Any], scores: Sequence[float], want: Mapping[Any, float]) -> str | None:
-    """What differs, beyond an exchange of items whose scores are equal within the tolerance."""
-    expected, limit = list(want.values()), TOLERANCE["retrieval"]
-    if len(items) != len(expected):
-        return f"{len(items)} items, golden are {len(expected)}"
-    for place, (item, got, right) in enumerate(zip(items, scores, expected)):
-        # an item that is not among the golden ones may have taken the last place of an equal one
-        if not max(_apart(got, right), _apart(want.get(item, expected[-1]), right)) <= limit:
-            return f"item {item!r} with score {got} at place {place + 1}, golden is {list(want)[place]!r} with {right}"
-    return None
-
-
 def _ranking(folder: Path, rows: list[dict]) -> tuple[float, list[str], Callable[[int], object]]:
     ranker = Ranker(folder)
-    fields = {**ranker.user_fields, **ranker.row_fields}
-    asked = [{name: row[name] for name in fields} for row in rows]
     users = [{name: row[name] for name in ranker.user_fields} for row in rows]
     candidates = [{name: row[name] for name in ranker.row_fields} for row in (rows * CANDIDATES)[:CANDIDATES]]
-    ranker.predict(asked[:1])
+    ranker.predict(candidates[:1], user=users[0])
     first = time.perf_counter()
-    predicted = [ranker.predict([row]) for row in asked]
-    wrong = [
-        f"ranking request {number}: predicts '{label}' {got}, golden is {row[f'answer/{label}']}"
-        for label in ranker.labels
-        for number, (row, answer) in enumerate(zip(rows, predicted))
-        for got in answer[label]
-        if not _apart(got, row[f"answer/{label}"]) <= TOLERANCE["ranking"]
-    ]
+    wrong = prediction_faults(ranker, rows, TOLERANCE["ranking"])
     return first, wrong, lambda number: ranker.predict(candidates, user=users[number % len(users)])
-
-
-def _apart(one: float, other: float) -> float:
-    return abs(one - other) / max(1.0, abs(other))
 
 
 def _timed(call: Callable[[int], object]) -> dict[str, float]:

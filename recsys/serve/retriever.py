@@ -1,5 +1,6 @@
 """Items of the whole catalogue for raw user features. B rows, K answers."""
 
+import functools
 import json
 import numbers
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ import numpy as np
 
 from recsys.serve.bad_row import BadRow, shown
 from recsys.serve.fields import ids_field, is_list, request_fields
+from recsys.serve.golden import check_answers, list_faults, score_faults
 from recsys.serve.manifest import read_bundle, read_manifest
 from recsys.serve.requests import Columns, Rows, by_column, history_columns, read
 from recsys.serve.search import SEARCHES
@@ -40,7 +42,7 @@ class Retriever:
             large catalogues, and it may miss some items or find fewer than k.
 
     Raises:
-        BundleError: names the file.
+        BundleError: names the file; or this processor answers otherwise than the one of the export.
     """
 
     def __init__(self, folder: str | Path, threads: int = 1, *, search: str = "exact"):
@@ -72,6 +74,8 @@ class Retriever:
         self.search = SEARCHES[search](self.manifest, files, threads)
         self.session = self.search.session
         self.recommend([{}])  # the first call is slower: it is made here
+        faults = list_faults if search == "exact" else score_faults
+        check_answers("retrieval", manifest, files, functools.partial(faults, self))
 
     def recommend(
         self,

@@ -117,7 +117,7 @@ def test_items_of_equal_vectors_stand_in_catalogue_order(example):
 def test_manifest_names_every_file_with_its_sha256(example):
     manifest = json.loads((example.bundle / "manifest.json").read_text())
     names = {"user_tower.onnx", "item_tower.onnx", "retriever.onnx", "item_embeddings.parquet", "schema.json", "metrics.json"}
-    names |= {"golden.parquet", "card.md", "sbom.json"}
+    names |= {"golden.json", "golden.parquet", "card.md", "sbom.json"}
     assert set(manifest["files"]) == names
     assert {path.name for path in example.bundle.iterdir()} == names | {"manifest.json"}
     for name, facts in manifest["files"].items():

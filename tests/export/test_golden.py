@@ -8,7 +8,8 @@ import pytest
 
 from recsys.export.golden import columns, series
 from recsys.export.requests import single
-from recsys.serve import Retriever
+from recsys.serve import BundleError, Retriever
+from recsys.serve.processor import processor
 from recsys.serve.replay import _index_faults, main, replay
 from recsys.serve.retriever import Answer
 
@@ -50,7 +51,8 @@ def test_a_bundle_gives_its_golden_answers_again(example):
 
 @pytest.fixture
 def told(example, monkeypatch):
-    """What `replay` says when the retriever's answers are changed."""
+    """What `replay` says when the retriever's answers are changed after it was opened."""
+    monkeypatch.setattr("recsys.serve.retriever.check_answers", lambda *asked: None)
 
     def changed(change):
         right = Retriever.recommend
@@ -117,3 +119,23 @@ def test_manifest_holds_gates_and_latency(example):
     manifest = json.loads((example.bundle / "manifest.json").read_text())
     assert [(gate["gate"], gate["passed"]) for gate in manifest["gates"]] == [("parity", True), ("golden", True)]
     assert set(manifest["latency"]) == {"start_ms", "retriever"}
+
+
+def test_bundle_that_answers_otherwise_does_not_open(example, monkeypatch):
+    right = Retriever.recommend
+    monkeypatch.setattr(
+        Retriever,
+        "recommend",
+        lambda self, *rows, **named: [answer._replace(items=answer.items[::-1]) for answer in right(self, *rows, **named)],
+    )
+    with pytest.raises(BundleError, match="retrieval request 0: item"):
+        Retriever(example.bundle)
+
+
+def test_first_requests_are_readable_without_parquet_and_equal_to_the_others(example):
+    frame = pl.read_parquet(example.bundle / "golden.parquet").drop("task").head(3)
+    few = json.loads((example.bundle / "golden.json").read_text())
+    assert list(few) == ["retrieval"]
+    assert few["retrieval"]["tolerance"] == 1e-4
+    assert few["retrieval"]["requests"] == frame.to_dicts()
+    assert example.manifest["processor"] == processor()

@@ -24,6 +24,7 @@ class Quantization(ABC):
         max_p50_ratio: of the time that a single request takes, over that in float32.
         kind: as in `quantize=<kind>`.
         weights: what it narrows, in words.
+        golden_tolerance: largest difference of a score or probability between two processors that both answer rightly.
     """
 
     min_recall_ratio: float
@@ -33,6 +34,7 @@ class Quantization(ABC):
     max_p50_ratio: float
     kind: ClassVar[str]
     weights: ClassVar[str]
+    golden_tolerance: ClassVar[float] = 1e-4
 
     @abstractmethod
     def narrowed(self, model: ModelProto) -> ModelProto | None:

@@ -1,0 +1,97 @@
+"""Golden requests: do a retriever and a ranker still answer them, whatever processor they run on?
+
+A bundle holds all its golden requests in golden.parquet, for `recsys.serve.replay`, and the first few of each task in golden.json, which
+is read with nothing but the standard library and replayed whenever the bundle is opened.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import onnxruntime
+
+from recsys.serve.manifest import GOLDEN, BundleError
+from recsys.serve.processor import processor, processor_words
+
+if TYPE_CHECKING:
+    from recsys.serve.ranker import Ranker
+    from recsys.serve.retriever import Retriever
+
+Faults = Callable[[Sequence[Mapping[str, Any]], float], list[str]]
+"""(golden requests with their answers, largest difference) -> one sentence per request that is answered otherwise."""
+
+
+def check_answers(task: str, manifest: Mapping, files: Mapping[str, bytes], faults: Faults) -> None:
+    """Replay the few golden requests of a task; a bundle of a version that wrote none passes.
+
+    Raises:
+        BundleError: an answer differs; names this processor and that of the export.
+    """
+    golden = json.loads(files[GOLDEN]).get(task) if GOLDEN in files else None
+    wrong = faults(golden["requests"], golden["tolerance"]) if golden else []
+    if wrong:
+        raise BundleError(
+            f"the bundle answers otherwise here than where it was exported: {wrong[0]}; here: {processor_words(processor())}, onnxruntime "
+            f"{onnxruntime.__version__}; export: {processor_words(manifest['processor'])}, onnxruntime "
+            f"{manifest['versions']['onnxruntime']}; export the run again on a processor like this one, with this onnxruntime"
+        )
+
+
+def list_faults(retriever: "Retriever", rows: Sequence[Mapping[str, Any]], limit: float) -> list[str]:
+    """Requests whose lists differ from the golden ones, beyond an exchange of items whose scores are equal within the limit.
+
+    Requests are sent one by one, as they were answered: in int8 a vector depends on the rows that it is computed beside.
+    """
+    k = max(len(row["answer/items"]) for row in rows)
+    wrong = []
+    for number, row in enumerate(rows):
+        (got,) = retriever.recommend([{name: row.get(name) for name in retriever.fields}], k=k, exclude=[row["exclude"]])
+        want = dict(zip(row["answer/items"], row["answer/scores"]))
+        if fault := _list_fault(got.items, got.scores, want, limit):
+            wrong.append(f"retrieval request {number}: {fault}")
+    return wrong
+
+
+def score_faults(retriever: "Retriever", rows: Sequence[Mapping[str, Any]], limit: float) -> list[str]:
+    """Requests for which approximate search finds no golden item, or gives one another score."""
+    wrong = []
+    for number, row in enumerate(rows):
+        want = dict(zip(row["answer/items"], row["answer/scores"]))
+        (got,) = retriever.recommend([{name: row.get(name) for name in retriever.fields}], k=max(1, len(want)), exclude=[row["exclude"]])
+        shared = {item: score for item, score in zip(got.items, got.scores) if item in want}
+        if want and not shared:
+            wrong.append(f"retrieval request {number}: the index finds none of the {len(want)} golden items")
+        for item, score in shared.items():
+            if not difference(score, want[item]) <= limit:
+                wrong.append(f"retrieval request {number}: item {item!r} with score {score}, golden is {want[item]}")
+                break
+    return wrong
+
+
+def prediction_faults(ranker: "Ranker", rows: Sequence[Mapping[str, Any]], limit: float) -> list[str]:
+    """Labels of requests whose predictions differ from the golden ones; requests are sent one by one, as in `list_faults`."""
+    fields = {**ranker.user_fields, **ranker.row_fields}
+    predicted = [ranker.predict([{name: row.get(name) for name in fields}]) for row in rows]
+    return [
+        f"ranking request {number}: predicts '{label}' {got}, golden is {row[f'answer/{label}']}"
+        for label in ranker.labels
+        for number, (row, answer) in enumerate(zip(rows, predicted))
+        for got in answer[label]
+        if not difference(got, row[f"answer/{label}"]) <= limit
+    ]
+
+
+def difference(one: float, other: float) -> float:
+    """The absolute difference of two answers; relative to `other` where that is above 1."""
+    return abs(one - other) / max(1.0, abs(other))
+
+
+def _list_fault(items: Sequence[Any], scores: Sequence[float], want: Mapping[Any, float], limit: float) -> str | None:
+    expected = list(want.values())
+    if len(items) != len(expected):
+        return f"{len(items)} items, golden are {len(expected)}"
+    for place, (item, got, right) in enumerate(zip(items, scores, expected)):
+        # an item that is not among the golden ones may have taken the last place of an equal one
+        if not max(difference(got, right), difference(want.get(item, expected[-1]), right)) <= limit:
+            return f"item {item!r} with score {got} at place {place + 1}, golden is {list(want)[place]!r} with {right}"
+    return None

@@ -1,10 +1,8 @@
 """Finished runs as the sections of a bundle, and as the questions that it shares with the one in production.
 
-Questions hold the values of the source, read again (`recsys.data.read.raw`), so that they are to both bundles what production would send. A
-store could not tell them: of a value that its own training rows lack it knows that there is one, of a hashed one the bucket, of a list
-no more than its own model reads; a bundle of another vocabulary, other buckets or other lengths would be asked something else than the
-users' own values, and look worse than it is. Where the source cannot tell them either, because the bundle in production reads other
-columns or a column as another kind, there is no comparison (`recsys.export.production`).
+Questions hold the values of the source, which the run keeps (`recsys.data.store.raw_categories`), so that they are to both bundles what
+production would send. Where the source cannot tell them, because the bundle in production reads other columns or a column as another
+kind, there is no comparison (`recsys.export.production`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,8 +15,8 @@ from torch import Tensor
 
 from recsys.config import ExportConfig, build
 from recsys.data.read.impressions import EvaluationImpressions, outcomes
-from recsys.data.read.raw import raw_categories
 from recsys.data.read.rows import EvaluationUsers, gathered, items_before
+from recsys.data.store.raw_categories import MOST_ENTITIES, MOST_ROWS, RawCategories, spread
 from recsys.export.bundle import Release, Section
 from recsys.export.gates import Limits
 from recsys.export.index.base import SearchIndex
@@ -34,9 +32,6 @@ from recsys.model.two_tower import TwoTower
 from recsys.run.finished import FinishedRun
 from recsys.schema import Categorical, Feature, History, MultiCategorical
 from recsys.task.retrieval.question import question
-
-MOST_USERS, MOST_ROWS = 5_000, 50_000
-"""Test users (and items), and test rows, that bundles are compared on: spread evenly where there are more."""
 
 
 def section_of(run: FinishedRun, model: torch.nn.Module, about: dict, k: int) -> Section:
@@ -108,13 +103,13 @@ def user_questions(run: FinishedRun, lengths: Mapping[str, int]) -> UserQuestion
         lengths: {history: entries that another bundle reads}.
     """
     users, store = EvaluationUsers(run.store, "test"), run.store
-    at = _spread(len(users), MOST_USERS)
+    at = spread(len(users), MOST_ENTITIES)
     batch = users.batch(at)
     exclude_known = run.config.callbacks["evaluation"]["exclude_known"]
     known, relevant = question(batch, exclude_known=exclude_known, num_items=store.num_items)
     wanted = _by_row(relevant, len(batch.user), store.item_ids)
     asked = [row for row, items in enumerate(wanted) if items]
-    raw, item = _Raw(run, lengths), 1 + _spread(store.num_items, MOST_USERS)
+    raw, item = _Raw(run, lengths), 1 + spread(store.num_items, MOST_ENTITIES)
     columns = raw.columns(run.schema.of("user"), batch.features, {"user": batch.user}, events=(users.known_start[at], users.known_stop[at]))
     exclude = _by_row(known, len(batch.user), store.item_ids)
     return UserQuestions(
@@ -129,7 +124,7 @@ def row_questions(run: FinishedRun, lengths: Mapping[str, int]) -> RowQuestions:
     """Impressions of a ranking run's test, with what came of them; arguments as of `user_questions`."""
     store = run.store
     shown, came = EvaluationImpressions(store, "test"), outcomes(store, "test", ())
-    at = _spread(len(shown), MOST_ROWS)
+    at = spread(len(shown), MOST_ROWS)
     row = shown.impressions.rows[at]
     user, item = store.user[row].long(), store.item[row].long()
     raw = _Raw(run, lengths).columns(
@@ -145,9 +140,8 @@ class _Raw:
     """Raw columns as graphs take them, categories as the source has them, histories as long as the longest reader wants."""
 
     def __init__(self, run: FinishedRun, lengths: Mapping[str, int]):
-        data = run.config.data
         self.store, self.schema, self.lengths = run.store, run.schema, lengths
-        self.categories = raw_categories(build(data.source), run.store, build(data.split), bad_rows=data.bad_rows)
+        self.categories = RawCategories.read(run.path, run.store)
 
     def columns(
         self,
@@ -169,12 +163,12 @@ class _Raw:
             dtype = self.schema.statistics[self.schema.table(kind.column)].dtype
             match kind:
                 case Categorical():
-                    found[kind.column] = raw_array(self.categories[kind.column].gather(at[kind.entity].numpy()), dtype)
+                    found[kind.column] = raw_array(self.categories.values(kind.column, at[kind.entity].numpy()), dtype)
                 case MultiCategorical():
-                    found[kind.column] = raw_lists(self.categories[kind.column].gather(at[kind.entity].numpy()).to_list(), dtype)
+                    found[kind.column] = raw_lists(self.categories.values(kind.column, at[kind.entity].numpy()).to_list(), dtype)
                 case History():
                     items = items_before(self.store, *events, max(kind.max_len, self.lengths.get(kind.column, 0)))
-                    found[kind.column] = raw_array(self.categories[kind.of], dtype)[items.numpy()]
+                    found[kind.column] = raw_array(self.categories.values(kind.of, items.flatten().numpy()), dtype).reshape(items.shape)
                 case _:
                     found[kind.column] = features[kind.column].numpy()
         return found
@@ -185,7 +179,3 @@ def _by_row(pairs: Tensor, rows: int, ids: pl.Series) -> Sequence[list]:
     raw = ids.gather(pairs[1].numpy()).to_list()
     stops = torch.bincount(pairs[0], minlength=rows).cumsum(0).tolist()
     return [raw[start:stop] for start, stop in zip([0, *stops], stops)]
-
-
-def _spread(number: int, most: int) -> Tensor:
-    return torch.arange(number) if number <= most else torch.linspace(0, number - 1, most, dtype=torch.float64).long()

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from recsys.data.store import Store
+from recsys.data.store.raw_categories import copy_raw_categories
 from recsys.disk import write_whole
 from recsys.metric.funnel import targets
 from recsys.source.base import Source
@@ -45,6 +46,7 @@ def leave_lists(
     write_table(item_vectors(store, source, items, vectors), run / ITEM_VECTORS)
     _write(examples, run / EXAMPLES)
     _write(described_data(store, name, rows=False), run / DATA)
+    copy_raw_categories(store, run)
 
 
 def leave_predictions(run: Path, store: Store, source: Source, *, name: str, predicted: Mapping[str, Tensor]) -> None:
@@ -59,6 +61,7 @@ def leave_predictions(run: Path, store: Store, source: Source, *, name: str, pre
     write_table(table, run / PREDICTIONS)
     _write(row_mistakes(store, source, targets(store.schema.labels, predicted, labels)), run / EXAMPLES)
     _write(described_data(store, name, rows=True), run / DATA)
+    copy_raw_categories(store, run)
 
 
 def _write(document: dict[str, Any], path: Path) -> None:

@@ -107,7 +107,7 @@ def test_manifest_counts_and_times(store):
         **{"rows": 13, "users": 5, "items": 5, "training rows": 8, "training positives": 6},
         **{"validation rows": 2, "validation positives": 2, "test rows": 3, "test positives": 2},
     }
-    assert set(manifest["seconds"]) == {"validate", "read", "split", "sort", "columns", "feature_auc"}
+    assert set(manifest["seconds"]) == {"validate", "read", "split", "sort", "columns", "raw categories", "feature_auc"}
     assert [entry["table"] for entry in manifest["inputs"]] == ["interactions", "items", "users"]
 
 

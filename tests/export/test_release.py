@@ -8,6 +8,7 @@ import pytest
 from benchmarks.base import composed
 from recsys.assemble import store_of
 from recsys.config import build, save_config
+from recsys.data.store.raw_categories import copy_raw_categories
 from recsys.export.release import row_questions, user_questions
 from recsys.run.directory import write_tested
 from recsys.run.finished import FinishedRun
@@ -53,6 +54,7 @@ def run(tmp_path):
         store.schema.save(folder / "schema.json")
         write_lineage(folder / "lineage.json", store=store.path)
         write_tested(folder, "0" * 64)
+        copy_raw_categories(store, folder)
         (folder / "metrics.json").write_text("{}")
         return FinishedRun.open(folder)
 

@@ -17,11 +17,13 @@ from torch import Tensor
 
 from recsys.data.store.inputs import changes
 from recsys.data.store.vocabulary import Vocabulary
-from recsys.errors import Fault, IntegrityError
+from recsys.errors import Fault, IntegrityError, listed
 from recsys.schema import Schema
 
-FORMAT = 3
-"""Version of the layout; a store of another version is prepared anew."""
+FORMAT = 4
+"""Version of the layout; data is prepared anew where its store has another."""
+READABLE = (3, FORMAT)
+"""Versions that can be opened; those before 4 keep no raw categories."""
 MANIFEST = "manifest.json"
 COLUMNS = ("user_features", "item_features", "context_features", "labels")
 ROW_ARRAYS = ("user", "item", "session", "time", "split", "history_stop")
@@ -143,9 +145,13 @@ def read_manifest(path: Path) -> dict:
     if not (path / MANIFEST).exists():
         raise IntegrityError(Fault("no prepared store here", str(path), "prepare it again: run train.py with the same data"))
     manifest = json.loads((path / MANIFEST).read_text())
-    if manifest["format"] != FORMAT:
+    if manifest["format"] not in READABLE:
         raise IntegrityError(
-            Fault(f"the store has format {manifest['format']}, this version reads {FORMAT}", str(path), "prepare it again")
+            Fault(
+                f"the store has format {manifest['format']}, this version reads {listed([str(entry) for entry in READABLE])}",
+                str(path),
+                "prepare it again",
+            )
         )
     return manifest
 

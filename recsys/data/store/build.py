@@ -21,6 +21,7 @@ from recsys.data.store.entities import Entities
 from recsys.data.store.events import KeyColumns, event_arrays, history_stops
 from recsys.data.store.feature_files import FeatureFiles
 from recsys.data.store.ranking import stable_order
+from recsys.data.store.raw_categories import write_raw_categories
 from recsys.data.store.spool import Spool
 from recsys.errors import DataError
 from recsys.schema import Entity, History, Schema
@@ -83,8 +84,10 @@ def build(tables: Tables, schema: Schema, split: Split, *, folder: Path, max_unk
     of_features = {feature.column: statistics[schema.table(feature.column)] for feature in schema.features}
     fitted = schema.fitted(of_features | files.labels(order))
     fitted.save(folder / "schema.json")
-    spool.path.unlink()
     lap.end("columns")
+    write_raw_categories(folder, schema, spool=spool, entities=entities, rows=in_file, order=order)
+    spool.path.unlink()
+    lap.end("raw categories")
     counts = _counts(in_file, entities)
     notes = [_summary(counts), *notes, *vocabulary_notes(fitted)]
     columns = {"user_features": own_columns(schema, "user"), "item_features": own_columns(schema, "item")}

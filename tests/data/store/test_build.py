@@ -9,7 +9,8 @@ def test_folder_holds_the_store_and_nothing_else(source, shop_schema, cut, tmp_p
     folder.mkdir()
     built = build(source.tables(), shop_schema, cut, folder=folder, max_unknown_share=0.5)
     expected = ["context_features", "event_item.npy", "event_row.npy", "event_split.npy", "event_start.npy", "event_time.npy"]
-    expected += ["history_stop.npy", "item.npy", "item_count.npy", "item_features", "item_ids.parquet", "labels", "schema.json"]
+    expected += ["history_stop.npy", "item.npy", "item_count.npy", "item_features", "item_ids.parquet", "labels"]
+    expected += ["raw_categories.parquet", "schema.json"]
     expected += ["session.npy", "split.npy", "time.npy", "user.npy", "user_features", "user_ids.parquet", "vocabulary"]
     assert sorted(path.name for path in folder.iterdir()) == expected
     assert built.columns == {

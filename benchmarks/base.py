@@ -5,15 +5,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from recsys.config import TrainConfig, typed
-from recsys.config.check import check_config
-from recsys.config.compose import checked
+import recsys
+from recsys.config import TrainConfig
 
 CONF = Path(__file__).parent.parent / "conf"
 
@@ -33,11 +30,7 @@ def options(target: str, about: str) -> argparse.ArgumentParser:
 
 def composed(*overrides: str) -> TrainConfig:
     """The config that `python train.py <overrides>` would run with."""
-    texts = checked(CONF, "train", list(overrides), TrainConfig, multirun=False)
-    with initialize_config_dir(str(CONF), version_base="1.3", job_name="train"):
-        plain = OmegaConf.to_container(compose("train", texts), resolve=True)
-    check_config(plain, TrainConfig, origin={})
-    return typed(plain, TrainConfig)
+    return recsys.compose(*overrides, conf=CONF)
 
 
 def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str] = ()) -> None:

@@ -11,12 +11,14 @@ import pytest
 import yaml
 
 from recsys.config import ExportConfig, TrainConfig, signature
-from recsys.config.compose import checked
+from recsys.config.compose import checked_command
 from recsys.config.target import locate
 from recsys.errors import ConfigError
+from recsys.sweep.faults import trial_faults
 
 HOME = Path(__file__).parent.parent
 CONF = HOME / "conf"
+ROOTS = {"train": TrainConfig, "export": ExportConfig}
 MIRRORED = ("tower", "model", "candidates", "loss", "balance", "calibration", "task", "baseline", "quantize", "index")
 OPEN = ["data.name=x", "data.user=u", "data.item=i", "data.time=t", "data.source.interactions=x.parquet"]
 """What conf/data/tables.yaml leaves to its reader."""
@@ -152,7 +154,7 @@ def faults(name, *overrides):
     multirun = "-m" in overrides
     texts = [text for text in overrides if text not in ("-m", "--dry-run")] + (OPEN if "data=tables" in overrides else [])
     try:
-        checked(CONF, name, texts, {"train": TrainConfig, "export": ExportConfig}[name], multirun=multirun)
+        checked_command((CONF,), name, texts, ROOTS[name], multirun=multirun, sweeps=trial_faults)
     except ConfigError as error:
         return list(error.faults)
     return []

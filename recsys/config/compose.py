@@ -4,72 +4,134 @@ An override is a choice (`loss=bpr`, of a file in conf/<group>) or a key (`loss.
 still be one that its target takes, so such keys are added to the config (`++`) and `check_config` decides.
 """
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 from hydra import initialize_config_dir
+from hydra._internal.defaults_list import DefaultsList
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
+from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from recsys.config.check import check_config
-from recsys.config.files import file_faults, key_lines, shown
+from recsys.config import CONFIG
+from recsys.config.check import EVERYTHING, check_config
+from recsys.config.earlier_run import earlier_run
+from recsys.config.files import config_file, file_faults, key_lines, shown_path
 from recsys.config.hydra_node import hydra_faults, searchpath_fault
-from recsys.config.overrides import Typed, parsed, variants
+from recsys.config.overrides import PLUGIN_KEYS, Typed, as_override, parsed, variants
 from recsys.config.refusals import text_faults
-from recsys.config.trials import PLUGIN_KEYS, trial_faults
 from recsys.errors import ConfigError, Fault
 from recsys.schema import nearest
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError)
 """What a strange override makes Hydra raise."""
+SweepFaults = Callable[["Command", list[Typed], bool], Iterable[Fault]]
+"""Faults of a sweep: of a command, its overrides without faults of their own, and whether it is of many runs."""
 
 
-def checked(conf: Path, name: str, texts: list[str], root: type, *, multirun: bool) -> list[str]:
+@dataclass(frozen=True)
+class CheckedCommand:
+    """A command line that has passed every check.
+
+    Attributes:
+        overrides: as Hydra wants them.
+        config: resolved config of the run; of many runs, that of the first.
+        run: directory that `hydra.run.dir` names.
+    """
+
+    overrides: list[str]
+    config: dict[str, Any]
+    run: Path
+
+
+def checked_command(
+    conf: Sequence[Path], name: str, texts: list[str], root: type, *, multirun: bool, sweeps: SweepFaults | None = None
+) -> CheckedCommand:
     """Hold a command line against conf and the code.
 
     Args:
-        conf: folder of the yaml files; `name` is the root one, without its ending.
+        conf: folders of the yaml files, see `recsys.config.files`; `name` is the root one, without its ending.
         texts: overrides as typed.
         root: dataclass of the root config.
         multirun: sweeps (`sweep=retrieval`, or lists such as `loss=bpr,softmax`) are allowed; each of their values is checked, with the
             first of every other one.
-    Returns:
-        The overrides as Hydra wants them.
+        sweeps: faults of a sweep that the command line chooses; None: the program has no sweeps.
     Raises:
         ConfigError: with every fault of files, choices, keys and values.
     """
     refused = list(file_faults(conf))
     if refused:
         raise ConfigError(*refused)
-    with initialize_config_dir(str(conf.resolve()), version_base="1.3", job_name=name):
-        command = _Command(conf, name, root, GlobalHydra.instance().config_loader())
-        overrides, faults = parsed(texts, command.loader, multirun=multirun)
+    with config_loader(conf, name) as loader:
+        command = Command(conf, name, root, loader)
+        overrides, faults = parsed(texts, loader, multirun=multirun)
         refused = [searchpath_fault(f"command line, {override.input_line}") for override in overrides if _searches(override)]
         if refused:
             raise ConfigError(*refused)
         for variant in variants(overrides):
             faults += command.faults(variant)
-        if not faults:
-            faults += trial_faults(command, next(variants(overrides)), multirun=multirun)
+        if not faults and sweeps is not None:
+            faults += sweeps(command, next(variants(overrides)), multirun)
         if faults:
             raise ConfigError(*dict.fromkeys(faults))
-        return [command.as_known(override, override.input_line) for override in overrides]
+        run, config = command.first
+        return CheckedCommand([command.as_known(override, override.input_line) for override in overrides], config, run)
 
 
-class _Command:
-    """What conf offers, and the faults of override lists against it."""
+def composed_run(
+    conf: Sequence[Path], name: str, texts: list[str], root: type, *, resumes: bool, sweeps: SweepFaults | None = None
+) -> tuple[dict[str, Any], Path]:
+    """The checked config of one run, and its directory; see `checked_command`.
 
-    def __init__(self, conf: Path, name: str, root: type, loader: ConfigLoader):
+    Args:
+        resumes: `resume=<directory>` names a run whose config is taken instead.
+    """
+    earlier = earlier_run(texts) if resumes else None
+    if earlier is not None:
+        check_config(earlier.config, root, origin={EVERYTHING: str(earlier.run / CONFIG)})
+        return earlier.config, earlier.run
+    command = checked_command(conf, name, texts, root, multirun=False, sweeps=sweeps)
+    return command.config, command.run
+
+
+@contextmanager
+def config_loader(conf: Sequence[Path], name: str) -> Iterator[ConfigLoader]:
+    """Hydra's loader of a program's configs; afterwards Hydra knows what it knew before."""
+    base, state = VersionBase.instance(), HydraConfig.instance()
+    before = base.version_base, state.cfg
+    try:
+        with initialize_config_dir(str(conf[0]), version_base="1.3", job_name=name):
+            yield GlobalHydra.instance().config_loader()
+    finally:
+        base.version_base, state.cfg = before
+
+
+def searched(conf: Sequence[Path]) -> list[str]:
+    """The override by which Hydra looks into the folders after the first."""
+    return [as_override("hydra.searchpath", [f"file://{folder}" for folder in conf[1:]])] if conf[1:] else []
+
+
+class Command:
+    """What conf offers, and the faults of override lists against it.
+
+    Attributes:
+        first: run directory and resolved config of the first composed run without a fault.
+    """
+
+    def __init__(self, conf: Sequence[Path], name: str, root: type, loader: ConfigLoader):
         self.conf, self.name, self.root, self.loader = conf, name, root, loader
+        self.first: tuple[Path, dict[str, Any]] | None = None
         self.added: set[str] = set()
         self.groups: dict[str, list[str]] = {}
 
@@ -83,7 +145,15 @@ class _Command:
 
     def loaded(self, typed: list[Typed]) -> DictConfig:
         texts = [entry.text if entry.text.startswith("+") else self.as_known(entry.override, entry.text) for entry in typed]
-        return self.loader.load_configuration(self.name, texts, RunMode.RUN)
+        return self.loader.load_configuration(self.name, [*searched(self.conf), *texts], RunMode.RUN)
+
+    def options(self, group: str, kind: ObjectType = ObjectType.CONFIG) -> list[str]:
+        """What can be chosen of a group, or the groups in it."""
+        return self.loader.get_group_options(group, kind, overrides=searched(self.conf))
+
+    def defaults(self, choices: Iterable[str]) -> DefaultsList:
+        """What the choices bring with them."""
+        return self.loader.compute_defaults_list(self.name, [*searched(self.conf), *choices], RunMode.RUN)
 
     def as_known(self, override: Override, text: str) -> str:
         """The override as Hydra wants it, once `faults` has seen that its key is a new one."""
@@ -110,7 +180,7 @@ class _Command:
         group = override.key_or_group
         parent, _, last = group.rpartition("/")
         if parent not in self.groups:
-            self.groups[parent] = self.loader.get_group_options(parent, ObjectType.GROUP)
+            self.groups[parent] = self.options(parent, ObjectType.GROUP)
         return last in self.groups[parent] and not isinstance(override.value(), dict)
 
     def accepted(self, choices: list[Typed]) -> tuple[list[Typed], list[Fault]]:
@@ -133,21 +203,21 @@ class _Command:
             return None
         for choice in value.strip("[]").split(","):
             folder, _, last = choice.strip().rpartition("/")
-            options = self.loader.get_group_options(f"{group}/{folder}".rstrip("/"))
+            options = self.options(f"{group}/{folder}".rstrip("/"))
             if last not in options:
                 return Fault(f"there is no {group} '{choice}'{nearest(last, options)}", entry.where, f"use one of {', '.join(options)}")
         return None
 
     def composes(self, choices: list[Typed]) -> bool:
         try:
-            self.loader.compute_defaults_list(self.name, [entry.text for entry in choices], RunMode.RUN)
+            self.defaults(entry.text for entry in choices)
         except COMPOSITION_ERRORS:
             return False
         return True
 
     def placement_fault(self, entry: Typed, placed: list[Typed]) -> Fault:
         try:
-            defaults = self.loader.compute_defaults_list(self.name, [other.text for other in placed], RunMode.RUN)
+            defaults = self.defaults(other.text for other in placed)
         except COMPOSITION_ERRORS as error:
             return _file_fault(error)
         known = [key for key in defaults.overrides.known_choices if not key.startswith("hydra/")]
@@ -179,15 +249,21 @@ class _Command:
             return []
         return list(self.judged(config, self.origin(typed)))
 
-    def judged(self, config: DictConfig, origin: dict[str, str]) -> Iterator[Fault]:
+    def judged(self, config: DictConfig, origin: Mapping[str, str]) -> Iterator[Fault]:
         plain = OmegaConf.to_container(config, resolve=False)
-        yield from hydra_faults(plain.pop("hydra"))
+        hydra = plain.pop("hydra")
+        hydra.pop("searchpath", None)  # ours: that of a command line or a file was refused before
+        yield from hydra_faults(hydra)
         refused = list(text_faults(plain, origin))
         if refused:  # other values may depend on these
             yield from refused
             return
         try:
-            check_config(OmegaConf.to_container(OmegaConf.create(plain), resolve=True), self.root, origin=origin)
+            resolved = OmegaConf.to_container(OmegaConf.create(plain), resolve=True)
+            check_config(resolved, self.root, origin=origin)
+            if self.first is None:
+                HydraConfig.instance().set_config(config)  # for ${hydra:...} in the directory's name
+                self.first = Path(config.hydra.run.dir).absolute(), resolved
         except OmegaConfBaseException as error:
             place = origin.get(error.full_key, self.name)
             yield Fault(_first_line(error), f"{place}, key '{error.full_key}'", "an interpolation like ${data.root} names another key")
@@ -198,17 +274,18 @@ class _Command:
         """{dotted key: the file and line, or the override, that set it last}."""
         choices = [entry.text for entry in typed if self.is_choice(entry.override)]
         places: dict[str, str] = {}
-        for default in self.loader.compute_defaults_list(self.name, choices, RunMode.RUN).defaults:
-            path = self.conf / f"{default.config_path}.yaml"
-            if path.exists():
+        for default in self.defaults(choices).defaults:
+            path = config_file(self.conf, default.config_path)
+            if path is not None:
+                folder = next(folder for folder in self.conf if path.is_relative_to(folder))
                 for key, line in key_lines(path).items():
-                    places[".".join(filter(None, [default.package, key]))] = f"{shown(path, self.conf)}, line {line}"
+                    places[".".join(filter(None, [default.package, key]))] = f"{shown_path(path, folder)}, line {line}"
         for entry in typed:
             places[entry.override.key_or_group] = f"{entry.place}, {entry.override.input_line}"
         return places
 
 
-def composed(loader: ConfigLoader, name: str, texts: list[str]) -> dict[str, Any]:
+def composed_config(loader: ConfigLoader, name: str, texts: list[str]) -> dict[str, Any]:
     """The resolved config that checked overrides stand for, without Hydra's own node."""
     plain = OmegaConf.to_container(loader.load_configuration(name, texts, RunMode.RUN))
     plain.pop("hydra")

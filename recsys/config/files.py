@@ -1,7 +1,11 @@
-"""The yaml files of conf: what is refused before anything reads them, the line of every key, the purpose in the header."""
+"""The yaml files of conf: where they stand, what is refused before anything reads them, the line of every key.
+
+They stand in folders, of which the first that has a file counts: the reader's own `conf` in the working directory, then the one that
+comes with the program.
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +24,38 @@ SEARCHPATH = "searchpath"
 LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 
-def file_faults(conf: Path) -> Iterator[Fault]:
+PACKAGE = Path(__file__).parents[1]
+
+
+def conf_folders(own: Path | None = None) -> tuple[Path, ...]:
+    """The folders of yaml files: `own` alone where it is given, else `conf` of the working directory before the program's."""
+    if own is not None:
+        return (own.resolve(),)
+    home = next(folder for folder in (PACKAGE / "conf", PACKAGE.parent / "conf") if (folder / "train.yaml").is_file())
+    here = Path("conf").resolve()
+    names = {path.name for path in home.iterdir()}
+    is_another_programs = (here.parent / PACKAGE.name).is_dir()
+    is_ours = here.is_dir() and not is_another_programs and any(path.name in names for path in here.iterdir())
+    return (here, home) if is_ours else (home,)
+
+
+def config_file(conf: Sequence[Path], name: str) -> Path | None:
+    """The file `<name>.yaml` of the first folder that has it."""
+    return next((path for folder in conf if (path := folder / f"{name}.yaml").is_file()), None)
+
+
+def is_group(conf: Sequence[Path], name: str) -> bool:
+    """Whether files can be chosen by this name, such as loss."""
+    return any((folder / name).is_dir() for folder in conf)
+
+
+def file_faults(conf: Sequence[Path]) -> Iterator[Fault]:
     """Files that are too large or too deep, use aliases (a few lines of them can stand for gigabytes), read the environment, or name
     packages for Hydra to import.
     """
-    for path in sorted(conf.rglob("*.yaml")):
-        yield from _text(path, shown(path, conf))[1]
+    for folder in conf:
+        for path in sorted(folder.rglob("*.yaml")):
+            yield from _text(path, shown_path(path, folder))[1]
 
 
 def read_document(path: Path) -> Any:
@@ -98,14 +128,6 @@ def _lines(node: yaml.Node, path: str) -> Iterator[tuple[str, int]]:
             yield from _lines(value, f"{path}.{number}")
 
 
-def purpose(path: Path) -> str:
-    """The first comment line of a yaml file up to its command, as `# Purpose.   python train.py ...` has it."""
-    for line in path.read_text().splitlines():
-        if line.startswith("# ") and not line.startswith("# @package"):
-            return line.removeprefix("# ").partition("   ")[0]
-    return ""
-
-
-def shown(path: Path, conf: Path) -> str:
-    """A config file as a reader knows it: conf/loss/bpr.yaml."""
-    return str(path.relative_to(conf.parent)) if path.is_relative_to(conf.parent) else str(path)
+def shown_path(path: Path, folder: Path) -> str:
+    """A file of a folder as a reader knows it: conf/loss/bpr.yaml."""
+    return str(path.relative_to(folder.parent)) if path.is_relative_to(folder.parent) else str(path)

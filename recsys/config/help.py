@@ -4,11 +4,12 @@ import inspect
 import re
 import shutil
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
-from recsys.config.files import LOADER
+from recsys.config.files import LOADER, config_file, is_group
 
 KEY = re.compile(r"^(\w+): +([^#\s][^#\n]*?) *(?:# *(.*))?$", re.MULTILINE)
 """A scalar at the top of a root yaml, and the comment beside it."""
@@ -18,11 +19,12 @@ EXIT_CODES = (
 )
 
 
-def help_text(name: str, *, about: str, conf: Path, examples: tuple[str, ...]) -> str:
+def help_text(name: str, *, about: str, conf: Sequence[Path], examples: tuple[str, ...]) -> str:
     """What the program does, what can be chosen and set, examples, exit codes; at the terminal's width."""
     width = min(shutil.get_terminal_size().columns, 110)
     chosen = _defaults(conf, name)
-    groups = {folder.name: sorted(file.stem for file in folder.glob("*.yaml")) for folder in sorted(conf.iterdir()) if folder.is_dir()}
+    names = sorted({path.name for folder in conf for path in folder.iterdir() if path.is_dir()})
+    groups = {group: sorted({file.stem for folder in conf for file in (folder / group).glob("*.yaml")}) for group in names}
     rows = []
     for group, names in groups.items():
         used = {value for key, value in chosen.items() if key.partition("@")[0] == group}
@@ -45,7 +47,7 @@ def help_text(name: str, *, about: str, conf: Path, examples: tuple[str, ...]) -
             textwrap.fill(listed, width, initial_indent=f"  {key}=".ljust(indent), subsequent_indent=" " * indent) for key, listed in rows
         ]
         lines += [""]
-    keys = [match.groups("") for match in KEY.finditer((conf / f"{name}.yaml").read_text())]
+    keys = [match.groups("") for match in KEY.finditer(config_file(conf, name).read_text())]
     lines += ["Keys" + (": any value of the resolved config; print all of them with --cfg job." if chosen else ":")]
     lines += [f"  {key}={value}".ljust(22) + f" {comment}".rstrip() for key, value, comment in keys]
     lines += ["  trainer.max_epochs=3   (a key inside a group)"] if "trainer" in chosen else []
@@ -57,16 +59,15 @@ def help_text(name: str, *, about: str, conf: Path, examples: tuple[str, ...]) -
     return "\n".join(lines)
 
 
-def _defaults(conf: Path, name: str) -> dict[str, str]:
+def _defaults(conf: Sequence[Path], name: str) -> dict[str, str]:
     """{group or group@place: choice} of a root config, the groups that its choices bring included."""
     chosen: dict[str, str] = {}
-    document = yaml.load((conf / f"{name}.yaml").read_text(), Loader=LOADER)  # a SafeLoader
+    path = config_file(conf, name)
+    document = None if path is None else yaml.load(path.read_text(), Loader=LOADER)  # a SafeLoader
     for entry in document["defaults"] if document and "defaults" in document else []:
         for key, choice in entry.items() if isinstance(entry, dict) else ():
             group = key.lstrip("/")
-            if not key.startswith("override ") and (conf / group.partition("@")[0]).is_dir():
+            if not key.startswith("override ") and is_group(conf, group.partition("@")[0]):
                 chosen[group] = str(choice)
-                inner = conf / group / f"{choice}.yaml"
-                if inner.exists():
-                    chosen.update(_defaults(conf, f"{group}/{choice}"))
+                chosen.update(_defaults(conf, f"{group}/{choice}"))
     return chosen

@@ -1,8 +1,7 @@
-"""Runs a program from its command line: help, checks, Hydra, exit codes."""
+"""Runs a program from its command line: help, checks, many runs by Hydra, exit codes."""
 
 import argparse
 import contextlib
-import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,88 +14,95 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from recsys.config import CONFIG, typed
-from recsys.config.check import EVERYTHING, check_config
-from recsys.config.compose import checked
+from recsys.config import typed
+from recsys.config.check import check_config
+from recsys.config.compose import SweepFaults, checked_command, composed_run, searched
+from recsys.config.earlier_run import earlier_run
+from recsys.config.files import conf_folders
 from recsys.config.help import help_text
-from recsys.config.processes import FLAG, handed_on, outlived, received, require_one_directory
+from recsys.config.processes import FLAG, outlived, received, require_one_directory
 from recsys.config.refusals import text_faults
-from recsys.config.resume import found, resumed
+from recsys.disk import writing
 from recsys.errors import ConfigError, Fault, RecsysError
 
-log = logging.getLogger(__name__)
+Place = Callable[[Any, Path, bool], Path]
+"""The directory of a run, from its config, the directory that Hydra names, and whether the command line names it."""
 
 
 def launch(
     program: Callable[[Any, Path], Any],
     root: type,
     *,
-    conf: Path,
+    name: str,
+    about: str,
     examples: tuple[str, ...],
     flags: Mapping[str, str] | None = None,
-    interrupted: Callable[[Any, Path], Path | None] | None = None,
+    place: Place | None = None,
+    sweeps: SweepFaults | None = None,
 ) -> None:
     """Run `program(config, folder)` for `sys.argv`: once, or with -m once per trial.
 
     Everything that can be known to be wrong is said before the program starts, and ends with exit code 2.
 
     Args:
-        program: receives the typed root config and the directory of the run; its name is that of its root yaml in `conf`.
+        program: receives the typed root config and the directory of the run.
         root: dataclass of the root config.
-        conf: folder of the yaml files.
+        name: of the program and of its root yaml in `conf`.
+        about: what it does, for --help.
         examples: command lines for --help.
         flags: {another spelling of an override: the override}.
-        interrupted: finds the run that `resume=auto` means, given a config and the folder of its runs; None: the program resumes nothing.
+        place: the directory of a run that may go on with another; None: the program resumes nothing.
+        sweeps: see `checked_command`.
     """
-    name = program.__name__
-    shortcuts = flags or {}
-    sys.argv[1:] = [shortcuts.get(argument, argument) for argument in sys.argv[1:]]
+    sys.argv[1:] = [(flags or {}).get(argument, argument) for argument in sys.argv[1:]]
     arguments = _parsed(name)
-    conf = (arguments.config_path or conf).resolve()
+    conf = conf_folders(arguments.config_path)
     if arguments.help:
-        print(help_text(name, about=program.__doc__ or "", conf=conf, examples=examples))
+        print(help_text(name, about=about, conf=conf, examples=examples))
         return
     if arguments.of_run is not None:
         config, run = received(arguments.of_run)
         with outlived(), plain_errors():
-            _run(program, root, config, run, {})
+            program(typed(config, root), run)
         return
+    texts = arguments.overrides
     with plain_errors():
-        earlier = None if interrupted is None else resumed(arguments.overrides)
-        if earlier is not None and arguments.multirun:
+        require_one_directory(texts, multirun=arguments.multirun)
+        if not arguments.multirun and not arguments.cfg:
+            _run_once(program, *_read(conf, name, texts, root, place, sweeps))
+            return
+        if arguments.multirun and place is not None and earlier_run(texts) is not None:
             raise ConfigError(Fault("many runs cannot go on with one", "command line, -m", "leave out -m; a sweep goes on by itself"))
-        texts = arguments.overrides if earlier is None else earlier.overrides
-        overrides = checked(conf, name, texts, root, multirun=arguments.multirun)
-        if interrupted is not None and not arguments.multirun:
-            overrides = found(conf, name, overrides, root, interrupted)
-        require_one_directory(overrides, multirun=arguments.multirun)
+        overrides = checked_command(conf, name, texts, root, multirun=arguments.multirun, sweeps=sweeps).overrides
     hydras = ["--multirun"] * arguments.multirun + ["--resolve"] * arguments.resolve
     hydras += [f"--cfg={arguments.cfg}"] * bool(arguments.cfg) + [f"--package={arguments.package}"] * bool(arguments.package)
-    sys.argv[1:] = [*hydras, *overrides]
+    sys.argv[1:] = [*hydras, *searched(conf), *overrides]
 
-    def job(config: DictConfig) -> Any:
-        logging.captureWarnings(True)
+    def job(config: DictConfig) -> None:
         with plain_errors():
             if faults := list(text_faults(OmegaConf.to_container(config, resolve=False), {})):  # a sweep combines what was checked alone
                 raise ConfigError(*faults)
-            plain = OmegaConf.to_container(config, resolve=True) if earlier is None else earlier.config
-            run = Path(HydraConfig.get().runtime.output_dir)
-            origin = {} if earlier is None else {EVERYTHING: str(earlier.run / CONFIG)}
-            with handed_on(plain, run):
-                return _run(program, root, plain, run, origin)
+            plain = OmegaConf.to_container(config, resolve=True)
+            check_config(plain, root, origin={})
+            _run_once(program, typed(plain, root), Path(HydraConfig.get().runtime.output_dir))
 
-    hydra.main(version_base="1.3", config_path=str(conf), config_name=name)(job)()
+    hydra.main(version_base="1.3", config_path=str(conf[0]), config_name=name)(job)()
 
 
-def _run(program: Callable[[Any, Path], Any], root: type, config: dict[str, Any], run: Path, origin: Mapping[str, str]) -> Any:
-    """The program with a resolved config; `origin` is that of `check_config`."""
-    check_config(config, root, origin=origin)
-    try:
-        return program(typed(config, root), run)
-    except Exception:
-        if logging.root.handlers:  # a program without a log file has none, and its error is printed below
-            log.exception("ended early")
-        raise
+def _read(
+    conf: tuple[Path, ...], name: str, texts: list[str], root: type, place: Place | None, sweeps: SweepFaults | None
+) -> tuple[Any, Path]:
+    """The typed config of one run, and its directory."""
+    plain, run = composed_run(conf, name, texts, root, resumes=place is not None, sweeps=sweeps)
+    config = typed(plain, root)
+    fixed = any(text.lstrip("+").startswith("hydra.run.dir=") for text in texts)
+    return config, run if place is None else place(config, run, fixed)
+
+
+def _run_once(program: Callable[[Any, Path], Any], config: Any, run: Path) -> None:
+    with writing(run):
+        run.mkdir(parents=True, exist_ok=True)
+    program(config, run)
 
 
 @contextlib.contextmanager

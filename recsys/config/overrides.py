@@ -1,8 +1,11 @@
 """Override texts as Hydra parses them, and the runs that a sweep over them stands for."""
 
+import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -17,6 +20,14 @@ MOST_BRACKETS = 200
 """Opened in one override; a thousand in one another end the parser."""
 MOST_VALUES = 1_000
 """Of one sweep; each is checked before the first run."""
+
+BARE = re.compile(r"[A-Za-z_/][\w./@-]*")
+BEFORE_QUOTE = re.compile(r"\\+(?='|\Z)")
+"""Backslashes that Hydra reads as half as many; others stand for themselves."""
+WORDS = ("null", "true", "false", "nan", "inf")
+"""Texts that Hydra would read as something else."""
+PLUGIN_KEYS = ("hydra.sweeper.", "hydra.launcher.")
+"""Keys of Hydra's that are held against what a plugin takes."""
 
 
 @dataclass(frozen=True)
@@ -80,3 +91,23 @@ def _values(override: Override) -> list[str]:
 
 def _length(sweep: RangeSweep) -> float:
     return abs(float(sweep.stop) - float(sweep.start)) / abs(float(sweep.step)) if sweep.step else math.inf
+
+
+def as_override(key: str, value: Any) -> str:
+    """A value as the command line takes it.
+
+    Example:
+        >>> as_override("loss", "bpr"), as_override("model.hidden", [64, None]), as_override("name", "1e-3")
+        ('loss=bpr', 'model.hidden=[64,null]', "name='1e-3'")
+    """
+    return f"{key}={value_text(value)}"
+
+
+def value_text(value: Any) -> str:
+    """What stands behind the equals sign."""
+    if isinstance(value, list):
+        return f"[{','.join(value_text(entry) for entry in value)}]"
+    if isinstance(value, str):
+        bare = BARE.fullmatch(value) and value.lower() not in WORDS
+        return value if bare else "'" + BEFORE_QUOTE.sub(r"\g<0>\g<0>", value).replace("'", "\\'") + "'"
+    return json.dumps(value)  # true, null, 1e-05

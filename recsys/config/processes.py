@@ -13,9 +13,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from recsys.config.files import PACKAGE
 from recsys.errors import ConfigError, Fault
 
 FLAG = "--of-run"
@@ -47,18 +49,26 @@ def require_one_directory(overrides: Sequence[str], *, multirun: bool) -> None:
 
 
 @contextmanager
-def handed_on(config: dict[str, Any], run: Path) -> Iterator[None]:
-    """Processes that are started within the block run this config in this directory; after it, this process is alone again."""
+def handed_on(config: dict[str, Any], run: Path, module: str) -> Iterator[None]:
+    """Processes that Lightning starts within the block run this config in this directory; after it, this process is as before.
+
+    Args:
+        module: what they start as, `python -m <module>`, however this process was started.
+    """
     handle, name = tempfile.mkstemp(prefix=START, suffix=".json", dir=run)  # its own: another process may be refused here
-    path, command = Path(name), sys.argv[1:]
-    environment = {name: os.environ.get(name) for name in DISTRIBUTED}
+    path, command, started = Path(name), sys.argv[1:], sys.modules["__main__"].__spec__
+    paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {name: os.environ.get(name) for name in (*DISTRIBUTED, "PYTHONPATH", "PYTHONSAFEPATH")}
     with open(handle, "w") as file:
         file.write(json.dumps({"run": str(run), "config": config, "process": os.getpid()}))
     sys.argv[1:] = [f"{FLAG}={path}"]
+    sys.modules["__main__"].__spec__ = find_spec(module)  # where Lightning looks
+    os.environ |= {"PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}  # this package, whatever stands in the working directory
     try:
         yield
     finally:
         sys.argv[1:] = command
+        sys.modules["__main__"].__spec__ = started
         path.unlink(missing_ok=True)
         _leave_group()
         for name, value in environment.items():

@@ -7,7 +7,7 @@ from typing import Any
 
 from recsys.config import TrainConfig, plain, save_config
 from recsys.config.check import load_config
-from recsys.config.resume import AUTO
+from recsys.config.earlier_run import AUTO
 from recsys.disk import writing
 from recsys.disk.locks import Lock, try_lock
 from recsys.disk.records import RESTORE, read_record, require_type

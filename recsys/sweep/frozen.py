@@ -1,7 +1,7 @@
 """The config of a sweep as it was when the sweep began: trials read it from there, and a command that says something else is refused."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 
 from recsys.config.files import read_document
-from recsys.config.sweep import SweepConfig
 from recsys.disk import write_whole
 from recsys.errors import ConfigError, Fault
+from recsys.sweep.sweep_config import SweepConfig
 
 FILE, CONF = "sweep.yaml", "conf"
 MAY_CHANGE = ("trials",)
@@ -37,7 +37,7 @@ class Plan:
     choices: dict[str, dict[str, Any]]
 
 
-def frozen(folder: Path, plan: Plan, conf: Path) -> Plan:
+def frozen(folder: Path, plan: Plan, conf: Sequence[Path]) -> Plan:
     """The plan that a sweep's directory holds, with the trials of this one; of a new directory, this one with a copy of conf.
 
     Raises:
@@ -59,12 +59,13 @@ def asked(folder: Path) -> SweepConfig:
     return SweepConfig(**read_document(folder / FILE)["sweep"])
 
 
-def _copy(conf: Path, target: Path) -> None:
+def _copy(conf: Sequence[Path], target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)  # of a sweep that was killed before it began
-    for path in conf.rglob("*.yaml"):
-        copied = target / path.relative_to(conf)
-        copied.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copied)
+    for folder in reversed(conf):  # a file of the first folder counts
+        for path in folder.rglob("*.yaml"):
+            copied = target / path.relative_to(folder)
+            copied.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copied)
 
 
 def _document(plan: Plan) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from recsys.config.sweep import as_override
+from recsys.config.overrides import as_override
 
 OUTPUT = "output.log"
 

@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from rich.console import Console
 from rich.text import Text
 
-from recsys.config.sweep import MEASURES, as_override, dimensions, grid_size
+from recsys.config.overrides import as_override
 from recsys.errors import ConfigError, Fault, RecsysError, SweepError
 from recsys.sweep.frozen import CONF, Plan
 from recsys.sweep.launcher import ProcessLauncher, program
@@ -20,6 +20,7 @@ from recsys.sweep.outcome import Outcome, outcome
 from recsys.sweep.result import BEST, PAGE, Drawing, publish
 from recsys.sweep.rows import rows
 from recsys.sweep.study import again, ask, open_study, suggested, tell
+from recsys.sweep.sweep_config import MEASURES, dimensions, grid_size
 from recsys.sweep.table import progress_line, trial_table
 from recsys.sweep.trial import Commands, place, run_trial, stop
 

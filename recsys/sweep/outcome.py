@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from recsys.config.sweep import MEASURES
 from recsys.disk.records import read_record
 from recsys.errors import PRUNED, ConfigError, Fault
 from recsys.run.directory import RESULT
 from recsys.schema import nearest
+from recsys.sweep.sweep_config import MEASURES
 from recsys.sweep.trial import MANIFEST, OUTPUT
 
 LONGEST_REASON = 300

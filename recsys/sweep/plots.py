@@ -8,9 +8,10 @@ from typing import Any
 import optuna
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
-from recsys.config.sweep import Dimension, Range, SweepConfig, as_override, dimensions
+from recsys.config.overrides import as_override
 from recsys.report.draw import ACCENT, FAINT, INK, LOOK
 from recsys.sweep.rows import Row
+from recsys.sweep.sweep_config import Dimension, Range, SweepConfig, dimensions
 from recsys.sweep.table import short, shown
 
 FEWEST = 4

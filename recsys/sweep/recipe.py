@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from recsys.config.experiment import experiment
+from recsys.sweep.experiment import experiment
 from recsys.sweep.frozen import CONF, Plan
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import optuna
 import polars as pl
 
-from recsys.config.sweep import SweepConfig
 from recsys.disk import whole_file, write_whole
 from recsys.sweep.frozen import Plan
 from recsys.sweep.page import page
 from recsys.sweep.recipe import recipe
 from recsys.sweep.rows import Row
+from recsys.sweep.sweep_config import SweepConfig
 
 log = logging.getLogger(__name__)
 TABLE, BEST, FRONT, PAGE = "trials.parquet", "best.yaml", "front", "sweep.html"

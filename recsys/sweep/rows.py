@@ -6,7 +6,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
-from recsys.config.sweep import SweepConfig
+from recsys.sweep.sweep_config import SweepConfig
 
 STATES = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 

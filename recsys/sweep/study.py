@@ -19,9 +19,10 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalFileOpenLock
 from optuna.trial import TrialState
 
-from recsys.config.sweep import Dimension, Range, SweepConfig, as_override, dimensions
+from recsys.config.overrides import as_override
 from recsys.disk.locks import Lock, lock
 from recsys.disk.records import reading
+from recsys.sweep.sweep_config import Dimension, Range, SweepConfig, dimensions
 
 JOURNAL = "journal.log"
 NAME = "sweep"

@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,14 +15,15 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from recsys.config.compose import composed
-from recsys.config.files import read_document
+from recsys.config.compose import composed_config, searched
+from recsys.config.files import config_file, is_group, read_document
 from recsys.config.launch import plain_errors
-from recsys.config.sweep import SweepConfig, as_override, left_open
+from recsys.config.overrides import as_override
 from recsys.disk.locks import try_lock
 from recsys.errors import ConfigError, Fault
 from recsys.sweep.frozen import Plan, flat, frozen
 from recsys.sweep.launcher import ProcessLauncher
+from recsys.sweep.sweep_config import SweepConfig, left_open
 
 
 class OneByOne(ProcessLauncher):
@@ -34,7 +35,7 @@ class OneByOne(ProcessLauncher):
 
 
 class OptunaSweeper(Sweeper):
-    """Lets Optuna choose the trials; see `recsys.config.sweep.SweepConfig` for the arguments."""
+    """Lets Optuna choose the trials; see `recsys.sweep.sweep_config.SweepConfig` for the arguments."""
 
     def __init__(
         self, objectives: dict[str, str], space: dict[str, Any], sampler: str, trials: int | None, pruner: str | None = None, seed: int = 0
@@ -56,7 +57,7 @@ class OptunaSweeper(Sweeper):
             from recsys.sweep.loop import Sweep
 
             folder = Path(self.config.hydra.sweep.dir).absolute()
-            conf = next(Path(source.path) for source in self.config.hydra.runtime.config_sources if source.provider == "main")
+            conf = [Path(source.path) for source in self.config.hydra.runtime.config_sources if source.schema == "file"]
             with lone_sweep(folder):
                 plan = frozen(folder, self.plan(arguments, conf), conf)
                 try:
@@ -65,21 +66,27 @@ class OptunaSweeper(Sweeper):
                     print(f"stopped; the same command goes on with {folder}", file=sys.stderr)
                     sys.exit(128 + signal.SIGINT)
 
-    def plan(self, arguments: list[str], conf: Path) -> Plan:
+    def plan(self, arguments: list[str], conf: Sequence[Path]) -> Plan:
         """What a command line asks for, without the sweep itself: its trials are ordinary runs."""
         given = [text for text in arguments if text.partition("=")[0] != "sweep"]
         name = self.config.hydra.runtime.choices.get("sweep")
-        fixed = [*_said_by(conf / f"sweep/{name}.yaml", given), *given] if name else given
+        fixed = [*_said_by(config_file(conf, f"sweep/{name}"), given), *given] if name else given
         space = left_open(self.asked.space, given)
-        groups = {key: entry for key, entry in space.items() if isinstance(entry, list) and (conf / key.partition("@")[0]).is_dir()}
+        groups = {key: entry for key, entry in space.items() if isinstance(entry, list) and is_group(conf, key.partition("@")[0])}
         first = {key: as_override(key, entry[0]) for key, entry in groups.items()}
         root = self.config.hydra.job.config_name
         choices = {
-            text: composed(self.loader, root, [*fixed, *{**first, key: text}.values()])
+            text: composed_config(self.loader, root, [*searched(conf), *fixed, *{**first, key: text}.values()])
             for key, entry in groups.items()
             for text in (as_override(key, value) for value in entry)
         }
-        return Plan(name or "sweep", tuple(fixed), replace(self.asked, space=space), composed(self.loader, root, fixed), choices)
+        return Plan(
+            name or "sweep",
+            tuple(fixed),
+            replace(self.asked, space=space),
+            composed_config(self.loader, root, [*searched(conf), *fixed]),
+            choices,
+        )
 
 
 def _said_by(path: Path, given: list[str]) -> list[str]:

@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from recsys.config.sweep import SweepConfig
 from recsys.sweep.rows import Row
+from recsys.sweep.sweep_config import SweepConfig
 
 BREAK = re.compile(r"([./_])(?=\w)")
 """Where a long key goes on in the next line."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from recsys.config.sweep import as_override
+from recsys.config.overrides import as_override
 from recsys.disk.locks import is_locked, lock
 from recsys.run.directory import RESULT
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import pytest
 
 from recsys.config import Makes
-from recsys.config.compose import checked
+from recsys.config.compose import checked_command
 from recsys.errors import ConfigError
 
 ROOT = """
@@ -42,7 +42,7 @@ def conf(tmp_path):
 
 def faults(conf, *texts, multirun=False):
     with pytest.raises(ConfigError) as caught:
-        checked(conf, "train", list(texts), Root, multirun=multirun)
+        checked_command((conf,), "train", list(texts), Root, multirun=multirun)
     return [(fault.what, fault.where, fault.remedy) for fault in caught.value.faults]
 
 
@@ -61,11 +61,11 @@ def faults(conf, *texts, multirun=False):
     ],
 )
 def test_good_overrides_pass_as_they_are(conf, texts):
-    assert checked(conf, "train", texts, Root, multirun=False) == texts
+    assert checked_command((conf,), "train", texts, Root, multirun=False).overrides == texts
 
 
 def test_key_that_only_the_signature_knows_is_added(conf):
-    assert checked(conf, "train", ["feature.min_count=3"], Root, multirun=False) == ["++feature.min_count=3"]
+    assert checked_command((conf,), "train", ["feature.min_count=3"], Root, multirun=False).overrides == ["++feature.min_count=3"]
 
 
 def test_mistyped_key_names_the_command_line_and_what_is_taken(conf):
@@ -149,7 +149,7 @@ def test_every_value_of_a_sweep_is_checked(conf):
         "'seed' takes a whole number, got the text 'x'",
         "there is no feature 'aeg'; did you mean 'age'?",
     ]
-    assert checked(conf, "train", ["seed=range(1,4)", "feature=id,age", "feature.column=a,b"], Root, multirun=True)
+    assert checked_command((conf,), "train", ["seed=range(1,4)", "feature=id,age", "feature.column=a,b"], Root, multirun=True)
 
 
 @pytest.mark.parametrize(

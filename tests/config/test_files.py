@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys.config.files import LARGEST_BYTES, file_faults, key_lines, purpose, read_document
+from recsys.config.files import LARGEST_BYTES, file_faults, key_lines, read_document
 from recsys.errors import ConfigError
 
 
@@ -16,7 +16,7 @@ def write(conf, name, text):
 
 
 def faults(conf):
-    return [(fault.what, fault.where) for fault in file_faults(conf)]
+    return [(fault.what, fault.where) for fault in file_faults((conf,))]
 
 
 def test_good_files_have_no_faults(tmp_path):
@@ -46,11 +46,6 @@ def test_key_lines_of_mappings_and_lists(tmp_path):
     path = write(tmp_path, "a.yaml", "# comment\na:\n  b: 1\n  c:\n    - {d: 2}\n    - 3\n")
     lines = key_lines(path)
     assert (lines["a"], lines["a.b"], lines["a.c"], lines["a.c.0.d"], lines["a.c.1"]) == (2, 3, 4, 5, 6)
-
-
-def test_purpose_is_the_header_without_its_command(tmp_path):
-    path = write(tmp_path, "a.yaml", "# @package _global_\n# Ranks pairs.   python train.py loss=bpr\n_target_: x\n")
-    assert purpose(path) == "Ranks pairs."
 
 
 def test_deep_file_is_refused_before_it_is_loaded(tmp_path):

@@ -16,7 +16,7 @@ def test_help_lists_choices_defaults_examples_and_exit_codes(tmp_path, monkeypat
         path = tmp_path / f"{name}.yaml"
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-    text = help_text("train", about="Train.\n\n    And more.", conf=tmp_path, examples=("python train.py loss=bpr",))
+    text = help_text("train", about="Train.\n\n    And more.", conf=(tmp_path,), examples=("python train.py loss=bpr",))
     lines = [line.split() for line in text.splitlines()]
     assert ["loss=", "[bpr],", "softmax"] in lines
     assert ["task=", "[retrieval]"] in lines

@@ -19,7 +19,7 @@ from benchmarks.base import composed
 from benchmarks.memory import forget_peak, memory
 from recsys.config import TrainConfig, save_config
 from recsys.config.check import check_config, load_config
-from recsys.config.compose import checked
+from recsys.config.compose import checked_command
 from recsys.errors import ConfigError
 
 HOME = Path(__file__).parent.parent.parent
@@ -61,7 +61,7 @@ WRITERS = [
     "recsys.run.memory.keep_memory",
     "recsys.serve.manifest.read_bundle",
     "recsys.source.shop_tables.shop_tables",
-    "recsys.config.compose.checked",
+    "recsys.config.compose.checked_command",
     "recsys.run.finished.model_of",
     "recsys.assemble.store_of",
     "recsys.optimizer.schedule.cosine",
@@ -308,7 +308,7 @@ def conf(tmp_path):
     (tmp_path / "conf" / "experiment").mkdir()
     (tmp_path / "conf" / "train.yaml").write_text(CONF)
     (tmp_path / "conf" / "data" / "shop.yaml").write_text("name: shop\nfeatures: [user, item]\n")
-    assert len(checked(tmp_path / "conf", "train", ["seed=1", "data.name=${monitor}"], Root, multirun=False)) == 2
+    assert len(checked_command((tmp_path / "conf",), "train", ["seed=1", "data.name=${monitor}"], Root, multirun=False).overrides) == 2
     return tmp_path / "conf"
 
 
@@ -322,7 +322,7 @@ def overrides():
 def test_hostile_override_is_refused_with_its_key(conf, canary, monkeypatch, texts, key):
     monkeypatch.setenv("SECRET", SECRET)
     with pytest.raises(ConfigError) as caught:
-        checked(conf, "train", texts, Root, multirun=False)
+        checked_command((conf,), "train", texts, Root, multirun=False)
     assert key in str(caught.value)
     assert SECRET not in str(caught.value)
 
@@ -375,7 +375,7 @@ def test_hostile_file_of_conf_is_refused_in_time_and_memory(conf, canary, monkey
     forget_peak()
     before, started = memory("VmRSS"), time.process_time()
     with pytest.raises(ConfigError) as caught:
-        checked(conf, "train", ["experiment=evil"], Root, multirun=False)
+        checked_command((conf,), "train", ["experiment=evil"], Root, multirun=False)
     assert time.process_time() - started < SECONDS
     assert memory("VmHWM") - before < 200e6
     assert SECRET not in str(caught.value)
@@ -397,7 +397,7 @@ def test_override_without_end_is_refused_in_time_and_memory(conf, texts, multiru
     forget_peak()
     before, started = memory("VmRSS"), time.process_time()
     with pytest.raises(ConfigError) as caught:
-        checked(conf, "train", texts, Root, multirun=multirun)
+        checked_command((conf,), "train", texts, Root, multirun=multirun)
     assert time.process_time() - started < SECONDS
     assert memory("VmHWM") - before < 200e6
     assert len(str(caught.value)) < 2_000

@@ -5,11 +5,12 @@ import sys
 
 import pytest
 
-PROGRAM = '''
+PROGRAM = """
 from dataclasses import dataclass
 from pathlib import Path
 from recsys.config.launch import launch
 from recsys.errors import DataError, Fault
+from recsys.run.log_file import log_file
 
 
 @dataclass(frozen=True)
@@ -18,24 +19,26 @@ class Root:
 
 
 def train(config, run):
-    """Train nothing."""
-    if config.seed == 13:
-        raise DataError(Fault("13 is no good", "seed", "use 12"))
-    if config.seed == 14:
-        raise RuntimeError("a bug")
+    with log_file(run / "train.log"):
+        if config.seed == 13:
+            raise DataError(Fault("13 is no good", "seed", "use 12"))
+        if config.seed == 14:
+            raise RuntimeError("a bug")
     (run / "seed").write_text(str(config.seed))
     print(f"run: {run}")
 
 
-launch(train, Root, conf=Path(__file__).parent / "conf", examples=("python train.py seed=1",))
-'''
+launch(train, Root, name="train", about="Train nothing.", examples=("python train.py seed=1",))
+"""
 CONF = """
+defaults:
+  - _self_
+  - override hydra/job_logging: none
 seed: 0
 hydra:
   run: {dir: out}
   sweep: {dir: out, subdir: "${hydra.job.num}"}
   output_subdir: null
-  job_logging: {handlers: {file: {filename: "${hydra.runtime.output_dir}/train.log"}}, root: {handlers: [file]}}
 """
 
 

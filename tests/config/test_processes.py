@@ -13,10 +13,10 @@ CONFIG = {"seed": 3, "lr": 1e-05, "list": [1, None], "path": "a b"}
 
 def test_processes_get_the_config_and_the_run(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["train.py", "-m", "seed=1,2"])
-    with handed_on(CONFIG, tmp_path):
+    with handed_on(CONFIG, tmp_path, "recsys.config.launch"):
         (path,) = tmp_path.iterdir()
         assert sys.argv[1:] == [f"--of-run={path}"]
-        with handed_on({}, tmp_path):  # by another process, which is refused in the end
+        with handed_on({}, tmp_path, "recsys.config.launch"):  # by another process, which is refused in the end
             pass
         told = []
         monkeypatch.setattr("recsys.config.processes._die_with", told.append)
@@ -45,7 +45,7 @@ def test_one_process_names_its_own(monkeypatch, number):
 def test_what_one_run_tells_its_processes_is_not_taken_for_the_next(tmp_path, monkeypatch):
     monkeypatch.setenv("MASTER_PORT", "1")
     monkeypatch.delenv("LOCAL_RANK", raising=False)
-    with handed_on(CONFIG, tmp_path):
+    with handed_on(CONFIG, tmp_path, "recsys.config.launch"):
         os.environ |= {"MASTER_PORT": "2", "LOCAL_RANK": "0"}
     assert os.environ["MASTER_PORT"] == "1"
     assert "LOCAL_RANK" not in os.environ

@@ -43,6 +43,7 @@ if any(text.startswith("hydra.run.dir=") for text in sys.argv):
 
 from dataclasses import dataclass
 from recsys.config.launch import launch
+from recsys.sweep.faults import trial_faults
 from recsys.sweep.plugins import register
 
 
@@ -62,7 +63,7 @@ def train(config, run):
 
 
 register()
-launch(train, Root, conf=Path(__file__).parent / "conf", examples=())
+launch(train, Root, name="train", about="Learn nothing.", examples=(), sweeps=trial_faults)
 """
 CONF = {
     "train": """
@@ -70,6 +71,7 @@ defaults:
   - _self_
   - loss: good
   - sweep: null
+  - override hydra/job_logging: none
 logger: {}
 lr: 0.1
 width: 8
@@ -79,7 +81,6 @@ hydra:
   run: {dir: out}
   sweep: {dir: out, subdir: "${hydra.job.num}"}
   output_subdir: null
-  job_logging: {handlers: {file: {filename: "${hydra.runtime.output_dir}/train.log"}}, root: {handlers: [file]}}
 """,
     "loss/good": "name: good\n",
     "loss/bad": "name: bad\n",

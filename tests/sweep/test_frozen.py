@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from recsys.config.sweep import SweepConfig
 from recsys.errors import ConfigError
 from recsys.sweep.frozen import Plan, asked, frozen
+from recsys.sweep.sweep_config import SweepConfig
 
 ASKED = SweepConfig({"val/x": "max"}, {"lr": {"low": 1e-5, "high": 0.1, "log": True}, "loss": ["bpr", "bsl"]}, "tpe", 5)
 CHOICES = {"loss=bpr": {"lr": 0.1, "loss": {"name": "bpr"}}, "loss=bsl": {"lr": 0.1, "loss": {"name": "bsl", "tau": 1}}}

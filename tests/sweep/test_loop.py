@@ -8,13 +8,13 @@ import pytest
 import yaml
 
 from recsys.config import TrainConfig
-from recsys.config.compose import checked
-from recsys.config.sweep import SweepConfig
+from recsys.config.compose import checked_command
 from recsys.errors import ConfigError
 from recsys.sweep import launcher, result
 from recsys.sweep.frozen import FILE, Plan
 from recsys.sweep.loop import Sweep
 from recsys.sweep.study import ask
+from recsys.sweep.sweep_config import SweepConfig
 
 HOME = Path(__file__).parents[2]
 
@@ -41,7 +41,7 @@ def test_trial_is_a_command_line_of_the_frozen_config(commands, tmp_path):
 def test_each_trial_is_one_run_of_wandb_in_the_group_that_was_asked_for(commands):
     train = commands(logger={"wandb": {"group": "night"}}).train
     assert train[-2:] == ("logger.wandb.group=night", "logger.wandb.name=night-0")
-    checked(HOME / "conf", "train", ["logger=wandb", *train[3:]], TrainConfig, multirun=False)
+    checked_command((HOME / "conf",), "train", ["logger=wandb", *train[3:]], TrainConfig, multirun=False)
 
 
 def test_trials_of_one_directory_are_a_group_of_wandb_and_those_of_another_are_not(commands, tmp_path):
@@ -59,7 +59,7 @@ def test_pruner_watches_the_objective(commands, tmp_path):
     node = ["callbacks.pruning.monitor=val/recall@20", f"callbacks.pruning.sweep={tmp_path}", "callbacks.pruning.trial=0"]
     assert list(train[-4:]) == ["+callbacks@callbacks.pruning=pruning", *node]
     (tmp_path / FILE).write_text(yaml.safe_dump({"sweep": {}}))
-    checked(HOME / "conf", "train", list(train[3:]), TrainConfig, multirun=False)
+    checked_command((HOME / "conf",), "train", list(train[3:]), TrainConfig, multirun=False)
 
 
 def test_objective_of_the_bundle_exports_each_trial(commands):

@@ -4,10 +4,10 @@ import pytest
 import yaml
 from optuna.trial import TrialState
 
-from recsys.config.sweep import SweepConfig
 from recsys.errors import ConfigError
 from recsys.sweep.pruning import Pruning
 from recsys.sweep.study import ask, open_study, tell
+from recsys.sweep.sweep_config import SweepConfig
 
 SPACE = {"lr": {"low": 0.0, "high": 1.0}}
 

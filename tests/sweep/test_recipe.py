@@ -2,22 +2,18 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 
 from recsys.config import TrainConfig
-from recsys.config.compose import checked, composed
-from recsys.config.sweep import SweepConfig
+from recsys.config.compose import checked_command
 from recsys.sweep.frozen import Plan
 from recsys.sweep.recipe import recipe
+from recsys.sweep.sweep_config import SweepConfig
 
 CONF = Path(__file__).parents[2] / "conf"
 
 
 def config_of(conf, overrides):
-    texts = checked(conf, "train", overrides, TrainConfig, multirun=False)
-    with initialize_config_dir(str(conf), version_base="1.3", job_name="train"):
-        return composed(GlobalHydra.instance().config_loader(), "train", texts)
+    return checked_command((conf,), "train", overrides, TrainConfig, multirun=False).config
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
-from recsys.config.sweep import SweepConfig
 from recsys.sweep import plots, result
 from recsys.sweep.frozen import Plan
 from recsys.sweep.page import page
 from recsys.sweep.plots import importance
 from recsys.sweep.result import Drawing, frame, publish
 from recsys.sweep.rows import rows
+from recsys.sweep.sweep_config import SweepConfig
 from recsys.sweep.table import duration, progress_line, short
 
 SPACE = {"lr": {"low": 0.001, "high": 1.0, "log": True}, "loss": ["bpr", "softmax"]}

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from recsys.config.sweep import SweepConfig
 from recsys.errors import IntegrityError
 from recsys.sweep.study import JOURNAL, KernelLock, again, ask, open_study, suggested, tell
+from recsys.sweep.sweep_config import SweepConfig
 
 SPACE = {
     "lr": {"low": 1e-4, "high": 1.0, "log": True},
@@ -144,7 +144,7 @@ def test_lock_ends_with_the_process_that_held_it(tmp_path):
 WRITES = """
 import sys
 from pathlib import Path
-from recsys.config.sweep import SweepConfig
+from recsys.sweep.sweep_config import SweepConfig
 from recsys.sweep.study import ask, open_study
 asked = SweepConfig(objectives={"val/x": "max"}, space={"lr": {"low": 0.0, "high": 1.0}}, sampler="random", trials=5)
 study = open_study(Path(sys.argv[1]), asked)

@@ -7,7 +7,7 @@ import yaml
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
 from recsys.config import TrainConfig
-from recsys.config.compose import checked
+from recsys.config.compose import checked_command
 
 HOME = Path(__file__).parents[2]
 SWEEP = yaml.safe_load((HOME / "recsys" / "sweep" / "wandb.yaml").read_text())
@@ -22,7 +22,7 @@ def test_every_value_is_a_valid_override():
     for values in itertools.zip_longest(*map(ends, SWEEP["parameters"].values())):
         chosen = {name: value if value is not None else ends(SWEEP["parameters"][name])[0] for name, value in zip(names, values)}
         flags = create_sweep_command_args({"args": {name: {"value": value} for name, value in chosen.items()}})
-        checked(HOME / "conf", "train", ["logger=wandb", *flags["args_no_hyphens"]], TrainConfig, multirun=False)
+        checked_command((HOME / "conf",), "train", ["logger=wandb", *flags["args_no_hyphens"]], TrainConfig, multirun=False)
 
 
 def test_agent_calls_train_py_with_overrides_alone():

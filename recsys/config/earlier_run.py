@@ -1,29 +1,24 @@
 """`resume=` on the command line: which run it means, and which config that run has with the keys that are given with it."""
 
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
 
-from recsys.config import CONFIG, typed
+from recsys.config import CONFIG
 from recsys.config.files import read_document
-from recsys.config.sweep import as_override
 from recsys.errors import ConfigError, Fault, IntegrityError
 
 AUTO = "auto"
-KEY, ALLOWED = "resume", "allow_change"
+KEY = "resume"
 
 
 @dataclass(frozen=True)
-class Resumed:
+class EarlierRun:
     """A run to go on with, as `resume=<directory>` names it.
 
     Attributes:
@@ -34,13 +29,8 @@ class Resumed:
     run: Path
     config: dict[str, Any]
 
-    @property
-    def overrides(self) -> list[str]:
-        """What Hydra has to know of it: where it writes."""
-        return [as_override("hydra.run.dir", str(self.run))]
 
-
-def resumed(texts: list[str]) -> Resumed | None:
+def earlier_run(texts: list[str]) -> EarlierRun | None:
     """The run that overrides name with `resume=<directory>`; None where they name none.
 
     Raises:
@@ -63,33 +53,7 @@ def resumed(texts: list[str]) -> Resumed | None:
     config = deepcopy(config)
     for text, override in zip(texts, given):
         _set(config, override, text)
-    return Resumed(run, config)
-
-
-def found(conf: Path, name: str, texts: list[str], root: type, search: Callable[[Any, Path], Path | None]) -> list[str]:
-    """The overrides with the directory of the run that `resume=auto` means, where there is one.
-
-    Args:
-        texts: checked overrides.
-        search: gives the interrupted run of a config below a folder, if there is one.
-    """
-    given = [_parsed(text) for text in texts]
-    values = [override.value() for override in given if override.key_or_group == KEY]
-    if not values or values[-1] != AUTO:
-        return texts
-    if places := [override.value() for override in given if override.key_or_group == "hydra.run.dir"]:
-        refuse_links(Path(str(places[-1])))
-        return texts
-    with initialize_config_dir(str(conf.resolve()), version_base="1.3", job_name=name):
-        config = compose(name, texts, return_hydra_config=True)
-    HydraConfig.instance().set_config(config)
-    runs = Path(config.hydra.run.dir).parent
-    plain = OmegaConf.to_container(OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]), resolve=True)
-    run = search(typed(plain, root), runs)
-    if run is None:
-        return texts
-    refuse_links(run)
-    return [*texts, as_override("hydra.run.dir", str(run))]
+    return EarlierRun(run, config)
 
 
 def refuse_links(run: Path) -> None:

@@ -1,6 +1,7 @@
 import pytest
 
-from recsys.config.sweep import Range, as_override, grid_size, left_open, sweep_faults
+from recsys.config.overrides import as_override
+from recsys.sweep.sweep_config import Range, grid_size, left_open, sweep_faults
 
 GOOD = {
     "objectives": {"val/recall@20": "max"},

@@ -5,15 +5,20 @@ from pathlib import Path
 import pytest
 
 from recsys.config import TrainConfig
-from recsys.config.compose import checked
+from recsys.config.compose import checked_command
 from recsys.errors import ConfigError
+from recsys.sweep.faults import trial_faults
 
 CONF = Path(__file__).parents[2] / "conf"
 
 
+def swept(*texts, multirun=True):
+    return checked_command((CONF,), "train", ["sweep=retrieval", *texts], TrainConfig, multirun=multirun, sweeps=trial_faults)
+
+
 def refused(*texts, multirun=True):
     with pytest.raises(ConfigError) as error:
-        checked(CONF, "train", ["sweep=retrieval", *texts], TrainConfig, multirun=multirun)
+        swept(*texts, multirun=multirun)
     return error.value.faults
 
 
@@ -45,11 +50,15 @@ def test_key_that_only_one_choice_has_is_refused():
 def test_key_of_the_command_line_is_not_varied():
     closed = ["loss=bpr", "loss.temperature=0.1"]
     assert [fault.what for fault in refused(*closed)] == ["nothing is called 'temperature' in 'loss', BPR"]  # of the command line alone
-    checked(CONF, "train", ["sweep=retrieval", "loss.temperature=0.1", "model.dim=48"], TrainConfig, multirun=True)
+    checked_command(
+        (CONF,), "train", ["sweep=retrieval", "loss.temperature=0.1", "model.dim=48"], TrainConfig, multirun=True, sweeps=trial_faults
+    )
 
 
 def test_new_key_reaches_hydra_as_one():
-    texts = checked(CONF, "train", ["sweep=retrieval", "hydra.sweeper.space={seed: [1, 2]}"], TrainConfig, multirun=True)
+    texts = checked_command(
+        (CONF,), "train", ["sweep=retrieval", "hydra.sweeper.space={seed: [1, 2]}"], TrainConfig, multirun=True, sweeps=trial_faults
+    )
     assert texts == ["sweep=retrieval", "++hydra.sweeper.space={seed: [1, 2]}"]
 
 

@@ -1,8 +1,7 @@
 import pytest
 import yaml
 
-from recsys.config.resume import resumed
-from recsys.config.sweep import as_override
+from recsys.config.earlier_run import earlier_run
 from recsys.errors import ConfigError, IntegrityError
 
 SAVED = {"seed": 0, "loss": {"_target_": "x", "t": 0.1}, "trainer": {"max_epochs": 2}, "list": [1]}
@@ -15,13 +14,13 @@ def run(tmp_path):
 
 
 def test_a_run_goes_on_with_its_own_config(run):
-    found = resumed([f"resume={run}"])
+    found = earlier_run([f"resume={run}"])
     assert found.config == {**SAVED, "resume": str(run)}
-    assert found.overrides == [as_override("hydra.run.dir", str(run))]
+    assert found.run == run
 
 
 def test_single_keys_may_be_given(run):
-    found = resumed([f"resume={run}", "trainer.max_epochs=5", "trainer.precision=bf16-mixed", "allow_change=[trainer]", "seed=1"])
+    found = earlier_run([f"resume={run}", "trainer.max_epochs=5", "trainer.precision=bf16-mixed", "allow_change=[trainer]", "seed=1"])
     assert found.config["trainer"] == {"max_epochs": 5, "precision": "bf16-mixed"}
     assert found.config["allow_change"] == ["trainer"]
     assert found.config["seed"] == 1
@@ -29,7 +28,7 @@ def test_single_keys_may_be_given(run):
 
 @pytest.mark.parametrize("texts", [[], ["seed=1"], ["resume=auto"], ["resume=null"]])
 def test_nothing_is_named(texts):
-    assert resumed(texts) is None
+    assert earlier_run(texts) is None
 
 
 @pytest.mark.parametrize(
@@ -47,12 +46,12 @@ def test_nothing_is_named(texts):
 )
 def test_what_cannot_be_given_is_named(run, text, what):
     with pytest.raises(ConfigError, match=what):
-        resumed([f"resume={run}", text])
+        earlier_run([f"resume={run}", text])
 
 
 def test_a_folder_without_a_run_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"there is no config.yaml\n.*" + str(tmp_path)):
-        resumed([f"resume={tmp_path}"])
+        earlier_run([f"resume={tmp_path}"])
 
 
 def test_a_path_may_hold_what_hydra_reads_otherwise(tmp_path):
@@ -60,11 +59,11 @@ def test_a_path_may_hold_what_hydra_reads_otherwise(tmp_path):
     run.mkdir()
     (run / "config.yaml").write_text(yaml.safe_dump(SAVED))
     name = str(run).replace("'", "\\'")
-    assert resumed([f"resume='{name}'"]).run == run
+    assert earlier_run([f"resume='{name}'"]).run == run
 
 
 @pytest.mark.parametrize("name", ["metrics.jsonl", "checkpoints", ".lock", "anything"])
 def test_a_run_with_links_is_not_gone_on_with(run, name, tmp_path_factory):
     (run / name).symlink_to(tmp_path_factory.mktemp("outside"))
     with pytest.raises(IntegrityError, match=f"it leads to .*outside(.|\n)*{name}"):
-        resumed([f"++resume={run}"])
+        earlier_run([f"++resume={run}"])

@@ -1,13 +1,12 @@
 """What a sweep is asked for: `hydra.sweeper` of conf/sweep/<name>.yaml, with the rules that its values keep."""
 
-import json
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from recsys.config.check import check_config
+from recsys.config.overrides import value_text
 from recsys.errors import ConfigError, Fault
 from recsys.schema import nearest
 
@@ -16,11 +15,6 @@ MEASURES = ("bundle/size_mb", "bundle/p50_ms", "bundle/p99_ms")
 MOST_VALUES = 1_000
 """Of a list."""
 LARGEST_GRID = 100_000
-BARE = re.compile(r"[A-Za-z_/][\w./@-]*")
-BEFORE_QUOTE = re.compile(r"\\+(?='|\Z)")
-"""Backslashes that Hydra reads as half as many; others stand for themselves."""
-WORDS = ("null", "true", "false", "nan", "inf")
-"""Texts that Hydra would read as something else."""
 
 
 @dataclass(frozen=True)
@@ -98,25 +92,6 @@ def ends(dimension: Dimension) -> list:
     return dimension if isinstance(dimension, list) else [dimension.low, dimension.high]
 
 
-def as_override(key: str, value: Any) -> str:
-    """A value as the command line takes it.
-
-    Example:
-        >>> as_override("loss", "bpr"), as_override("model.hidden", [64, None]), as_override("name", "1e-3")
-        ('loss=bpr', 'model.hidden=[64,null]', "name='1e-3'")
-    """
-    return f"{key}={_text(value)}"
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return f"[{','.join(_text(entry) for entry in value)}]"
-    if isinstance(value, str):
-        bare = BARE.fullmatch(value) and value.lower() not in WORDS
-        return value if bare else "'" + BEFORE_QUOTE.sub(r"\g<0>\g<0>", value).replace("'", "\\'") + "'"
-    return json.dumps(value)  # true, null, 1e-05
-
-
 def sweep_faults(node: dict, origin: Mapping[str, str]) -> Iterator[Fault]:
     """Everything about a sweep that can be told without its runs.
 
@@ -163,7 +138,7 @@ def _dimension_faults(key: str, entry: Any, origin: Mapping[str, str]) -> Iterat
         yield Fault(f"'{key}' has {len(entry):,} values", where, f"each is checked before the first trial: give at most {MOST_VALUES:,}")
     elif any("${" in str(value) or isinstance(value, dict) for value in entry):
         yield Fault(f"'{key}' has a value that is neither a number, a text nor a list", where, "write plain values")
-    elif len({_text(value) for value in entry}) < len(entry):
+    elif len({value_text(value) for value in entry}) < len(entry):
         yield Fault(f"'{key}' has the same value twice", where, "keep one of them")
 
 

@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from recsys.config.experiment import experiment
+from recsys.sweep.experiment import experiment
 
 
 @pytest.fixture

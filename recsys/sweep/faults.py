@@ -1,43 +1,25 @@
 """A sweep held against conf before its first trial: its own keys, and a run for every value and every end of a range."""
 
 from collections.abc import Iterator
-from typing import Protocol
 
-from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from recsys.config.check import argument_faults
-from recsys.config.overrides import Typed
-from recsys.config.sweep import as_override, dimensions, ends, left_open, sweep_faults
+from recsys.config.compose import Command
+from recsys.config.overrides import Typed, as_override
 from recsys.errors import Fault
+from recsys.sweep.sweep_config import dimensions, ends, left_open, sweep_faults
 
 OURS = "hydra_plugins.recsys."
 SWEEPER = f"{OURS}OptunaSweeper"
 SWEEPERS, LAUNCHERS = "hydra.sweeper", "hydra.launcher"
-PLUGIN_KEYS = (f"{SWEEPERS}.", f"{LAUNCHERS}.")
-"""Keys of Hydra's that are held against what a plugin takes."""
 
 
-class Command(Protocol):
-    """What composes and judges a command line; see `recsys.config.compose`."""
-
-    loader: ConfigLoader
-
-    def loaded(self, typed: list[Typed]) -> DictConfig:
-        """The composed config."""
-
-    def faults(self, typed: list[Typed]) -> list[Fault]:
-        """Every fault of one run."""
-
-    def origin(self, typed: list[Typed]) -> dict[str, str]:
-        """{dotted key: file and line, or override}."""
-
-
-def trial_faults(command: Command, typed: list[Typed], *, multirun: bool) -> Iterator[Fault]:
+def trial_faults(command: Command, typed: list[Typed], multirun: bool) -> Iterator[Fault]:
     """Faults of a sweep, where the command line chooses one, and of what it runs on; of every trial that differs in one value from the
     first.
 

@@ -1,0 +1,62 @@
+"""Turns finished runs into a released bundle: rebuild the models, write the graphs, let them pass the gates, publish."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from recsys.config import ExportConfig, build
+from recsys.errors import ConfigError, Fault
+from recsys.export.bundle import export_bundle
+from recsys.export.pairing import check_pair, joined_metrics
+from recsys.export.production import Production
+from recsys.export.release import release_of, section_of
+from recsys.logger.wandb import send_bundle
+from recsys.report.bundle import bundle_table
+from recsys.run.finished import FinishedRun
+
+
+def export_run(config: ExportConfig) -> Path:
+    """Export a run as <run>/bundle: ONNX graphs with raw inputs, schema, metrics, golden requests and manifest; item vectors.
+
+    With `ranker=`, the bundle of a retrieval run holds the ranker of another run too. Both must have been trained on the same data.
+
+    Metrics are those of the exported weights: of `checkpoint=last` the validation metrics, unless these weights were also the best.
+    A bundle is published only if it passes every gate; each has an exit code of its own. What stands in its place stays otherwise.
+
+    Returns:
+        The folder of the bundle.
+    """
+    production = None if config.against is None else Production.open(config.against)
+    run = FinishedRun.open(config.run)
+    runs = [run] if config.ranker is None else [run, FinishedRun.open(config.ranker)]
+    if len(runs) > 1:
+        check_pair(*runs)
+    for store in {each.store.path: each.store for each in runs}.values():
+        store.check_sources()
+
+    if config.index is not None and run.ranks:
+        raise ConfigError(
+            Fault("an index is of a retriever's items, and this run has none", "index", "leave it out, or name a retrieval run")
+        )
+    index = None if config.index is None else build(config.index)
+    sections, metrics, checkpoint, curves = [], {}, {}, {}
+    for each in runs:
+        model, about = each.model(config.checkpoint)
+        sections.append(section_of(each, model, about, config.k))
+        metrics = joined_metrics(metrics, each.metrics(about))
+        checkpoint[each.task] = {"run": str(each.path)} | {key: about[key] for key in ("step", "epoch", "sha256")}
+        curves |= each.reliability(about)
+    manifest = export_bundle(
+        sections,
+        run.schema,
+        vocabulary_path=lambda column: run.store.vocabulary_path(run.schema.table(column)),
+        metrics=metrics,
+        checkpoint=checkpoint,
+        folder=run.path / "bundle",
+        release=release_of(config, runs, production=production, index=index, reliability=curves),
+    )
+    Console().print(bundle_table(manifest))
+    if not config.dry_run:
+        send_bundle(run.path)
+    print(f"{'would publish' if config.dry_run else 'bundle'}: {run.path / 'bundle'}")
+    return run.path / "bundle"

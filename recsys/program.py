@@ -1,0 +1,225 @@
+"""The program as Python calls it: compose a config, train a run, test it again.
+
+    import recsys
+
+    config = recsys.compose("task=ranking", "data=mine")
+    run = recsys.train(config)
+
+The command lines `train.py` and `export.py` call the same functions with the same checks.
+"""
+
+import logging
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal, overload
+
+from pytorch_lightning import seed_everything
+from pytorch_lightning.utilities import rank_zero_only
+from rich.console import Console
+
+from recsys.assemble import assembled, store_of
+from recsys.config import ExportConfig, TrainConfig, build, plain, schema_of, typed
+from recsys.config.compose import composed_run
+from recsys.config.earlier_run import AUTO, refuse_links
+from recsys.config.files import conf_folders
+from recsys.config.launch import launch
+from recsys.config.processes import handed_on, require_one_directory
+from recsys.config.target import component_name
+from recsys.data.store import Store
+from recsys.disk import writing
+from recsys.errors import ConfigError, DataError, Fault
+from recsys.export.graph import reserved_name_faults
+from recsys.logger.wandb import finish_logging
+from recsys.report.result import publish_result
+from recsys.run.checkpoint import load_checkpoint
+from recsys.run.cost import COST, Cost
+from recsys.run.directory import CHECKPOINTS, LOGGED, write_tested
+from recsys.run.finished import FinishedRun
+from recsys.run.lineage import LINEAGE, write_lineage
+from recsys.run.log_file import LOG, log_file
+from recsys.run.memory import keep_memory
+from recsys.run.metrics_log import MetricsLog
+from recsys.run.resume import interrupted, other_runs, start
+from recsys.sweep.faults import trial_faults
+from recsys.sweep.plugins import register
+
+log = logging.getLogger(__name__)
+
+
+@overload
+def compose(*overrides: str, conf: Path | str | None = None, program: Literal["train"] = "train") -> TrainConfig: ...
+@overload
+def compose(*overrides: str, conf: Path | str | None = None, program: Literal["export"]) -> ExportConfig: ...
+def compose(*overrides: str, conf: Path | str | None = None, program: Literal["train", "export"] = "train") -> TrainConfig | ExportConfig:
+    """The config that a command line stands for, checked as the command line is; Hydra keeps nothing of it.
+
+    Args:
+        overrides: as on the command line, such as "task=ranking" or "model.dim=32".
+        conf: folder of all yaml files; None: those of `conf` in the working directory, and of this program where it has none.
+        program: train for `train`, export for `export`.
+    Raises:
+        ConfigError: with every fault at once.
+
+    Example:
+        >>> config = compose("task=ranking", "seed=1")
+        >>> config.seed, config.data.name, config.monitor
+        (1, 'shop', 'val/log_loss')
+        >>> compose("run=outputs/retrieval/shop/1", program="export").k
+        100
+    """
+    register()
+    texts = [text for text in overrides if text.lstrip("+~").startswith("hydra")]
+    if texts:
+        what, remedy = "Hydra's own keys are those of the command line", "remove it; train(config, run=DIR) names the directory"
+        raise ConfigError(*(Fault(what, text, remedy) for text in texts))
+    folders = conf_folders(None if conf is None else Path(conf))
+    trains = program == "train"
+    root, sweeps = (TrainConfig, trial_faults) if trains else (ExportConfig, None)
+    config, _ = composed_run(folders, program, list(overrides), root, resumes=trains, sweeps=sweeps)
+    return typed(config, root)
+
+
+def train(config: TrainConfig, run: Path | str | None = None) -> Path:
+    """Train a recommender: prepare the data, fit, keep the best weights by a validation metric, test once, report.
+
+    Everything a run leaves behind is in its directory: config.yaml, schema.json, lineage.json, checkpoints, metrics.jsonl,
+    tested.json, metrics.json, train.log, report.html and the tables it is made of.
+    The last line printed is `run: <directory>`; `export` makes a bundle of it.
+
+    Args:
+        run: its directory; None: that of `resume`, or `outputs/<task>/<data>/<time>`.
+    Returns:
+        The directory.
+    Raises:
+        RecsysError: what, where and remedy.
+        SystemExit: a signal stopped the run, whose state is saved.
+    """
+    folder = _directory(config, run)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        stack.enter_context(_signals_restored())
+        if rank_zero_only.rank == 0:
+            stack.enter_context(log_file(folder / LOG))
+            stack.enter_context(handed_on(plain(config), folder, "recsys.program"))
+        _train(config, folder)
+    return folder
+
+
+def place(config: TrainConfig, run: Path, fixed: bool) -> Path:
+    """The directory in which a config runs: `run`, or, with resume=auto and unless that is fixed, an interrupted run of it beside."""
+    if config.resume != AUTO:
+        return run
+    before = None if fixed else interrupted(config, run.parent)
+    refuse_links(before or run)
+    return before or run
+
+
+def _directory(config: TrainConfig, run: Path | str | None) -> Path:
+    if run is not None:
+        return place(config, Path(run).absolute(), True)
+    if config.resume not in (None, AUTO):
+        return Path(config.resume).resolve()
+    require_one_directory([], multirun=False)
+    new = Path("outputs", component_name(config.task), config.data.name, f"{datetime.now():%Y-%m-%d_%H-%M-%S}")
+    return place(config, new.absolute(), False)
+
+
+@contextmanager
+def _signals_restored() -> Iterator[None]:
+    """Training hears SIGTERM and Ctrl-C in its own way; who called it is to hear them as before."""
+    if threading.current_thread() is not threading.main_thread():  # elsewhere nothing changes them
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _train(config: TrainConfig, run: Path) -> None:
+    begun = start(config, run, is_first=rank_zero_only.rank == 0)
+    if begun.finished:
+        print(f"nothing is left to do\nrun: {run}")
+        return
+    cost = Cost()
+    keep_memory()
+    seed_everything(config.seed, workers=True, verbose=False)
+
+    source = build(config.data.source)
+    if faults := reserved_name_faults(schema_of(config.data)):
+        raise DataError(*faults)
+    callbacks = build(config.callbacks)
+    loggers = [MetricsLog(run / LOGGED), *(logger(save_dir=run) for logger in build(config.logger).values())]
+    trainer = build(config.trainer)(callbacks=[cost, *callbacks.values()], logger=loggers, default_root_dir=run)
+
+    with cost.stage("prepare"):
+        store = store_of(config.data, source)
+    others = other_runs(config)
+    begun.require_same(store.path, others, config)
+    record_data(store, run, others=others, goes_on=begun.goes_on)
+    parts = assembled(config, store)
+    parts.inform(callbacks["evaluation"], source)
+
+    callbacks["checkpoint"].resume_from = begun.resume_from
+    rank_zero_only(begun.keep_config)(config)
+    trainer.fit(parts.task, datamodule=parts.loader)
+    best = load_checkpoint(parts.task.model, run / CHECKPOINTS / "best")
+    trainer.test(parts.task, datamodule=parts.loader, verbose=False)
+    rank_zero_only(write_tested)(run, best["sha256"])
+
+    evaluation = callbacks["evaluation"]
+    tested = {key: value for key, value in evaluation.results.items() if not key.startswith("val/")}
+    results = best["metrics"] | tested  # validation as the tested weights had it
+    with cost.stage("report"):
+        rank_zero_only(parts.leave)(run, evaluation, source)
+    rank_zero_only(cost.save)(run / COST, baselines_s=evaluation.baselines_s)
+    names = {"task": component_name(config.task), "model": component_name(config.model)}
+    rank_zero_only(publish_result)(results, run, **names, notes=evaluation.notes)
+    rank_zero_only(finish_logging)(loggers)
+
+
+@rank_zero_only
+def record_data(store: Store, run: Path, *, others: Mapping[str, str], goes_on: bool) -> None:
+    """Write down what the run is trained on and by, and say what was found in the data."""
+    store.schema.save(run / "schema.json")
+    write_lineage(run / LINEAGE, store=store.path, others=others, goes_on=goes_on)
+    for note in store.notes:
+        log.info(note)
+        Console().print(note, highlight=False, soft_wrap=True)
+
+
+def evaluate(run: Path | str) -> dict[str, float]:
+    """Test a finished run's best weights again on the data that it was prepared from, in this process; nothing is written.
+
+    Args:
+        run: its directory.
+    Returns:
+        {key: value}, the `test/` keys of the run's metrics.json.
+    Raises:
+        RecsysError: the run did not finish, or its weights are not those that were tested.
+    """
+    finished = FinishedRun.open(Path(run))
+    config, store = finished.config, finished.store
+    seed_everything(config.seed, workers=True, verbose=False)
+    source = build(config.data.source)
+    evaluation = build(config.callbacks["evaluation"])
+    parts = assembled(config, store)
+    parts.inform(evaluation, source)
+    parts.task.model.load_state_dict(finished.model()[0].state_dict())
+    with TemporaryDirectory() as folder, _signals_restored():
+        alone = {"devices": 1, "num_nodes": 1, "strategy": "auto"}
+        trainer = build(config.trainer)(callbacks=[evaluation], logger=False, default_root_dir=folder, **alone)
+        trainer.test(parts.task, datamodule=parts.loader, verbose=False)
+    return {key: value for key, value in evaluation.results.items() if key.startswith("test/")}
+
+
+if __name__ == "__main__":  # as a process that Lightning starts beside the first one of a run
+    launch(train, TrainConfig, name="train", about=train.__doc__ or "", examples=())

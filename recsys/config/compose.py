@@ -6,7 +6,9 @@ still be one that its target takes, so such keys are added to the config (`++`) 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,14 @@ import yaml
 from hydra import initialize_config_dir
 from hydra._internal.defaults_list import DefaultsList
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from hydra.version import VersionBase
 from omegaconf import DictConfig, OmegaConf
@@ -29,7 +34,7 @@ from recsys.config.check import EVERYTHING, check_config
 from recsys.config.earlier_run import earlier_run
 from recsys.config.files import config_file, file_faults, key_lines, shown_path
 from recsys.config.hydra_node import hydra_faults, searchpath_fault
-from recsys.config.overrides import PLUGIN_KEYS, Typed, as_override, parsed, variants
+from recsys.config.overrides import PLUGIN_KEYS, Typed, parsed, variants
 from recsys.config.refusals import text_faults
 from recsys.errors import ConfigError, Fault
 from recsys.schema import nearest
@@ -111,15 +116,38 @@ def config_loader(conf: Sequence[Path], name: str) -> Iterator[ConfigLoader]:
     base, state = VersionBase.instance(), HydraConfig.instance()
     before = base.version_base, state.cfg
     try:
-        with initialize_config_dir(str(conf[0]), version_base="1.3", job_name=name):
+        with searching(conf), initialize_config_dir(str(conf[-1]), version_base="1.3", job_name=name):
             yield GlobalHydra.instance().config_loader()
     finally:
         base.version_base, state.cfg = before
 
 
-def searched(conf: Sequence[Path]) -> list[str]:
-    """The override by which Hydra looks into the folders after the first."""
-    return [as_override("hydra.searchpath", [f"file://{folder}" for folder in conf[1:]])] if conf[1:] else []
+@contextmanager
+def searching(conf: Sequence[Path]) -> Iterator[None]:
+    """Hydra looks into the folders before the last one first, as long as the block goes on; the last is the one that it is told."""
+    _register_plugin()
+    token = _first_folders.set(tuple(conf[:-1]))
+    try:
+        yield
+    finally:
+        _first_folders.reset(token)
+
+
+_first_folders: ContextVar[tuple[Path, ...]] = ContextVar("first folders", default=())
+
+
+class FirstFolders(SearchPathPlugin):
+    """Puts folders before the one that Hydra is told; only a plugin may."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Called by Hydra for every program."""
+        for folder in _first_folders.get():
+            search_path.prepend("recsys", f"file://{folder}", "main")
+
+
+@cache
+def _register_plugin() -> None:
+    Plugins.instance().register(FirstFolders)
 
 
 class Command:
@@ -145,15 +173,15 @@ class Command:
 
     def loaded(self, typed: list[Typed]) -> DictConfig:
         texts = [entry.text if entry.text.startswith("+") else self.as_known(entry.override, entry.text) for entry in typed]
-        return self.loader.load_configuration(self.name, [*searched(self.conf), *texts], RunMode.RUN)
+        return self.loader.load_configuration(self.name, texts, RunMode.RUN)
 
     def options(self, group: str, kind: ObjectType = ObjectType.CONFIG) -> list[str]:
         """What can be chosen of a group, or the groups in it."""
-        return self.loader.get_group_options(group, kind, overrides=searched(self.conf))
+        return self.loader.get_group_options(group, kind)
 
     def defaults(self, choices: Iterable[str]) -> DefaultsList:
         """What the choices bring with them."""
-        return self.loader.compute_defaults_list(self.name, [*searched(self.conf), *choices], RunMode.RUN)
+        return self.loader.compute_defaults_list(self.name, list(choices), RunMode.RUN)
 
     def as_known(self, override: Override, text: str) -> str:
         """The override as Hydra wants it, once `faults` has seen that its key is a new one."""
@@ -251,9 +279,7 @@ class Command:
 
     def judged(self, config: DictConfig, origin: Mapping[str, str]) -> Iterator[Fault]:
         plain = OmegaConf.to_container(config, resolve=False)
-        hydra = plain.pop("hydra")
-        hydra.pop("searchpath", None)  # ours: that of a command line or a file was refused before
-        yield from hydra_faults(hydra)
+        yield from hydra_faults(plain.pop("hydra"))
         refused = list(text_faults(plain, origin))
         if refused:  # other values may depend on these
             yield from refused

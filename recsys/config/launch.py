@@ -16,7 +16,7 @@ from rich.text import Text
 
 from recsys.config import typed
 from recsys.config.check import check_config
-from recsys.config.compose import SweepFaults, checked_command, composed_run, searched
+from recsys.config.compose import SweepFaults, checked_command, composed_run, searching
 from recsys.config.earlier_run import earlier_run
 from recsys.config.files import conf_folders
 from recsys.config.help import help_text
@@ -76,7 +76,7 @@ def launch(
         overrides = checked_command(conf, name, texts, root, multirun=arguments.multirun, sweeps=sweeps).overrides
     hydras = ["--multirun"] * arguments.multirun + ["--resolve"] * arguments.resolve
     hydras += [f"--cfg={arguments.cfg}"] * bool(arguments.cfg) + [f"--package={arguments.package}"] * bool(arguments.package)
-    sys.argv[1:] = [*hydras, *searched(conf), *overrides]
+    sys.argv[1:] = [*hydras, *overrides]
 
     def job(config: DictConfig) -> None:
         with plain_errors():
@@ -86,7 +86,8 @@ def launch(
             check_config(plain, root, origin={})
             _run_once(program, typed(plain, root), Path(HydraConfig.get().runtime.output_dir))
 
-    hydra.main(version_base="1.3", config_path=str(conf[0]), config_name=name)(job)()
+    with searching(conf):
+        hydra.main(version_base="1.3", config_path=str(conf[-1]), config_name=name)(job)()
 
 
 def _read(

@@ -15,7 +15,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from recsys.config.compose import composed_config, searched
+from recsys.config.compose import composed_config
 from recsys.config.files import config_file, is_group, read_document
 from recsys.config.launch import plain_errors
 from recsys.config.overrides import as_override
@@ -76,7 +76,7 @@ class OptunaSweeper(Sweeper):
         first = {key: as_override(key, entry[0]) for key, entry in groups.items()}
         root = self.config.hydra.job.config_name
         choices = {
-            text: composed_config(self.loader, root, [*searched(conf), *fixed, *{**first, key: text}.values()])
+            text: composed_config(self.loader, root, [*fixed, *{**first, key: text}.values()])
             for key, entry in groups.items()
             for text in (as_override(key, value) for value in entry)
         }
@@ -84,7 +84,7 @@ class OptunaSweeper(Sweeper):
             name or "sweep",
             tuple(fixed),
             replace(self.asked, space=space),
-            composed_config(self.loader, root, [*searched(conf), *fixed]),
+            composed_config(self.loader, root, fixed),
             choices,
         )
 

@@ -1,0 +1,195 @@
+"""The door for Python: the same configs, checks and run directories as the command line, in one process."""
+
+import json
+import logging
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.version import VersionBase
+
+import recsys
+from recsys.config import ExportConfig, TrainConfig
+from recsys.disk.locks import is_locked
+from recsys.errors import ConfigError
+from recsys.run.resume import LOCK
+
+HOME = Path(__file__).parent.parent
+MINE = """
+defaults: [tables]
+name: mine
+root: .
+user: user
+item: item
+time: time
+time_unit: rank
+source: {interactions: events.csv}
+"""
+TINY = (
+    "data=mine",
+    "trainer.max_epochs=1",
+    "model.dim=4",
+    "model.embedding_dim=4",
+    "callbacks.evaluation.intervals=0",
+    "loader.batch_size=8",
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with a table of 12 users, and conf/data/mine.yaml that names it."""
+    home = tmp_path_factory.mktemp("home")
+    rows = [{"user": f"u{user}", "item": f"i{user * time % 7}", "time": time} for user in range(12) for time in range(1, 7)]
+    pl.DataFrame(rows).unique(["user", "item"], maintain_order=True).write_csv(home / "events.csv")
+    (home / "conf" / "data").mkdir(parents=True)
+    (home / "conf" / "data" / "mine.yaml").write_text(MINE)
+    return home
+
+
+@pytest.fixture(autouse=True)
+def here(home, monkeypatch):
+    monkeypatch.chdir(home)
+    return home
+
+
+@pytest.fixture(scope="module")
+def run(home):
+    """A run that was trained by the door, without a name of its own."""
+    before = Path.cwd()
+    os.chdir(home)
+    handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    level, argv = logging.root.level, list(sys.argv)
+    try:
+        run = recsys.train(recsys.compose(*TINY))
+    finally:
+        os.chdir(before)
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers
+    assert (logging.root.level, sys.argv) == (level, argv)
+    assert not any(isinstance(handler, logging.FileHandler) and str(run) in handler.baseFilename for handler in logging.root.handlers)
+    return run
+
+
+def command(*arguments, cwd):
+    return subprocess.run([sys.executable, str(HOME / "train.py"), *arguments], cwd=cwd, capture_output=True, text=True, timeout=300)
+
+
+def test_config_is_that_of_the_command_line():
+    config = recsys.compose("task=ranking", "data=mine", "model.dropout=0.25")
+    assert isinstance(config, TrainConfig)
+    assert (config.data.name, config.model["dropout"]) == ("mine", 0.25)
+    assert isinstance(recsys.compose("run=out", program="export"), ExportConfig)
+
+
+def test_hydra_keeps_nothing_of_it(home):
+    before = VersionBase.instance().version_base, HydraConfig.instance().cfg
+    recsys.compose("data=mine")
+    with pytest.raises(ConfigError):
+        recsys.compose("data=yours")
+    recsys.compose("data=mine")
+    assert not GlobalHydra.instance().is_initialized()
+    assert (VersionBase.instance().version_base, HydraConfig.instance().cfg) == before
+
+
+def test_own_conf_comes_first_and_a_folder_that_is_given_stands_alone(home, tmp_path):
+    assert recsys.compose("data=mine").loss == recsys.compose().loss  # of the program's own conf
+    (tmp_path / "train.yaml").write_text((HOME / "conf" / "train.yaml").read_text())
+    with pytest.raises(ConfigError, match="data"):
+        recsys.compose(conf=tmp_path)
+
+
+def test_every_fault_comes_at_once_in_the_words_of_the_command_line(home):
+    texts = ["data=mine", "model.dmi=8", "trainer.max_epochs=many", "loss=sotfmax"]
+    with pytest.raises(ConfigError) as caught:
+        recsys.compose(*texts)
+    assert len(caught.value.faults) == 3
+    done = command(*texts, cwd=home)
+    assert done.returncode == 2
+    assert done.stderr == f"Config error: {caught.value}\n"
+
+
+@pytest.mark.parametrize("text", ["hydra.run.dir=x", "+hydra.verbose=true", "hydra/launcher=joblib"])
+def test_keys_of_hydra_are_those_of_the_command_line(text):
+    with pytest.raises(ConfigError, match=r"train\(config, run=DIR\)"):
+        recsys.compose(text)
+
+
+def test_run_is_named_and_filled_as_by_the_command_line(home, run):
+    assert re.fullmatch(r"outputs/retrieval/mine/\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d", str(run.relative_to(home)))
+    done = command(*TINY, cwd=home)
+    assert done.returncode == 0, done.stderr
+    other = Path(done.stdout.splitlines()[-1].removeprefix("run: "))
+    assert other.parent == run.parent
+    assert {path.name for path in other.iterdir()} == {path.name for path in run.iterdir()}
+    for name in ("config.yaml", "metrics.json"):
+        assert (other / name).read_text() == (run / name).read_text()
+    assert re.findall(r"\[recsys\.\w+", (other / "train.log").read_text()) == re.findall(r"\[recsys\.\w+", (run / "train.log").read_text())
+
+
+def test_weights_tested_again_give_the_same_metrics(run):
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    metrics = {key: value for key, value in json.loads((run / "metrics.json").read_text()).items() if key.startswith("test/")}
+    assert recsys.evaluate(run) == metrics
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
+def test_a_run_is_refused_where_another_stands_and_goes_on_where_it_is_asked_to(run, capsys):
+    with pytest.raises(ConfigError, match="the directory holds a run already"):
+        recsys.train(recsys.compose(*TINY), run)
+    assert recsys.train(recsys.compose(*TINY, "resume=auto"), run) == run
+    assert recsys.train(recsys.compose(f"resume={run}")) == run
+    assert capsys.readouterr().out.splitlines() == ["nothing is left to do", f"run: {run}"] * 2
+
+
+def test_an_error_is_raised_and_leaves_no_lock(tmp_path):
+    config = recsys.compose(*TINY, "trainer.limit_val_batches=0")
+    with pytest.raises(ConfigError, match=r"trainer\.limit_val_batches") as caught:
+        recsys.train(config, tmp_path / "run")
+    assert "ended early" in (tmp_path / "run" / "train.log").read_text()
+    assert not is_locked(tmp_path / "run" / LOCK), caught  # whose traceback lives on, as in a notebook
+
+
+def test_a_worker_that_is_no_main_thread_trains_too(tmp_path):
+    runs = []
+    thread = threading.Thread(target=lambda: runs.append(recsys.train(recsys.compose(*TINY), tmp_path / "run")))
+    thread.start()
+    thread.join()
+    assert runs == [tmp_path / "run"]
+    assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["trainer"]["max_epochs"] == 1
+
+
+def test_processes_that_were_started_together_have_to_be_given_a_directory(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="2 processes"):
+        recsys.train(recsys.compose(*TINY))
+
+
+@pytest.mark.slow
+def test_a_script_starts_several_processes(tmp_path):
+    script = "import sys, recsys; print(recsys.train(recsys.compose(*sys.argv[2:]), sys.argv[1]))"
+    texts = [str(tmp_path / "run"), *TINY, "trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu"]
+    done = subprocess.run([sys.executable, "-c", script, *texts], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == str(tmp_path / "run")
+
+
+def test_importing_it_imports_nothing_heavy():
+    script = "import sys, recsys; dir(recsys); print([name for name in ('torch', 'polars', 'hydra', 'numpy') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_public_names_are_there():
+    assert set(recsys.__all__) == set(dir(recsys))
+    for name in recsys.__all__:
+        assert getattr(recsys, name).__doc__
+    with pytest.raises(AttributeError, match="'trian'"):
+        _ = recsys.trian

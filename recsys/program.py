@@ -11,6 +11,7 @@ The command lines `train.py` and `export.py` call the same functions with the sa
 import logging
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -44,7 +45,7 @@ from recsys.run.lineage import LINEAGE, write_lineage
 from recsys.run.log_file import LOG, log_file
 from recsys.run.memory import keep_memory
 from recsys.run.metrics_log import MetricsLog
-from recsys.run.resume import interrupted, other_runs, start
+from recsys.run.resume import Start, interrupted, other_runs, start
 from recsys.sweep.faults import trial_faults
 from recsys.sweep.plugins import register
 
@@ -98,6 +99,19 @@ def train(config: TrainConfig, run: Path | str | None = None) -> Path:
     Raises:
         RecsysError: what, where and remedy.
         SystemExit: a signal stopped the run, whose state is saved.
+
+    Example:
+        >>> from contextlib import redirect_stdout
+        >>> from io import StringIO
+        >>> from tempfile import mkdtemp
+        >>> home = Path(mkdtemp())
+        >>> shop = ["data.source.num_users=200", "data.source.num_items=300", "data.source.num_impressions=9000"]
+        >>> shop += [f"data.source.folder={home}/shop", f"data.store={home}/store", "data.max_unknown_share=1"]
+        >>> fast = ["model.dim=4", "trainer.max_epochs=1", "callbacks.evaluation.intervals=0"]
+        >>> with redirect_stdout(StringIO()) as printed:
+        ...     run = train(compose(*shop, *fast), home / "run")
+        >>> printed.getvalue().splitlines()[-1] == f"run: {run}", (run / "metrics.json").is_file()
+        (True, True)
     """
     folder = _directory(config, run)
     with writing(folder):
@@ -106,8 +120,12 @@ def train(config: TrainConfig, run: Path | str | None = None) -> Path:
         stack.enter_context(_signals_restored())
         if rank_zero_only.rank == 0:
             stack.enter_context(log_file(folder / LOG))
-            stack.enter_context(handed_on(plain(config), folder, "recsys.program"))
-        _train(config, folder)
+            if (config.trainer.get("devices"), config.trainer.get("num_nodes")) != (1, 1):
+                stack.enter_context(handed_on(plain(config), folder, "recsys.program"))
+        begun = start(config, folder, is_first=rank_zero_only.rank == 0)
+        if begun.lock is not None:
+            stack.enter_context(begun.lock)
+        _train(config, folder, begun)
     return folder
 
 
@@ -126,8 +144,10 @@ def _directory(config: TrainConfig, run: Path | str | None) -> Path:
     if config.resume not in (None, AUTO):
         return Path(config.resume).resolve()
     require_one_directory([], multirun=False)
-    new = Path("outputs", component_name(config.task), config.data.name, f"{datetime.now():%Y-%m-%d_%H-%M-%S}")
-    return place(config, new.absolute(), False)
+    runs = Path("outputs", component_name(config.task), config.data.name).absolute()
+    while (new := runs / f"{datetime.now():%Y-%m-%d_%H-%M-%S}").exists():
+        time.sleep(0.1)
+    return place(config, new, False)
 
 
 @contextmanager
@@ -144,8 +164,7 @@ def _signals_restored() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _train(config: TrainConfig, run: Path) -> None:
-    begun = start(config, run, is_first=rank_zero_only.rank == 0)
+def _train(config: TrainConfig, run: Path, begun: Start) -> None:
     if begun.finished:
         print(f"nothing is left to do\nrun: {run}")
         return
@@ -205,6 +224,13 @@ def evaluate(run: Path | str) -> dict[str, float]:
         {key: value}, the `test/` keys of the run's metrics.json.
     Raises:
         RecsysError: the run did not finish, or its weights are not those that were tested.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> evaluate(mkdtemp())
+        Traceback (most recent call last):
+        recsys.errors.ConfigError: 1 problem:
+          1. there is no config.yaml...
     """
     finished = FinishedRun.open(Path(run))
     config, store = finished.config, finished.store
@@ -214,7 +240,7 @@ def evaluate(run: Path | str) -> dict[str, float]:
     parts = assembled(config, store)
     parts.inform(evaluation, source)
     parts.task.model.load_state_dict(finished.model()[0].state_dict())
-    with TemporaryDirectory() as folder, _signals_restored():
+    with TemporaryDirectory() as folder, log_file(Path(folder) / LOG), _signals_restored():
         alone = {"devices": 1, "num_nodes": 1, "strategy": "auto"}
         trainer = build(config.trainer)(callbacks=[evaluation], logger=False, default_root_dir=folder, **alone)
         trainer.test(parts.task, datamodule=parts.loader, verbose=False)

@@ -11,7 +11,7 @@ from recsys.config.earlier_run import AUTO
 from recsys.disk import writing
 from recsys.disk.locks import Lock, try_lock
 from recsys.disk.records import RESTORE, read_record, require_type
-from recsys.errors import ConfigError, Fault, IntegrityError, ResourceError
+from recsys.errors import ConfigError, Fault, IntegrityError, RecsysError, ResourceError
 from recsys.run.checkpoint import checkpoint_facts
 from recsys.run.directory import CHECKPOINTS, CONFIG, RESULT
 from recsys.run.lineage import LINEAGE
@@ -80,6 +80,15 @@ def start(config: TrainConfig, run: Path, *, is_first: bool) -> Start:
         ConfigError: a run stands there and is not to be gone on with, is another one, or is at work.
     """
     lock = _locked(run) if is_first else None
+    try:
+        return _start(config, run, lock, is_first=is_first)
+    except RecsysError:  # whose traceback may live on for long, as in a notebook, and the lock with it
+        if lock is not None:
+            lock.release()
+        raise
+
+
+def _start(config: TrainConfig, run: Path, lock: Lock | None, *, is_first: bool) -> Start:
     begun = (run / CONFIG).exists()
     if not begun or (config.resume is None and not is_first):
         if is_first and config.resume not in (None, AUTO):

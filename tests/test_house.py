@@ -48,8 +48,7 @@ FLOORS = (
 FACETS = {"report": "report", "export": "export"}
 """Files of a task's folder that stand on a higher floor: what reports and exports ask of it."""
 PURE_TORCH = {"candidates", "loss", "nn", "tower", "model", "optimizer"}
-PLUGINS = {"sweep/sweeper.py", "sweep/launcher.py", "sweep/plugins.py"}
-"""What Hydra builds, in the words of `hydra_plugins`."""
+SEE_HYDRA = {"config", "sweep"}
 PENDING = ("recsys.assemble", "recsys.run.finished")
 """Files that do not keep to it yet."""
 
@@ -126,7 +125,7 @@ def test_imports_go_one_way(path):
         assert not above, f"{own} imports from above"
     others = {name.split(".")[0] for name in names} - {"recsys"}
     assert not others & {"train", "export"}
-    if room(path) != "config" and path.relative_to(HOME / "recsys").as_posix() not in PLUGINS:
+    if room(path) not in SEE_HYDRA:
         assert not others & {"hydra", "omegaconf"}
     if room(path) in PURE_TORCH:
         assert not others & {"pytorch_lightning", "polars", "pandas", "wandb"}

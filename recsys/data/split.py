@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 
-from recsys.data.check.leaks import future_leak
-from recsys.data.store.ranking import stable_order
+from recsys.data.store.interactions import stable_order
 from recsys.errors import ConfigError, DataError, Fault
 
 TRAIN, VAL, TEST = 0, 1, 2
@@ -79,25 +78,16 @@ class Temporal(Split):
     def __post_init__(self):
         days, dates = (self.val_days, self.test_days), (self.val_start, self.test_start)
         if (None in days) == (None in dates) or any(entry is not None for entry in (days if None in days else dates)):
-            raise ConfigError(
-                Fault(
-                    f"a temporal split takes val_days and test_days, or val_start and test_start; got {self}",
-                    "data.split",
-                    "give one pair and leave the other null",
-                )
-            )
+            what = f"a temporal split takes val_days and test_days, or val_start and test_start; got {self}"
+            raise ConfigError(Fault(what, "data.split", "give one pair and leave the other null"))
         if None not in days and min(days) <= 0:
             raise ConfigError(Fault(f"val_days and test_days must be above 0, got {days}", "data.split", "give numbers of days"))
 
     def assign(self, rows: SplitRows) -> Assignment:
         if rows.time is None or not rows.calendar:
-            raise DataError(
-                Fault(
-                    "a temporal split needs moments, and these rows have none that compare across users",
-                    "data.time, data.time_unit",
-                    "name a timestamp column, or use data.split=leave_one_out or ratio",
-                )
-            )
+            what = "a temporal split needs moments, and these rows have none that compare across users"
+            remedy = "name a timestamp column, or use another split: _target_: recsys.data.split.LeaveOneOut"
+            raise DataError(Fault(what, "data.time, data.time_unit", remedy))
         end = int(rows.time.max()) + 1
         if self.test_start is not None:
             val, test = _microseconds(self.val_start), _microseconds(self.test_start)
@@ -145,13 +135,8 @@ class Ratio(Split):
 
     def __post_init__(self):
         if min(self.val_share, self.test_share) <= 0 or self.val_share + self.test_share >= 1:
-            raise ConfigError(
-                Fault(
-                    f"val_share {self.val_share} and test_share {self.test_share} leave no rows for one of the three parts",
-                    "data.split",
-                    "use shares above 0 whose sum is below 1",
-                )
-            )
+            what = f"val_share {self.val_share} and test_share {self.test_share} leave no rows for one of the three parts"
+            raise ConfigError(Fault(what, "data.split", "use shares above 0 whose sum is below 1"))
 
     def assign(self, rows: SplitRows) -> Assignment:
         shuffled = np.random.Generator(np.random.Philox(self.seed)).permutation(len(rows.user))
@@ -180,13 +165,8 @@ class Given(Split):
         codes = self._codes(rows.given)
         if self.val_share > 0:
             if (codes == VAL).any():
-                raise ConfigError(
-                    Fault(
-                        f"val_share is {self.val_share}, and column '{self.column}' marks {np.sum(codes == VAL):,} rows as validation",
-                        "data.split.val_share",
-                        "set val_share: 0",
-                    )
-                )
+                what = f"val_share is {self.val_share}, and column '{self.column}' marks {np.sum(codes == VAL):,} rows as validation"
+                raise ConfigError(Fault(what, "data.split.val_share", "set val_share: 0"))
             train_at = np.flatnonzero(codes == TRAIN)
             codes[train_at[_share_of_each(rows.user[train_at], self.val_share, self.seed)]] = VAL
         return _with_leaks(rows, codes)
@@ -196,26 +176,9 @@ class Given(Split):
         strangers = given.filter(codes.is_null())
         if len(strangers):
             examples = ", ".join(repr(value) for value in strangers.unique().sort()[:5])
-            raise DataError(
-                Fault(
-                    f"{len(strangers):,} rows are marked neither train, val nor test but {examples}",
-                    f"interactions, column '{self.column}'",
-                    f"use {', '.join(GIVEN)}",
-                )
-            )
+            what = f"{len(strangers):,} rows are marked neither train, val nor test but {examples}"
+            raise DataError(Fault(what, f"interactions, column '{self.column}'", f"use {', '.join(GIVEN)}"))
         return codes.to_numpy().copy()
-
-
-def check_parts(assignment: Assignment, positive: np.ndarray, split: Split) -> None:
-    """DataError for every part that has no rows, or no positive row to learn from or be evaluated on."""
-    faults = []
-    for code, name in enumerate(NAMES):
-        rows, positives = int(np.sum(assignment.codes == code)), int(np.sum(positive[assignment.codes == code]))
-        if positives == 0:
-            what = f"none of the {rows:,} {name} rows is positive" if rows else f"no {name} rows"
-            faults.append(Fault(f"{what} under {split}", "data.split", "move the cut, or use another split"))
-    if faults:
-        raise DataError(*faults)
 
 
 def _microseconds(moment: str) -> int:
@@ -243,4 +206,30 @@ def _share_of_each(user: np.ndarray, share: float, seed: int) -> np.ndarray:
 
 
 def _with_leaks(rows: SplitRows, codes: np.ndarray) -> Assignment:
-    return Assignment(codes, future_leak(rows.user, rows.time, calendar=rows.calendar, train=codes == TRAIN, test=codes == TEST))
+    return Assignment(codes, future_leak(rows, train=codes == TRAIN, test=codes == TEST))
+
+
+def future_leak(rows: SplitRows, *, train: np.ndarray, test: np.ndarray) -> str | None:
+    """Sentence that says how many training rows are later than test rows; None when the rows show that none is.
+
+    Ranks do not compare across users: each user's training rows are held against that user's own test rows.
+
+    Args:
+        train, test: [N] bool.
+    """
+    if rows.time is None:
+        return "the split leaks if the rows have an order: nothing is known of it, so training rows may be later than test rows"
+    first_test = np.full(int(rows.user.max()) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first_test, rows.user[test], rows.time[test])
+    if rows.calendar:
+        first_test[:] = first_test.min()
+    late, total = int(np.sum(rows.time[train] > first_test[rows.user[train]])), int(train.sum())
+    if late:
+        which = "the first test row" if rows.calendar else "their own user's first test row"
+        return (
+            f"the split leaks the future: {late:,} of {total:,} training rows ({late / total:.1%}) are later than {which}; "
+            "a temporal split would not"
+        )
+    if rows.calendar:
+        return None
+    return "the split keeps the order within each user; across users none is known, so training may see what comes after others' test rows"

@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recsys.data.split import Given, LeaveOneOut, Ratio, SplitRows, Temporal, check_parts
+from recsys.data.split import Given, LeaveOneOut, Ratio, SplitRows, Temporal, future_leak
 from recsys.errors import ConfigError, DataError
 
 DAY_US = 86_400_000_000
@@ -112,13 +112,27 @@ def test_given_refuses_a_second_validation():
         Given("part", val_share=0.2).assign(rows([1] * 3, given=["train", "val", "test"]))
 
 
-def test_a_part_without_positives_is_named():
-    only_test_has_none = rows([1] * 3, [1, 2, 3], positive=[1, 1, 0])
-    assignment = Given("part").assign(rows([1] * 3, given=["train", "val", "test"]))
-    with pytest.raises(DataError, match=r"none of the 1 test rows is positive"):
-        check_parts(assignment, only_test_has_none.positive, Given("part"))
+def leak(time, calendar=True, user=(1, 1, 2, 2)):
+    train = np.array([True, True, True, False])
+    return future_leak(rows(user, time, calendar=calendar), train=train, test=~train)
 
 
-def test_empty_parts_are_named_together():
-    with pytest.raises(DataError, match=r"(?s)no validation rows.*no test rows"):
-        check_parts(Given("part").assign(rows([1], given=["train"])), np.array([True]), Given("part"))
+def test_no_sentence_when_every_training_row_is_before_the_test():
+    assert leak([1, 2, 3, 3]) is None
+
+
+def test_training_rows_after_the_first_test_row_are_counted():
+    assert "2 of 3 training rows (66.7%) are later than the first test row" in leak([1, 4, 5, 3])
+
+
+def test_ranks_are_compared_within_the_user_only():
+    # rows 0 and 1 are of another user, so their ranks 8 and 9 say nothing about the test row of rank 3; row 2 has rank 5
+    assert "1 of 3 training rows (33.3%) are later than their own user's first test row" in leak([8, 9, 5, 3], calendar=False)
+
+
+def test_ranks_in_order_leave_the_order_across_users_unknown():
+    assert "across users none is known" in leak([8, 9, 2, 3], calendar=False)
+
+
+def test_no_time_means_no_promise():
+    assert "nothing is known of it" in leak(None)

@@ -1,44 +1,81 @@
-"""What shows only once rows are numbered and split: unknown ids, duplicates, one user with most rows, features of one value. N rows."""
+"""Faults that show only once rows are numbered and split: empty parts, unknown ids, repeats, one user with most rows. N rows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
 
-from recsys.data.check.findings import Findings
-from recsys.errors import Fault
+from recsys.data.split import NAMES, TRAIN, Assignment, Split
+from recsys.data.store.interactions import KeyColumns
+from recsys.errors import DataError, Fault
 from recsys.schema import FIRST_KNOWN, Categorical, MultiCategorical, Schema
 
 DOMINANT_SHARE = 0.5
 """A user with more of all rows than this is probably a robot or a placeholder id."""
 
 
-def unknown_findings(column: str, unknown: Mapping[str, tuple[int, int]], limit: float) -> Findings:
+def check_parts(assignment: Assignment, positive: np.ndarray, split: Split) -> None:
+    """DataError for every part that has no rows, or no positive row to learn from or be evaluated on."""
+    faults = []
+    for code, name in enumerate(NAMES):
+        rows, positives = int(np.sum(assignment.codes == code)), int(np.sum(positive[assignment.codes == code]))
+        if positives == 0:
+            what = f"none of the {rows:,} {name} rows is positive" if rows else f"no {name} rows"
+            faults.append(Fault(f"{what} under {split}", "data.split", "move the cut, or use another split"))
+    if faults:
+        raise DataError(*faults)
+
+
+def check_rows(rows: KeyColumns, schema: Schema, user_ids: pl.Series, *, max_unknown_share: float) -> list[str]:
+    """Check numbered and split rows.
+
+    Args:
+        user_ids: [num_users] raw ids by entity index from 1.
+        max_unknown_share: as in `unknown_ids`.
+    Returns:
+        Sentences on what is worth knowing and no fault.
+    Raises:
+        DataError: with every fault.
+    """
+    findings = [] if schema.user is None else [*unknown_ids(schema.user, rows.user, rows.split, max_unknown_share)]
+    findings += [] if schema.item is None else [*unknown_ids(schema.item, rows.item, rows.split, max_unknown_share)]
+    if None not in (schema.user, schema.item, schema.time):
+        findings += repeated_rows(rows.user, rows.item, rows.time, rows.split)
+    if schema.user is not None:
+        findings += dominant_user(rows.user, user_ids, schema.user)
+    faults = [finding for finding in findings if isinstance(finding, Fault)]
+    if faults:
+        raise DataError(*faults)
+    return [finding for finding in findings if isinstance(finding, str)]
+
+
+def unknown_ids(column: str, codes: np.ndarray, split: np.ndarray, limit: float) -> Iterator[Fault | str]:
     """Ids of validation and test rows that training never saw: a note with their share, a fault where they are all there is.
 
     Args:
         column: the id column.
-        unknown: {"validation" or "test": (rows with an unknown id, all rows)}.
+        codes: [N] entity index.
+        split: [N] 0 train, 1 validation, 2 test.
         limit: share of rows above which there is a fault (data.max_unknown_share).
     """
-    faults, notes = [], []
-    for split, (rows, total) in unknown.items():
-        if rows == total and total:
-            remedy = "move the cut with data.split, or check that the files belong together"
-            faults.append(
-                Fault(f"training never saw the '{column}' of any of the {total:,} {split} rows", f"interactions, column '{column}'", remedy)
-            )
-        elif rows:
-            said = f"{rows:,} of {total:,} {split} rows ({rows / total:.1%}) have a '{column}' that training never saw"
-            if rows <= limit * total:
-                notes.append(said)
-            else:
-                remedy = f"move the cut with data.split, or raise data.max_unknown_share={limit:g} where so many are new"
-                faults.append(Fault(said, f"interactions, column '{column}'", remedy))
-    return Findings(tuple(faults), tuple(notes))
+    is_new = np.ones(int(codes.max()) + 1, dtype=bool)
+    is_new[codes[split == TRAIN]] = False
+    for code, name in enumerate(NAMES):
+        part = is_new[codes[split == code]]
+        new, total = int(part.sum()), len(part)
+        if not new:
+            continue
+        where = f"interactions, column '{column}'"
+        if new == total:
+            what = f"training never saw the '{column}' of any of the {total:,} {name} rows"
+            yield Fault(what, where, "move the cut with data.split, or check that the files belong together")
+            continue
+        what = f"{new:,} of {total:,} {name} rows ({new / total:.1%}) have a '{column}' that training never saw"
+        remedy = f"move the cut with data.split, or raise data.max_unknown_share={limit:g} where so many are new"
+        yield what if new <= limit * total else Fault(what, where, remedy)
 
 
-def duplicate_findings(user: np.ndarray, item: np.ndarray, time: np.ndarray, split: np.ndarray) -> Findings:
+def repeated_rows(user: np.ndarray, item: np.ndarray, time: np.ndarray, split: np.ndarray) -> Iterator[Fault | str]:
     """Rows that repeat the user, item and time of another: counted in a note; a fault where the two stand in different splits.
 
     Args:
@@ -48,21 +85,20 @@ def duplicate_findings(user: np.ndarray, item: np.ndarray, time: np.ndarray, spl
     """
     repeated = _repeated(user, item, time)
     if not len(repeated):
-        return Findings()
+        return
     rows = pl.DataFrame({"user": user[repeated], "item": item[repeated], "time": time[repeated], "split": split[repeated], "row": repeated})
     groups = rows.group_by("user", "item", "time", maintain_order=True).agg(pl.len(), pl.col("split").n_unique() > 1, "row")
     groups = groups.filter(pl.col("len") > 1)
     extra, across = int((groups["len"] - 1).sum()), groups.filter("split")
-    notes = (f"{extra:,} of {len(user):,} interactions repeat the user, item and time of another",) if extra else ()
-    if across.is_empty():
-        return Findings(notes=notes)
-    first = across["row"].explode().head(5).to_list()
-    fault = Fault(
-        f"{across.height:,} times the same user, item and time stand in two splits: training holds what the test asks",
-        f"interactions, rows {', '.join(map(str, first))}{', ...' if across['row'].list.len().sum() > 5 else ''}",
-        "drop repeats with unique(subset=[user, item, time]) before they reach data.source, or use a temporal data.split",
-    )
-    return Findings((fault,), notes)
+    if extra:
+        yield f"{extra:,} of {len(user):,} interactions repeat the user, item and time of another"
+    if len(across):
+        first = across["row"].explode().head(5).to_list()
+        yield Fault(
+            f"{across.height:,} times the same user, item and time stand in two splits: training holds what the test asks",
+            f"interactions, rows {', '.join(map(str, first))}{', ...' if across['row'].list.len().sum() > 5 else ''}",
+            "drop repeats with unique(subset=[user, item, time]) before they reach data.source, or use a temporal data.split",
+        )
 
 
 def _repeated(user: np.ndarray, item: np.ndarray, time: np.ndarray) -> np.ndarray:
@@ -83,18 +119,18 @@ def _mix(bits: np.ndarray) -> np.ndarray:
     return bits ^ (bits >> np.uint64(31))
 
 
-def dominant_note(counts: np.ndarray, ids: pl.Series, column: str) -> str | None:
-    """The sentence that names a user with more than half of all rows; None when there is none.
+def dominant_user(user: np.ndarray, ids: pl.Series, column: str) -> Iterator[str]:
+    """The sentence that names a user with more than half of all rows, where there is one.
 
     Args:
-        counts: [num_users + 1] rows of each user.
-        ids: [num_users + 1] raw ids.
+        user: [N] entity index.
+        ids: [num_users] raw ids by entity index from 1.
         column: the user id column.
     """
-    most, total = int(counts.argmax()), int(counts.sum())
-    if counts[most] <= DOMINANT_SHARE * total:
-        return None
-    return f"{column} {ids[most]!r} has {counts[most]:,} of {total:,} rows ({counts[most] / total:.1%}): a robot or a placeholder?"
+    counts = np.bincount(user)
+    most, total = int(counts.argmax()), len(user)
+    if counts[most] > DOMINANT_SHARE * total:
+        yield f"{column} {ids[most - 1]!r} has {counts[most]:,} of {total:,} rows ({counts[most] / total:.1%}): a robot or a placeholder?"
 
 
 def vocabulary_notes(schema: Schema) -> tuple[str, ...]:

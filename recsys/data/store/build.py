@@ -12,18 +12,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from recsys.data.check.findings import Findings
-from recsys.data.check.split_faults import dominant_note, duplicate_findings, unknown_findings, vocabulary_notes
-from recsys.data.split import NAMES, TRAIN, Assignment, Split, SplitRows, check_parts
+from recsys.data.check.split_faults import check_parts, check_rows, vocabulary_notes
+from recsys.data.split import NAMES, Assignment, Split, SplitRows
 from recsys.data.store import file_name
 from recsys.data.store.columns import microseconds
 from recsys.data.store.entities import Entities
-from recsys.data.store.events import KeyColumns, event_arrays, history_stops
 from recsys.data.store.feature_files import FeatureFiles
-from recsys.data.store.ranking import stable_order
+from recsys.data.store.interactions import KeyColumns, Spool, event_arrays, history_stops, stable_order
 from recsys.data.store.raw_categories import write_raw_categories
-from recsys.data.store.spool import Spool
-from recsys.errors import DataError
 from recsys.schema import Entity, History, Schema
 from recsys.source.base import Tables
 
@@ -63,18 +59,23 @@ def build(tables: Tables, schema: Schema, split: Split, *, folder: Path, max_unk
 
     Args:
         folder: exists and is empty.
-        max_unknown_share: as in `unknown_findings`.
+        max_unknown_share: as in `unknown_ids`.
     """
     lap = _Lap({}, time.perf_counter())
-    spool, entities = spooled(tables, schema, split, folder / "interactions.arrow")
+    spool = Spool.write(tables.interactions, _columns(tables, schema, split), folder / "interactions.arrow")
+    entities: dict[Entity, Entities] = {
+        "user": _entities(spool, schema.user, tables.users, _own_columns(schema, "user")),
+        "item": _entities(spool, schema.item, tables.items, _own_columns(schema, "item")),
+    }
     for entity, numbered in entities.items():
         numbered.save(folder / f"{entity}_ids.parquet")
     lap.end("read")
-    in_file, assignment = key_columns(spool, schema, split, entities)
+    in_file, assignment = _key_columns(spool, schema, split, entities)
     sessions = None if schema.session is None else spool.column(schema.session).rank("dense").cast(pl.Int32).to_numpy()
-    notes = [*([assignment.leaks] if assignment.leaks else []), *_checked(in_file, schema, entities, max_unknown_share)]
+    notes = [] if assignment.leaks is None else [assignment.leaks]
+    notes += check_rows(in_file, schema, entities["user"].ids, max_unknown_share=max_unknown_share)
     lap.end("split")
-    order = row_order(in_file)
+    order = stable_order(in_file.user.astype(np.int64) * len(NAMES) + in_file.split, in_file.time)  # [N] the rows of a store, in file order
     _write_keys(folder, in_file.ordered(order), entities)
     np.save(folder / file_name("session"), (in_file.user if sessions is None else sessions)[order])
     lap.end("sort")
@@ -90,19 +91,10 @@ def build(tables: Tables, schema: Schema, split: Split, *, folder: Path, max_unk
     lap.end("raw categories")
     counts = _counts(in_file, entities)
     notes = [_summary(counts), *notes, *vocabulary_notes(fitted)]
-    columns = {"user_features": own_columns(schema, "user"), "item_features": own_columns(schema, "item")}
+    columns = {"user_features": _own_columns(schema, "user"), "item_features": _own_columns(schema, "item")}
     columns["context_features"] = _row_columns(schema)
     columns["labels"] = [label.column for label in schema.labels]
     return Built(columns, counts, assignment.boundaries, tuple(notes), lap.seconds)
-
-
-def spooled(tables: Tables, schema: Schema, split: Split, path: Path) -> tuple[Spool, dict[Entity, Entities]]:
-    """The interactions as a file at `path`, and the numbered users and items."""
-    spool = Spool.write(tables.interactions, _columns(tables, schema, split), path)
-    return spool, {
-        "user": _entities(spool, schema.user, tables.users, own_columns(schema, "user")),
-        "item": _entities(spool, schema.item, tables.items, own_columns(schema, "item")),
-    }
 
 
 def _entities(spool: Spool, key: str | None, table: pl.LazyFrame | None, columns: list[str]) -> Entities:
@@ -113,13 +105,13 @@ def _codes(spool: Spool, entities: Entities, num_rows: int) -> np.ndarray:
     return np.ones(num_rows, dtype=np.int32) if entities.key is None else entities.codes(spool.column(entities.key))
 
 
-def own_columns(schema: Schema, entity: Entity) -> list[str]:
+def _own_columns(schema: Schema, entity: Entity) -> list[str]:
     """Columns that an entity's features are read from."""
     return [feature.column for feature in schema.of(entity) if not isinstance(feature, History)]
 
 
 def _row_columns(schema: Schema) -> list[str]:
-    return [*own_columns(schema, "context"), *own_columns(schema, "bias")]
+    return [*_own_columns(schema, "context"), *_own_columns(schema, "bias")]
 
 
 def _columns(tables: Tables, schema: Schema, split: Split) -> Iterator[str]:
@@ -128,10 +120,10 @@ def _columns(tables: Tables, schema: Schema, split: Split) -> Iterator[str]:
     yield from (label.column for label in schema.labels)
     yield from _row_columns(schema)
     for entity, table in (("user", tables.users), ("item", tables.items)):
-        yield from own_columns(schema, entity) if table is None else ()
+        yield from _own_columns(schema, entity) if table is None else ()
 
 
-def key_columns(spool: Spool, schema: Schema, split: Split, entities: dict[Entity, Entities]) -> tuple[KeyColumns, Assignment]:
+def _key_columns(spool: Spool, schema: Schema, split: Split, entities: dict[Entity, Entities]) -> tuple[KeyColumns, Assignment]:
     """The keys of the rows in file order, and their split; a DataError where they cannot be split this way."""
     user, item = (_codes(spool, entities[entity], spool.num_rows) for entity in ("user", "item"))
     moment = None if schema.time is None else microseconds(spool.column(schema.time), schema.time_unit)
@@ -144,38 +136,6 @@ def key_columns(spool: Spool, schema: Schema, split: Split, entities: dict[Entit
     check_parts(assignment, positive, split)
     moment = np.zeros(len(user), dtype=np.int64) if moment is None else moment
     return KeyColumns(user, item, moment, assignment.codes, positive), assignment
-
-
-def row_order(in_file: KeyColumns) -> np.ndarray:
-    """[N] int64: the rows of a store, in file order."""
-    return stable_order(in_file.user.astype(np.int64) * len(NAMES) + in_file.split, in_file.time)
-
-
-def _checked(rows: KeyColumns, schema: Schema, entities: dict[Entity, Entities], max_unknown_share: float) -> list[str]:
-    """Notes on the rows as split; all faults at once as a DataError."""
-    findings = [
-        unknown_findings(entities[entity].key, _unknown(codes, rows.split), max_unknown_share)
-        for entity, codes in (("user", rows.user), ("item", rows.item))
-        if entities[entity].key is not None
-    ]
-    if None not in (schema.user, schema.item, schema.time):
-        findings.append(duplicate_findings(rows.user, rows.item, rows.time, rows.split))
-    if schema.user is not None:
-        ids = pl.concat([pl.Series([None], dtype=entities["user"].ids.dtype), entities["user"].ids])
-        dominant = dominant_note(np.bincount(rows.user), ids, schema.user)
-        findings.append(Findings(notes=(dominant,) if dominant else ()))
-    faults = [fault for finding in findings for fault in finding.faults]
-    if faults:
-        raise DataError(*faults)
-    return [note for finding in findings for note in finding.notes]
-
-
-def _unknown(codes: np.ndarray, split: np.ndarray) -> dict[str, tuple[int, int]]:
-    """{part: (rows whose entity no training row has, all rows)}."""
-    unseen = np.ones(int(codes.max()) + 1, dtype=bool)
-    unseen[codes[split == TRAIN]] = False
-    parts = {name: unseen[codes[split == code]] for code, name in enumerate(NAMES) if code != TRAIN}
-    return {name: (int(unknown.sum()), len(unknown)) for name, unknown in parts.items()}
 
 
 def _write_keys(folder: Path, rows: KeyColumns, entities: dict[Entity, Entities]) -> None:

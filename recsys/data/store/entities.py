@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from recsys.data.store.ranking import stable_order
+from recsys.data.store.interactions import stable_order
 from recsys.data.store.vocabulary import canonical, look_up
 
 ID = "__id"

@@ -11,8 +11,7 @@ from recsys.data.split import TRAIN
 from recsys.data.store import file_name
 from recsys.data.store.columns import encode
 from recsys.data.store.entities import Entities, first_rows
-from recsys.data.store.events import KeyColumns
-from recsys.data.store.spool import Spool
+from recsys.data.store.interactions import KeyColumns, Spool
 from recsys.data.store.statistics import fit
 from recsys.schema import Entity, Feature, History, Schema, Statistics
 

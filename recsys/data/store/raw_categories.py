@@ -17,8 +17,7 @@ from torch import Tensor
 from recsys.data.split import TEST
 from recsys.data.store import Store
 from recsys.data.store.entities import Entities, first_rows
-from recsys.data.store.events import KeyColumns
-from recsys.data.store.spool import Spool
+from recsys.data.store.interactions import KeyColumns, Spool
 from recsys.disk import write_whole
 from recsys.disk.records import reading
 from recsys.errors import Fault, IntegrityError

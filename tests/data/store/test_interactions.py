@@ -1,6 +1,8 @@
 import numpy as np
+import polars as pl
+import pytest
 
-from recsys.data.store.events import KeyColumns, event_arrays, history_stops
+from recsys.data.store.interactions import KeyColumns, Spool, event_arrays, history_stops, stable_order
 
 
 def key_columns(user, item, time, split, positive):
@@ -32,3 +34,23 @@ def test_events_are_the_positive_rows_as_ranges_per_user():
 def test_reordering_moves_every_column():
     reordered = ROWS.ordered(np.array([5, 0]))
     assert [column.tolist() for column in vars(reordered).values()] == [[2, 1], [5, 3], [5, 5], [1, 0], [True, True]]
+
+
+@pytest.mark.parametrize("sorted_by_time", [False, True])
+def test_order_equals_numpy_lexsort_with_ties(sorted_by_time):
+    random = np.random.default_rng(0)
+    group, time = random.integers(0, 5, 200).astype(np.int32), random.integers(0, 10, 200)
+    time = np.sort(time) if sorted_by_time else time
+    assert np.array_equal(stable_order(group, time), np.lexsort((time, group)))
+
+
+def test_order_of_nothing_is_empty():
+    assert stable_order(np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int64)).tolist() == []
+
+
+def test_columns_come_back_in_file_order_with_their_types(tmp_path):
+    frame = pl.LazyFrame({"id": ["b", None, "a"], "list": [[1], [], None], "unread": [1, 2, 3]})
+    spool = Spool.write(frame, ["list", "id", "list"], tmp_path / "spool.arrow")
+    assert spool.column("id").to_list() == ["b", None, "a"]
+    assert spool.column("list").to_list() == [[1], [], None]
+    assert pl.scan_ipc(spool.path).collect_schema().names() == ["list", "id"]

@@ -1,0 +1,114 @@
+"""Interactions on their way into a store: spooled to one file, put in order, their positive ones as ranges per user. N rows, E events."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+
+
+@dataclass(frozen=True)
+class Spool:
+    """The interactions in file order, as one uncompressed file: the source works once, then columns are read one at a time.
+
+    Attributes:
+        path: an Arrow file, deleted when the store is complete.
+    """
+
+    path: Path
+
+    @classmethod
+    def write(cls, interactions: pl.LazyFrame, columns: Iterable[str], path: Path) -> "Spool":
+        """Run the query in a stream and keep these columns; repeated names count once."""
+        interactions.select(list(dict.fromkeys(columns))).sink_ipc(path, compression="uncompressed")
+        return cls(path)
+
+    @property
+    def num_rows(self) -> int:
+        """Number of interactions."""
+        return pl.scan_ipc(self.path).select(pl.len()).collect().item()
+
+    def column(self, name: str) -> pl.Series:
+        """[N] raw values of one column."""
+        return pl.scan_ipc(self.path).select(name).collect()[name]
+
+
+@dataclass(frozen=True)
+class KeyColumns:
+    """The key columns of N rows, in one common order.
+
+    Attributes:
+        user, item: [N] int32 entity index, from 1.
+        time: [N] int64.
+        split: [N] uint8.
+        positive: [N] bool.
+    """
+
+    user: np.ndarray
+    item: np.ndarray
+    time: np.ndarray
+    split: np.ndarray
+    positive: np.ndarray
+
+    def ordered(self, order: np.ndarray) -> "KeyColumns":
+        """The same rows in another order, [N] int64."""
+        return KeyColumns(*(column[order] for column in vars(self).values()))
+
+
+def stable_order(group: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """Row numbers sorted by group, then time, then position.
+
+    Two stable sorts, by time and then by group; torch's are several times faster than numpy's lexsort (20 M rows: 4.6 s to 16.6 s),
+    and the first is skipped for rows that already stand in the order of time.
+
+    Args:
+        group: [N] int32 or int64.
+        time: [N] int64.
+    Returns:
+        [N] int64, a permutation.
+
+    Example:
+        >>> stable_order(np.array([2, 1, 2, 1]), np.array([5, 7, 4, 7])).tolist()
+        [1, 3, 2, 0]
+    """
+    if len(time) == 0 or np.all(time[1:] >= time[:-1]):
+        return torch.sort(torch.from_numpy(group), stable=True).indices.numpy()
+    by_time = torch.sort(torch.from_numpy(time), stable=True).indices
+    return by_time[torch.sort(torch.from_numpy(group)[by_time], stable=True).indices].numpy()
+
+
+def history_stops(rows: KeyColumns) -> np.ndarray:
+    """[N] int64: how many events, over all users, come before each row's (user, split, time); rows of one moment have the same.
+
+    Args:
+        rows: sorted by (user, split, time).
+    """
+    stops = np.cumsum(rows.positive, dtype=np.int64)
+    stops -= rows.positive
+    first_of_moment = np.ones(len(stops), dtype=bool)
+    first_of_moment[1:] = False
+    for column in (rows.user, rows.split, rows.time):
+        first_of_moment[1:] |= column[1:] != column[:-1]
+    stops[~first_of_moment] = 0
+    return np.maximum.accumulate(stops, out=stops)  # stops never fall, so this repeats a moment's first one over the moment
+
+
+def event_arrays(rows: KeyColumns, *, num_users: int, num_items: int) -> dict[str, np.ndarray]:
+    """The event_* arrays and item_count of a Store.
+
+    Args:
+        rows: sorted by (user, split, time).
+    """
+    event_row = np.flatnonzero(rows.positive)
+    event_split, event_item = rows.split[event_row], rows.item[event_row]
+    per_user = np.bincount(rows.user[event_row], minlength=num_users + 1)
+    return {
+        "event_row": event_row,
+        "event_item": event_item,
+        "event_time": rows.time[event_row],
+        "event_split": event_split,
+        "event_start": np.concatenate([[0], np.cumsum(per_user)]),
+        "item_count": np.bincount(event_item[event_split == 0], minlength=num_items + 1),
+    }

@@ -18,6 +18,7 @@ def _moved(value, device: torch.device, non_blocking: bool):
     return value
 
 
+@dataclass(frozen=True)
 class _OnDevice:
     """Adds `to(device)`, which Lightning calls to move a batch."""
 

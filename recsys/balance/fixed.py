@@ -21,6 +21,8 @@ class Fixed(Balance):
         ConfigError: a weight is negative or of no label.
     """
 
+    weight: Tensor
+
     def __init__(self, weights: dict[str, float], *, labels: tuple[str, ...]):
         super().__init__(labels=labels)
         faults = list(_faults(weights, labels))

@@ -36,6 +36,9 @@ class GradNorm(Balance):
         ConfigError: alpha or lr is out of range.
     """
 
+    weight: Tensor
+    first: Tensor
+
     def __init__(self, alpha: float, lr: float, *, labels: tuple[str, ...]):
         super().__init__(labels=labels)
         if not (alpha >= 0 and lr > 0):

@@ -29,6 +29,9 @@ class Isotonic(Calibration):
     The look-up takes B x K comparisons, as a binary search has no ONNX operator.
     """
 
+    logits: Tensor
+    probabilities: Tensor
+
     def __init__(self):
         super().__init__({"logits": [], "probabilities": []})
 

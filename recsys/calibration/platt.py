@@ -21,6 +21,9 @@ class Platt(Calibration):
     the logits separate them.
     """
 
+    slope: Tensor
+    intercept: Tensor
+
     def __init__(self):
         super().__init__({"slope": 1.0, "intercept": 0.0})
 

@@ -14,6 +14,9 @@ class Full(Candidates):
         seed: not read; nothing is drawn.
     """
 
+    items: Tensor
+    log_q: Tensor
+
     def __init__(self, item_count: Tensor, seed: int):
         super().__init__()
         self.register_buffer("items", trained_items(item_count), persistent=False)

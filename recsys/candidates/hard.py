@@ -30,6 +30,10 @@ class Hard(Candidates):
         refresh_every: steps between two looks at the catalogue's vectors.
     """
 
+    trained: Tensor
+    never: Tensor
+    catalogue: Tensor
+
     def __init__(self, item_count: Tensor, seed: int, *, num_uniform: int, num_queries: int, num_hard: int, refresh_every: int):
         super().__init__()
         check_counts({"num_uniform": num_uniform, "num_queries": num_queries, "num_hard": num_hard, "refresh_every": refresh_every})

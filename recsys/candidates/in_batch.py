@@ -17,6 +17,8 @@ class InBatch(Candidates):
         seed: not read; nothing is drawn.
     """
 
+    log_absence: Tensor
+
     def __init__(self, item_count: Tensor, seed: int):
         super().__init__()
         self.register_buffer("log_absence", log_absence(item_count, at_least=1), persistent=False)

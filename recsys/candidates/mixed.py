@@ -28,6 +28,10 @@ class Mixed(Candidates):
         num_uniform: items drawn per step; a smaller catalogue is taken whole.
     """
 
+    catalogue: Tensor
+    log_absence: Tensor
+    log_not_drawn: Tensor
+
     def __init__(self, item_count: Tensor, seed: int, *, num_uniform: int):
         super().__init__()
         check_counts({"num_uniform": num_uniform})

@@ -20,6 +20,9 @@ class Queue(Candidates):
         size: S, positives kept.
     """
 
+    log_absence: Tensor
+    queue: Tensor
+
     def __init__(self, item_count: Tensor, seed: int, *, size: int):
         super().__init__()
         check_counts({"size": size})

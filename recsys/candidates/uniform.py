@@ -21,6 +21,8 @@ class Uniform(Candidates):
         num: items drawn per step; a smaller catalogue is taken whole.
     """
 
+    catalogue: Tensor
+
     def __init__(self, item_count: Tensor, seed: int, *, num: int):
         super().__init__()
         check_counts({"num": num})

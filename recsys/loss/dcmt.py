@@ -61,7 +61,7 @@ class DCMT(RankingLoss):
 
         logit, mirrored = logits[label.column], logits[f"{label.column}/counterfactual"]
         rows = weight * known(labels, self.chains[label.column])
-        unclicked = rows * (labels[label.given] == 0)
+        unclicked = rows * (labels[self.chains[label.column][-2]] == 0)
         target = 1 - filled(labels[label.column])
         errors = focal(F.logsigmoid(mirrored), F.logsigmoid(-mirrored), target, gamma=self.focal_gamma, positive_weight=1.0)
         counterfactual = weighted_mean(errors, unclicked / opposite.clamp_min(self.min_propensity))

@@ -22,6 +22,10 @@ class Ranker(nn.Module, ABC):
         heads: names of the outputs: the schema's label columns in its order, then auxiliary ones.
     """
 
+    biased: Tensor
+    shift: Tensor
+    scale: Tensor
+
     def __init__(self, bias_dropout: float, *, schema: Schema, heads: tuple[str, ...]):
         super().__init__()
         columns = tuple(label.column for label in schema.labels)

@@ -49,10 +49,11 @@ class PLE(Ranker):
         self.input = input(schema=schema)
         owners = torch.tensor([stream for stream in range(len(heads)) for _ in range(num_own_experts)] + [len(heads)] * num_shared_experts)
         dim = self.input.out_dim
-        self.levels = nn.ModuleList()
+        stack: list[_Level] = []
         for level in range(levels):
-            self.levels.append(_Level(dim, owners, num_heads=len(heads), hidden=expert_hidden, dropout=dropout, last=level == levels - 1))
-            dim = self.levels[-1].experts.out_dim
+            stack.append(_Level(dim, owners, num_heads=len(heads), hidden=expert_hidden, dropout=dropout, last=level == levels - 1))
+            dim = stack[-1].experts.out_dim
+        self.levels = nn.ModuleList(stack)
         self.towers = Heads(len(heads), dim, hidden=tower_hidden, dropout=dropout)
 
     def raw_outputs(self, features: dict[str, Tensor]) -> Tensor:
@@ -64,7 +65,8 @@ class PLE(Ranker):
 
     def shared_modules(self) -> list[nn.Module]:
         """All but the towers and the gates of the last level; before that, a head's own experts reach the others' shared stream."""
-        return [self.input, *(level.experts for level in self.levels), *(level.gates for level in self.levels[:-1])]
+        experts, gates = ([level.get_submodule(part) for level in self.levels] for part in ("experts", "gates"))
+        return [self.input, *experts, *gates[:-1]]
 
 
 class _Level(nn.Module):
@@ -75,6 +77,9 @@ class _Level(nn.Module):
         owners: [E] int64 stream that each expert belongs to; num_heads = the shared one.
         last: there is no shared stream after it.
     """
+
+    owners: Tensor
+    hidden_from: Tensor
 
     def __init__(self, in_dim: int, owners: Tensor, *, num_heads: int, hidden: Sequence[int], dropout: float, last: bool):
         super().__init__()

@@ -32,8 +32,9 @@ class SingleTask(Ranker):
         heads: tuple[str, ...],
     ):
         super().__init__(bias_dropout, schema=schema, heads=heads)
-        self.inputs = nn.ModuleList([input(schema=schema) for _ in heads])
-        self.networks = nn.ModuleList([MLP(rows.out_dim, hidden, out_dim=1, dropout=dropout) for rows in self.inputs])
+        inputs = [input(schema=schema) for _ in heads]
+        self.inputs = nn.ModuleList(inputs)
+        self.networks = nn.ModuleList([MLP(rows.out_dim, hidden, out_dim=1, dropout=dropout) for rows in inputs])
 
     def raw_outputs(self, features: dict[str, Tensor]) -> Tensor:
         """{column: [B] or [B, L]} -> [B, T]."""

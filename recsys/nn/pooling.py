@@ -1,9 +1,11 @@
 """Sums of embeddings over lists, with a gradient that is a sum over lists too. V rows of a table, B lists of L entries, D dim."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 from recsys.schema import PAD
 
@@ -17,7 +19,7 @@ class SumOfEmbeddings(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, table: Tensor, index: Tensor) -> Tensor:
+    def forward(ctx: Any, table: Tensor, index: Tensor) -> Tensor:
         """[V, D] table whose padding row is zero, [B, L] int64 index -> [B, D]."""
         ctx.save_for_backward(index)
         ctx.num_rows = len(table)
@@ -25,7 +27,7 @@ class SumOfEmbeddings(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         """[B, D] -> [V, D]; nothing for the padding row."""
         (index,) = ctx.saved_tensors
         entries = index.flatten()

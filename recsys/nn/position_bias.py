@@ -1,5 +1,7 @@
 """What the place of an impression adds to its labels, whatever was shown there. B rows, T outputs."""
 
+from functools import reduce
+
 import torch
 from torch import Tensor, nn
 
@@ -22,9 +24,10 @@ class PositionBias(nn.Module):
     def __init__(self, schema: Schema, num_outputs: int, *, dropout: float):
         super().__init__()
         self.columns = tuple(feature.column for feature in schema.of("bias"))
-        self.tables = nn.ModuleList([nn.Embedding(schema.statistics[column].size, num_outputs) for column in self.columns])
+        tables = [nn.Embedding(schema.statistics[column].size, num_outputs) for column in self.columns]
+        self.tables = nn.ModuleList(tables)
         self.dropout = dropout
-        for table in self.tables:
+        for table in tables:
             nn.init.zeros_(table.weight)
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
@@ -35,7 +38,7 @@ class PositionBias(nn.Module):
             forgotten = torch.rand(first.shape, device=first.device) < self.dropout  # [B], the same rows for all columns
             known = {column: index.masked_fill(forgotten, UNKNOWN) for column, index in known.items()}
         effects = [
-            table(known[column]) if column in known else table.weight[UNKNOWN, None]  # [B, T] or [1, T]
+            table(known[column]) if column in known else table.get_parameter("weight")[UNKNOWN, None]  # [B, T] or [1, T]
             for column, table in zip(self.columns, self.tables, strict=True)
         ]
-        return sum(effects)
+        return reduce(torch.add, effects)

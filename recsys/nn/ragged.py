@@ -1,10 +1,11 @@
 """Sequences of differing lengths, computed without their padding. B sequences, M tokens of all of them, P places of padded groups."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 CPU_GROUP = 8
 """Sequences of similar length that are padded together on a CPU: their attention stays near its caches."""
@@ -55,13 +56,13 @@ class _Spread(torch.autograd.Function):
     """[M, W] tokens -> [P, W] places. What fills up is seen by no token, so that its gradient is 0 and need not be added up."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, tokens: Tensor, token: Tensor, place: Tensor) -> Tensor:
+    def forward(ctx: Any, tokens: Tensor, token: Tensor, place: Tensor) -> Tensor:
         ctx.save_for_backward(place)
         return tokens.index_select(0, token)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (place,) = ctx.saved_tensors
         return gradient.index_select(0, place), None, None
 
@@ -70,13 +71,13 @@ class _Collect(torch.autograd.Function):
     """[P, W] places -> [M, W] tokens."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, places: Tensor, place: Tensor) -> Tensor:
+    def forward(ctx: Any, places: Tensor, place: Tensor) -> Tensor:
         ctx.save_for_backward(place)
         ctx.num_places = len(places)
         return places.index_select(0, place)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (place,) = ctx.saved_tensors
         return gradient.new_zeros(ctx.num_places, gradient.shape[1]).index_copy_(0, place, gradient), None

@@ -47,7 +47,7 @@ class RankingInput(nn.Module):
         tables = embedding_tables(schema, features, embedding_dim, sparse_from)
         encoded = tuple(feature for feature in features if feature not in self.histories)
         self.encoder = Encoder(schema, encoded, tables, id_dropout=id_dropout)
-        self.attentions = nn.ModuleList([attention(dim=embedding_dim) for _ in self.histories])
+        self.attentions = nn.ModuleList([attention(dim=embedding_dim) for _ in self.histories] if attention is not None else [])
         self.out_dim = self.encoder.out_dim + embedding_dim * (len(self.histories) + fm)
         self.cross = nn.Identity() if cross is None else cross(in_dim=self.out_dim)
 
@@ -57,7 +57,7 @@ class RankingInput(nn.Module):
         parts = dict(zip(widths, self.encoder(features).split(list(widths.values()), dim=1), strict=True))  # each [B, width]
         for history, attention in zip(self.histories, self.attentions, strict=True):
             index = features[history.column]  # [B, L]
-            entries = self.encoder.parts[history.of].table(index)  # [B, L, D]
+            entries = self.encoder.parts[history.of].get_submodule("table")(index)  # [B, L, D]
             # the target is the item as encoded: where its id is taken for unknown, it is unknown here too
             parts[history.column] = attention(parts[history.of], entries, index != PAD)
         blocks = list(parts.values())

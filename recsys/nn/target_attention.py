@@ -33,10 +33,10 @@ class TargetAttention(nn.Module):
             [B, D]; zeros for an empty history.
         """
         first, *rest = self.mlp.layers
-        of_entry, of_target, of_difference, of_product = first.weight.chunk(4, dim=1)  # each [H, D]
+        of_entry, of_target, of_difference, of_product = first.get_parameter("weight").chunk(4, dim=1)  # each [H, D]
         # the first layer is linear: its part of t is done once per row, and [B, L, 4 D] never exists
         logits = F.linear(history, of_entry + of_difference) + F.linear(history * target[:, None], of_product)  # [B, L, H]
-        logits = logits + F.linear(target, of_target - of_difference, first.bias)[:, None]
+        logits = logits + F.linear(target, of_target - of_difference, first.get_parameter("bias"))[:, None]
         for layer in rest:
             logits = layer(logits)
         weights = logits[..., 0].masked_fill(~real, 0)  # [B, L]

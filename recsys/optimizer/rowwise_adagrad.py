@@ -1,6 +1,6 @@
 """Adagrad with one accumulator per row, for embedding tables with sparse gradients. V rows, D dim."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -29,8 +29,8 @@ class RowwiseAdagrad(Optimizer):
         super().__init__(params, {"lr": lr, "eps": eps})
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
-        """One update; returns the closure's loss, if one is given."""
+    def step(self, closure=None):
+        """Update once; returns the loss of `closure` (a function without arguments), if one is given."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -38,16 +38,16 @@ class RowwiseAdagrad(Optimizer):
         for group in self.param_groups:
             for table in group["params"]:
                 if table.grad is not None:
-                    self._update(table, lr=group["lr"], eps=group["eps"])
+                    self._update(table, table.grad, lr=group["lr"], eps=group["eps"])
         return loss
 
-    def _update(self, table: Tensor, *, lr: float, eps: float) -> None:
-        if not table.grad.is_sparse:
+    def _update(self, table: Tensor, gradient: Tensor, *, lr: float, eps: float) -> None:
+        if not gradient.is_sparse:
             raise ValueError("row-wise Adagrad needs sparse gradients, got a dense one; lower model.sparse_from or use another optimizer")
         state = self.state[table]
         if not state:
             state["sum"] = torch.zeros(len(table), device=table.device)
-        gradient = table.grad.coalesce()
+        gradient = gradient.coalesce()
         rows, values = gradient.indices()[0], gradient.values().float()  # [R], [R, D]
         state["sum"].index_add_(0, rows, values.square().mean(1))
         rate = lr / (state["sum"][rows].sqrt() + eps)

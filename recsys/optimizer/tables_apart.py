@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import chain
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Optimizer
 
 
@@ -40,8 +40,8 @@ class TablesApart(Optimizer):
         self.param_groups = list(chain.from_iterable(part.param_groups for part in self.parts))  # shared, so schedulers reach the parts
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
-        """One update of every part; returns the closure's loss, if one is given."""
+    def step(self, closure=None):
+        """Update every part once; returns the loss of `closure` (a function without arguments), if one is given."""
         loss = None
         if closure is not None:
             with torch.enable_grad():

@@ -38,7 +38,7 @@ class SequenceTower(Tower):
         *,
         schema: Schema,
         features: tuple[Feature, ...],
-        tables: ByColumn,
+        tables: ByColumn[nn.Embedding],
         dim: int,
         id_dropout: float,
     ):
@@ -93,7 +93,7 @@ class SequenceTower(Tower):
 
     def _starts(self, features: dict[str, Tensor]) -> Tensor:
         """[B, D] token 0 of each row, without its position."""
-        if self.encoder is None:
+        if self.encoder is None or self.side is None:
             return self.start.expand(len(features[self.history_columns[0]]), -1)
         return self.start + self.side(self.encoder(features))
 

@@ -16,30 +16,31 @@ from typing import Any
 import wandb
 import yaml
 
+from recsys.disk.locks import is_locked
 from recsys.disk.records import numbers_by_name, read_record
-from recsys.logger.alone import alone, is_held
 from recsys.logger.artifacts import log_bundle, log_checkpoints
-from recsys.logger.destination import FINISHED, Destination
-from recsys.logger.ledger import Ledger
+from recsys.logger.destination import FINISHED, LOCK, Destination, lone_sender
+from recsys.logger.ledger import STEP, Ledger
 from recsys.logger.page import save_page
-from recsys.logger.runfile import STEP, rows
 from recsys.logger.secrets import without_secrets
 from recsys.logger.twin import log_report
 from recsys.report.content import report_of
-from recsys.run.directory import CONFIG, LOGGED, RESULT
+from recsys.run.directory import CONFIG, RESULT
 
 LOOK_S = 1.0
 """Between two looks at metrics.jsonl."""
 INIT_TIMEOUT_S = 20
 FLUSH_S = 2
-"""Rows that a killed machine may lose are this young."""
+"""Rows that the files of a killed machine may lose are this young."""
+BLOCK_BYTES = 32_768
+"""Written to W&B's files at once."""
 
 
 def follow(run: Path, mode: str, timeout_s: float) -> str:
     """Hand metrics.jsonl on while a run writes it, until standard input says that the run has ended; gives the run's address."""
     _wait_for_others(run, timeout_s)
     with connected(run, mode, stats_of=os.getppid()) as (destination, talk):
-        ledger = _ledger(run, destination, talk)
+        ledger = _ledger(run, talk)
         while not _has_ended():
             ledger.forward(lambda row, step: talk.log(row, step=step, commit=True))
         finished = os.read(sys.stdin.fileno(), 100) == FINISHED
@@ -55,7 +56,7 @@ def send(run: Path, mode: str) -> str:
         ResourceError: another process holds the run.
     """
     with connected(run, mode, waits=False) as (destination, talk):
-        _rest(run, destination, talk, _ledger(run, destination, talk), finished=(run / RESULT).exists())
+        _rest(run, destination, talk, _ledger(run, talk), finished=(run / RESULT).exists())
     return _address(talk)
 
 
@@ -71,7 +72,7 @@ def bundle(run: Path, mode: str, timeout_s: float) -> str:
 
 def _wait_for_others(run: Path, timeout_s: float) -> None:
     """Until nobody holds the run, be it `send` or what a killed run left: as long as the run goes on, and then within the time allowed."""
-    while is_held(run):
+    while is_locked(run / LOCK):
         if _has_ended():
             limit(timeout_s)
             return
@@ -96,7 +97,7 @@ def connected(run: Path, mode: str, *, waits: bool = True, stats_of: int | None 
         stats_of: process whose use of the machine is measured; None = of none.
     """
     destination = Destination.read(run)
-    with alone(run, waits=waits):
+    with lone_sender(run, waits=waits):
         talk = wandb.init(
             project=destination.project,
             id=destination.id,
@@ -150,14 +151,10 @@ def _config(run: Path) -> dict[str, Any]:
     return without_secrets(config | ({"lineage": read_record(lineage, dict)} if lineage.exists() else {}))
 
 
-def _ledger(run: Path, destination: Destination, talk: Any) -> Ledger:
+def _ledger(run: Path, talk: Any) -> Ledger:
     talk.define_metric(STEP)
     talk.define_metric("*", step_metric=STEP)
-    held = rows(run, destination.id)
-    if talk.offline:
-        return Ledger(run / LOGGED, held, max(held, default=-1) + 1)
-    arrived = {step: row for step, row in held.items() if step < talk.starting_step}  # it knows how much has
-    return Ledger(run / LOGGED, arrived, talk.starting_step, unknown=talk.starting_step - len(arrived))
+    return Ledger(run, arrived=None if talk.offline else talk.starting_step)
 
 
 def _rest(run: Path, destination: Destination, talk: Any, ledger: Ledger, *, finished: bool) -> None:
@@ -170,15 +167,24 @@ def _rest(run: Path, destination: Destination, talk: Any, ledger: Ledger, *, fin
             if destination.artifacts:
                 log_checkpoints(talk, run, destination)
             report = report_of(run)
-            log_report(talk, run, report, step=ledger.next_step)
+            log_report(talk, run, report, step=ledger.next_row)
+            ledger.add_report()
             if not talk.offline:
                 save_page(run, destination, report, entity=talk.entity)
     finally:
         talk.finish(exit_code=0 if finished else 1)
         wandb.teardown()  # its files are whole once its service has ended
-    missing = ledger.missing_from(rows(run, destination.id)) if talk.offline else 0
-    if missing:
-        raise OSError(f"{missing:,} rows are not in the files below {run / 'wandb'}; is the disk full?")
+    if talk.offline:
+        _require_space(run / "wandb")
+
+
+def _require_space(folder: Path) -> None:
+    """Raise an OSError where nothing can be written: W&B's own service does not say that its files lack rows."""
+    probe = folder / ".space"
+    try:
+        probe.write_bytes(bytes(BLOCK_BYTES))
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

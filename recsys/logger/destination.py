@@ -1,18 +1,24 @@
-"""Which run of Weights & Biases a run directory belongs to, for good: a file in it says so."""
+"""Which run of Weights & Biases a run directory belongs to, for good, and how it is sent there: by one process at a time."""
 
+import contextlib
 import json
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from uuid import uuid4
 
 from recsys.disk import write_whole
+from recsys.disk.locks import lock, try_lock
 from recsys.disk.records import read_record, require_type
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ConfigError, Fault, ResourceError
 
-FILE = "wandb.json"
-"""Of the run directory."""
+FILE, LOCK = "wandb.json", ".wandb.lock"
+"""Files of the run directory: this destination, and the lock of the process that sends."""
+VARIABLE = "WANDB_MODE"
+DISABLED = "disabled"
+MODES = ("online", "offline", DISABLED)
 FINISHED, FAILED = b"finished\n", b"failed\n"
 """What the process that talks there is told at the end of a run; if nobody tells it anything, the run was killed."""
 RUN_ID = "WANDB_RUN_ID"
@@ -79,3 +85,29 @@ def _made(document: dict) -> Destination:
         require_type(values[name], str, f"'{name}'")
     require_type(values["artifacts"], bool, "'artifacts'")
     return Destination(**values | {"tags": tuple(require_type(values["tags"], list, "'tags'"))})
+
+
+def mode_now(default: str) -> str:
+    """The mode that the environment variable WANDB_MODE names, or else the default: online, offline or disabled."""
+    named = os.environ.get(VARIABLE)
+    return named if named in MODES else default
+
+
+@contextlib.contextmanager
+def lone_sender(run: Path, *, waits: bool) -> Iterator[None]:
+    """Be the one process that sends the run.
+
+    Args:
+        waits: until the one before has ended, or a TimeoutError from a signal handler ends the wait; otherwise there is no wait.
+    Raises:
+        ResourceError: another process sends it.
+    """
+    try:
+        own = lock(run / LOCK) if waits else try_lock(run / LOCK)
+    except TimeoutError:
+        own = None
+    if own is None:
+        what = "another process is sending the run, or it is still in training"
+        raise ResourceError(Fault(what, str(run), "wait until that has ended, then send again"))
+    with own:
+        yield

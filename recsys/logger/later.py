@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from recsys.errors import ConfigError, Fault, RecsysError, ResourceError
-from recsys.logger.destination import FILE, Destination
-from recsys.logger.mode import DISABLED, VARIABLE, mode_now
+from recsys.logger.destination import DISABLED, FILE, VARIABLE, Destination, mode_now
 from recsys.run.directory import CONFIG
 
 

@@ -6,63 +6,83 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from recsys.logger.runfile import STEP
+from recsys.disk import write_whole
+from recsys.run.directory import LOGGED
+
+SENT = "wandb.jsonl"
+"""File of the run directory with what was handed on: line n is W&B's row n, a line of metrics.jsonl, or empty for a report."""
+STEP = "trainer/step"
+"""The axis of every metric."""
 
 
 class Ledger:
     """The lines of metrics.jsonl that a run of Weights & Biases does not have yet.
 
-    A run that goes on writes the steps after its checkpoint a second time, and exactly the same: what is there already is left out. Where
-    an allowed change of the config makes them differ, both are kept there, since nothing can be taken back.
+    A run that goes on writes the steps after its checkpoint a second time, and exactly the same: lines that were handed on are left out.
+    Where an allowed change of the config makes lines differ, W&B keeps both, since nothing can be taken back there.
 
     Args:
-        path: of metrics.jsonl.
-        held: {W&B's step: row} that are there.
-        next_step: W&B's step of the next row.
-        unknown: rows that are there too, and that nothing tells of any more; they are taken for the first lines that are not held.
+        run: its directory.
+        arrived: how many rows W&B's server has; None: the run is kept offline, in files that have every row that was handed on.
+
+    Attributes:
+        next_row: number of the next row at W&B, which calls it its step.
     """
 
-    def __init__(self, path: Path, held: Mapping[int, Mapping[str, Any]], next_step: int, *, unknown: int = 0):
-        self.path = path
-        self.next_step = next_step
-        self.unknown = unknown
-        self.held = {_text(row) for row in held.values()}
-        self.position = 0
+    def __init__(self, run: Path, *, arrived: int | None = None):
+        self.metrics, self.sent = run / LOGGED, run / SENT
+        before = self.sent.read_text().split("\n")[:-1] if self.sent.exists() else []  # the last line may be half-written
+        rows = before[:arrived]
+        write_whole(self.sent, "".join(f"{row}\n" for row in rows))
+        self.next_row = len(rows) if arrived is None else arrived
+        self._unknown = self.next_row - len(rows)
+        """Rows of W&B that no file tells of; they are taken for the first lines that are not handed on."""
+        self._handed_on = set(rows)
+        self._position = 0
 
     def forward(self, log: Callable[[dict[str, Any], int], None]) -> None:
         """Hand on what was written since the last call.
 
         Args:
-            log: takes a row and W&B's step of it.
+            log: takes a row and its number.
         """
-        if not self.path.exists():
-            return
-        with self.path.open("rb") as file:
-            file.seek(self.position)
-            written = file.read()
-        whole = written[: written.rfind(b"\n") + 1]  # the last line may be half-written
-        self.position += len(whole)
-        for line in whole.splitlines():
-            row = row_of(json.loads(line))
-            if (text := _text(row)) in self.held:
+        for line in self._new_lines():
+            if line in self._handed_on:
                 continue
-            self.held.add(text)
-            if self.unknown:
-                self.unknown -= 1
-                continue
-            log(row, self.next_step)
-            self.next_step += 1
+            self._handed_on.add(line)
+            if self._unknown:
+                self._unknown -= 1
+            else:
+                log(row_of(json.loads(line)), self.next_row)
+                self.next_row += 1
+            self._append(line)
 
-    def missing_from(self, held: Mapping[int, Mapping[str, Any]]) -> int:
-        """How many of the rows handed on are not among these."""
-        return len(self.held - {_text(row) for row in held.values()})
+    def add_report(self) -> None:
+        """Note that a report was handed on as the next row."""
+        self._append("")
+        self.next_row += 1
+
+    def _new_lines(self) -> list[str]:
+        if not self.metrics.exists():
+            return []
+        with self.metrics.open("rb") as file:
+            file.seek(self._position)
+            written = file.read()
+        complete = written[: written.rfind(b"\n") + 1]  # the last line may be half-written
+        self._position += len(complete)
+        return complete.decode().splitlines()
+
+    def _append(self, line: str) -> None:
+        with self.sent.open("a") as file:
+            file.write(f"{line}\n")
 
 
 def row_of(line: Mapping[str, Any]) -> dict[str, Any]:
-    """A line of metrics.jsonl as a row of history; null is not a number there."""
+    """A line of metrics.jsonl as a row of W&B, where null is not a number.
+
+    Example:
+        >>> row_of({"step": 3, "train/loss": 0.5, "val/auc": None})
+        {'trainer/step': 3, 'train/loss': 0.5, 'val/auc': nan}
+    """
     values = {key: math.nan if value is None else value for key, value in line.items() if key != "step"}
     return {STEP: line["step"], **values}
-
-
-def _text(row: Mapping[str, Any]) -> str:
-    return json.dumps({key: float(value) for key, value in row.items() if value is not None}, sort_keys=True)  # 0 is written for 0.0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recsys.logger.destination import Destination
-from recsys.logger.runfile import STEP
+from recsys.logger.ledger import STEP
 from recsys.report.content import Figure, Grid, Report, Section
 
 PACKAGE = "wandb_workspaces"

@@ -13,8 +13,7 @@ from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
 from recsys.errors import ConfigError, Fault
-from recsys.logger.destination import FAILED, FINISHED, Destination
-from recsys.logger.mode import DISABLED, VARIABLE, mode_now
+from recsys.logger.destination import DISABLED, FAILED, FINISHED, VARIABLE, Destination, mode_now
 
 log = logging.getLogger(__name__)
 GRACE_S = 10

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import polars as pl
 
+from recsys.disk import file_sha256
 from recsys.export.bundle import Section
-from recsys.export.publish import file_sha256, write_manifest
+from recsys.export.publish import write_manifest
 from recsys.schema import Schema
 from recsys.serve.manifest import FORMAT
 

@@ -20,9 +20,9 @@ from safetensors.torch import load_file, save_file
 
 from benchmarks.base import composed
 from recsys.config import save_config
+from recsys.disk import file_sha256
 from recsys.disk.folders import point
 from recsys.errors import IntegrityError, RecsysError
-from recsys.export.publish import file_sha256
 from recsys.run.checkpoint import write_checkpoint
 from recsys.run.directory import write_tested
 from recsys.run.finished import FinishedRun, model_of

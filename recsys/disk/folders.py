@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from recsys.disk import move_synced, writing
-from recsys.disk.locks import lock, try_lock
+from recsys.disk.locks import is_locked, lock, try_lock
 
 log = logging.getLogger(__name__)
 PARTIAL = ".*.????????.partial"
@@ -98,7 +98,7 @@ def publish_version(partial: Path, link: Path) -> None:
 def restore_previous(link: Path) -> None:
     """Bring back the plain folder that a killed `publish_version` has renamed; otherwise do nothing."""
     with lock(link.parent):
-        if _previous(link).exists() and not link.exists():
+        if _previous(link).exists() and not link.exists() and not link.is_symlink():
             os.replace(_previous(link), link)
 
 
@@ -119,6 +119,5 @@ def remove_abandoned(folder: Path) -> None:
         with suppress(FileNotFoundError):  # another process has just removed or published it
             if leftover.is_symlink():
                 leftover.unlink()
-            elif leftover.is_dir() and (own := try_lock(leftover)) is not None:
-                with own:
-                    shutil.rmtree(leftover, ignore_errors=True)
+            elif leftover.is_dir() and not is_locked(leftover):
+                shutil.rmtree(leftover, ignore_errors=True)

@@ -56,12 +56,17 @@ def try_lock(path: Path) -> Lock | None:
 
 def is_locked(path: Path) -> bool:
     """Whether a process holds the lock of a file or folder."""
-    if not path.exists():
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
         return False
-    own = try_lock(path)
-    if own is not None:
-        own.release()
-    return own is None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
 
 
 def _locked(path: Path, how: int) -> Lock:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import polars as pl
 
+from recsys.disk import file_sha256
 from recsys.errors import DataError, Fault, IntegrityError
 from recsys.export.against import production_gates
 from recsys.export.approximate import write_approximate
@@ -19,7 +20,7 @@ from recsys.export.graph import OPSETS, reserved_name_faults
 from recsys.export.index.base import SearchIndex
 from recsys.export.narrow import narrow
 from recsys.export.production import Production
-from recsys.export.publish import file_sha256, publishing, write_manifest
+from recsys.export.publish import publishing, write_manifest
 from recsys.export.quantize.base import Quantization
 from recsys.export.questions import RowQuestions, UserQuestions
 from recsys.export.sbom import sbom

@@ -53,6 +53,10 @@ def read_bundle(folder: Path, keep: Sequence[str]) -> tuple[dict, dict[str, byte
 def read_manifest(folder: Path) -> dict:
     """The manifest, checked by its own sha256; the files are not looked at."""
     path = folder / MANIFEST
+    if folder.is_symlink() and not folder.exists():
+        raise BundleError(
+            f"{folder} is a link to {folder.readlink()}, which is not there; copy a bundle with its files: cp -rL BUNDLE PLACE"
+        )
     if not path.is_file():
         raise BundleError(f"{folder} holds no {MANIFEST}; want a folder that export.py has written")
     if path.is_symlink() or path.stat().st_size > MAX_MANIFEST:

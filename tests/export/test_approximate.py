@@ -6,12 +6,12 @@ import numpy as np
 import onnx
 import pytest
 
+from recsys.disk import file_sha256
 from recsys.export import approximate
 from recsys.export.approximate import write_approximate
 from recsys.export.bundle import Release, export_bundle, load_vocabularies
 from recsys.export.index.hnsw import HNSW
 from recsys.export.parity import session
-from recsys.export.publish import file_sha256
 from recsys.export.quantize.int8_dynamic import Int8Dynamic
 from recsys.export.questions import UserQuestions
 from recsys.export.requests import requests, single

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from recsys.disk.folders import restore_previous
 from recsys.export.publish import publishing, write_manifest
 from recsys.serve import Retriever
 from recsys.serve.manifest import read_bundle
@@ -40,11 +41,12 @@ def step(name):
     if place == 0:
         os.write(2, f"{name}\\n".encode())
 
-def told(function, name):
+def counted(function, name):
     def wrapped(*arguments, **options):
-        step(f"before {name}")
+        what = f"{name} {os.path.basename(arguments[1])}" if name == "replace" else name
+        step(f"before {what}")
         result = function(*arguments, **options)
-        step(f"after {name}")
+        step(f"after {what}")
         return result
     return wrapped
 
@@ -55,9 +57,8 @@ def heard(event, arguments):
         step(event)
 
 from recsys.export import publish
-for name in ("fsync", "rename", "replace"):
-    setattr(os, name, told(getattr(os, name), name))
-publish._exchange = told(publish._exchange, "exchange")
+for name in ("fsync", "replace"):
+    setattr(os, name, counted(getattr(os, name), name))
 sys.addaudithook(heard)
 """
 """Counts the steps of a publication that can be seen from outside, and ends the process at one of them."""
@@ -83,6 +84,16 @@ def publish(folder, text, place):
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
 
+def remove_leftovers(folder):
+    """Remove what killed exports left beside a bundle."""
+    version = (folder / "bundle").resolve()
+    for leftover in [*folder.glob(".bundle.*"), *folder.glob("bundle-*")]:
+        if leftover.is_symlink():
+            leftover.unlink()
+        elif leftover != version:
+            shutil.rmtree(leftover)
+
+
 @pytest.mark.slow
 def test_kill_at_each_step_of_publishing_leaves_the_old_bundle_or_the_new_one(tmp_path):
     folder = tmp_path / "bundle"
@@ -93,13 +104,12 @@ def test_kill_at_each_step_of_publishing_leaves_the_old_bundle_or_the_new_one(tm
     done = publish(tmp_path / "dry" / "bundle", "y", 0)
     new["y"] = contents(tmp_path / "dry" / "bundle")
     steps = done.stderr.splitlines()
-    assert {"open", "before fsync", "before exchange", "after exchange", "os.remove", "os.rmdir"} <= set(steps)
+    assert {"open", "before fsync", "before replace bundle", "after replace bundle", "os.remove", "os.rmdir"} <= set(steps)
     switched, standing = [], "x"
     assert len(steps) >= 20
     for place in range(1, len(steps) + 1):
         text = "y" if standing == "x" else "x"
-        for leftover in tmp_path.glob(".bundle.*"):  # removing them would be steps of the next
-            shutil.rmtree(leftover)
+        remove_leftovers(tmp_path)  # removing them would be steps of the next
         assert publish(folder, text, place).returncode == -signal.SIGKILL, steps[place - 1]
         found = contents(folder)
         assert found in (new[standing], new.get(text)), f"{place}: {steps[place - 1]}"
@@ -107,9 +117,33 @@ def test_kill_at_each_step_of_publishing_leaves_the_old_bundle_or_the_new_one(tm
         if found == new[text]:
             switched.append(place)
             standing = text
-    assert switched == list(range(steps.index("after exchange") + 1, len(steps) + 1))  # one step makes the difference
+    assert switched == list(range(steps.index("after replace bundle") + 1, len(steps) + 1))  # one step makes the difference
     assert publish(folder, "x", -1).returncode == 0
-    assert [path.name for path in tmp_path.iterdir() if path.name != "dry"] == ["bundle"]  # nothing is left of them all
+    assert {path.name for path in tmp_path.iterdir()} == {"dry", "bundle", folder.readlink().name}  # nothing is left of them all
+
+
+@pytest.mark.slow
+def test_kill_at_each_step_of_replacing_a_plain_directory_leaves_a_bundle_or_the_next_export_brings_it_back(tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder, text in ((old, "x"), (new, "y")):
+        folder.mkdir()
+        assert publish(folder / "bundle", text, -1).returncode == 0
+    trial, missing, seen = tmp_path / "trial", 0, set()
+    for place in range(1, 100):
+        shutil.rmtree(trial, ignore_errors=True)
+        shutil.copytree(old / "bundle", trial / "bundle")
+        done = publish(trial / "bundle", "y", place)
+        if not (trial / "bundle").exists():
+            missing += 1
+            restore_previous(trial / "bundle")
+        found = contents(trial / "bundle")
+        assert found in (contents(old / "bundle"), contents(new / "bundle")), place
+        seen.add(found == contents(new / "bundle"))
+        if done.returncode == 0:
+            break
+    assert done.returncode == 0
+    assert seen == {False, True}
+    assert 0 < missing <= 4  # after the old directory is renamed, and before the link is
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +176,7 @@ def test_kill_at_random_moments_of_an_export_leaves_a_whole_bundle(home):
     assert outcomes["old"] > MOMENTS // 2
     subprocess.run(command, cwd=home, check=True, capture_output=True, timeout=600)
     assert [path.name for path in (home / "out").iterdir() if "partial" in path.name or "previous" in path.name] == []
+    assert len(list((home / "out").glob("bundle-*"))) == 1
 
 
 AUDIT = """
@@ -186,4 +221,4 @@ def test_what_a_killed_export_left_is_removed_by_the_next(tmp_path):
     with publishing(folder) as partial:
         (partial / "a").write_bytes(b"whole")
         write_manifest(partial, {"format": 1})
-    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    assert {path.name for path in tmp_path.iterdir()} == {"bundle", folder.readlink().name}

@@ -1,7 +1,8 @@
 """A bundle is replaced whole or not at all."""
 
-import fcntl
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,8 +10,8 @@ import threading
 
 import pytest
 
+from recsys.disk import folders, locks
 from recsys.errors import ConfigError
-from recsys.export import publish
 from recsys.export.publish import publishing, write_manifest
 from recsys.serve import BundleError
 from recsys.serve.manifest import read_bundle
@@ -22,12 +23,17 @@ def publish_one(folder, content: str) -> None:
         write_manifest(partial, {"format": 1})
 
 
+def names(folder):
+    """What is in a folder, each random part as a star."""
+    return sorted(re.sub(r"(?<=[-.])[0-9a-f]{8}(\.partial)?$", "*", path.name) for path in folder.iterdir())
+
+
 def test_bundle_appears_only_when_the_block_ends(tmp_path):
     with publishing(tmp_path / "run" / "bundle") as partial:
         (partial / "retriever.onnx").write_text("new")
         assert not (tmp_path / "run" / "bundle").exists()
         assert partial.parent == tmp_path / "run"
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["bundle"]
+    assert names(tmp_path / "run") == ["bundle", "bundle-*"]
     assert (tmp_path / "run" / "bundle" / "retriever.onnx").read_text() == "new"
 
 
@@ -37,20 +43,21 @@ def test_new_bundle_replaces_the_old_one_without_mixing(tmp_path):
     publish_one(tmp_path / "bundle", "new")
     assert sorted(path.name for path in (tmp_path / "bundle").iterdir()) == ["manifest.json", "retriever.onnx"]
     assert (tmp_path / "bundle" / "retriever.onnx").read_text() == "new"
-    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    assert names(tmp_path) == ["bundle", "bundle-*"]
 
 
-def test_new_bundle_replaces_the_old_one_where_directories_cannot_be_exchanged(tmp_path, monkeypatch):
-    monkeypatch.setattr(publish, "_exchange", lambda one, other: False)
-    publish_one(tmp_path / "bundle", "old")
-    publish_one(tmp_path / "bundle", "new")
-    assert (tmp_path / "bundle" / "retriever.onnx").read_text() == "new"
-    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+def test_new_bundle_replaces_one_that_is_a_plain_directory(tmp_path):
+    publish_one(tmp_path / "made", "old")
+    shutil.copytree(tmp_path / "made", tmp_path / "old" / "bundle")
+    publish_one(tmp_path / "old" / "bundle", "new")
+    assert (tmp_path / "old" / "bundle" / "retriever.onnx").read_text() == "new"
+    assert names(tmp_path / "old") == ["bundle", "bundle-*"]
 
 
 def test_old_bundle_comes_back_after_a_kill_between_two_renames(tmp_path):
     publish_one(tmp_path / "bundle", "old")
-    (tmp_path / "bundle").rename(tmp_path / ".bundle.previous")
+    (tmp_path / "bundle").resolve().rename(tmp_path / ".bundle.previous")
+    (tmp_path / "bundle").unlink()
     with pytest.raises(RuntimeError), publishing(tmp_path / "bundle"):
         raise RuntimeError
     assert (tmp_path / "bundle" / "retriever.onnx").read_text() == "old"
@@ -61,7 +68,7 @@ def test_failed_block_leaves_the_old_bundle_and_nothing_else(tmp_path):
     with pytest.raises(FileNotFoundError), publishing(tmp_path / "bundle") as partial:
         (partial / "retriever.onnx").write_bytes((partial / "no such file").read_bytes())
     assert (tmp_path / "bundle" / "retriever.onnx").read_text() == "old"
-    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    assert names(tmp_path) == ["bundle", "bundle-*"]
 
 
 def test_killed_export_leaves_the_old_bundle_and_the_next_one_cleans_up(tmp_path):
@@ -75,9 +82,9 @@ def test_killed_export_leaves_the_old_bundle_and_the_next_one_cleans_up(tmp_path
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
     assert (tmp_path / "bundle" / "retriever.onnx").read_text() == "old"
-    assert len(list(tmp_path.iterdir())) == 2
+    assert names(tmp_path) == [".bundle.*", "bundle", "bundle-*"]
     publish_one(tmp_path / "bundle", "new")
-    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    assert names(tmp_path) == ["bundle", "bundle-*"]
 
 
 def test_export_at_work_is_not_cleaned_up_by_another(tmp_path):
@@ -89,7 +96,7 @@ def test_export_at_work_is_not_cleaned_up_by_another(tmp_path):
 
 
 def test_export_that_has_just_begun_is_not_cleaned_up_by_another(tmp_path, monkeypatch):
-    lock, others = fcntl.flock, []
+    lock, others = locks.fcntl.flock, []
 
     def slow(descriptor, how):
         if not others and list(tmp_path.glob(".bundle.*.partial")):  # made, and about to be locked
@@ -98,7 +105,7 @@ def test_export_that_has_just_begun_is_not_cleaned_up_by_another(tmp_path, monke
             others[0].join(timeout=0.5)
         lock(descriptor, how)
 
-    monkeypatch.setattr(publish.fcntl, "flock", slow)
+    monkeypatch.setattr(locks.fcntl, "flock", slow)
     with publishing(tmp_path / "bundle") as partial:
         others[0].join()
         assert partial.exists()
@@ -107,14 +114,14 @@ def test_export_that_has_just_begun_is_not_cleaned_up_by_another(tmp_path, monke
 
 
 def test_leftover_that_another_export_has_just_removed_is_no_failure(tmp_path, monkeypatch):
-    monkeypatch.setattr(publish.Path, "glob", lambda folder, pattern: [folder / ".bundle.gone.partial"])
+    monkeypatch.setattr(folders.Path, "glob", lambda folder, pattern: [folder / ".bundle.gone.partial"])
     publish_one(tmp_path / "bundle", "new")
     assert (tmp_path / "bundle" / "retriever.onnx").read_text() == "new"
 
 
 def test_folder_that_is_no_bundle_is_never_replaced(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(ConfigError, match="no bundle"), publishing(tmp_path):
+    with pytest.raises(ConfigError, match=r"it has no manifest\.json"), publishing(tmp_path):
         pass
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 

@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from recsys.export.publish import file_sha256
+from recsys.disk import file_sha256
 from recsys.serve import BundleError, Ranker, Retriever
 from recsys.serve.external import has_external_data
 

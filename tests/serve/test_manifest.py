@@ -40,6 +40,12 @@ def test_folder_behind_a_link_is_read(folder):
     assert read_bundle(folder.parent / "current", keep=("ranker.onnx",))[1] == {"ranker.onnx": b"graph"}
 
 
+def test_copied_link_without_its_files_says_how_to_copy(folder, tmp_path):
+    (tmp_path / "copied").symlink_to("bundle-0123abcd")  # as `cp -r` and `mv` of a published bundle leave it
+    with pytest.raises(BundleError, match=r"link to bundle-0123abcd, which is missing.*cp -rL"):
+        read_bundle(tmp_path / "copied", keep=())
+
+
 def test_file_that_the_manifest_does_not_name_is_left_alone(folder):
     (folder / ".DS_Store").write_text("x")
     os.mkfifo(folder / "pipe")  # opening it would wait for ever

@@ -9,7 +9,7 @@ RANKING := outputs/ranking/shop/$(TIME)
 
 train: $(READY)  ## simulate a shop, train and evaluate a retriever and a ranker, export both into one bundle
 	@.venv/bin/python train.py hydra.run.dir=$(RETRIEVAL)
-	@.venv/bin/python train.py task=ranking retriever=$(RETRIEVAL) hydra.run.dir=$(RANKING)
+	@.venv/bin/python train.py task=ranking task.retriever=$(RETRIEVAL) hydra.run.dir=$(RANKING)
 	@.venv/bin/python export.py run=$(RETRIEVAL) ranker=$(RANKING)
 	@echo "run: $(RETRIEVAL)"
 	@echo "run: $(RANKING)"

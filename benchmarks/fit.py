@@ -8,11 +8,11 @@ from pytorch_lightning import Callback, seed_everything
 from torch import nn
 
 from benchmarks.clock import StepClock, now
-from recsys.assemble import assembled, store_of
 from recsys.config import TrainConfig, build
 from recsys.data.store import Store
-from recsys.run.finished import ranks
+from recsys.data.store.prepare import store_of
 from recsys.run.memory import keep_memory
+from recsys.task.ranking import Ranking
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,12 @@ def fit(config: TrainConfig, folder: Path, *, callbacks: Sequence[Callback] = ()
     seed_everything(config.seed, workers=True, verbose=False)
     keep_memory()
     started = now()
-    store = store_of(config.data, build(config.data.source))
-    parts = assembled(config, store)
+    source, task = build(config.data.source), build(config.task)
+    store = store_of(config.data, source)
+    parts = task.parts(config, store, source)
     clock = StepClock()
     trainer = build(config.trainer)(callbacks=[clock, *callbacks], logger=False, default_root_dir=folder, limit_val_batches=0)
-    trainer.fit(parts.task, datamodule=parts.loader)
+    trainer.fit(parts.module, datamodule=parts.loader)
     seconds = now() - started
-    trained = store.split if ranks(config) else store.event_split
-    return Fitted(seconds, clock.epochs, store, int((trained == 0).sum()), parts.task.model)
+    trained = store.split if isinstance(task, Ranking) else store.event_split
+    return Fitted(seconds, clock.epochs, store, int((trained == 0).sum()), parts.module.model)

@@ -10,8 +10,8 @@ import polars as pl
 
 from benchmarks.base import composed, options, show
 from benchmarks.memory import memory
-from recsys.assemble import store_of
 from recsys.config import DataConfig, build
+from recsys.data.store.prepare import store_of
 
 PER_USER, PER_ITEM = 167, 333
 """Impressions: those of the default shop."""

@@ -14,7 +14,6 @@ from recsys.config import build, schema_of
 from recsys.export.bundle import load_vocabularies
 from recsys.export.ranking import RankingSection
 from recsys.export.retrieval import RetrievalSection
-from recsys.run.finished import model_of
 from recsys.schema import Schema
 
 SIZES = {
@@ -39,8 +38,9 @@ def shop_ranker(schema: Schema, features: Mapping[str, Tensor]) -> RankingSectio
     """
     config = composed("task=ranking")
     torch.manual_seed(0)
-    model = model_of(config, schema).eval()
-    return RankingSection(model, {label.column: build(config.calibration)() for label in schema.labels}, features)
+    task = build(config.task)
+    model = task.model(config, schema).eval()
+    return RankingSection(model, {label.column: task.calibration() for label in schema.labels}, features)
 
 
 def shop_retriever(schema: Schema, features: Mapping[str, Tensor], k: int) -> RetrievalSection:
@@ -50,7 +50,8 @@ def shop_retriever(schema: Schema, features: Mapping[str, Tensor], k: int) -> Re
         features, k: as of `RetrievalSection`.
     """
     torch.manual_seed(0)
-    model = model_of(composed(), schema).eval()
+    config = composed()
+    model = build(config.task).model(config, schema).eval()
     items = drawn(schema, NUM_ITEMS + 1, np.random.default_rng(0))
     known = SIZES["item_id"]
     items["item_id"] = torch.cat([torch.zeros(1), torch.arange(2, known + 2), torch.ones(NUM_ITEMS - known)]).long()

@@ -64,6 +64,17 @@ class UserBatch(_OnDevice):
     known: Tensor
     relevant: Tensor
 
+    def question(self, *, exclude_known: bool, num_items: int) -> tuple[Tensor, Tensor]:
+        """What may not be recommended to these users, and what they have to be shown: [2, P] pairs (row, item) each.
+
+        Args:
+            exclude_known: never recommend what a user had before the split; such items then are not looked for either.
+            num_items: of the catalogue.
+        """
+        known = self.known if exclude_known else self.known[:, :0]
+        key, known_key = (row * (num_items + 1) + item for row, item in (self.relevant, known))
+        return known, self.relevant[:, ~torch.isin(key, known_key)]
+
 
 @dataclass(frozen=True)
 class ImpressionBatch(_OnDevice):

@@ -23,7 +23,6 @@ from pytorch_lightning import seed_everything
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
-from recsys.assemble import assembled, store_of
 from recsys.config import ExportConfig, TrainConfig, build, plain, schema_of, typed
 from recsys.config.compose import composed_run
 from recsys.config.earlier_run import AUTO, refuse_links
@@ -32,6 +31,7 @@ from recsys.config.launch import launch
 from recsys.config.processes import handed_on, require_one_directory
 from recsys.config.target import component_name
 from recsys.data.store import Store
+from recsys.data.store.prepare import store_of
 from recsys.disk import writing
 from recsys.errors import ConfigError, DataError, Fault
 from recsys.export.graph import reserved_name_faults
@@ -45,7 +45,7 @@ from recsys.run.lineage import LINEAGE, write_lineage
 from recsys.run.log_file import LOG, log_file
 from recsys.run.memory import keep_memory
 from recsys.run.metrics_log import MetricsLog
-from recsys.run.resume import Start, interrupted, other_runs, start
+from recsys.run.resume import Start, best_weights, interrupted, start
 from recsys.sweep.faults import trial_faults
 from recsys.sweep.plugins import register
 
@@ -107,7 +107,7 @@ def train(config: TrainConfig, run: Path | str | None = None) -> Path:
         >>> home = Path(mkdtemp())
         >>> shop = ["data.source.num_users=200", "data.source.num_items=300", "data.source.num_impressions=9000"]
         >>> shop += [f"data.source.folder={home}/shop", f"data.store={home}/store", "data.max_unknown_share=1"]
-        >>> fast = ["model.dim=4", "trainer.max_epochs=1", "callbacks.evaluation.intervals=0"]
+        >>> fast = ["model.dim=4", "trainer.max_epochs=1", "task.evaluation.intervals=0"]
         >>> with redirect_stdout(StringIO()) as printed:
         ...     run = train(compose(*shop, *fast), home / "run")
         >>> printed.getvalue().splitlines()[-1] == f"run: {run}", (run / "metrics.json").is_file()
@@ -175,30 +175,29 @@ def _train(config: TrainConfig, run: Path, begun: Start) -> None:
     source = build(config.data.source)
     if faults := reserved_name_faults(schema_of(config.data)):
         raise DataError(*faults)
-    callbacks = build(config.callbacks)
+    task, saver = build(config.task), build(config.checkpoint)(resume_from=begun.resume_from)
     loggers = [MetricsLog(run / LOGGED), *(logger(save_dir=run) for logger in build(config.logger).values())]
-    trainer = build(config.trainer)(callbacks=[cost, *callbacks.values()], logger=loggers, default_root_dir=run)
+    callbacks = [cost, saver, *build(config.callbacks).values()]
+    trainer = build(config.trainer)(callbacks=callbacks, logger=loggers, default_root_dir=run)
 
     with cost.stage("prepare"):
         store = store_of(config.data, source)
-    others = other_runs(config)
+    others = best_weights(task.other_runs())
     begun.require_same(store.path, others, config)
     record_data(store, run, others=others, goes_on=begun.goes_on)
-    parts = assembled(config, store)
-    parts.inform(callbacks["evaluation"], source)
+    parts = task.parts(config, store, source)
+    module, evaluation = parts.module, parts.evaluation
 
-    callbacks["checkpoint"].resume_from = begun.resume_from
     rank_zero_only(begun.keep_config)(config)
-    trainer.fit(parts.task, datamodule=parts.loader)
-    best = load_checkpoint(parts.task.model, run / CHECKPOINTS / "best")
-    trainer.test(parts.task, datamodule=parts.loader, verbose=False)
+    trainer.fit(module, datamodule=parts.loader)
+    best = load_checkpoint(module.model, run / CHECKPOINTS / "best")
+    trainer.test(module, datamodule=parts.loader, verbose=False)
     rank_zero_only(write_tested)(run, best["sha256"])
 
-    evaluation = callbacks["evaluation"]
     tested = {key: value for key, value in evaluation.results.items() if not key.startswith("val/")}
     results = best["metrics"] | tested  # validation as the tested weights had it
     with cost.stage("report"):
-        rank_zero_only(parts.leave)(run, evaluation, source)
+        rank_zero_only(parts.write_evidence)(run)
     rank_zero_only(cost.save)(run / COST, baselines_s=evaluation.baselines_s)
     names = {"task": component_name(config.task), "model": component_name(config.model)}
     rank_zero_only(publish_result)(results, run, **names, notes=evaluation.notes)
@@ -235,16 +234,13 @@ def evaluate(run: Path | str) -> dict[str, float]:
     finished = FinishedRun.open(Path(run))
     config, store = finished.config, finished.store
     seed_everything(config.seed, workers=True, verbose=False)
-    source = build(config.data.source)
-    evaluation = build(config.callbacks["evaluation"])
-    parts = assembled(config, store)
-    parts.inform(evaluation, source)
-    parts.task.model.load_state_dict(finished.model()[0].state_dict())
+    parts = build(config.task).parts(config, store, build(config.data.source))
+    parts.module.model.load_state_dict(finished.model()[0].state_dict())
     with TemporaryDirectory() as folder, log_file(Path(folder) / LOG), _signals_restored():
-        alone = {"devices": 1, "num_nodes": 1, "strategy": "auto"}
-        trainer = build(config.trainer)(callbacks=[evaluation], logger=False, default_root_dir=folder, **alone)
-        trainer.test(parts.task, datamodule=parts.loader, verbose=False)
-    return {key: value for key, value in evaluation.results.items() if key.startswith("test/")}
+        lone = {"devices": 1, "num_nodes": 1, "strategy": "auto"}
+        trainer = build(config.trainer)(logger=False, default_root_dir=folder, **lone)
+        trainer.test(parts.module, datamodule=parts.loader, verbose=False)
+    return {key: value for key, value in parts.evaluation.results.items() if key.startswith("test/")}
 
 
 if __name__ == "__main__":  # as a process that Lightning starts beside the first one of a run

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from recsys.assemble import assembled
 
 from benchmarks.base import composed
-from recsys.assemble import assembled
 from recsys.config import TeacherConfig, save_config
 from recsys.data.read.impressions import EvaluationImpressions, Impressions
 from recsys.disk.folders import point

@@ -41,6 +41,8 @@ def _faults(weights: dict[str, float], labels: tuple[str, ...]) -> Iterator[Faul
     for label, weight in weights.items():
         if label not in labels:
             what = f"weights names '{label}', which is no label{nearest(label, labels)}"
-            yield Fault(what, f"balance.weights.{label}", f"use one of {list(labels)}")
+            yield Fault(what, f"task.balance.weights.{label}", f"use one of {list(labels)}")
         elif not 0 <= weight < float("inf"):
-            yield Fault(f"the weight of '{label}' is {weight}", f"balance.weights.{label}", "choose 0 (leave it out) or a positive number")
+            yield Fault(
+                f"the weight of '{label}' is {weight}", f"task.balance.weights.{label}", "choose 0 (leave it out) or a positive number"
+            )

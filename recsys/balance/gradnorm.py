@@ -42,7 +42,9 @@ class GradNorm(Balance):
     def __init__(self, alpha: float, lr: float, *, labels: tuple[str, ...]):
         super().__init__(labels=labels)
         if not (alpha >= 0 and lr > 0):
-            raise ConfigError(Fault(f"alpha is {alpha} and lr is {lr}", "balance", "choose alpha from 0 up, such as 1.5, and lr above 0"))
+            raise ConfigError(
+                Fault(f"alpha is {alpha} and lr is {lr}", "task.balance", "choose alpha from 0 up, such as 1.5, and lr above 0")
+            )
         self.alpha = alpha
         self.lr = lr
         self.register_buffer("weight", torch.ones(len(labels)))

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from torch import Tensor
@@ -23,6 +24,13 @@ class TrainingEvents:
     time: Tensor
     num_users: int
     num_items: int
+
+
+class Scorer(Protocol):
+    """What a fitted baseline, or the truth of a simulated world, is asked for."""
+
+    def scores(self, user: Tensor, known: Tensor) -> Tensor:
+        """[B, V] scores of all items for [B] users; known [2, E] (row, item) are the items they had before the split."""
 
 
 class Baseline(ABC):

@@ -73,7 +73,7 @@ def check_counts(counts: dict[str, int]) -> None:
     Raises:
         ConfigError: naming each argument.
     """
-    faults = [Fault(f"{name} is {count}", f"candidates.{name}", "choose at least 1") for name, count in counts.items() if count < 1]
+    faults = [Fault(f"{name} is {count}", f"task.candidates.{name}", "choose at least 1") for name, count in counts.items() if count < 1]
     if faults:
         raise ConfigError(*faults)
 

@@ -77,68 +77,33 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
-class TeacherConfig:
-    """What a ranking run learns from beside its labels; see `recsys.task.ranking.teacher`.
-
-    Attributes:
-        run: directory of a finished ranking run; null = none.
-        weight: of what the teacher says, in each label's loss.
-    """
-
-    run: Path | None = None
-    weight: float = 0.5
-
-
-@dataclass(frozen=True)
 class TrainConfig:
     """Everything that `train.py` reads; the resolved one is saved as `config.yaml` and rebuilds the run.
 
     Attributes:
-        candidates: what a retrieval model's positives compete with.
-        balance, calibration: how a ranker's losses become one, and its logits probabilities.
-        retriever: directory of a finished retrieval run; a ranking run tests how its model orders what that one finds.
-        pair: measures the two.
+        task: what the model is trained for, with the keys that only this task has.
+        loader: rows of the store to batches.
+        checkpoint: keeps the best weights, and all it takes to go on.
         monitor: validation metric that chooses the best weights and stops the run early; callbacks read it as `${monitor}`.
         resume: directory of a run to go on with; "auto" goes on with an interrupted run of the same config, or begins one.
         allow_change: keys, or starts of keys, that may differ from those the run began with; `data` also allows other data.
     """
 
     data: DataConfig
-    loader: Annotated[dict, Makes("pytorch_lightning.LightningDataModule", later=("store", "seed", "rows", "evaluated"))]
-    task: Annotated[
-        dict,
-        Makes(
-            "pytorch_lightning.LightningModule",
-            later=(
-                *("model", "candidates", "loss", "optimizer", "scheduler", "catalogue", "known"),
-                *("balance", "calibration", "schema", "kept_share", "teacher", "seed"),
-            ),
-        ),
-    ]
+    task: Annotated[dict, Makes("recsys.task.base.Task")]
+    loader: Annotated[dict, Makes("pytorch_lightning.LightningDataModule", later=("store", "seed", "rows", "evaluated", "keep_negatives"))]
     model: Annotated[dict, Makes("torch.nn.Module", later=("schema", "heads"))]
     loss: Annotated[dict, Makes("torch.nn.Module", later=("labels",))]
     optimizer: Annotated[dict, Makes("torch.optim.Optimizer", later=("module",))]
     scheduler: Annotated[dict, Makes("torch.optim.lr_scheduler.LRScheduler", later=("optimizer", "total_steps"))]
     trainer: Annotated[dict, Makes("pytorch_lightning.Trainer", later=("callbacks", "logger", "default_root_dir"))]
-    candidates: Annotated[dict, Makes("recsys.candidates.base.Candidates", later=("item_count", "seed"))] | None = None
-    balance: Annotated[dict, Makes("recsys.balance.base.Balance", later=("labels",))] | None = None
-    calibration: Annotated[dict, Makes("recsys.calibration.base.Calibration", repeated=True)] | None = None
-    teacher: TeacherConfig = TeacherConfig()
-    retriever: Path | None = None
-    pair: Annotated[dict, Makes("recsys.task.ranking.pair.Pair", later=("retriever", "exclude_known", "labels", "truths"))] | None = None
+    checkpoint: Annotated[dict, Makes("recsys.run.saver.Checkpoints", later=("resume_from",))]
     callbacks: dict[str, Annotated[dict, Makes("pytorch_lightning.Callback")]] = field(default_factory=dict)
     logger: dict[str, Annotated[dict, Makes("pytorch_lightning.loggers.Logger", later=("save_dir",))]] = field(default_factory=dict)
     seed: int = 0
     monitor: str = "val/recall@20"
     resume: str | None = None
     allow_change: tuple[str, ...] = ()
-
-    def __post_init__(self):
-        for name in ("evaluation", "checkpoint"):
-            if name not in self.callbacks:
-                raise ConfigError(
-                    Fault(f"callbacks.{name} is missing", "callbacks", "every run is measured, and tested with its best weights")
-                )
 
 
 @dataclass(frozen=True)

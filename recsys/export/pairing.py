@@ -15,7 +15,7 @@ def check_pair(run: FinishedRun, ranker: FinishedRun) -> None:
     Raises:
         ConfigError: says which run is of which task, or what of their data differs.
     """
-    if run.ranks or not ranker.ranks:
+    if (run.task, ranker.task) != ("retrieval", "ranking"):
         raise ConfigError(_wrong_tasks(run, ranker))
     if apart := differences(run.schema, ranker.schema):
         what = f"a bundle has one schema, and the runs were trained on different data, which differ in {listed(apart)}"
@@ -36,7 +36,7 @@ def _wrong_tasks(run: FinishedRun, ranker: FinishedRun) -> Fault:
     if run.task != ranker.task:
         remedy = f"exchange them: python export.py run={ranker.path} ranker={run.path}"
     else:
-        wanted = "a retrieval run as run=" if run.ranks else "a ranking run as ranker="
+        wanted = "a retrieval run as run=" if run.task == "ranking" else "a ranking run as ranker="
         remedy = f"name {wanted}, or export one alone: python export.py run={run.path}"
     return Fault(what, f"run={run.path}, ranker={ranker.path}", remedy)
 

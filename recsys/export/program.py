@@ -34,7 +34,7 @@ def export_run(config: ExportConfig) -> Path:
     for store in {each.store.path: each.store for each in runs}.values():
         store.check_sources()
 
-    if config.index is not None and run.ranks:
+    if config.index is not None and run.task == "ranking":
         raise ConfigError(
             Fault("an index is of a retriever's items, and this run has none", "index", "leave it out, or name a retrieval run")
         )

@@ -31,7 +31,6 @@ from recsys.export.retrieval import RetrievalSection
 from recsys.model.two_tower import TwoTower
 from recsys.run.finished import FinishedRun
 from recsys.schema import Categorical, Feature, History, MultiCategorical
-from recsys.task.retrieval.question import question
 
 
 def section_of(run: FinishedRun, model: torch.nn.Module, about: dict, k: int) -> Section:
@@ -75,13 +74,13 @@ def release_of(
         ConfigError: the bundle in production cannot be asked what this one is asked.
     """
     if production is not None:
-        production.check_columns(runs[0].schema, rows=runs[-1].ranks)
+        production.check_columns(runs[0].schema, rows=runs[-1].task == "ranking")
     measured = any(each is not None for each in (production, config.quantize, index))
 
     def questions() -> tuple[UserQuestions | None, RowQuestions | None]:
         lengths = {} if production is None else production.lengths()
-        users = next((user_questions(run, lengths) for run in runs if measured and not run.ranks), None)
-        rows = next((row_questions(run, lengths) for run in runs if measured and run.ranks), None)
+        users = next((user_questions(run, lengths) for run in runs if measured and run.task == "retrieval"), None)
+        rows = next((row_questions(run, lengths) for run in runs if measured and run.task == "ranking"), None)
         return users, rows
 
     return Release(
@@ -105,8 +104,8 @@ def user_questions(run: FinishedRun, lengths: Mapping[str, int]) -> UserQuestion
     users, store = EvaluationUsers(run.store, "test"), run.store
     at = spread(len(users), MOST_ENTITIES)
     batch = users.batch(at)
-    exclude_known = run.config.callbacks["evaluation"]["exclude_known"]
-    known, relevant = question(batch, exclude_known=exclude_known, num_items=store.num_items)
+    exclude_known = run.config.task["evaluation"]["exclude_known"]
+    known, relevant = batch.question(exclude_known=exclude_known, num_items=store.num_items)
     wanted = _by_row(relevant, len(batch.user), store.item_ids)
     asked = [row for row, items in enumerate(wanted) if items]
     raw, item = _Raw(run, lengths), 1 + spread(store.num_items, MOST_ENTITIES)

@@ -44,7 +44,7 @@ def _apart(first: RunFiles, run: RunFiles) -> Iterator[str]:
     if first.task == "retrieval":
         known = [_exclude_known(each) for each in (first, run)]
         if known[0] != known[1]:
-            yield f"callbacks.evaluation.exclude_known differs: {known[0]} and {known[1]}"
+            yield f"task.evaluation.exclude_known differs: {known[0]} and {known[1]}"
 
 
 def _meanings(run: RunFiles) -> dict[str, dict[str, str | None]]:
@@ -54,7 +54,7 @@ def _meanings(run: RunFiles) -> dict[str, dict[str, str | None]]:
 
 def _exclude_known(run: RunFiles) -> Any:
     with reading(run.path / CONFIG):
-        return run.config["callbacks"]["evaluation"]["exclude_known"]
+        return run.config["task"]["evaluation"]["exclude_known"]
 
 
 def _of_data(first: RunFiles, run: RunFiles) -> str:

@@ -27,7 +27,7 @@ OF_USERS = ("recall", "ndcg", "hit_rate")
 STORE = "data.store"
 """Key of a config that changes no result."""
 REMEDIES = {
-    "retrieval": "train one of them again with the callbacks.evaluation.ks of the other",
+    "retrieval": "train one of them again with the task.evaluation.ks of the other",
     "ranking": "compare runs whose test rows hold both classes of a label",
 }
 """Where no metric can be compared."""

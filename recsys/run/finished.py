@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,19 +12,17 @@ from torch import nn
 from recsys.calibration.base import Calibration
 from recsys.config import TrainConfig, build, schema_of
 from recsys.config.check import load_config
+from recsys.config.target import component_name
 from recsys.data.store import Store
 from recsys.disk.records import numbers_by_name, read_record, reading, require_type
 from recsys.errors import ConfigError, Fault, IntegrityError, listed
-from recsys.loss.funnel import RankingLoss
-from recsys.model.base import Ranker
-from recsys.model.two_tower import TwoTower
 from recsys.run.checkpoint import load_checkpoint
 from recsys.run.directory import CHECKPOINTS, CONFIG, RESULT, TESTED
 from recsys.run.lineage import LINEAGE
 from recsys.schema import Schema
-from recsys.task.ranking.evaluation import CALIBRATION, RELIABILITY
-from recsys.task.ranking.module import Ranking
 
+CALIBRATION, RELIABILITY = "calibration.json", "reliability.json"
+"""Files of a ranking run: what was fitted, by label, and the reliability curve of every binary label, and of funnels of them, at test."""
 DTYPES = ("string", "int64", "float32", "bool")
 LARGEST_TABLE = 2**31
 """Rows of an embedding table."""
@@ -62,14 +59,9 @@ class FinishedRun:
         return FinishedRun(path, config, read_record(path / "schema.json", lambda document: _schema(path, document, config)))
 
     @property
-    def ranks(self) -> bool:
-        """Whether it is a ranking run."""
-        return ranks(self.config)
-
-    @property
-    def task(self) -> Literal["retrieval", "ranking"]:
+    def task(self) -> str:
         """Its task by name."""
-        return "ranking" if self.ranks else "retrieval"
+        return component_name(self.config.task)
 
     @cached_property
     def lineage(self) -> dict:
@@ -89,7 +81,7 @@ class FinishedRun:
         Raises:
             IntegrityError: `best` names other weights than those that the run was tested with.
         """
-        model, place = model_of(self.config, self.schema), self.path / CHECKPOINTS / checkpoint
+        model, place = build(self.config.task).model(self.config, self.schema), self.path / CHECKPOINTS / checkpoint
         about = load_checkpoint(model, place)
         if checkpoint == "best" and not self._tested(about):
             what = f"the weights are not those that were tested: their sha256 is {about['sha256']}, {TESTED} says {self._tested_sha256}"
@@ -150,7 +142,7 @@ class FinishedRun:
             raise ValueError(f"it has {listed(list(document))}, the run's binary labels are {listed(binary)}")
         calibrations = {}
         for label, state in document.items():
-            calibrations[label] = build(self.config.calibration)()
+            calibrations[label] = build(self.config.task["calibration"])()
             lengths = {len(value) for value in state.values() if isinstance(value, list)}
             calibrations[label].load(state)
             if len(lengths) > 1 or not all(values.isfinite().all() for values in calibrations[label].buffers()):
@@ -177,38 +169,3 @@ def _schema(path: Path, document: Any, config: TrainConfig) -> Schema:
         if not (finite and known and 0 <= whole <= LARGEST_TABLE):
             raise ValueError(f"statistics of '{column}' are none")
     return schema
-
-
-def ranks(config: TrainConfig) -> bool:
-    """Whether the task is to predict the labels of impressions, rather than to find items in the catalogue."""
-    return build(config.task).func is Ranking
-
-
-def model_of(config: TrainConfig, schema: Schema) -> nn.Module:
-    """The model of a run, with new weights.
-
-    Args:
-        schema: fitted.
-    Raises:
-        ConfigError: it is no model for the task.
-    """
-    if not ranks(config):
-        return fitting(config.model, TwoTower, "model", "model=two_tower")(schema=schema)
-    heads = (*(label.column for label in schema.labels), *ranking_loss(config, schema).extra_heads)
-    return fitting(config.model, Ranker, "model", "model=mmoe")(schema=schema, heads=heads)
-
-
-def ranking_loss(config: TrainConfig, schema: Schema) -> RankingLoss:
-    """The loss of a ranking run; a ConfigError where it is none."""
-    return fitting(config.loss, RankingLoss, "loss", "loss=esmm")(labels=schema.labels)
-
-
-def fitting(node: dict | None, kind: type, key: str, remedy: str) -> Callable[..., Any]:
-    """What a node partially builds; a ConfigError where the task needs another kind. Its arguments differ, so it is looked at first."""
-    if node is None:
-        raise ConfigError(Fault(f"{key} is null, and this task needs a {kind.__name__}", key, f"choose one, such as {remedy}"))
-    part = build(node)
-    if not issubclass(part.func, kind):
-        what = f"{part.func.__name__} is no {kind.__name__}, which this task needs"
-        raise ConfigError(Fault(what, key, f"choose another, such as {remedy}"))
-    return part

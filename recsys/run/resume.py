@@ -51,7 +51,7 @@ class Start:
 
         Args:
             store: folder of the prepared data; its name is a hash of what was prepared, and how.
-            others: as from `other_runs`.
+            others: as from `best_weights`.
         Raises:
             ConfigError: with what was, and what is.
         """
@@ -122,10 +122,9 @@ def interrupted(config: TrainConfig, runs: Path) -> Path | None:
     return None
 
 
-def other_runs(config: TrainConfig) -> dict[str, str]:
-    """{key of a config that names another run: sha256 of that run's best weights}, where there are any."""
-    named = {"teacher.run": config.teacher.run, "retriever": config.retriever}
-    best = {key: run / CHECKPOINTS / "best" for key, run in named.items() if run is not None}
+def best_weights(runs: Mapping[str, Path]) -> dict[str, str]:
+    """{key of a config: sha256 of the best weights of the run that it names}, where there are any."""
+    best = {key: run / CHECKPOINTS / "best" for key, run in runs.items()}
     return {key: checkpoint_facts(folder)["sha256"] for key, folder in best.items() if folder.exists()}
 
 

@@ -39,18 +39,17 @@ class Checkpoints(Callback):
         monitor: validation metric that says which weights are best; a NaN never is.
         mode: whether more or less of it is better.
         every_s: seconds between two savings within an epoch.
-
-    Attributes:
         resume_from: a checkpoint to go on from; None = from the beginning.
+
     """
 
-    def __init__(self, monitor: str, mode: Literal["max", "min"], every_s: float = 300.0):
+    def __init__(self, monitor: str, mode: Literal["max", "min"], every_s: float = 300.0, *, resume_from: Path | None = None):
         if every_s <= 0:
-            raise ConfigError(Fault(f"every_s is {every_s}", "callbacks.checkpoint.every_s", "choose a number of seconds above 0"))
+            raise ConfigError(Fault(f"every_s is {every_s}", "checkpoint.every_s", "choose a number of seconds above 0"))
         self.monitor = monitor
         self.mode = mode
         self.every_s = every_s
-        self.resume_from: Path | None = None
+        self.resume_from = resume_from
         self.best: float | None = None
         self.interruption = Interruption()
         self._validated: dict[str, Any] | None = None  # what the last validation said, of weights that are not saved yet
@@ -211,7 +210,7 @@ class Checkpoints(Callback):
         if self.monitor not in logged:
             known = sorted(key for key in logged if key.startswith("val/"))
             what = f"no metric is called '{self.monitor}'{nearest(self.monitor, known)}"
-            raise ConfigError(Fault(what, "monitor, or callbacks.checkpoint.monitor", f"use one of {', '.join(known)}"))
+            raise ConfigError(Fault(what, "monitor, or checkpoint.monitor", f"use one of {', '.join(known)}"))
         return float(logged[self.monitor])
 
 

@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 
 from benchmarks.base import composed
-from recsys.assemble import store_of
 from recsys.config import build, save_config
+from recsys.data.store.prepare import store_of
 from recsys.data.store.raw_categories import copy_raw_categories
 from recsys.export.release import row_questions, user_questions
 from recsys.run.directory import write_tested

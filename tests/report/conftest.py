@@ -46,7 +46,7 @@ def config(task, **data):
         },
         "task": {"_target_": f"recsys.task.{task}.{task.capitalize()}", "_partial_": True},
         "model": {"_target_": "recsys.model.two_tower.TwoTower", "dim": 64},
-        "callbacks": {"evaluation": {"exclude_known": True}},
+        "callbacks": {},
         "trainer": {"accelerator": "cpu"},
         "monitor": "val/recall@20" if task == "retrieval" else "val/log_loss",
         "seed": 0,

@@ -1,6 +1,5 @@
 import polars as pl
 import torch
-
 from recsys.task.tables import item_sample, item_vectors, per_user, predictions, write_table
 
 F64 = torch.float64

@@ -1,7 +1,6 @@
 import hashlib
 
 import polars as pl
-
 from recsys.task.tested import described_data
 
 EVENTS = "user,item\nann,d\nbob,a\nbob,c\n"

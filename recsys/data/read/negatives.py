@@ -8,7 +8,7 @@ from recsys.data.store import Store
 from recsys.errors import ConfigError, Fault
 from recsys.schema import Schema
 
-KEY = "loader.keep_negatives"
+KEY = "task.keep_negatives"
 
 
 @dataclass(frozen=True)

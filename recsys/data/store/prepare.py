@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from recsys.config import DataConfig, schema_of
+from recsys.config import build as build_node
 from recsys.data.check.leaked_labels import FeatureAuc, feature_aucs, leak_faults
 from recsys.data.check.validate import validate
 from recsys.data.split import Split
@@ -19,6 +21,19 @@ from recsys.disk.folders import build_once
 from recsys.errors import DataError, Fault, IntegrityError
 from recsys.schema import History, Schema, nearest
 from recsys.source.base import Source, Tables
+
+
+def store_of(data: DataConfig, source: Source) -> Store:
+    """The data of a run, prepared now unless it already is; see `prepare`."""
+    return prepare(
+        source,
+        schema_of(data),
+        build_node(data.split),
+        folder=data.store,
+        bad_rows=data.bad_rows,
+        max_unknown_share=data.max_unknown_share,
+        max_feature_auc=data.max_feature_auc,
+    )
 
 
 def prepare(

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 import torch
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import LightningModule, Trainer
 from torch import Tensor
 
 from recsys.baseline.base import FeatureTable, ImpressionBaseline
@@ -24,15 +24,12 @@ from recsys.errors import DataError, Fault
 from recsys.metric.funnel import Target, targets
 from recsys.metric.impressions import METRICS, binary_intervals, binary_metrics
 from recsys.metric.predictions import Predictions
-from recsys.task.logged import log_values
+from recsys.run.finished import CALIBRATION, RELIABILITY
+from recsys.task.base import Evaluation
 from recsys.task.ranking.pair import Pair
 from recsys.task.ranking.predicted import against_truth, by_label, calibrated, numbers, reliability_curves, side_by_side
 
 Stage = Literal["val", "test"]
-CALIBRATION = "calibration.json"
-"""File of the run directory that holds what was fitted, by label."""
-RELIABILITY = "reliability.json"
-"""File of the run directory that holds the reliability curve of every binary label, and of funnels of them, at test."""
 
 
 class EvaluationData(Protocol):
@@ -50,7 +47,7 @@ class EvaluationData(Protocol):
         """{column: [N] float32} of a split's impressions."""
 
 
-class ImpressionEvaluation(Callback):
+class ImpressionEvaluation(Evaluation):
     """Metrics of every label over all impressions of a split; the same for every batch size and number of processes.
 
     Before the test, each label's calibration is fitted on validation with the weights to be tested. Baselines and the truth answer the
@@ -65,32 +62,27 @@ class ImpressionEvaluation(Callback):
         pair: measures this ranker behind a retriever; None where there is none.
 
     Attributes:
-        results: {key: value} of the last validation and test.
-        notes: which metrics have no value, and why; what calibrations have to say.
         predicted: {label: [N] float64} of the test impressions: calibrated probabilities, and numbers.
-        baselines_s: seconds that fitting baselines, and asking them, took.
     """
 
     def __init__(
         self,
         ks: list[int],
-        *,
         intervals: int,
         min_slice_rows: int,
         baselines: dict[str, ImpressionBaseline],
+        *,
         oracle: Truth | None = None,
         pair: Pair | None = None,
     ):
+        super().__init__()
         self.ks = sorted(ks)
         self.intervals = intervals
         self.min_slice_rows = min_slice_rows
         self.baselines = baselines
         self.oracle = oracle
         self.pair = pair
-        self.results: dict[str, float] = {}
-        self.notes: list[str] = []
         self.predicted: dict[str, Tensor] = {}
-        self.baselines_s = 0.0
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts collecting."""
@@ -120,7 +112,7 @@ class ImpressionEvaluation(Callback):
             if not any(f"val/{column}/auc" in values for column in binary):
                 raise DataError(Fault("no binary label has both classes in validation", "data.split", "give that split more rows"))
             values["val/log_loss"] = sum(values.get(f"val/{column}/log_loss", 0.0) for column in binary)
-        self._publish(pl_module, values, "val")
+        self.publish(pl_module, values, stage="val")
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Logs metrics with intervals and slices, and those of baselines and the truth."""
@@ -137,7 +129,7 @@ class ImpressionEvaluation(Callback):
             values |= against_truth(outputs, self.oracle)
         if self.pair is not None:
             values |= self.pair.measured(trainer, pl_module)
-        self._publish(pl_module, values, "test")
+        self.publish(pl_module, values, stage="test")
 
     def _calibrate(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Fit each binary label's calibration on validation rows that concern it."""
@@ -217,10 +209,6 @@ class ImpressionEvaluation(Callback):
                 }
         self.baselines_s = time.monotonic() - started
         return rivals if self.oracle is None else {**rivals, "oracle": self.oracle.probability}
-
-    def _publish(self, pl_module: LightningModule, values: dict[str, float], stage: Stage) -> None:
-        self.results |= values
-        log_values(pl_module, values, stage=stage)
 
 
 def _rows(target: Target, outcomes: Outcomes) -> dict[str, Tensor | None]:

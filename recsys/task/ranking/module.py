@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from pytorch_lightning import LightningModule
+from pytorch_lightning import Callback, LightningModule
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -14,12 +14,12 @@ from recsys.loss.funnel import RankingLoss
 from recsys.loss.sampling import of_sample
 from recsys.model.base import Ranker
 from recsys.schema import Schema
-from recsys.task.randomness import seed_step
+from recsys.task.base import Evaluation
 from recsys.task.ranking.teacher import Teacher
-from recsys.task.share import share
+from recsys.task.step import seed_step, weight_share
 
 
-class Ranking(LightningModule):
+class RankingModule(LightningModule):
     """One loss per label, balanced into one; probabilities are calibrated on validation once training is over.
 
     Args:
@@ -32,14 +32,15 @@ class Ranking(LightningModule):
         schema: fitted; what is predicted, and the deviation of numbers, in which their losses are counted.
         kept_share: of the training rows without the first label, those that an epoch reads; see `recsys.loss.sampling`.
         teacher: adds to each label's loss, before they are balanced; None = the labels alone teach.
+        evaluation: measures the model; None = nothing does.
         seed: of dropout and of forgotten ids.
     """
 
     def __init__(
         self,
-        *,
         model: Ranker,
         loss: RankingLoss,
+        *,
         balance: Balance,
         calibration: Callable[[], Calibration],
         optimizer: Callable[..., Optimizer],
@@ -47,6 +48,7 @@ class Ranking(LightningModule):
         schema: Schema,
         kept_share: float = 1.0,
         teacher: Teacher | None = None,
+        evaluation: Evaluation | None = None,
         seed: int = 0,
     ):
         super().__init__()
@@ -58,9 +60,14 @@ class Ranking(LightningModule):
         self.calibrations = {label.column: calibration() for label in schema.labels if label.kind == "binary"}
         self.kept_share = kept_share
         self.teacher = teacher
+        self.evaluation = evaluation
         self.seed = seed
         self.build_optimizer = optimizer
         self.build_scheduler = scheduler
+
+    def configure_callbacks(self) -> list[Callback]:
+        """Hands the evaluation of this task to the trainer."""
+        return [] if self.evaluation is None else [self.evaluation]
 
     def on_fit_start(self) -> None:
         """A teacher answers where batches are."""
@@ -75,14 +82,14 @@ class Ranking(LightningModule):
         """Scalar loss of one batch."""
         outputs = self.model(batch.features)
         losses = self._in_units(self.loss(of_sample(outputs, self.labels[0].column, share=self.kept_share), batch.labels, batch.weight))
-        told = {} if self.teacher is None else self._in_units(self.teacher.losses(outputs, batch))
-        losses |= {column: losses[column] + self.teacher.weight * loss for column, loss in told.items()}
-        counted = share(self.trainer, batch.weight)  # before the balance, which may compare gradients over all processes
-        total = self.balance({column: loss * counted for column, loss in losses.items()}, self.model.shared_parameters())
+        distillation = {} if self.teacher is None else self._in_units(self.teacher.losses(outputs, batch))
+        losses |= {column: losses[column] + self.teacher.weight * loss for column, loss in distillation.items()}
+        share = weight_share(self.trainer, batch.weight)  # before the balance, which may compare gradients over all processes
+        total = self.balance({column: loss * share for column, loss in losses.items()}, self.model.shared_parameters())
         size = len(batch.weight)
         self.log("train/loss", total.detach(), batch_size=size)
         self.log_dict({f"train/{column}/loss": value.detach() for column, value in losses.items()}, batch_size=size)
-        self.log_dict({f"train/{column}/distillation": value.detach() for column, value in told.items()}, batch_size=size)
+        self.log_dict({f"train/{column}/distillation": value.detach() for column, value in distillation.items()}, batch_size=size)
         self.log_dict({f"train/{name}": value for name, value in self.balance.telemetry.items()}, batch_size=size)
         return total
 

@@ -14,6 +14,7 @@ from pytorch_lightning import LightningModule, Trainer
 from torch import Tensor
 from torch.nn.functional import pad
 
+from recsys.baseline.base import Scorer
 from recsys.batch import Catalogue, ImpressionBatch, UserBatch
 from recsys.errors import ConfigError, Fault
 from recsys.metric.bootstrap import bootstrap_interval
@@ -23,8 +24,6 @@ from recsys.metric.ranking import ndcg, rank, recall
 from recsys.metric.scores import TILE_USERS, Dense, DotProduct
 from recsys.metric.top_k import TopK, top_k
 from recsys.task.ranking.predicted import by_label, calibrated, side_by_side
-from recsys.task.retrieval.evaluation import Scorer
-from recsys.task.retrieval.question import question
 
 ROWS_PER_PASS = 2_048
 """Candidates that the ranker judges at once."""
@@ -93,7 +92,9 @@ class Pair:
         truths: dict[str, Scorer],
     ):
         if not ks or not 1 <= min(ks) <= max(ks) <= num_candidates:
-            raise ConfigError(Fault(f"ks={ks} of {num_candidates} candidates", "pair.ks", "give cut-offs from 1 to pair.num_candidates"))
+            raise ConfigError(
+                Fault(f"ks={ks} of {num_candidates} candidates", "task.pair.ks", "give cut-offs from 1 to task.pair.num_candidates")
+            )
         self.num_candidates = num_candidates
         self.ks = sorted(ks)
         self.intervals = intervals
@@ -119,7 +120,7 @@ class Pair:
             for start in range(0, len(mine), TILE_USERS):
                 number = mine[start : start + TILE_USERS]
                 batch = pages.batch(number).to(device)
-                known, relevant = question(batch, exclude_known=self.exclude_known, num_items=len(items) - 1)
+                known, relevant = batch.question(exclude_known=self.exclude_known, num_items=len(items) - 1)
                 scores = DotProduct(retriever.users(batch.features), items)
                 found = top_k(scores, self.num_candidates, known=known, relevant=relevant, item_chunk=ITEM_CHUNK)
                 worth = self._worth(batch, found.items, catalogue, pl_module)

@@ -1,6 +1,8 @@
 """A finished run that a model learns from beside the labels. B rows."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -8,13 +10,29 @@ from torch import Tensor
 
 from recsys.batch import Batch
 from recsys.calibration.base import Calibration
+from recsys.config import TrainConfig
+from recsys.config.target import component_name
 from recsys.errors import ConfigError, Fault
 from recsys.loss.base import weighted_mean
 from recsys.model.base import Ranker
+from recsys.run.finished import FinishedRun
 from recsys.schema import Label, Schema
 from recsys.schema.match import misread
 
 REMEDY = "train both on the same data config"
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """Which run a ranker learns from beside its labels.
+
+    Attributes:
+        run: directory of a finished ranking run; None = none.
+        weight: of the cost towards what the teacher predicts, in each label's loss, > 0.
+    """
+
+    run: Path | None
+    weight: float
 
 
 class Teacher:
@@ -42,8 +60,8 @@ class Teacher:
 
     def __init__(self, model: Ranker, calibrations: Mapping[str, Calibration], *, labels: tuple[Label, ...], weight: float):
         if not 0 < weight < float("inf"):
-            remedy = "choose a positive number, such as 0.5, or teacher.run=null"
-            raise ConfigError(Fault(f"the teacher's weight is {weight}", "teacher.weight", remedy))
+            remedy = "choose a positive number, such as 0.5, or task.teacher.run=null"
+            raise ConfigError(Fault(f"the teacher's weight is {weight}", "task.teacher.weight", remedy))
         self.model = model.eval().requires_grad_(False)
         self.calibrations = dict(calibrations)
         self.labels = labels
@@ -62,15 +80,39 @@ class Teacher:
             outputs: {head: [B] float32} of the student: logits that are of all rows of the data, and numbers of regressions.
         """
         with torch.no_grad():
-            told = self.model(batch.features)
-            told |= {column: calibration(told[column]) for column, calibration in self.calibrations.items()}
+            answers = self.model(batch.features)
+            answers |= {column: calibration(answers[column]) for column, calibration in self.calibrations.items()}
         losses = {}
         for label in self.labels:
-            own, wanted = outputs[label.column], told[label.column]
+            own, wanted = outputs[label.column], answers[label.column]
             binary = label.kind == "binary"
             rows = F.binary_cross_entropy_with_logits(own, wanted, reduction="none") if binary else (own - wanted).square()  # [B]
             losses[label.column] = weighted_mean(rows, batch.weight)
         return losses
+
+
+def teacher_of(distillation: Distillation, config: TrainConfig, schema: Schema) -> Teacher | None:
+    """The best weights of the run that teaches this one; None where there is none.
+
+    Args:
+        config: of the run that learns.
+        schema: of its data, fitted.
+    Raises:
+        ConfigError: what keeps that run from teaching this one.
+    """
+    if distillation.run is None:
+        return None
+    run = FinishedRun.open(distillation.run)
+    if run.task != component_name(config.task):
+        raise ConfigError(Fault(f"the teacher is a {run.task} run", str(run.path), "name the directory of a ranking run"))
+    faults = list(teacher_faults(run.schema, schema))
+    if run.config.data.split != config.data.split:
+        what = "the teacher's run divided its data another way: it may have learnt from rows that this one is tested on"
+        faults.append(Fault(what, "data.split", REMEDY))
+    if faults:
+        raise ConfigError(*faults)
+    model, about = run.model()
+    return Teacher(model, run.calibrations(about), labels=schema.labels, weight=distillation.weight)
 
 
 def teacher_faults(teacher: Schema, student: Schema) -> Iterator[Fault]:

@@ -1,3 +1,93 @@
 """The task of finding the items of a catalogue that a user will choose next."""
 
-from recsys.task.retrieval.module import Retrieval as Retrieval
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from recsys.candidates.base import Candidates
+from recsys.config import Makes, TrainConfig, build
+from recsys.data.read.datamodule import DataModule
+from recsys.data.read.oracle import oracle_of_test
+from recsys.data.read.rows import EvaluationUsers, PositiveRows, Sequences
+from recsys.data.store import Store
+from recsys.errors import ConfigError, Fault
+from recsys.loss.base import RetrievalLoss
+from recsys.model.two_tower import TwoTower
+from recsys.schema import Schema
+from recsys.source.base import Source
+from recsys.task.base import Parts, Task, component
+from recsys.task.retrieval.evaluation import CatalogueEvaluation
+from recsys.task.retrieval.evidence import item_sample, write_evidence
+from recsys.task.retrieval.module import RetrievalModule
+
+
+class Retrieval(Task):
+    """Two towers, trained to rank a user's next items first, and measured over the whole catalogue.
+
+    Args:
+        mask_known: leave the user's other training items out of the negatives.
+        candidates: what a step's positives compete with.
+        evaluation: measures lists of the whole catalogue.
+    """
+
+    def __init__(
+        self,
+        mask_known: bool,
+        candidates: Annotated[Callable[..., Candidates], Makes("recsys.candidates.base.Candidates", later=("item_count", "seed"))],
+        evaluation: Annotated[
+            Callable[..., CatalogueEvaluation], Makes("recsys.task.retrieval.evaluation.CatalogueEvaluation", later=("oracle",))
+        ],
+    ):
+        self.mask_known = mask_known
+        self.candidates = candidates
+        self.evaluation = evaluation
+
+    def model(self, config: TrainConfig, schema: Schema) -> nn.Module:
+        """Two towers with new weights; see `Task.model`."""
+        return component(config.model, TwoTower, "model", remedy="model=two_tower")(schema=schema)
+
+    def parts(self, config: TrainConfig, store: Store, source: Source) -> Parts:
+        """Everything that a retrieval run needs; see `Task.parts`."""
+        _require_ids(store.schema)
+        loss = component(config.loss, RetrievalLoss, "loss", remedy="loss=softmax")
+        model = self.model(config, store.schema)
+        window = model.user_tower.window
+        rows = partial(Sequences, length=window) if window else PositiveRows
+        loader = build(config.loader)(store=store, seed=config.seed, rows=rows, evaluated=EvaluationUsers)
+        evaluation = self.evaluation(oracle=oracle_of_test(source, store))
+        module = RetrievalModule(
+            model,
+            loss(),
+            candidates=self.candidates(item_count=loader.catalogue.count, seed=config.seed),
+            optimizer=build(config.optimizer),
+            scheduler=build(config.scheduler),
+            catalogue=loader.catalogue,
+            known=loader.known if self.mask_known else None,
+            evaluation=evaluation,
+            seed=config.seed,
+        )
+
+        def evidence(run: Path) -> None:
+            items = item_sample(store)
+            write_evidence(
+                run, store, source, name=config.data.name, evaluation=evaluation, items=items, vectors=_vectors(model, loader, items)
+            )
+
+        return Parts(module, loader, evaluation, evidence)
+
+
+def _vectors(model: TwoTower, loader: DataModule, items: Tensor) -> Tensor:
+    """Vectors [items, D] of these entity indices."""
+    catalogue = loader.catalogue.to(next(model.parameters()).device)
+    return model.catalogue(catalogue.rows(pad(items, (1, 0)).to(catalogue.count.device)))[1:]
+
+
+def _require_ids(schema: Schema) -> None:
+    absent = [f"data.{name}" for name, column in (("user", schema.user), ("item", schema.item)) if column is None]
+    if absent:
+        keys = " and ".join(absent)
+        raise ConfigError(Fault(f"retrieval recommends items to users, and {keys} is null", keys, "name the column, or use task=ranking"))

@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import Literal, Protocol
 
 import torch
-from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning import LightningModule, Trainer
 from torch import Tensor
 
-from recsys.baseline.base import Baseline, TrainingEvents
+from recsys.baseline.base import Baseline, Scorer, TrainingEvents
 from recsys.batch import Catalogue, Slice, UserBatch
 from recsys.errors import ConfigError, DataError, Fault, NumericsError
 from recsys.metric.beyond_accuracy import self_information
@@ -22,17 +22,9 @@ from recsys.metric.per_user import Group, UserMetrics, UserTable, summary
 from recsys.metric.scores import TILE_USERS, Dense, DotProduct, Scores
 from recsys.metric.slices import item_group_means, user_group_means
 from recsys.metric.top_k import rows_between, top_k
-from recsys.task.logged import log_values
-from recsys.task.retrieval.question import question
+from recsys.task.base import Evaluation
 
 Stage = Literal["val", "test"]
-
-
-class Scorer(Protocol):
-    """What a baseline is once fitted, and what the truth of a simulated world can be asked for."""
-
-    def scores(self, user: Tensor, known: Tensor) -> Tensor:
-        """[B, V] scores of all items for [B] users; known [2, E] (row, item) are the items they had before the split."""
 
 
 class EvaluationData(Protocol):
@@ -51,7 +43,7 @@ class EvaluationData(Protocol):
         """Groups of items."""
 
 
-class CatalogueEvaluation(Callback):
+class CatalogueEvaluation(Evaluation):
     """Exact metrics over the whole catalogue, in bounded memory; the same for every batch size and number of processes.
 
     The module's `item_vectors()` gives [V, D] once per evaluation; its `validation_step` and `test_step` give [B, D] users of a UserBatch.
@@ -68,25 +60,23 @@ class CatalogueEvaluation(Callback):
         oracle: the truth, where it is known.
 
     Attributes:
-        results: {key: value} of the last validation and test.
         per_user: {key: [U] float64}, users in ascending order, with their indices under `<stage>/user`: for paired comparisons.
         recommended: [U, K] int64 items of the same users' lists, in the last evaluation; 0 where a list is shorter.
-        baselines_s: seconds that fitting baselines took.
-        notes: which baselines were skipped, and why.
     """
 
     def __init__(
         self,
         ks: list[int],
         slice_ks: list[int],
-        *,
         exclude_known: bool,
         intervals: int,
         min_slice_users: int,
         item_chunk: int,
         baselines: dict[str, Baseline],
+        *,
         oracle: Scorer | None = None,
     ):
+        super().__init__()
         self.ks, self.slice_ks = sorted(ks), sorted(slice_ks)
         _require_cutoffs(self.ks, self.slice_ks)
         self.exclude_known = exclude_known
@@ -95,11 +85,8 @@ class CatalogueEvaluation(Callback):
         self.item_chunk = item_chunk
         self.baselines = baselines
         self.oracle = oracle
-        self.results: dict[str, float] = {}
         self.per_user: dict[str, Tensor] = {}
         self.recommended = torch.empty((0, self.ks[-1]), dtype=torch.int64)
-        self.baselines_s = 0.0
-        self.notes: list[str] = []
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Encodes the catalogue."""
@@ -120,12 +107,13 @@ class CatalogueEvaluation(Callback):
         tables = self._tables()
         if trainer.sanity_checking:
             return
-        self._publish(pl_module, self._means(tables))
+        self.publish(pl_module, self._means(tables), stage="val")
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Logs means, intervals and slices."""
         tables = self._tables()
-        self._publish(pl_module, self._means(tables) | self._intervals(tables) | self._slices(tables["test/"], trainer.datamodule))
+        values = self._means(tables) | self._intervals(tables) | self._slices(tables["test/"], trainer.datamodule)
+        self.publish(pl_module, values, stage="test")
 
     def _start(self, trainer: Trainer, pl_module: LightningModule, stage: Stage, scorers: dict[str, Scorer]) -> None:
         data: EvaluationData = trainer.datamodule
@@ -169,7 +157,7 @@ class CatalogueEvaluation(Callback):
                 self._measure(prefix, Dense(scorer.scores(part.user, part.known)), part)
 
     def _measure(self, prefix: str, scores: Scores, batch: UserBatch) -> None:
-        known, relevant = question(batch, exclude_known=self.exclude_known, num_items=self._num_items)
+        known, relevant = batch.question(exclude_known=self.exclude_known, num_items=self._num_items)
         top = top_k(scores, self.ks[-1], known=known, relevant=relevant, item_chunk=self.item_chunk)
         self._metrics[prefix].update(batch.user, top.cpu(), relevant.cpu())
 
@@ -207,17 +195,13 @@ class CatalogueEvaluation(Callback):
         items = item_group_means(table, _groups(data.item_slices("test")), ks=self.slice_ks, min_users=self.min_slice_users)
         return {f"test/{key}": value for key, value in (users | items).items()}
 
-    def _publish(self, pl_module: LightningModule, values: dict[str, float]) -> None:
-        self.results |= values
-        log_values(pl_module, values, stage=self._stage)
-
 
 def _require_cutoffs(ks: list[int], slice_ks: list[int]) -> None:
     if not ks or ks[0] < 1:
-        raise ConfigError(Fault(f"ks={ks}", "callbacks.evaluation.ks", "give at least one cut-off, each 1 or more"))
+        raise ConfigError(Fault(f"ks={ks}", "task.evaluation.ks", "give at least one cut-off, each 1 or more"))
     missing = [k for k in slice_ks if k not in ks]
     if missing:
-        raise ConfigError(Fault(f"slice_ks {missing} are not among ks={ks}", "callbacks.evaluation.slice_ks", "add them to ks"))
+        raise ConfigError(Fault(f"slice_ks {missing} are not among ks={ks}", "task.evaluation.slice_ks", "add them to ks"))
 
 
 def _groups(slices: list[Slice]) -> list[Group]:

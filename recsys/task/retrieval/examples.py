@@ -13,8 +13,6 @@ from recsys.data.store import Store
 from recsys.source.base import Source
 from recsys.task.item_names import item_names
 
-EXAMPLES = "examples.json"
-"""File of the run directory."""
 NUMBER, LISTED, SEED = 8, 10, 0
 """Users that are shown, items of each of their lists, and the seed that they are drawn by."""
 

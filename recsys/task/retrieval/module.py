@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch.nn.functional as F
-from pytorch_lightning import LightningModule
+from pytorch_lightning import Callback, LightningModule
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -13,39 +13,39 @@ from recsys.candidates.base import Candidates
 from recsys.loss.base import RetrievalLoss
 from recsys.model.two_tower import TwoTower
 from recsys.schema import PAD
-from recsys.task.randomness import seed_step
-from recsys.task.share import share
+from recsys.task.base import Evaluation
+from recsys.task.step import seed_step, weight_share
 
 ROUND = 128
 """Candidates of a step are encoded in multiples of this many: each new shape makes a CPU compile its bfloat16 kernels anew."""
 
 
-class Retrieval(LightningModule):
+class RetrievalModule(LightningModule):
     """Each positive competes with the step's candidates; the item tower runs once per distinct candidate.
 
     Args:
-        mask_known: leave the user's other training items out of the negatives.
         model: the towers.
-        candidates: draws the candidates of a step.
         loss: scores positives against candidates.
+        candidates: draws the candidates of a step.
         optimizer: called with `module=self`.
         scheduler: called with `optimizer=` and `total_steps=`.
         catalogue: item features by entity index.
-        known: gives each user's training items; asked when `mask_known`.
+        known: each user's training items, which are no negatives of that user; None = every candidate is one.
+        evaluation: measures the model; None = nothing does.
         seed: of dropout.
     """
 
     def __init__(
         self,
-        mask_known: bool,
-        *,
         model: TwoTower,
-        candidates: Candidates,
         loss: RetrievalLoss,
+        *,
+        candidates: Candidates,
         optimizer: Callable[..., Optimizer],
         scheduler: Callable[..., LRScheduler],
         catalogue: Catalogue,
-        known: Callable[[], KnownItems],
+        known: KnownItems | None = None,
+        evaluation: Evaluation | None = None,
         seed: int = 0,
     ):
         super().__init__()
@@ -55,8 +55,13 @@ class Retrieval(LightningModule):
         self.build_optimizer = optimizer
         self.build_scheduler = scheduler
         self.catalogue = catalogue
-        self.known = known() if mask_known else None
+        self.known = known
+        self.evaluation = evaluation
         self.seed = seed
+
+    def configure_callbacks(self) -> list[Callback]:
+        """Hands the evaluation of this task to the trainer."""
+        return [] if self.evaluation is None else [self.evaluation]
 
     def on_fit_start(self) -> None:
         """The catalogue follows the model to its device."""
@@ -89,7 +94,7 @@ class Retrieval(LightningModule):
         known = None if self.known is None else self.known.columns(users, sampled.items, sampled.positive_at)
         loss = self.loss(queries, items, sampled.positive_at, log_q=sampled.log_q, known=known, weight=weight)
         self.log("train/loss", loss, batch_size=len(batch.weight))
-        return loss * share(self.trainer, weight)
+        return loss * weight_share(self.trainer, weight)
 
     def _queries(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """[Q, D] query vectors and the [Q] positives, users and weights that belong to them."""

@@ -1,6 +1,8 @@
-"""Tables that a run leaves: what each test user got, what was predicted of each test row, where items lie. U users, N rows, D dim."""
+"""What the test of a retrieval run leaves for reports and comparisons: what each user got, examples, and where items lie.
 
-import io
+U users, D dim.
+"""
+
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,20 +11,49 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from recsys.data.read.rows import SPLITS
 from recsys.data.store import Store
-from recsys.disk import write_whole
+from recsys.data.store.raw_categories import copy_raw_categories
 from recsys.metric.per_user import declarations
 from recsys.schema import FIRST_KNOWN, Categorical
 from recsys.source.base import Source
+from recsys.task.evidence import DATA, EXAMPLES, described_data, write_document, write_table
 from recsys.task.item_names import item_titles
+from recsys.task.retrieval.evaluation import CatalogueEvaluation
+from recsys.task.retrieval.examples import user_examples
 
-PER_USER, PREDICTIONS, ITEM_VECTORS = "per_user.parquet", "predictions.parquet", "item_vectors.parquet"
+PER_USER, ITEM_VECTORS = "per_user.parquet", "item_vectors.parquet"
 """Files of the run directory."""
 MOST_ITEMS = 2_000
 """Items whose vectors are kept."""
 MOST_VALUES = 200
-"""Of a column that says of what kind an item is."""
+"""Categories with more values than this are not exported."""
+
+
+def write_evidence(
+    run: Path, store: Store, source: Source, *, name: str, evaluation: CatalogueEvaluation, items: Tensor, vectors: Tensor
+) -> None:
+    """Write per_user.parquet, item_vectors.parquet, examples.json and data.json.
+
+    Args:
+        name: of the data config.
+        evaluation: after the test.
+        items, vectors: entity indices, and [items, D], of some items.
+    """
+    values = evaluation.per_user
+    measured = {key.removeprefix("test/"): column for key, column in values.items() if key.startswith("test/") and key != "test/user"}
+    examples = user_examples(
+        store,
+        source,
+        users=values["test/user"],
+        recommended=evaluation.recommended,
+        measured=measured,
+        exclude_known=evaluation.exclude_known,
+    )
+    write_table(per_user(store, values), run / PER_USER)
+    write_table(item_vectors(store, source, items, vectors), run / ITEM_VECTORS)
+    write_document(examples, run / EXAMPLES)
+    copy_raw_categories(store, run)
+    write_document(described_data(store, name, rows=False), run / DATA)
 
 
 def per_user(store: Store, values: Mapping[str, Tensor]) -> pl.DataFrame:
@@ -39,18 +70,6 @@ def per_user(store: Store, values: Mapping[str, Tensor]) -> pl.DataFrame:
     }
     ids = store.user_ids.gather(kept.pop("test/user")).alias(store.schema.user)
     return pl.DataFrame([ids, *(pl.Series(key, column) for key, column in kept.items())])
-
-
-def predictions(store: Store, predicted: Mapping[str, Tensor]) -> pl.DataFrame:
-    """Each test row: the raw id of its user, where rows name one, each label, and `predicted/<label>`.
-
-    Args:
-        predicted: {label: [N] float64} calibrated, in the order of the store's test rows.
-    """
-    rows = (store.split == SPLITS["test"]).nonzero().squeeze(1)
-    columns = [] if store.schema.user is None else [store.user_ids.gather(store.user[rows].numpy()).alias(store.schema.user)]
-    columns += [pl.Series(label, values[rows].numpy()).fill_nan(None) for label, values in store.labels.items()]
-    return pl.DataFrame([*columns, *(pl.Series(f"predicted/{label}", values.numpy()) for label, values in predicted.items())])
 
 
 def item_sample(store: Store) -> Tensor:
@@ -83,13 +102,6 @@ def item_vectors(store: Store, source: Source, items: Tensor, vectors: Tensor) -
             values = store.vocabulary(column).gather(store.item_features[column][items].numpy())
             frame = frame.with_columns(values.cast(pl.String).alias(column))
     return frame
-
-
-def write_table(frame: pl.DataFrame, path: Path) -> None:
-    """Write a parquet file whole."""
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="zstd")
-    write_whole(path, buffer.getvalue())
 
 
 def _small_categories(store: Store) -> Sequence[str]:

@@ -1,15 +1,20 @@
-"""Who was asked what in a test, as one number: runs can be compared where it is equal."""
+"""What a test leaves in a run directory whatever the task is: which rows were asked about, as one number, and tables written whole."""
 
 import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from recsys.data.read.facts import data_facts
 from recsys.data.read.rows import SPLITS
 from recsys.data.store import Store
+from recsys.disk import write_whole
 
-DATA = "data.json"
-"""File of the run directory."""
+DATA, EXAMPLES = "data.json", "examples.json"
+"""Files of the run directory."""
 BLOCK = 100_000
 """Rows that are hashed at once."""
 
@@ -30,6 +35,18 @@ def described_data(store: Store, name: str, *, rows: bool) -> dict:
     )
     test = {"user": store.schema.user, "rows": len(frame), "items": store.num_items, "sha256": _sha256(frame)}
     return {**data_facts(store, name), "test": test}
+
+
+def write_table(frame: pl.DataFrame, path: Path) -> None:
+    """Write a parquet file whole."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd")
+    write_whole(path, buffer.getvalue())
+
+
+def write_document(document: dict[str, Any], path: Path) -> None:
+    """Write a JSON file whole."""
+    write_whole(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _sha256(frame: pl.DataFrame) -> str:

@@ -30,8 +30,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--known", type=int, default=1_240_000, help="user-item pairs never recommended (default: %(default)s)")
     parser.add_argument("overrides", nargs="*", help="of train.py, such as trainer=gpu")
     chosen = parser.parse_args(arguments)
-    config = composed(f"callbacks.evaluation.ks=[{K}]", f"callbacks.evaluation.slice_ks=[{K}]", *chosen.overrides)
-    evaluation: CatalogueEvaluation = build(config.callbacks["evaluation"])
+    config = composed(f"task.evaluation.ks=[{K}]", f"task.evaluation.slice_ks=[{K}]", *chosen.overrides)
+    evaluation: CatalogueEvaluation = build(config.task).evaluation(oracle=None)
     with tempfile.TemporaryDirectory() as scratch:
         trainer = build(config.trainer)(callbacks=[evaluation], logger=False, default_root_dir=scratch)
         device = trainer.strategy.root_device

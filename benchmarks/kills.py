@@ -17,8 +17,8 @@ TINY = (
     "data.max_unknown_share=0.5",
     "trainer.max_epochs=3",
     "trainer.log_every_n_steps=1",
-    "callbacks.evaluation.intervals=0",
-    "callbacks.checkpoint.every_s=0.05",
+    "task.evaluation.intervals=0",
+    "checkpoint.every_s=0.05",
 )
 TASKS = {
     "retrieval": ("loader.batch_size=64", "model.dim=8", "model.embedding_dim=8", "candidates=queue"),

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as place:
         common = [*FIXED, f"hydra.sweeper.space={SPACE}", f"hydra.sweeper.trials={asked.trials}", f"trainer.max_epochs={asked.epochs}"]
         common += [f"data.source.num_impressions={asked.impressions}", f"data.source.num_users={asked.users}", "data.max_unknown_share=0.5"]
-        common += [f"data.store={place}/store", "callbacks.evaluation.intervals=0", "~callbacks.early_stopping"]
+        common += [f"data.store={place}/store", "task.evaluation.intervals=0", "~callbacks.early_stopping"]
         found = {}
         for name, own, kills in (
             ("random", ["hydra.sweeper.sampler=random", "hydra.sweeper.pruner=null"], asked.kills),

@@ -19,7 +19,7 @@ from recsys.optimizer.schedule import constant
 from recsys.schema import Categorical, History, Schema
 from recsys.source.base import Source, Tables
 from recsys.task.retrieval.evaluation import CatalogueEvaluation
-from recsys.task.retrieval.module import Retrieval
+from recsys.task.retrieval.module import RetrievalModule
 from recsys.tower.mlp import MLPTower
 
 USERS, ITEMS, GROUPS, ROWS_EACH, K = 400, 80, 4, 16, 10
@@ -69,15 +69,13 @@ def recall(folder: Path, *, shuffled: bool) -> dict[str, float]:
     )
     data = DataModule(store, batch_size=256, eval_batch_size=512, num_workers=0, seed=0)
     tower = partial(MLPTower, [32], 0.0)
-    task = Retrieval(
-        False,
-        model=TwoTower(tower, tower, 16, 16, True, True, 0.0, 10**9, schema=store.schema),
+    task = RetrievalModule(
+        TwoTower(tower, tower, 16, 16, True, True, 0.0, 10**9, schema=store.schema),
+        SampledSoftmax(0.1, False, min_temperature=0.01, max_temperature=1.0, positive_is_sampled=False),
         candidates=Full(data.catalogue.count, 0),
-        loss=SampledSoftmax(0.1, False, min_temperature=0.01, max_temperature=1.0, positive_is_sampled=False),
         optimizer=lambda module: torch.optim.Adam(module.parameters(), lr=3e-3),
         scheduler=partial(constant, 0),
         catalogue=data.catalogue,
-        known=lambda: data.known,
     )
     evaluation = CatalogueEvaluation([K], [K], exclude_known=True, intervals=200, min_slice_users=20, item_chunk=4096, baselines={})
     trainer = Trainer(

@@ -33,16 +33,16 @@ SMALL = [
 
 RANKING = [
     "task=ranking",
-    "retriever=out",
+    "task.retriever=out",
     *SMALL[:3],
     "trainer.max_epochs=2",
     "loader.batch_size=512",
     "model.input.embedding_dim=4",
     "model.expert_hidden=[16]",
     "model.tower_hidden=[8]",
-    "callbacks.evaluation.intervals=5",
-    "callbacks.evaluation.min_slice_rows=300",
-    "callbacks.evaluation.baselines.hist_gradient_boosting.max_iterations=5",
+    "task.evaluation.intervals=5",
+    "task.evaluation.min_slice_rows=300",
+    "task.evaluation.baselines.hist_gradient_boosting.max_iterations=5",
 ]
 STUDENT = [text for text in RANKING if not text.startswith("model.")]
 STUDENT += ["model=shared_bottom", "model.input.embedding_dim=2", "model.bottom_hidden=[8]", "model.tower_hidden=[4]"]
@@ -165,7 +165,7 @@ def test_same_seed_gives_the_same_ranking_metrics(home, ranked):
 @pytest.mark.slow
 def test_a_student_is_exported_without_its_teacher(home, ranked):
     shutil.copytree(ranked, home / "teacher", symlinks=True)
-    done = program("train", *STUDENT, "teacher.run=teacher", "trainer.log_every_n_steps=20", "hydra.run.dir=student", cwd=home)
+    done = program("train", *STUDENT, "task.teacher.run=teacher", "trainer.log_every_n_steps=20", "hydra.run.dir=student", cwd=home)
     assert done.returncode == 0, done.stderr
     logged = [json.loads(line) for line in (home / "student" / "metrics.jsonl").read_text().splitlines()]
     losses = [line for line in logged if "train/click/loss" in line]
@@ -456,7 +456,7 @@ def test_a_run_of_another_version_names_the_file_that_no_longer_fits(home):
 
 @pytest.mark.slow
 def test_a_run_that_is_asked_to_stop_goes_on_as_if_it_had_not_been(home):
-    options = [*SMALL, "trainer.max_epochs=40", "callbacks.early_stopping.patience=40", "callbacks.evaluation.intervals=0"]
+    options = [*SMALL, "trainer.max_epochs=40", "callbacks.early_stopping.patience=40", "task.evaluation.intervals=0"]
     assert program("train", *options, "hydra.run.dir=whole", cwd=home).returncode == 0
     command = [sys.executable, str(HOME / "train.py"), *options, "resume=auto", "hydra.run.dir=parts"]
     stopped = subprocess.Popen(command, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -475,7 +475,7 @@ def test_a_run_that_is_asked_to_stop_goes_on_as_if_it_had_not_been(home):
 
 @pytest.mark.slow
 def test_runs_after_each_other_have_several_processes(home):
-    options = [*SMALL, "trainer=ddp", "trainer.devices=3", "loader.batch_size=240", "callbacks.evaluation.intervals=0"]
+    options = [*SMALL, "trainer=ddp", "trainer.devices=3", "loader.batch_size=240", "task.evaluation.intervals=0"]
     done = program("train", "-m", *options, "seed=0,1", "hydra.sweep.dir=many", cwd=home)
     assert done.returncode == 0, done.stderr
     assert program("train", *options, "seed=1", "hydra.run.dir=one", cwd=home).returncode == 0

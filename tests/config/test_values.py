@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 from torch import Tensor
 
-from recsys.config import TeacherConfig
+from recsys.config import GateConfig
 from recsys.config.values import convert, elements, fits, hint, plain, words
 
 
@@ -58,7 +58,7 @@ def test_words_name_what_is_wanted():
     assert words(float | None) == "a number or null"
     assert words(list[int]) == "a list of whole numbers"
     assert words(tuple[str, ...]) == "a list of text"
-    assert words(TeacherConfig) == "the keys run, weight"
+    assert words(GateConfig) == "the keys min, p99_ms, size_mb"
     assert words(Literal["a", "b"] | None) == "one of a, b or null"
     assert words(Mapping[str, int]) == "a mapping"
     assert words(float | Tensor) == "a number"  # a yaml file holds no tensor

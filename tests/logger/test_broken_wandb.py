@@ -23,7 +23,7 @@ SMALL = [
     "loader.batch_size=256",
     "model.dim=16",
     "model.embedding_dim=16",
-    "callbacks.evaluation.intervals=5",
+    "task.evaluation.intervals=5",
 ]
 KEY = "0123456789abcdef" * 3
 

@@ -23,8 +23,8 @@ SMALL = [
     "loader.batch_size=256",
     "model.dim=16",
     "model.embedding_dim=16",
-    "callbacks.evaluation.intervals=5",
-    "callbacks.checkpoint.every_s=1",
+    "task.evaluation.intervals=5",
+    "checkpoint.every_s=1",
     "logger=wandb",
     "logger.wandb.mode=offline",
 ]

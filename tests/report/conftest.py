@@ -44,7 +44,7 @@ def config(task, **data):
             "labels": LABELS if task == "ranking" else [],
             **data,
         },
-        "task": {"_target_": f"recsys.task.{task}.{task.capitalize()}", "_partial_": True},
+        "task": {"_target_": f"recsys.task.{task}.{task.capitalize()}", "evaluation": {"exclude_known": True}},
         "model": {"_target_": "recsys.model.two_tower.TwoTower", "dim": 64},
         "callbacks": {},
         "trainer": {"accelerator": "cpu"},

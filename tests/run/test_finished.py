@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from benchmarks.base import composed
-from recsys.config import save_config
+from recsys.config import build, save_config
 from recsys.disk.folders import point
 from recsys.errors import ConfigError, IntegrityError
 from recsys.run.checkpoint import load_checkpoint, write_checkpoint
 from recsys.run.directory import write_tested
-from recsys.run.finished import FinishedRun, model_of
+from recsys.run.finished import FinishedRun
 from recsys.schema import Categorical, Label, Schema, Statistics
 
 SCHEMA = Schema("user", "item", features=(Categorical("item", "item"),), labels=(Label("click"),)).fitted({"item": Statistics("int64", 5)})
@@ -44,7 +44,7 @@ def folder(tmp_path):
 
 def test_a_run_knows_its_task_and_schema(folder):
     run = FinishedRun.open(folder)
-    assert run.ranks
+    assert run.task == "ranking"
     assert run.schema == SCHEMA
 
 
@@ -94,7 +94,7 @@ def trained(folder):
     """Two steps of a run, with other weights each; the first was the best and was tested."""
     run = FinishedRun.open(folder)
     for step, name in ((1, "best"), (2, "last")):
-        model = model_of(run.config, run.schema)
+        model = build(run.config.task).model(run.config, run.schema)
         torch.nn.init.constant_(next(model.parameters()), step)
         point(
             folder / "checkpoints" / name, write_checkpoint(model.state_dict(), folder / "checkpoints", about={"step": step, "metrics": {}})

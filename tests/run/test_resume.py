@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from recsys.config import TeacherConfig, TrainConfig
+from recsys.config import TrainConfig
 from recsys.errors import ConfigError, IntegrityError
 from recsys.run.checkpoint import write_checkpoint
 from recsys.run.lineage import write_lineage
-from recsys.run.resume import interrupted, other_runs, start
+from recsys.run.resume import best_weights, interrupted, start
 
 CONFIG = TrainConfig(
     data=None,
@@ -27,7 +27,7 @@ CONFIG = TrainConfig(
     optimizer={},
     scheduler={},
     trainer={"devices": 1},
-    callbacks={"evaluation": {}, "checkpoint": {}},
+    checkpoint={},
 )
 AUTO = replace(CONFIG, resume="auto")
 
@@ -166,19 +166,19 @@ def test_other_data_are_refused_unless_allowed(tmp_path):
 
 def test_a_teacher_that_was_trained_again_is_refused_unless_allowed(tmp_path):
     run = begun(tmp_path / "run")
-    write_lineage(run / "lineage.json", store=tmp_path / "a", others={"teacher.run": "1" * 64})
+    write_lineage(run / "lineage.json", store=tmp_path / "a", others={"task.teacher.run": "1" * 64})
     again = start(AUTO, run, is_first=True)
-    again.require_same(tmp_path / "a", {"teacher.run": "1" * 64}, AUTO)
-    with pytest.raises(ConfigError, match=r"teacher.run names a run with other weights(.|\n)*111111111111 -> 222222222222"):
-        again.require_same(tmp_path / "a", {"teacher.run": "2" * 64}, AUTO)
-    again.require_same(tmp_path / "a", {"teacher.run": "2" * 64}, replace(AUTO, allow_change=("teacher",)))
+    again.require_same(tmp_path / "a", {"task.teacher.run": "1" * 64}, AUTO)
+    with pytest.raises(ConfigError, match=r"task.teacher.run names a run with other weights(.|\n)*111111111111 -> 222222222222"):
+        again.require_same(tmp_path / "a", {"task.teacher.run": "2" * 64}, AUTO)
+    again.require_same(tmp_path / "a", {"task.teacher.run": "2" * 64}, replace(AUTO, allow_change=("task.teacher",)))
 
 
-def test_other_runs_are_known_by_their_best_weights(tmp_path):
+def test_best_weights_are_known_by_their_best_weights(tmp_path):
     best = write_checkpoint({"w": torch.ones(2)}, tmp_path / "other" / "checkpoints", about={"step": 1})
     (best.parent / "best").symlink_to(best.name)
-    config = replace(CONFIG, retriever=tmp_path / "other", teacher=TeacherConfig(run=tmp_path / "none"))
-    assert other_runs(config) == {"retriever": hashlib.sha256((best / "model.safetensors").read_bytes()).hexdigest()}
+    runs = {"task.retriever": tmp_path / "other", "task.teacher.run": tmp_path / "none"}
+    assert best_weights(runs) == {"task.retriever": hashlib.sha256((best / "model.safetensors").read_bytes()).hexdigest()}
 
 
 @pytest.mark.parametrize("content", ["[]", '{"store": 1}', '{"store": "a", "runs": []}', "{"])

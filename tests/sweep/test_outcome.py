@@ -84,7 +84,7 @@ def test_objective_that_a_trial_did_not_find_is_a_mistake_of_the_sweep(run):
 
 
 def test_config_that_does_not_suit_one_trial_is_its_own_failure(run):
-    printed = MISTYPED.replace("hydra.sweeper.objectives", "monitor, or callbacks.checkpoint.monitor")
+    printed = MISTYPED.replace("hydra.sweeper.objectives", "monitor, or checkpoint.monitor")
     assert outcome(run(printed=printed), 2, ("val/recall@20",)).state == "failed"
 
 

@@ -23,7 +23,7 @@ def config_of(conf, overrides):
         (["task=ranking"], {"model": "ple", "model.input.embedding_dim": "16", "optimizer.tables.weight_decay": 0.25}),
         (["experiment=movielens", "data.root='a folder'"], {"candidates": "uniform", "model.dim": "32"}),
         (["~callbacks.early_stopping", "monitor=val/ndcg@20"], {"tower@model.user": "sequence", "trainer.gradient_clip_val": "null"}),
-        (["++trainer.max_time='00:01:00:00'"], {"callbacks.evaluation.ks": "[10,20]", "seed": 3}),
+        (["++trainer.max_time='00:01:00:00'"], {"task.evaluation.ks": "[10,20]", "seed": 3}),
     ],
 )
 def test_best_yaml_is_the_config_of_its_trial(tmp_path, fixed, parameters):

@@ -18,7 +18,7 @@ SMALL = [
     "loader.batch_size=256",
     "model.dim=16",
     "model.embedding_dim=16",
-    "callbacks.evaluation.intervals=0",
+    "task.evaluation.intervals=0",
     "hydra.sweep.dir=swept",
 ]
 

@@ -65,14 +65,14 @@ def test_only_training_rows_are_left_out(store):
 @pytest.mark.parametrize("share", [0.0, -0.5, 1.5])
 def test_a_share_that_is_none_is_refused(share):
     what, where, remedy = refused(share)
-    assert (what, where) == (f"keep_negatives is {share}", "loader.keep_negatives")
+    assert (what, where) == (f"keep_negatives is {share}", "task.keep_negatives")
     assert "(0, 1]" in remedy
 
 
 def test_a_share_that_keeps_no_row_is_refused():
     what, where, remedy = refused(0.05)
     assert what == "0.05 of the 6 training rows where 'click' is 0 is no row"
-    assert where == "loader.keep_negatives"
+    assert where == "task.keep_negatives"
     assert "larger share" in remedy
 
 
@@ -80,11 +80,11 @@ def test_two_labels_that_are_given_no_other_are_refused():
     what, where, remedy = refused(0.5, (Label("click"), Label("like"), Label("buy", given="click")))
     assert what.startswith("'click', 'like' are each given no other label: ")
     assert "how often the rest occur" in what
-    assert where == "loader.keep_negatives"
+    assert where == "task.keep_negatives"
     assert "data.labels" in remedy
 
 
 def test_a_first_label_that_is_a_number_is_refused():
     what, where, _ = refused(0.5, (Label("spend", kind="regression"),))
     assert what == "'spend', which is given no other label, is a number: no row is its negative"
-    assert where == "loader.keep_negatives"
+    assert where == "task.keep_negatives"

@@ -24,7 +24,7 @@ from recsys.model.single_task import SingleTask
 from recsys.nn.ranking_input import RankingInput
 from recsys.optimizer.schedule import constant
 from recsys.schema import Categorical, Label, Schema, Statistics
-from recsys.task.ranking.module import Ranking
+from recsys.task.ranking.module import RankingModule
 from recsys.task.ranking.teacher import Teacher
 
 NAN = math.nan
@@ -42,9 +42,9 @@ def task(labels, *, loss=CLICKED, model=SINGLE_TASK, balance=SUM, lr=0.1, **give
     schema = Schema("user", "item", features=(Categorical("item", "item"),), labels=labels).fitted(STATISTICS)
     loss = loss(labels=labels)
     columns = tuple(label.column for label in labels)
-    return Ranking(
-        model=model(INPUT, 0.0, schema=schema, heads=(*columns, *loss.extra_heads)),
-        loss=loss,
+    return RankingModule(
+        model(INPUT, 0.0, schema=schema, heads=(*columns, *loss.extra_heads)),
+        loss,
         balance=balance(labels=columns),
         calibration=Plain,
         optimizer=lambda module: torch.optim.SGD(module.parameters(), lr=lr),

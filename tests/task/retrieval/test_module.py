@@ -18,7 +18,7 @@ from recsys.loss.softmax import SampledSoftmax
 from recsys.model.two_tower import TwoTower
 from recsys.optimizer.schedule import constant
 from recsys.schema import Categorical, History, Schema, Statistics
-from recsys.task.retrieval.module import Retrieval
+from recsys.task.retrieval.module import RetrievalModule
 from recsys.tower.embedding import EmbeddingTower
 from recsys.tower.sequence import SequenceTower
 
@@ -56,15 +56,14 @@ class Refreshed(Candidates):
 def task(*, loss, candidates=None, user=None, mask_known=False, lr=0.1):
     torch.manual_seed(0)
     model = TwoTower(user or partial(EmbeddingTower, 0.0), partial(EmbeddingTower, 0.0), 4, 4, True, True, 0.0, 99, schema=SCHEMA)
-    return Retrieval(
-        mask_known,
-        model=model,
+    return RetrievalModule(
+        model,
+        loss,
         candidates=candidates or Full(CATALOGUE.count, 0),
-        loss=loss,
         optimizer=lambda module: torch.optim.Adam(module.parameters(), lr=lr),
         scheduler=partial(constant, 0),
         catalogue=CATALOGUE,
-        known=lambda: KNOWN,
+        known=KNOWN if mask_known else None,
     )
 
 

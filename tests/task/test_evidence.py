@@ -1,7 +1,8 @@
 import hashlib
 
 import polars as pl
-from recsys.task.tested import described_data
+
+from recsys.task.evidence import described_data, write_table
 
 EVENTS = "user,item\nann,d\nbob,a\nbob,c\n"
 
@@ -29,3 +30,10 @@ def test_counts_and_dates_of_the_data_are_told(store):
     facts = described_data(store, "shop", rows=True)
     assert (facts["name"], facts["counts"]["rows"], facts["split"]["test"]["positives"]) == ("shop", 12, 3)
     assert facts["dates"] == ["2024-01-01T06:30:00Z", "2024-01-14T06:30:00Z"]
+
+
+def test_a_table_is_there_or_not_there(tmp_path):
+    frame = pl.DataFrame({"user": ["ann"]})
+    write_table(frame, tmp_path / "per_user.parquet")
+    assert pl.read_parquet(tmp_path / "per_user.parquet").equals(frame)
+    assert [path.name for path in tmp_path.iterdir()] == ["per_user.parquet"]

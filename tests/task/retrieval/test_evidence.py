@@ -1,6 +1,7 @@
 import polars as pl
 import torch
-from recsys.task.tables import item_sample, item_vectors, per_user, predictions, write_table
+
+from recsys.task.retrieval.evidence import item_sample, item_vectors, per_user
 
 F64 = torch.float64
 
@@ -25,15 +26,6 @@ def test_every_test_user_has_a_row_under_the_raw_id(store):
     assert set(frame.dtypes[1:]) == {pl.Float64}
 
 
-def test_every_test_row_has_its_user_labels_and_predictions(store):
-    frame = predictions(store, {"click": torch.tensor([0.1, 0.2, 0.3, 0.4, 0.5], dtype=F64)})
-    assert frame.to_dict(as_series=False) == {
-        "user": ["ann", "ann", "bob", "bob", "cid"],
-        "click": [0.0, 1.0, 1.0, 1.0, 0.0],
-        "predicted/click": [0.1, 0.2, 0.3, 0.4, 0.5],
-    }
-
-
 def test_a_small_catalogue_is_kept_whole_with_vectors_titles_and_kinds(store, source):
     items = item_sample(store)
     assert items.tolist() == [1, 2, 3, 4, 5]
@@ -49,10 +41,3 @@ def test_a_large_catalogue_is_drawn_from_without_its_padding(store):
     items = item_sample(Large)
     assert (len(items), len(items.unique()), int(items.min()) >= 1, int(items.max()) <= 10_000) == (2_000, 2_000, True, True)
     assert items.tolist() == item_sample(Large).tolist()
-
-
-def test_a_table_is_there_or_not_there(tmp_path):
-    frame = pl.DataFrame({"user": ["ann"]})
-    write_table(frame, tmp_path / "per_user.parquet")
-    assert pl.read_parquet(tmp_path / "per_user.parquet").equals(frame)
-    assert [path.name for path in tmp_path.iterdir()] == ["per_user.parquet"]

@@ -23,7 +23,7 @@ from pytorch_lightning import seed_everything
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
-from recsys.config import ExportConfig, TrainConfig, build, plain, schema_of, typed
+from recsys.config import ExportConfig, TrainConfig, build, plain, schema_of, typed_config
 from recsys.config.compose import composed_run
 from recsys.config.earlier_run import AUTO, refuse_links
 from recsys.config.files import conf_folders
@@ -82,7 +82,7 @@ def compose(*overrides: str, conf: Path | str | None = None, program: Literal["t
     trains = program == "train"
     root, sweeps = (TrainConfig, trial_faults) if trains else (ExportConfig, None)
     config, _ = composed_run(folders, program, list(overrides), root, resumes=trains, sweeps=sweeps)
-    return typed(config, root)
+    return typed_config(config, root)
 
 
 def train(config: TrainConfig, run: Path | str | None = None) -> Path:

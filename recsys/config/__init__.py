@@ -148,11 +148,11 @@ class ExportConfig:
     dry_run: bool = False
 
 
-def typed(config: dict[str, Any], root: type) -> Any:
+def typed_config(config: dict[str, Any], root: type) -> Any:
     """A checked mapping as the root config it was checked against; nodes stay mappings until they are built."""
     kinds = {entry.name: entry.type for entry in fields(root)}
     inner = {key for key, kind in kinds.items() if is_dataclass(kind)}
-    return root(**{key: typed(value, kinds[key]) if key in inner else convert(value, kinds[key]) for key, value in config.items()})
+    return root(**{key: typed_config(value, kinds[key]) if key in inner else convert(value, kinds[key]) for key, value in config.items()})
 
 
 def schema_of(data: DataConfig) -> Schema:
@@ -177,6 +177,24 @@ def save_config(config: TrainConfig, path: Path) -> None:
 def plain(config: TrainConfig) -> dict[str, Any]:
     """A root config as mappings, lists, text and numbers: what is saved of it."""
     return _plain(asdict(config))
+
+
+def flattened(node: Any, path: str = "", *, lists: bool = True) -> Iterator[tuple[str, Any]]:
+    """(dotted key, value) of every leaf of a plain config; an empty mapping or list is a leaf.
+
+    Args:
+        path: key of the node itself.
+        lists: whether a list is taken apart; else it is one value.
+
+    Example:
+        >>> dict(flattened({"loss": {"t": 0.1}, "ks": [10, 20], "logger": {}}))
+        {'loss.t': 0.1, 'ks.0': 10, 'ks.1': 20, 'logger': {}}
+    """
+    entries = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) and lists else ()
+    if not entries:
+        yield path, node
+    for key, value in entries:
+        yield from flattened(value, f"{path}.{key}" if path else str(key), lists=lists)
 
 
 def build(node: Any) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from recsys.config import Makes, signature, typed
+from recsys.config import Makes, signature, typed_config
 from recsys.config.files import read_document
 from recsys.config.target import locate
 from recsys.config.values import UNIONS, WORDS, alternatives, choices, elements, fits, hint, mapping_values, plain, returned, words
@@ -54,7 +54,7 @@ def load_config(path: Path, root: type) -> Any:
     if not isinstance(config, dict):
         raise ConfigError(Fault("it holds no keys", str(path), "restore the file from a copy, or train again"))
     check_config(config, root, origin={EVERYTHING: str(path)})
-    return typed(config, root)
+    return typed_config(config, root)
 
 
 class _Check:

@@ -1,47 +1,35 @@
-"""From override texts to a checked config, through Hydra's own parser and composer; every fault at once, none of Hydra's traces.
+"""From override texts to a checked config, through Hydra's own parser and composer, of which nothing is left afterwards."""
 
-An override is a choice (`loss=bpr`, of a file in conf/<group>) or a key (`loss.temperature=0.1`). A key that no yaml file sets may
-still be one that its target takes, so such keys are added to the config (`++`) and `check_config` decides.
-"""
-
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra import initialize_config_dir
-from hydra._internal.defaults_list import DefaultsList
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
-from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from hydra.version import VersionBase
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import OmegaConf
 
 from recsys.config import CONFIG
 from recsys.config.check import EVERYTHING, check_config
+from recsys.config.command import Command
 from recsys.config.earlier_run import earlier_run
-from recsys.config.files import config_file, file_faults, key_lines, shown_path
-from recsys.config.hydra_node import hydra_faults, searchpath_fault
-from recsys.config.overrides import PLUGIN_KEYS, Typed, parsed, variants
-from recsys.config.refusals import text_faults
+from recsys.config.files import file_faults
+from recsys.config.overrides import OverrideValue, parsed_overrides, variants
+from recsys.config.refusals import searchpath_fault
 from recsys.errors import ConfigError, Fault
-from recsys.schema import nearest
 
-COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError)
-"""What a strange override makes Hydra raise."""
-SweepFaults = Callable[["Command", list[Typed], bool], Iterable[Fault]]
+SweepFaults = Callable[[Command, list[OverrideValue], bool], Iterable[Fault]]
 """Faults of a sweep: of a command, its overrides without faults of their own, and whether it is of many runs."""
 
 
@@ -80,7 +68,7 @@ def checked_command(
         raise ConfigError(*refused)
     with config_loader(conf, name) as loader:
         command = Command(conf, name, root, loader)
-        overrides, faults = parsed(texts, loader, multirun=multirun)
+        overrides, faults = parsed_overrides(texts, loader, multirun=multirun)
         refused = [searchpath_fault(f"command line, {override.input_line}") for override in overrides if _searches(override)]
         if refused:
             raise ConfigError(*refused)
@@ -150,167 +138,6 @@ def _register_plugin() -> None:
     Plugins.instance().register(FirstFolders)
 
 
-class Command:
-    """What conf offers, and the faults of override lists against it.
-
-    Attributes:
-        first: run directory and resolved config of the first composed run without a fault.
-    """
-
-    def __init__(self, conf: Sequence[Path], name: str, root: type, loader: ConfigLoader):
-        self.conf, self.name, self.root, self.loader = conf, name, root, loader
-        self.first: tuple[Path, dict[str, Any]] | None = None
-        self.added: set[str] = set()
-        self.groups: dict[str, list[str]] = {}
-
-    def faults(self, typed: list[Typed]) -> list[Fault]:
-        """Every fault of one run."""
-        try:
-            config = self.loaded(typed)
-        except COMPOSITION_ERRORS:
-            return self.faults_one_by_one(typed)
-        return self.config_faults(config, typed)
-
-    def loaded(self, typed: list[Typed]) -> DictConfig:
-        texts = [entry.text if entry.text.startswith("+") else self.as_known(entry.override, entry.text) for entry in typed]
-        return self.loader.load_configuration(self.name, texts, RunMode.RUN)
-
-    def options(self, group: str, kind: ObjectType = ObjectType.CONFIG) -> list[str]:
-        """What can be chosen of a group, or the groups in it."""
-        return self.loader.get_group_options(group, kind)
-
-    def defaults(self, choices: Iterable[str]) -> DefaultsList:
-        """What the choices bring with them."""
-        return self.loader.compute_defaults_list(self.name, list(choices), RunMode.RUN)
-
-    def as_known(self, override: Override, text: str) -> str:
-        """The override as Hydra wants it, once `faults` has seen that its key is a new one."""
-        return f"++{text}" if override.key_or_group in self.added else text
-
-    def faults_one_by_one(self, typed: list[Typed]) -> list[Fault]:
-        """What Hydra refuses at the first fault, taken apart: choices first, then keys."""
-        choices = [entry for entry in typed if self.is_choice(entry.override)]
-        accepted, faults = self.accepted(choices)
-        try:
-            base = OmegaConf.to_container(self.loaded(accepted))
-        except COMPOSITION_ERRORS as error:
-            return [*faults, _file_fault(error)]
-        unknown = tuple(f"{entry.override.package or entry.override.key_or_group}." for entry in choices if entry not in accepted)
-        keys = [entry for entry in typed if entry not in choices and not entry.override.key_or_group.startswith(unknown)]
-        keys = [self.added_where_new(entry, base) for entry in keys]
-        try:
-            config = self.loaded(accepted + keys)
-        except COMPOSITION_ERRORS:
-            return faults + list(self.key_faults(accepted, keys))
-        return faults + self.config_faults(config, accepted + keys)
-
-    def is_choice(self, override: Override) -> bool:
-        group = override.key_or_group
-        parent, _, last = group.rpartition("/")
-        if parent not in self.groups:
-            self.groups[parent] = self.options(parent, ObjectType.GROUP)
-        return last in self.groups[parent] and not isinstance(override.value(), dict)
-
-    def accepted(self, choices: list[Typed]) -> tuple[list[Typed], list[Fault]]:
-        """The choices that exist and have a place, and a fault for each other."""
-        faults, known = [], []
-        for entry in choices:
-            fault = self.choice_fault(entry)
-            (known if fault is None else faults).append(entry if fault is None else fault)
-        if self.composes(known):
-            return known, faults
-        placed: list[Typed] = []
-        rest = known
-        while fitting := [entry for entry in rest if self.composes([*placed, entry])]:  # a choice can bring the group of another
-            placed, rest = [*placed, fitting[0]], [entry for entry in rest if entry is not fitting[0]]
-        return placed, faults + [self.placement_fault(entry, placed) for entry in rest]
-
-    def choice_fault(self, entry: Typed) -> Fault | None:
-        group, value = entry.override.key_or_group, entry.text.partition("=")[2]
-        if entry.override.is_delete() or group.startswith("hydra/"):
-            return None
-        for choice in value.strip("[]").split(","):
-            folder, _, last = choice.strip().rpartition("/")
-            options = self.options(f"{group}/{folder}".rstrip("/"))
-            if last not in options:
-                return Fault(f"there is no {group} '{choice}'{nearest(last, options)}", entry.where, f"use one of {', '.join(options)}")
-        return None
-
-    def composes(self, choices: list[Typed]) -> bool:
-        try:
-            self.defaults(entry.text for entry in choices)
-        except COMPOSITION_ERRORS:
-            return False
-        return True
-
-    def placement_fault(self, entry: Typed, placed: list[Typed]) -> Fault:
-        try:
-            defaults = self.defaults(other.text for other in placed)
-        except COMPOSITION_ERRORS as error:
-            return _file_fault(error)
-        known = [key for key in defaults.overrides.known_choices if not key.startswith("hydra/")]
-        key = entry.override.get_key_element()
-        close = [other for other in known if other.partition("@")[0] == entry.override.key_or_group] or known
-        return Fault(f"nothing in this config is chosen by '{key}'{nearest(key, known)}", entry.where, f"use one of {', '.join(close)}")
-
-    def added_where_new(self, entry: Typed, base: dict) -> Typed:
-        plugin = entry.override.key_or_group.startswith(PLUGIN_KEYS)
-        others = entry.override.is_hydra_override() and not plugin
-        plain = entry.override.is_add() or entry.override.is_force_add() or entry.override.is_delete() or others
-        mapping = isinstance(entry.override.value(), dict)  # it may bring keys of its own, which Hydra takes for new ones
-        if plain or (_holds(base, entry.override.key_or_group) and not mapping):
-            return entry
-        self.added.add(entry.override.key_or_group)
-        return replace(entry, text=f"++{entry.text}")
-
-    def key_faults(self, accepted: list[Typed], keys: list[Typed]) -> Iterator[Fault]:
-        """Composed one by one, to learn which key Hydra refuses."""
-        for entry in keys:
-            try:
-                self.loaded([*accepted, entry])
-            except COMPOSITION_ERRORS as error:
-                yield Fault(_first_line(error), entry.where, f"see the keys with --cfg job; this one is '{entry.override.key_or_group}'")
-
-    def config_faults(self, config: DictConfig, typed: list[Typed]) -> list[Fault]:
-        """Faults of a composed config; files and lines are looked up only if there are any."""
-        if not list(self.judged(config, {})):
-            return []
-        return list(self.judged(config, self.origin(typed)))
-
-    def judged(self, config: DictConfig, origin: Mapping[str, str]) -> Iterator[Fault]:
-        plain = OmegaConf.to_container(config, resolve=False)
-        yield from hydra_faults(plain.pop("hydra"))
-        refused = list(text_faults(plain, origin))
-        if refused:  # other values may depend on these
-            yield from refused
-            return
-        try:
-            resolved = OmegaConf.to_container(OmegaConf.create(plain), resolve=True)
-            check_config(resolved, self.root, origin=origin)
-            if self.first is None:
-                HydraConfig.instance().set_config(config)  # for ${hydra:...} in the directory's name
-                self.first = Path(config.hydra.run.dir).absolute(), resolved
-        except OmegaConfBaseException as error:
-            place = origin.get(error.full_key, self.name)
-            yield Fault(_first_line(error), f"{place}, key '{error.full_key}'", "an interpolation like ${data.root} names another key")
-        except ConfigError as error:
-            yield from error.faults
-
-    def origin(self, typed: list[Typed]) -> dict[str, str]:
-        """{dotted key: the file and line, or the override, that set it last}."""
-        choices = [entry.text for entry in typed if self.is_choice(entry.override)]
-        places: dict[str, str] = {}
-        for default in self.defaults(choices).defaults:
-            path = config_file(self.conf, default.config_path)
-            if path is not None:
-                folder = next(folder for folder in self.conf if path.is_relative_to(folder))
-                for key, line in key_lines(path).items():
-                    places[".".join(filter(None, [default.package, key]))] = f"{shown_path(path, folder)}, line {line}"
-        for entry in typed:
-            places[entry.override.key_or_group] = f"{entry.place}, {entry.override.input_line}"
-        return places
-
-
 def composed_config(loader: ConfigLoader, name: str, texts: list[str]) -> dict[str, Any]:
     """The resolved config that checked overrides stand for, without Hydra's own node."""
     plain = OmegaConf.to_container(loader.load_configuration(name, texts, RunMode.RUN))
@@ -320,27 +147,3 @@ def composed_config(loader: ConfigLoader, name: str, texts: list[str]) -> dict[s
 
 def _searches(override: Override) -> bool:
     return override.key_or_group.startswith("hydra.searchpath")
-
-
-def _holds(node: Any, path: str) -> bool:
-    for part in path.split("."):
-        if isinstance(node, list) and part.isdigit() and int(part) < len(node):
-            node = node[int(part)]
-        elif isinstance(node, dict) and part in node:
-            node = node[part]
-        else:
-            return False
-    return True
-
-
-def _file_fault(error: Exception) -> Fault:
-    """A yaml file that Hydra could not read or place."""
-    if isinstance(error, yaml.MarkedYAMLError):
-        return Fault(
-            f"not readable as yaml: {error.problem}", f"{error.problem_mark.name}, line {error.problem_mark.line + 1}", "correct that line"
-        )
-    return Fault(_first_line(error), "the defaults lists of conf", "name files that exist; each group is chosen once")
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

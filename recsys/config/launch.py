@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from recsys.config import typed
+from recsys.config import typed_config
 from recsys.config.check import check_config
 from recsys.config.compose import SweepFaults, checked_command, composed_run, searching
 from recsys.config.earlier_run import earlier_run
@@ -63,7 +63,7 @@ def launch(
     if arguments.of_run is not None:
         config, run = received(arguments.of_run)
         with outlived(), plain_errors():
-            program(typed(config, root), run)
+            program(typed_config(config, root), run)
         return
     texts = arguments.overrides
     with plain_errors():
@@ -84,7 +84,7 @@ def launch(
                 raise ConfigError(*faults)
             plain = OmegaConf.to_container(config, resolve=True)
             check_config(plain, root, origin={})
-            _run_once(program, typed(plain, root), Path(HydraConfig.get().runtime.output_dir))
+            _run_once(program, typed_config(plain, root), Path(HydraConfig.get().runtime.output_dir))
 
     with searching(conf):
         hydra.main(version_base="1.3", config_path=str(conf[-1]), config_name=name)(job)()
@@ -95,7 +95,7 @@ def _read(
 ) -> tuple[Any, Path]:
     """The typed config of one run, and its directory."""
     plain, run = composed_run(conf, name, texts, root, resumes=place is not None, sweeps=sweeps)
-    config = typed(plain, root)
+    config = typed_config(plain, root)
     fixed = any(text.lstrip("+").startswith("hydra.run.dir=") for text in texts)
     return config, run if place is None else place(config, run, fixed)
 

@@ -31,7 +31,7 @@ PLUGIN_KEYS = ("hydra.sweeper.", "hydra.launcher.")
 
 
 @dataclass(frozen=True)
-class Typed:
+class OverrideValue:
     """One override with one value of its sweep, if it is one.
 
     Attributes:
@@ -47,7 +47,7 @@ class Typed:
         return f"{self.place}, {self.text}"
 
 
-def parsed(texts: list[str], loader: ConfigLoader, *, multirun: bool) -> tuple[list[Override], list[Fault]]:
+def parsed_overrides(texts: list[str], loader: ConfigLoader, *, multirun: bool) -> tuple[list[Override], list[Fault]]:
     """The overrides that can be read, and a fault for each other and for each sweep without -m."""
     parser = OverridesParser.create(config_loader=loader)
     overrides, faults = [], []
@@ -71,14 +71,14 @@ def parsed(texts: list[str], loader: ConfigLoader, *, multirun: bool) -> tuple[l
     return overrides, faults
 
 
-def variants(overrides: list[Override]) -> Iterator[list[Typed]]:
+def variants(overrides: list[Override]) -> Iterator[list[OverrideValue]]:
     """The run with every sweep's first value, then one for each other value of each sweep."""
     values = [_values(override) for override in overrides]
-    first = [Typed(override, texts[0]) for override, texts in zip(overrides, values)]
+    first = [OverrideValue(override, texts[0]) for override, texts in zip(overrides, values)]
     yield first
     for place, texts in enumerate(values):
         for text in texts[1:]:
-            yield [*first[:place], Typed(overrides[place], text), *first[place + 1 :]]
+            yield [*first[:place], OverrideValue(overrides[place], text), *first[place + 1 :]]
 
 
 def _values(override: Override) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
+from recsys.errors import listed
 from recsys.schema import nearest
 
 LIGHTNING = ("accelerators", "callbacks", "loggers", "plugins", "profilers", "strategies")
@@ -35,7 +36,7 @@ def locate(name: str) -> Callable:
     found = vars(module).get(attribute)
     public = _public(module, package)
     if not _defined_in(found, package):
-        raise ValueError(f"{module_name} defines no '{attribute}'{nearest(attribute, public)}{_listed(public)}")
+        raise ValueError(f"{module_name} defines no '{attribute}'{nearest(attribute, public)}{_there(public)}")
     if inspect.isabstract(found):
         raise ValueError(f"{name} is abstract: name one of its subclasses")
     return found
@@ -48,7 +49,7 @@ def _module(name: str) -> ModuleType:
         # names are looked up before importing: a missing module is told apart from one that fails while it is imported
         siblings = [entry.name for entry in pkgutil.iter_modules(package.__path__)] if "__path__" in vars(package) else []
         if last not in siblings:
-            raise ValueError(f"{parent} has no module '{last}'{nearest(last, siblings)}{_listed(siblings)}")
+            raise ValueError(f"{parent} has no module '{last}'{nearest(last, siblings)}{_there(siblings)}")
     try:
         return importlib.import_module(name)
     except ImportError as error:
@@ -64,9 +65,9 @@ def _public(module: ModuleType, package: str) -> list[str]:
     return sorted(name for name, value in vars(module).items() if not name.startswith("_") and _defined_in(value, package))
 
 
-def _listed(names: Iterable[str]) -> str:
-    shown = [name for name in names if not name.startswith("_")]
-    return f" (there: {', '.join(shown)})" if 0 < len(shown) <= 12 else ""
+def _there(names: Iterable[str]) -> str:
+    public = [name for name in names if not name.startswith("_")]
+    return f" (there: {listed(public, 12)})" if public else ""
 
 
 def component_name(node: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from recsys.config import flattened
 from recsys.disk.records import reading
 from recsys.errors import ConfigError, Fault, listed
 from recsys.report.predictions import tested_labels
@@ -23,7 +24,7 @@ def require_comparable(runs: Sequence[RunFiles]) -> None:
 
 def differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
     """{key of the config: what the first and the other have there}, where that is not the same."""
-    one, two = dict(_flat(first)), dict(_flat(other))
+    one, two = dict(flattened(first)), dict(flattened(other))
     keys = dict.fromkeys([*one, *two])
     return {key: (str(one.get(key, ABSENT)), str(two.get(key, ABSENT))) for key in keys if one.get(key, ABSENT) != two.get(key, ABSENT)}
 
@@ -72,13 +73,3 @@ def _inputs(run: RunFiles) -> dict[tuple[str, str], str]:
     """{(table, file): sha256}."""
     with reading(run.path / DATA):
         return {(entry["table"], entry["file"]): entry["sha256"] for entry in run.data["inputs"]}
-
-
-def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """(dotted key, value) of every leaf."""
-    entries = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, list) else None
-    if entries is None:
-        yield prefix, node
-        return
-    for key, value in entries:
-        yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))

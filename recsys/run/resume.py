@@ -1,11 +1,11 @@
 """Going on with a run: whether there is one, whether it is the same, and that no other process is at it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from recsys.config import TrainConfig, plain, save_config
+from recsys.config import TrainConfig, flattened, plain, save_config
 from recsys.config.check import load_config
 from recsys.config.earlier_run import AUTO
 from recsys.disk import writing
@@ -137,7 +137,7 @@ def _begun_with(document: Any) -> tuple[Path, dict[str, str]]:
 
 def _changes(before: TrainConfig, now: TrainConfig) -> dict[str, tuple[Any, Any]]:
     """{dotted key: value before, value now}, where they differ."""
-    old, new = (dict(_flat(plain(replace(config, resume=None, allow_change=())), "")) for config in (before, now))
+    old, new = (dict(flattened(plain(replace(config, resume=None, allow_change=())))) for config in (before, now))
     return {
         key: (old.get(key, MISSING), new.get(key, MISSING))
         for key in sorted(old.keys() | new.keys())
@@ -157,15 +157,6 @@ def _refuse(changed: Mapping[str, tuple[Any, Any]], allowed: tuple[str, ...], ru
 
 def _allowed(key: str, allowed: tuple[str, ...]) -> bool:
     return any(key == one or key.startswith(f"{one}.") for one in allowed)
-
-
-def _flat(node: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """(dotted key, value) of every leaf; an empty mapping or list is one."""
-    entries = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    if not entries:
-        yield path, node
-    for key, value in entries:
-        yield from _flat(value, f"{path}.{key}" if path else str(key))
 
 
 def _locked(run: Path) -> Lock:

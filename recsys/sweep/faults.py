@@ -9,8 +9,8 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import OmegaConf
 
 from recsys.config.check import argument_faults
-from recsys.config.compose import Command
-from recsys.config.overrides import Typed, as_override
+from recsys.config.command import Command
+from recsys.config.overrides import OverrideValue, as_override
 from recsys.errors import Fault
 from recsys.sweep.sweep_config import dimensions, ends, left_open, sweep_faults
 
@@ -19,35 +19,35 @@ SWEEPER = f"{OURS}OptunaSweeper"
 SWEEPERS, LAUNCHERS = "hydra.sweeper", "hydra.launcher"
 
 
-def trial_faults(command: Command, typed: list[Typed], multirun: bool) -> Iterator[Fault]:
+def trial_faults(command: Command, values: list[OverrideValue], multirun: bool) -> Iterator[Fault]:
     """Faults of a sweep, where the command line chooses one, and of what it runs on; of every trial that differs in one value from the
     first.
 
     Args:
-        typed: the command line, without faults of its own; what it sets is not varied.
+        values: the command line, without faults of its own; what it sets is not varied.
     """
-    hydra = OmegaConf.to_container(command.loaded(typed).hydra, resolve=False)
+    hydra = OmegaConf.to_container(command.loaded(values).hydra, resolve=False)
     name = hydra["launcher"].pop("_target_")
     plugin = {f"{kind.__module__}.{kind.__qualname__}": kind for kind in Plugins.instance().discover(Launcher)}[name]
     if name.startswith(OURS):
-        yield from _launcher_faults(hydra["launcher"], plugin, _origin(command, typed, LAUNCHERS))
+        yield from _launcher_faults(hydra["launcher"], plugin, _origin(command, values, LAUNCHERS))
     node = hydra["sweeper"]
     if node.pop("_target_") != SWEEPER:
         return
     if not multirun:
         yield Fault("a sweep is many runs", "command line", "add -m")
         return
-    lists = [entry.override for entry in typed if entry.override.is_sweep_override()]
+    lists = [entry.override for entry in values if entry.override.is_sweep_override()]
     for override in lists:
         remedy = f"write it into the sweep: 'hydra.sweeper.space={{{override.key_or_group}: [...]}}'"
         yield Fault(f"'{override.input_line}' lists values beside a sweep", f"command line, {override.input_line}", remedy)
-    origin = _origin(command, typed, SWEEPERS)
+    origin = _origin(command, values, SWEEPERS)
     if isinstance(node.get("space"), dict):
-        node["space"] = left_open(node["space"], [entry.text for entry in typed])
+        node["space"] = left_open(node["space"], [entry.text for entry in values])
     faults = list(sweep_faults(node, origin))
     yield from faults
     if not faults and not lists:
-        yield from _value_faults(command, typed, node["space"], origin)
+        yield from _value_faults(command, values, node["space"], origin)
 
 
 def _launcher_faults(node: dict, plugin: type, origin: dict[str, str]) -> Iterator[Fault]:
@@ -57,27 +57,27 @@ def _launcher_faults(node: dict, plugin: type, origin: dict[str, str]) -> Iterat
         yield Fault(f"{node['n_jobs']} runs at a time", f"{origin.get('n_jobs', origin[''])}, key 'n_jobs'", "at least 1")
 
 
-def _origin(command: Command, typed: list[Typed], node: str) -> dict[str, str]:
+def _origin(command: Command, values: list[OverrideValue], node: str) -> dict[str, str]:
     """{key of the node: who set it}."""
-    places = {f"{key}.": place for key, place in command.origin(typed).items()}
+    places = {f"{key}.": place for key, place in command.origin(values).items()}
     found = {key.removeprefix(f"{node}.").rstrip("."): place for key, place in places.items() if key.startswith(f"{node}.")}
     return {"": node, **found}
 
 
-def _value_faults(command: Command, typed: list[Typed], space: dict, origin: dict[str, str]) -> Iterator[Fault]:
+def _value_faults(command: Command, values: list[OverrideValue], space: dict, origin: dict[str, str]) -> Iterator[Fault]:
     parser = OverridesParser.create(config_loader=command.loader)
-    values: dict[str, list[Typed]] = {}
+    values: dict[str, list[OverrideValue]] = {}
     for key, dimension in dimensions(space).items():
         place = origin.get(f"space.{key}", origin.get("space", origin[""]))
         texts = [as_override(key, value) for value in ends(dimension)]
         try:
-            values[key] = [Typed(parser.parse_override(text), text, place) for text in texts]
+            values[key] = [OverrideValue(parser.parse_override(text), text, place) for text in texts]
         except HydraException:
             yield Fault(f"'{key}' is no key that can be set", place, "write it as on the command line: model.dim, or tower@model.user")
             return
     first = {key: entries[0] for key, entries in values.items()}
     said: set[str] = set()
     for key, entry in [(None, None), *((key, entry) for key, entries in values.items() for entry in entries[1:])]:
-        faults = command.faults([*typed, *({**first, key: entry} if key else first).values()])
+        faults = command.faults([*values, *({**first, key: entry} if key else first).values()])
         yield from (fault for fault in faults if fault.what not in said)
         said.update(fault.what for fault in faults)

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from recsys.config import flattened
 from recsys.config.files import read_document
 from recsys.disk import write_whole
 from recsys.errors import ConfigError, Fault
@@ -70,9 +71,10 @@ def _copy(conf: Sequence[Path], target: Path) -> None:
 
 def _document(plan: Plan) -> dict[str, Any]:
     """The plan as yaml, a choice by what it changes."""
-    base = dict(flat(plan.config))
+    base = dict(flattened(plan.config, lists=False))
     choices = {
-        name: {key: value for key, value in flat(config) if key not in base or base[key] != value} for name, config in plan.choices.items()
+        name: {key: value for key, value in flattened(config, lists=False) if key not in base or base[key] != value}
+        for name, config in plan.choices.items()
     }
     return {"name": plan.name, "fixed": list(plan.fixed), "sweep": asdict(plan.sweep), "config": plan.config, "choices": choices}
 
@@ -81,18 +83,10 @@ def _changes(old: Mapping, new: Mapping, folder: Path) -> Iterator[Fault]:
     remedy = "undo the change, or start a new sweep with hydra.sweep.dir=DIR"
     for part, prefix in (("sweep", "hydra.sweeper."), ("config", ""), ("choices", "")):
         before, after = (
-            {key: value for key, value in flat(each[part]) if not (part == "sweep" and key in MAY_CHANGE)} for each in (old, new)
+            {key: value for key, value in flattened(each[part], lists=False) if not (part == "sweep" and key in MAY_CHANGE)}
+            for each in (old, new)
         )
         for key in {**before, **after}:
             values = [repr(each[key]) if key in each else "nothing" for each in (before, after)]
             if values[0] != values[1]:
                 yield Fault(f"'{prefix}{key}' was {values[0]:.80} when this sweep began, and is {values[1]:.80} now", str(folder), remedy)
-
-
-def flat(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """(dotted key, value) of every leaf; a list is one value, an empty mapping too."""
-    if isinstance(node, dict) and node:
-        for key, value in node.items():
-            yield from flat(value, f"{path}.{key}" if path else str(key))
-    else:
-        yield path, node

@@ -15,13 +15,14 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from recsys.config import flattened
 from recsys.config.compose import composed_config
 from recsys.config.files import config_file, is_group, read_document
 from recsys.config.launch import plain_errors
 from recsys.config.overrides import as_override
 from recsys.disk.locks import try_lock
 from recsys.errors import ConfigError, Fault
-from recsys.sweep.frozen import Plan, flat, frozen
+from recsys.sweep.frozen import Plan, frozen
 from recsys.sweep.launcher import ProcessLauncher
 from recsys.sweep.sweep_config import SweepConfig, left_open
 
@@ -95,7 +96,7 @@ def _said_by(path: Path, given: list[str]) -> list[str]:
     keys = {text.partition("=")[0] for text in given}
     pairs = [pair for entry in document.get("defaults", ()) if isinstance(entry, dict) for pair in entry.items()]
     groups = [(key.removeprefix("override /"), choice) for key, choice in pairs if key.startswith("override /")]
-    values = flat({key: value for key, value in document.items() if key not in ("defaults", "hydra")})
+    values = flattened({key: value for key, value in document.items() if key not in ("defaults", "hydra")}, lists=False)
     return [
         *(f"{group}={choice}" for group, choice in groups if group not in keys and not group.startswith("hydra/")),
         *(f"++{as_override(key, value)}" for key, value in values if key),

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from recsys.config import DataConfig, build, schema_of, typed
+from recsys.config import DataConfig, build, schema_of, typed_config
 from recsys.errors import ConfigError
 from recsys.optimizer.schedule import cosine
 from recsys.schema import Categorical, Label
@@ -59,7 +59,7 @@ def test_typed_config_and_its_schema():
         "labels": [LABEL],
         "store": "a/b",
     }
-    data = typed(config, DataConfig)
+    data = typed_config(config, DataConfig)
     assert data.store == Path("a/b")
     assert data.source == node  # nodes wait for `build`
     schema = schema_of(data)

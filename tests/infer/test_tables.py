@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 import yaml
 
-from recsys.config import DataConfig, build, typed
+from recsys.config import DataConfig, build, typed_config
 from recsys.config.check import check_config
 from recsys.data.store.prepare import prepare
 from recsys.errors import DataError
@@ -75,7 +75,7 @@ def test_yaml_prepares_as_it_stands(files, tmp_path):
     text = (tmp_path / "conf/data/shop.yaml").read_text()
     config = yaml.safe_load(text.replace("${data.root}", "data"))
     check_config(config, DataConfig, origin={})
-    data = typed(config, DataConfig)
+    data = typed_config(config, DataConfig)
     schema = Schema(
         user=data.user,
         item=data.item,

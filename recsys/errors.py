@@ -1,6 +1,7 @@
 """What goes wrong, said once: what, where, how often, and what to do about it. One exit code per kind of error."""
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -96,3 +97,14 @@ def listed(names: Sequence[str], limit: int = 5) -> str:
     """
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(names[:limit]) + more
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The sentence part "; did you mean 'x'?" for the closest known name, or "" when none is close.
+
+    Example:
+        >>> nearest("itemid", ["item_id", "user_id"])
+        "; did you mean 'item_id'?"
+    """
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean '{close[0]}'?" if close else ""

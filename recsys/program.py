@@ -34,7 +34,6 @@ from recsys.data.store import Store
 from recsys.data.store.prepare import store_of
 from recsys.disk import writing
 from recsys.errors import ConfigError, DataError, Fault
-from recsys.export.graph import reserved_name_faults
 from recsys.logger.wandb import finish_logging
 from recsys.report.result import publish_result
 from recsys.run.checkpoint import load_checkpoint
@@ -173,7 +172,7 @@ def _train(config: TrainConfig, run: Path, begun: Start) -> None:
     seed_everything(config.seed, workers=True, verbose=False)
 
     source = build(config.data.source)
-    if faults := reserved_name_faults(schema_of(config.data)):
+    if faults := schema_of(config.data).reserved_name_faults():
         raise DataError(*faults)
     task, saver = build(config.task), build(config.checkpoint)(resume_from=begun.resume_from)
     loggers = [MetricsLog(run / LOGGED), *(logger(save_dir=run) for logger in build(config.logger).values())]

@@ -3,8 +3,11 @@
 import ast
 import functools
 import inspect
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -208,3 +211,78 @@ def test_example_of_help_works(program, example):
 def test_yamls_are_plain_mappings():
     for name in YAMLS:
         assert isinstance(yaml.safe_load((CONF / f"{name}.yaml").read_text()), dict), name
+
+
+KIND_NAMES = {"Categorical", "Numeric", "MultiCategorical", "History", "Vector", "Timestamp"}
+KIND_DOORS = {"nn/encoder.py", "export/preprocessing.py", "serve/fields.py"}
+"""What builds a network, a graph or a request from a kind of feature; everything else asks the kind."""
+
+
+def names_kind(node):
+    """Whether an expression holds the name of a kind: as a class, or as a string."""
+    for part in ast.walk(node):
+        foreign = isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id == "pl"
+        name = part.attr if isinstance(part, ast.Attribute) and not foreign else getattr(part, "id", getattr(part, "value", None))
+        if isinstance(part, ast.Name | ast.Attribute | ast.Constant) and not foreign and isinstance(name, str) and name in KIND_NAMES:
+            return True
+    return False
+
+
+def branches_on_kind(tree):
+    """Whether a file asks of which kind a feature is: isinstance, type(...) is, match, singledispatch, or a kind's name compared."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "issubclass"):
+            asked = node.args[1:]
+        elif isinstance(node, ast.MatchClass):
+            asked = [node.cls]
+        elif isinstance(node, ast.MatchValue):
+            asked = [node.value]
+        elif isinstance(node, ast.Compare):
+            asked = [node.left, *node.comparators]
+        elif isinstance(node, ast.FunctionDef) and any("register" in ast.unparse(decorator) for decorator in node.decorator_list):
+            asked = [*node.decorator_list, *(argument.annotation for argument in node.args.args if argument.annotation)]
+        else:
+            continue
+        if any(names_kind(expression) for expression in asked):
+            return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("code", "branches"),
+    [
+        ("isinstance(feature, Categorical | History)", True),
+        ("isinstance(feature, schema.Vector)", True),
+        ("type(feature) is Numeric", True),
+        ("match feature:\n case Timestamp(): pass", True),
+        ("match name:\n case 'History': pass", True),
+        ("feature['kind'] == 'Vector'", True),
+        ("@read.register\ndef _(feature: Numeric | Timestamp): pass", True),
+        ("@read.register(Numeric)\ndef _(feature): pass", True),
+        ("dtype in (pl.String, pl.Categorical)", False),
+        ("feature = Categorical('x', 'user')", False),
+        ("feature.is_category == True", False),
+    ],
+)
+def test_a_branch_on_a_kind_is_seen(code, branches):
+    assert branches_on_kind(ast.parse(code)) == branches
+
+
+def test_only_doors_branch_on_a_feature_kind():
+    kinds = HOME / "recsys" / "schema" / "kind"
+    branching = {path for path in MODULES if kinds not in path.parents and branches_on_kind(ast.parse(path.read_text()))}
+    assert {path.relative_to(HOME / "recsys").as_posix() for path in branching} == KIND_DOORS
+
+
+def test_training_imports_no_onnx():
+    """Neither train.py nor any room that stands below exports."""
+    below = floor("recsys.export")
+    names = [".".join(path.relative_to(HOME).with_suffix("").parts).removesuffix(".__init__") for path in MODULES]
+    rooms = [name for name in names if floor(name) < below and not name.startswith("recsys.serve") and "__main__" not in name]
+    script = f"import importlib, sys, train\nfor name in {rooms}: importlib.import_module(name)\n"
+    script += "print(sorted({name.split('.')[0] for name in sys.modules} & {'onnx', 'onnxruntime', 'onnxscript'}))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=HOME, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(HOME)}
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"

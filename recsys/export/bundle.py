@@ -16,7 +16,7 @@ from recsys.export.approximate import write_approximate
 from recsys.export.card import write_card
 from recsys.export.gates import Limits, floor_gates, golden_gate, index_gate, latency_gates, parity_gate, refuse, replayed, size_gates
 from recsys.export.golden import write_golden
-from recsys.export.graph import OPSETS, reserved_name_faults
+from recsys.export.graph import OPSETS
 from recsys.export.index.base import SearchIndex
 from recsys.export.narrow import narrow
 from recsys.export.production import Production
@@ -109,7 +109,7 @@ def export_bundle(
         DataError: a column has the name of an input or output of the graphs, or an item's id is the value that says "missing".
     """
     release = release or Release()
-    faults = reserved_name_faults(schema)
+    faults = schema.reserved_name_faults()
     if faults:
         raise DataError(*faults)
     floors = floor_gates(metrics, release.limits.min)

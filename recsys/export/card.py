@@ -9,7 +9,7 @@ from recsys.report.quality import quality
 from recsys.report.release import gate_blocks, speed_blocks
 from recsys.report.reliability import off_diagonal, reliability_plot
 from recsys.report.sections.data import unknown_rows
-from recsys.schema import Categorical, Feature, History, MultiCategorical, Numeric, Schema, Timestamp, Vector, chains
+from recsys.schema import Feature, Schema, chains
 
 TASKS = ("retrieval", "ranking")
 SIMULATED = "recsys.source.shop.Shop"
@@ -102,25 +102,8 @@ def _values(feature: Feature, schema: Schema) -> tuple[str, str]:
     size = schema.statistics[feature.column].size
     if feature.entity == "bias":
         return f"{size - 2:,}, read in training", "not read when serving: always unknown"
-    match feature:
-        case Categorical() | MultiCategorical():
-            lists = f", lists of up to {feature.max_len}" if isinstance(feature, MultiCategorical) else ""
-            rare = f", or in fewer than {feature.min_count} training rows" if feature.min_count > 1 else ""
-            if feature.buckets:
-                return f"hashed into {feature.buckets:,} buckets{lists}", 'missing: the value "unknown"'
-            return f"{size - 2:,}{lists}", f'not in training{rare}, or missing: the value "unknown"'
-        case History():
-            return f"{size - 2:,} of {code(feature.of)}, the last {feature.max_len}", "unknown items count as such; may be empty"
-        case Numeric():
-            steps = [name for name, used in (("log", feature.log), ("standardised", feature.standardize)) if used]
-            steps += [f"{feature.quantiles} quantile buckets"] if feature.quantiles else []
-            fill = "the training mean" if feature.fill is None else f"{feature.fill:g}"
-            return "any finite number" + (f" ({', '.join(steps)})" if steps else ""), f"missing: {fill}"
-        case Timestamp():
-            return "seconds since 1970 UTC: hour and weekday", "missing: 1970"
-        case Vector():
-            return f"{size:,} numbers", "missing: zeros"
-    raise AssertionError(f"no words for {type(feature).__name__}")
+    known, missing = feature.card_words(schema.statistics[feature.column])
+    return known.replace("|", "\\|"), missing
 
 
 def _calibration(reliability: Mapping[str, Mapping]) -> list[str]:
@@ -152,9 +135,8 @@ def _limits(manifest: Mapping, schema: Schema, metrics: Mapping[str, float]) -> 
     bias = [feature.column for feature in schema.of("bias")]
     if bias and "labels" in manifest:
         yield f"{', '.join(map(code, bias))}: known only once a row has been shown, so predictions are those of an unknown value."
-    moments = [feature.column for feature in schema.features if isinstance(feature, Timestamp)]
-    if moments and "labels" in manifest:
-        yield f"{', '.join(map(code, moments))}: a missing moment is read as 1970-01-01 00:00 UTC, a Thursday midnight."
+    for limit in dict.fromkeys(feature.card_limit for feature in schema.features if feature.card_limit and "labels" in manifest):
+        yield f"{', '.join(code(feature.column) for feature in schema.features if feature.card_limit == limit)}: {limit}"
     yield from _without_value(metrics)
     dirty = [name for name, facts in {"export": lineage, **lineage.get("train", {})}.items() if (facts.get("git") or {}).get("dirty")]
     unknown = [name for name, facts in lineage.get("train", {}).items() if facts.get("git") is None]

@@ -14,7 +14,7 @@ import polars as pl
 from recsys.export.parity import session
 from recsys.export.preprocessing import missing
 from recsys.export.requests import Requests, single
-from recsys.schema import Categorical, Schema
+from recsys.schema import Schema
 from recsys.serve.manifest import GOLDEN
 
 USERS, K = 200, 20
@@ -75,7 +75,7 @@ def write_golden(folder: Path, frames: list[pl.DataFrame], tolerance: float) -> 
 def columns(raw: dict[str, np.ndarray], schema: Schema) -> dict[str, pl.Series]:
     """Raw arrays as a person would write them: missing values are null, lists have no padding, truth values are true or false."""
     found = {column: series(values) for column, values in raw.items()}
-    flags = [column for column in found if isinstance(schema.feature(column), Categorical) and schema.statistics[column].dtype == "bool"]
+    flags = [column for column in found if schema.feature(column).is_category and schema.statistics[column].dtype == "bool"]
     # nothing else than true and false is a request; what is neither counts as missing, which an unknown value does too
     return found | {column: pl.Series([{0: False, 1: True}.get(value) for value in found[column]], dtype=pl.Boolean) for column in flags}
 

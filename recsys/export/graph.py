@@ -19,28 +19,16 @@ from torch import Tensor, nn
 
 from recsys.errors import Fault, IntegrityError
 from recsys.export.preprocessing import Graph, element_type, label_encoder, raw_array, read_features
-from recsys.schema import Feature, History, MultiCategorical, Numeric, Schema, Vector
+from recsys.schema import Feature, Schema
 
 OPSET = 20
 """ai.onnx operators; Equal on strings needs 19."""
 OPSETS = {"": OPSET, "ai.onnx.ml": 3, "com.microsoft": 1}
 IR_VERSION = 10
-RESERVED = ("exclude", "k", "items", "scores", "vector", "task")
-"""Names of inputs and outputs that are no column, and of what golden.parquet calls a request's task."""
 MAX_BYTES = 2**31 - 1
 """A protobuf message, so an ONNX file without external data, ends below 2 GiB."""
 TOWER = "tower/"
 Outputs = Tensor | tuple[Tensor, ...]
-
-
-def reserved_name_faults(schema: Schema) -> list[Fault]:
-    """One fault for each column whose name the served graphs use for something else."""
-    columns = dict.fromkeys([schema.item, *(feature.column for feature in schema.features)])
-    return [
-        Fault(f"the served graph has an input or output of the name '{column}'", f"data.features, column '{column}'", "rename the column")
-        for column in columns
-        if column in RESERVED
-    ]
 
 
 def export_tower(
@@ -214,20 +202,11 @@ def traced_model(
 
 
 def _example(feature: Feature, schema: Schema) -> Tensor:
-    # two rows: a batch of one would freeze the batch dimension
-    match feature:
-        case Numeric():
-            return torch.zeros(2)
-        case Vector():
-            return torch.zeros(2, schema.statistics[feature.column].size)
-        case MultiCategorical() | History():
-            return torch.zeros(2, min(3, feature.max_len), dtype=torch.int64)
-    return torch.zeros(2, dtype=torch.int64)
+    return torch.from_numpy(feature.example(schema.statistics[feature.column], 2))  # two rows: one would freeze the batch dimension
 
 
 def _dynamic_axes(feature: Feature) -> tuple[int, ...]:
-    is_list = isinstance(feature, MultiCategorical | History) and feature.max_len > 1
-    return (0, 1) if is_list else (0,)
+    return (0, 1) if feature.is_list and feature.max_len > 1 else (0,)
 
 
 def _static_size(value: onnx.ValueInfoProto) -> int:

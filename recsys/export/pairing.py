@@ -6,7 +6,7 @@ from typing import Any
 
 from recsys.errors import ConfigError, Fault, listed
 from recsys.run.finished import FinishedRun
-from recsys.schema.differences import differences
+from recsys.schema.match import differences
 
 
 def check_pair(run: FinishedRun, ranker: FinishedRun) -> None:

@@ -6,7 +6,7 @@ is inside its table, whatever comes in: a vocabulary look-up answers 1 (unknown)
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -133,8 +133,11 @@ def _value(graph: Graph, feature: Feature, schema: Schema, vocabularies: Mapping
         case Categorical():
             raw = graph.input(column, element_type(schema.statistics[column].dtype), [batch])
             return _index(graph, raw, column, schema, vocabularies)
-        case MultiCategorical() | History():
-            return _list_index(graph, feature, schema, vocabularies, batch)
+        case MultiCategorical():
+            lists = _list_index(graph, feature, schema, vocabularies, batch)
+            return graph.add("Slice", lists.index, graph.integer(0), lists.width, graph.integer(1))  # the first entries
+        case History():
+            return _latest(graph, _list_index(graph, feature, schema, vocabularies, batch))
     raise AssertionError(f"no served input for {type(feature).__name__}")
 
 
@@ -151,26 +154,34 @@ def _index(graph: Graph, raw: str, table: str, schema: Schema, vocabularies: Map
     return graph.add("Where", _is_missing(graph, raw, dtype), graph.integer(UNKNOWN), index)
 
 
-def _list_index(
-    graph: Graph, feature: MultiCategorical | History, schema: Schema, vocabularies: Mapping[str, pl.Series], batch: str
-) -> str:
-    """Raw lists [B, any] -> index [B, at most max_len]: the first entries of a MultiCategorical, the last of a History."""
-    table = schema.table(feature.column)
-    dtype = schema.statistics[table].dtype
+class _Lists(NamedTuple):
+    """Names of the values that make a list column: index [B, L], position [L], length [B, 1], width [1] = min(L, max_len)."""
+
+    index: str
+    position: str
+    length: str
+    width: str
+
+
+def _list_index(graph: Graph, feature: Feature, schema: Schema, vocabularies: Mapping[str, pl.Series], batch: str) -> _Lists:
+    """Raw lists [B, any] -> index in the feature's table, 0 after the last entry."""
+    dtype = schema.statistics[feature.table].dtype
     raw = graph.input(feature.column, element_type(dtype), [batch, f"length of {feature.column}"])
     size = graph.add("Shape", raw, start=1, end=2)  # [1] = L
     position = graph.add("Range", *_scalars(graph, 0), graph.add("Squeeze", size), *_scalars(graph, 1))  # [L]
     after = graph.add("Add", position, graph.integer(1))
     ends = graph.add("Where", _is_missing(graph, raw, dtype), graph.integer(0), after)  # [B, L]
     length = graph.add("ReduceMax", ends, graph.integer(1), keepdims=1)  # [B, 1], one after the last entry that is no padding
-    index = _index(graph, raw, table, schema, vocabularies)
+    index = _index(graph, raw, feature.table, schema, vocabularies)
     index = graph.add("Where", graph.add("Less", position, length), index, graph.integer(PAD))  # [B, L]
-    width = graph.add("Min", size, graph.integer(feature.max_len))  # [1]
-    if isinstance(feature, MultiCategorical):
-        return graph.add("Slice", index, graph.integer(0), width, graph.integer(1))
-    start = graph.add("Max", graph.add("Sub", length, width), graph.integer(0))  # [B, 1]
-    kept = graph.add("Slice", position, graph.integer(0), width)
-    return graph.add("GatherElements", index, graph.add("Add", start, kept), axis=1)  # [B, min(L, max_len)]
+    return _Lists(index, position, length, graph.add("Min", size, graph.integer(feature.max_len)))
+
+
+def _latest(graph: Graph, lists: _Lists) -> str:
+    """The last entries of each list: [B, min(L, max_len)]."""
+    start = graph.add("Max", graph.add("Sub", lists.length, lists.width), graph.integer(0))  # [B, 1]
+    latest = graph.add("Slice", lists.position, graph.integer(0), lists.width)
+    return graph.add("GatherElements", lists.index, graph.add("Add", start, latest), axis=1)
 
 
 def _is_missing(graph: Graph, raw: str, dtype: str) -> str:
@@ -183,9 +194,8 @@ def _scalars(graph: Graph, *values: int) -> list[str]:
 
 
 def _vocabulary_columns(features: tuple[Feature, ...], schema: Schema) -> list[str]:
-    kinds = (Categorical, MultiCategorical, History)
-    tables = dict.fromkeys(schema.table(feature.column) for feature in features if isinstance(feature, kinds))
-    return [column for column in tables if schema.feature(column).buckets == 0]
+    tables = dict.fromkeys(feature.table for feature in features if feature.has_table)
+    return [column for column in tables if schema.keeps_vocabulary(column)]
 
 
 def _vocabulary_faults(column: str, schema: Schema, vocabularies: Mapping[str, pl.Series]) -> list[Fault]:

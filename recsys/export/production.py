@@ -1,13 +1,13 @@
 """The bundle in production, as far as another one is compared with it."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from recsys.errors import ConfigError, Fault, listed
-from recsys.schema import Schema
+from recsys.schema import Entity, Schema
 from recsys.serve import BundleError
 from recsys.serve.manifest import read_bundle
 
@@ -17,23 +17,26 @@ class Production:
     """The bundle in production, its files checked.
 
     Attributes:
-        schema: what schema.json says, by whatever version.
+        schema: of its schema.json; columns are compared by their words in requests.
     """
 
     folder: Path
     manifest: Mapping
-    schema: Mapping
+    schema: Schema
 
     @staticmethod
     def open(folder: Path) -> "Production":
         """A ConfigError where it is no bundle, or a damaged one."""
         with opening(folder):
             manifest, files = read_bundle(folder, keep=("schema.json",))
-        return Production(folder, manifest, json.loads(files["schema.json"]))
+        try:
+            return Production(folder, manifest, Schema.of_document(json.loads(files["schema.json"])))
+        except ValueError as error:
+            raise ConfigError(Fault(str(error), f"against={folder}", "name a bundle that this version can read")) from error
 
     def lengths(self) -> dict[str, int]:
         """{history: entries that it reads}."""
-        return {feature["column"]: feature["max_len"] for feature in self.schema["features"] if feature["kind"] == "History"}
+        return {feature.column: feature.max_len for feature in self.schema.features if not feature.is_stored}
 
     def check_columns(self, schema: Schema, *, rows: bool) -> None:
         """A ConfigError where it reads columns that the test data lacks, or as something else.
@@ -44,8 +47,8 @@ class Production:
             schema: of the test data.
             rows: whether a ranker will be asked, which reads more than a user's columns.
         """
-        entities = ("user", "item", "context") if rows and "ranker.onnx" in self.manifest["files"] else ("user",)
-        theirs, ours = _columns(self.schema, entities), _columns(schema.document(), entities)
+        entities: Sequence[Entity] = ("user", "item", "context") if rows and "ranker.onnx" in self.manifest["files"] else ("user",)
+        theirs, ours = _columns(self.schema, entities), _columns(schema, entities)
         absent = [column for column in theirs if column not in ours]
         told = [f"it reads columns that this run's test data does not have: {listed(absent)}"] if absent else []
         told += [
@@ -58,15 +61,9 @@ class Production:
             raise ConfigError(*(Fault(f"production cannot be judged: {what}", f"against={self.folder}", remedy) for what in told))
 
 
-def _columns(schema: Mapping, entities: Collection[str]) -> dict[str, str]:
-    """{column: its kind and type in words}. How many values are known, and how many of a list are read, is no matter of who asks."""
-    found = {}
-    for feature in schema["features"]:
-        if feature["entity"] in entities:
-            statistics = schema["statistics"][feature.get("of", feature["column"])]
-            of = f" of '{feature['of']}'" if "of" in feature else f" of {statistics['size']}" if feature["kind"] == "Vector" else ""
-            found[feature["column"]] = f"{feature['kind']}{of} ({feature['entity']}, {statistics['dtype']})"
-    return found
+def _columns(schema: Schema, entities: Sequence[Entity]) -> dict[str, str]:
+    """{column: what a request gives for it, in words}."""
+    return {feature.column: feature.request_words(schema.statistics[feature.column]) for feature in schema.of(*entities)}
 
 
 @contextmanager

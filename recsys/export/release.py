@@ -30,7 +30,7 @@ from recsys.export.retrieval import PARITY_ROWS as USERS_COMPARED
 from recsys.export.retrieval import RetrievalSection
 from recsys.model.two_tower import TwoTower
 from recsys.run.finished import FinishedRun
-from recsys.schema import Categorical, Feature, History, MultiCategorical
+from recsys.schema import Feature
 
 
 def section_of(run: FinishedRun, model: torch.nn.Module, about: dict, k: int) -> Section:
@@ -159,17 +159,15 @@ class _Raw:
         """
         found = {}
         for kind in kinds:
-            dtype = self.schema.statistics[self.schema.table(kind.column)].dtype
-            match kind:
-                case Categorical():
-                    found[kind.column] = raw_array(self.categories.values(kind.column, at[kind.entity].numpy()), dtype)
-                case MultiCategorical():
-                    found[kind.column] = raw_lists(self.categories.values(kind.column, at[kind.entity].numpy()).to_list(), dtype)
-                case History():
-                    items = items_before(self.store, *events, max(kind.max_len, self.lengths.get(kind.column, 0)))
-                    found[kind.column] = raw_array(self.categories.values(kind.of, items.flatten().numpy()), dtype).reshape(items.shape)
-                case _:
-                    found[kind.column] = features[kind.column].numpy()
+            dtype = self.schema.statistics[kind.column].dtype
+            if not kind.has_table:
+                found[kind.column] = features[kind.column].numpy()
+            elif kind.is_stored:
+                values = self.categories.values(kind.column, at[kind.entity].numpy())
+                found[kind.column] = raw_lists(values.to_list(), dtype) if kind.is_list else raw_array(values, dtype)
+            else:
+                items = items_before(self.store, *events, max(kind.max_len, self.lengths.get(kind.column, 0)))
+                found[kind.column] = raw_array(self.categories.values(kind.table, items.flatten().numpy()), dtype).reshape(items.shape)
         return found
 
 

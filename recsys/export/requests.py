@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from recsys.export.preprocessing import missing, raw_array
-from recsys.schema import FIRST_KNOWN, PAD, UNKNOWN, Categorical, Feature, History, MultiCategorical, Schema
+from recsys.schema import FIRST_KNOWN, PAD, UNKNOWN, Feature, Schema
 
 UNKNOWN_SHARE, EMPTY_SHARE = 0.1, 0.05
 
@@ -67,20 +67,19 @@ def requests(
     raw, index = {}, {}
     for kind in kinds:
         values = features[kind.column].numpy()
-        if not isinstance(kind, Categorical | MultiCategorical | History):
+        if not kind.has_table:
             raw[kind.column], index[kind.column] = values, torch.from_numpy(values)
             continue
         wanted = values.astype(np.int64)
-        if isinstance(kind, Categorical):
-            filled = np.ones_like(wanted, dtype=bool)
-        else:
-            filled = (wanted != PAD) & ~(no_history if isinstance(kind, History) else no_tags)[:, None]
-        column_index, column_raw = _categories(wanted, schema, schema.table(kind.column), vocabularies, generator, unknown_share)
-        if isinstance(kind, Categorical):
+        filled = np.ones_like(wanted, dtype=bool)
+        if kind.is_list:
+            filled = (wanted != PAD) & ~(no_tags if kind.is_stored else no_history)[:, None]
+        column_index, column_raw = _categories(wanted, schema, kind.table, vocabularies, generator, unknown_share)
+        if not kind.is_list:
             absent = generator.random(number) < unknown_share / 2
             column_raw[absent] = missing(schema.statistics[kind.column].dtype)
             column_index[absent] = UNKNOWN
-        column_raw[~filled] = missing(schema.statistics[schema.table(kind.column)].dtype)
+        column_raw[~filled] = missing(schema.statistics[kind.table].dtype)
         column_index[~filled] = PAD
         raw[kind.column], index[kind.column] = column_raw, torch.from_numpy(column_index)
     return Requests(raw, index)

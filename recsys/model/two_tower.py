@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from recsys.nn.by_column import ByColumn
 from recsys.nn.encoder import embedding_tables
-from recsys.schema import History, Schema
+from recsys.schema import Schema
+from recsys.schema.kind.history import histories
 from recsys.tower.base import Tower
 
 CATALOGUE_CHUNK = 65_536
@@ -50,7 +51,7 @@ class TwoTower(nn.Module):
         item_tables = embedding_tables(schema, item_features, embedding_dim, sparse_from)
         user_tables = embedding_tables(schema, user_features, embedding_dim, sparse_from)
         if share_item_table:
-            listed = {feature.of for feature in user_features if isinstance(feature, History)}
+            listed = {feature.of for feature in histories(user_features)}
             user_tables = ByColumn(dict(user_tables.items()) | {column: item_tables[column] for column in listed})
         self.user_tower = user(schema=schema, features=user_features, tables=user_tables, dim=dim, id_dropout=id_dropout)
         self.item_tower = item(schema=schema, features=item_features, tables=item_tables, dim=dim, id_dropout=id_dropout)

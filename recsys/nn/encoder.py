@@ -20,8 +20,7 @@ def embedding_tables(schema: Schema, features: tuple[Feature, ...], dim: int, sp
     Args:
         sparse_from: tables with at least this many rows get sparse gradients, for a row-wise optimizer.
     """
-    kinds = (Categorical, MultiCategorical, History)
-    columns = dict.fromkeys(schema.table(feature.column) for feature in features if isinstance(feature, kinds))
+    columns = dict.fromkeys(feature.table for feature in features if feature.has_table)
     tables = {}
     for column in columns:
         size = schema.statistics[column].size
@@ -58,7 +57,7 @@ def _part(schema: Schema, feature: Feature, tables: ByColumn, forgotten: float) 
         case Categorical():
             return _Embedded(tables[feature.column], forgotten)
         case MultiCategorical() | History():
-            return _MeanEmbedded(tables[schema.table(feature.column)])
+            return _MeanEmbedded(tables[feature.table])
         case Numeric():
             return _Number(schema, feature)
         case Vector():

@@ -10,7 +10,8 @@ from recsys.nn.cross import CrossNetwork
 from recsys.nn.encoder import Encoder, embedding_tables
 from recsys.nn.fm import bi_interaction
 from recsys.nn.target_attention import TargetAttention
-from recsys.schema import PAD, Categorical, Feature, History, MultiCategorical, Schema
+from recsys.schema import PAD, Feature, Schema
+from recsys.schema.kind.history import histories
 
 
 class RankingInput(nn.Module):
@@ -40,8 +41,8 @@ class RankingInput(nn.Module):
     ):
         super().__init__()
         features = schema.of("user", "item", "context")
-        embedded = [feature.column for feature in features if isinstance(feature, (Categorical, MultiCategorical, History))]
-        self.histories = tuple(feature for feature in features if isinstance(feature, History) and attention is not None)
+        embedded = [feature.column for feature in features if feature.has_table]
+        self.histories = () if attention is None else histories(features)
         _check(features, embedded if fm else None, self.histories if attention is not None else None)
         self.fm_columns = embedded if fm else []
         tables = embedding_tables(schema, features, embedding_dim, sparse_from)
@@ -66,7 +67,7 @@ class RankingInput(nn.Module):
         return self.cross(torch.cat(blocks, dim=1))
 
 
-def _check(features: tuple[Feature, ...], multiplied: list[str] | None, attended: tuple[History, ...] | None) -> None:
+def _check(features: tuple[Feature, ...], multiplied: list[str] | None, attended: tuple[Feature, ...] | None) -> None:
     """Refuse a part that the features have nothing for; None = the part is off."""
     faults = []
     if not features:

@@ -1,44 +1,46 @@
-"""Whether a model can read batches that were made for another one."""
+"""Two schemas side by side: what one's model would misread in batches of the other, and what differs in the words of a config."""
 
-from recsys.schema import Categorical, Feature, History, MultiCategorical, Schema, Vector, nearest
+from dataclasses import asdict
+
+from recsys.errors import nearest
+from recsys.schema import Schema
+
+SETTINGS = ("user", "item", "time", "time_unit", "labels", "session", "positive")
 
 
 def misread(reader: Schema, batches: Schema) -> dict[str, str]:
-    """{column: why} of what a model of one schema would take for something else in batches of the other; empty = it can read them.
+    """{column: why} of columns that a model of one schema would take for something else in batches of the other; empty = it can read them.
 
     Batches hold numbers and moments as they are, and each model standardises them itself, so their statistics may differ. Everything
-    else is an index into a vocabulary, or a list of a fixed length. A vocabulary's hash covers how often each value was seen, so equal
-    ones also tell of equal training rows.
+    else is an index into a vocabulary, or a list of a fixed length.
 
     Args:
         reader, batches: fitted.
     """
     there = {feature.column: feature for feature in batches.features}
-    found = {}
+    reasons = {}
     for feature in reader.features:
-        other = there.get(feature.column)
+        column, other = feature.column, there.get(feature.column)
         if other is None:
-            found[feature.column] = f"there is no such feature{nearest(feature.column, there)}"
+            reasons[column] = f"there is no such feature{nearest(column, there)}"
         elif type(feature) is not type(other):
-            found[feature.column] = f"{type(feature).__name__} was expected, it is {type(other).__name__}"
+            reasons[column] = f"{type(feature).__name__} was expected, it is {type(other).__name__}"
         else:
-            wanted, given = _content(reader, feature), _content(batches, other)
-            if differs := [name for name in wanted if wanted[name] != given[name]]:
-                found[feature.column] = f"another {' and '.join(differs)}"
-    return found
+            expected = feature.content(reader.statistics[column], positive=reader.positive)
+            content = other.content(batches.statistics[column], positive=batches.positive)
+            if words := [word for word in expected if expected[word] != content[word]]:
+                reasons[column] = f"another {' and '.join(words)}"
+    return reasons
 
 
-def _content(schema: Schema, feature: Feature) -> dict[str, object]:
-    """What decides which numbers a batch holds for a value of the column."""
-    statistics = schema.statistics[feature.column]
-    vocabulary = {"vocabulary": (statistics.vocabulary_sha256, statistics.size, statistics.dtype)}
-    match feature:
-        case Categorical():
-            return vocabulary
-        case MultiCategorical():
-            return vocabulary | {"max_len": feature.max_len}
-        case History():
-            return vocabulary | {"max_len": feature.max_len, "item column": feature.of, "data.positive": schema.positive}
-        case Vector():
-            return {"width": statistics.size}
-    return {}
+def differences(one: Schema, other: Schema) -> list[str]:
+    """Config keys and columns in which two schemas differ; empty if a model that fits one fits the other."""
+    first, second = asdict(one), asdict(other)
+    names = [f"data.{name}" for name in SETTINGS if first[name] != second[name]]
+    features, others = ({feature.column: feature for feature in schema.features} for schema in (one, other))
+    declared = [column for column in features | others if features.get(column) != others.get(column)]
+    names += [f"feature '{column}'" for column in declared]
+    if not declared and list(features) != list(others):
+        names.append("the order of the features")
+    both = [column for column in one.statistics if column in other.statistics and column not in declared]
+    return names + [f"training values of '{column}'" for column in both if one.statistics[column] != other.statistics[column]]

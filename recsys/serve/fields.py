@@ -111,6 +111,11 @@ def _field(feature: dict, statistics: dict) -> Field:
     raise ValueError(f"'{column}' is a {feature['kind']}, which this version cannot serve; install the version that exported the bundle")
 
 
+def history_columns(schema: dict, *, of: str | None = None) -> list[str]:
+    """Columns of a parsed schema.json that hold a user's earlier events; with `of`, those that list this item column."""
+    return [feature["column"] for feature in schema["features"] if "of" in feature and of in (None, feature["of"])]
+
+
 def ids_field(column: str, dtype: str) -> List:
     """Lists of item ids: all entries, without the missing ones."""
     return List(column, dtype, keep=slice(None), gaps=False)

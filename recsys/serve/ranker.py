@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from recsys.serve.bad_row import USER, BadRow
-from recsys.serve.fields import request_fields
+from recsys.serve.fields import history_columns, request_fields
 from recsys.serve.golden import check_answers, prediction_faults
 from recsys.serve.graph import load_graph
 from recsys.serve.manifest import read_bundle
-from recsys.serve.requests import Request, Rows, by_column, history_columns, read
+from recsys.serve.requests import Request, Rows, by_column, read
 
 ROWS_PER_RUN = 4_096
 """Rows that one pass of the graph answers: bounds memory."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from recsys.serve.bad_row import BadRow
 from recsys.serve.catalogue import Catalogue
-from recsys.serve.fields import ids_field
+from recsys.serve.fields import history_columns, ids_field
 from recsys.serve.manifest import read_bundle
 from recsys.serve.ranker import Ranker
 from recsys.serve.requests import Rows, by_column, read, wanted
@@ -55,8 +55,7 @@ class Recommender:
         self.num_candidates = num_candidates
         items_facts = self.retriever.manifest["items"]
         self.catalogue = Catalogue(items, items_facts["column"], items_facts["dtype"], self.ranker.item_fields)
-        features = self.retriever.schema["features"]
-        seen = [feature["column"] for feature in features if feature["kind"] == "History" and feature["of"] == items_facts["column"]]
+        seen = history_columns(self.retriever.schema, of=items_facts["column"])
         self.seen = {f"{SEEN}{column}": ids_field(column, items_facts["dtype"]) for column in seen}
         self.recommend([{}])  # the first call is slower: it is made here
 

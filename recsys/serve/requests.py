@@ -124,11 +124,6 @@ def unaligned(columns: Columns, histories: Sequence[str]) -> list[BadRow]:
     return bad
 
 
-def history_columns(schema: dict) -> list[str]:
-    """Columns of a parsed schema.json that hold a user's earlier events."""
-    return [feature["column"] for feature in schema["features"] if feature["kind"] == "History"]
-
-
 def wanted(name: object, known: Collection[str]) -> str:
     """The known names, and the nearest one."""
     close = difflib.get_close_matches(_name(name), list(known), n=1)

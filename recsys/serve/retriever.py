@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recsys.serve.bad_row import BadRow, shown
-from recsys.serve.fields import ids_field, is_list, request_fields
+from recsys.serve.fields import history_columns, ids_field, is_list, request_fields
 from recsys.serve.golden import check_answers, list_faults, score_faults
 from recsys.serve.manifest import read_bundle, read_manifest
-from recsys.serve.requests import Columns, Rows, by_column, history_columns, read
+from recsys.serve.requests import Columns, Rows, by_column, read
 from recsys.serve.search import SEARCHES
 
 ROWS_PER_RUN = 64

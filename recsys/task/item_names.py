@@ -6,11 +6,10 @@ from typing import Any
 import polars as pl
 import torch
 
-from recsys.data.read.told import raw_values
+from recsys.data.read.raw_values import raw_values
 from recsys.data.store import Store
-from recsys.data.store.vocabulary import canonical
 from recsys.errors import RecsysError
-from recsys.schema import Categorical, MultiCategorical
+from recsys.schema.vocabulary import canonical
 from recsys.source.base import Source
 
 TITLES = ("title", "name", "product_name", "item_name", "product_title", "headline", "description", "label")
@@ -29,7 +28,7 @@ def item_names(store: Store, source: Source, items: Iterable[int]) -> dict[int, 
     index = sorted({int(item) for item in items} - {0})
     ids = store.item_ids.gather(index).to_list()
     titles = item_titles(store, source, ids)
-    kinds = [feature for feature in store.schema.of("item") if isinstance(feature, Categorical | MultiCategorical)]
+    kinds = [feature for feature in store.schema.of("item") if feature.has_table and feature.is_stored]
     columns = [kind.column for kind in kinds if kind.column != store.schema.item][:KINDS]
     rows = raw_values(store, {column: store.item_features[column][torch.tensor(index, dtype=torch.int64)] for column in columns})
     about = [", ".join(text for value in row.values() for text in _texts(value)) for row in rows] or [""] * len(index)

@@ -10,7 +10,8 @@ from recsys.nn.dropout import Dropout
 from recsys.nn.encoder import Encoder
 from recsys.nn.ragged import Ragged
 from recsys.nn.transformer import Block
-from recsys.schema import PAD, Feature, History, Schema
+from recsys.schema import PAD, Feature, Schema
+from recsys.schema.kind.history import histories
 from recsys.tower.base import Tower
 
 
@@ -43,25 +44,25 @@ class SequenceTower(Tower):
         id_dropout: float,
     ):
         super().__init__()
-        histories = [feature for feature in features if isinstance(feature, History)]
-        if not histories:
+        listed = histories(features)
+        if not listed:
             raise ConfigError(
                 Fault("the sequence tower needs a History feature, got none", "data.features", "add one, or set tower@model.user=mlp")
             )
-        lengths = {feature.max_len for feature in histories}
+        lengths = {feature.max_len for feature in listed}
         if len(lengths) > 1:
             raise ConfigError(
                 Fault(f"histories of one tower need one max_len, got {sorted(lengths)}", "data.features", "set the same max_len")
             )
         max_len = lengths.pop()
         self.window = max_len + 1  # the last event is the positive of the query that has seen max_len
-        self.history_columns = [feature.column for feature in histories]
-        self.history_tables = ByColumn({feature.column: tables[schema.table(feature.column)] for feature in histories})
+        self.history_columns = [feature.column for feature in listed]
+        self.history_tables = ByColumn({feature.column: tables[schema.table(feature.column)] for feature in listed})
         widths = {table.embedding_dim for table in self.history_tables.values()}
         if widths != {dim}:
             fault = f"the sequence tower needs embedding_dim equal to dim, got {sorted(widths)} and {dim}"
             raise ConfigError(Fault(fault, "model.embedding_dim", f"set model.embedding_dim={dim}"))
-        side = tuple(feature for feature in features if not isinstance(feature, History))
+        side = tuple(feature for feature in features if feature not in listed)
         self.encoder = Encoder(schema, side, tables, id_dropout=id_dropout) if side else None
         self.side = nn.Linear(self.encoder.out_dim, dim) if self.encoder else None
         self.start = nn.Parameter(torch.zeros(dim))

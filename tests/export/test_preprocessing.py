@@ -7,12 +7,11 @@ import polars as pl
 import pytest
 from onnx import TensorProto, helper
 
-from recsys.data.store.columns import encode
-from recsys.data.store.vocabulary import Vocabulary
 from recsys.errors import IntegrityError
 from recsys.export.graph import IR_VERSION, OPSETS
 from recsys.export.preprocessing import Graph, read_features
 from recsys.schema import Categorical, Feature, History, MultiCategorical, Schema, Statistics, Timestamp
+from recsys.schema.vocabulary import Vocabulary
 
 NONE = -(2**63)
 ITEM = Categorical("item", "item")
@@ -108,7 +107,7 @@ def test_missing_moment_is_1970():
 )
 def test_graph_reads_raw_values_as_preparation_wrote_them(feature, values):
     vocabulary = Vocabulary(VOCABULARIES[feature.column], pl.Series([])) if feature.column in VOCABULARIES else None
-    written = encode(feature, pl.Series(values), vocabulary=vocabulary, time_unit="s").tolist()
+    written = feature.encode(pl.Series(values), vocabulary=vocabulary, time_unit="s").tolist()
     gap = "" if STATISTICS[feature.column].dtype == "string" else NONE
     if isinstance(feature, MultiCategorical):
         width = max(len(entries or []) for entries in values)

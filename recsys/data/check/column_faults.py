@@ -4,11 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import polars as pl
 
-from recsys.data.check.feature_rules import feature_rule
 from recsys.data.check.key_rules import IdRule, LabelRule, TimeRule
-from recsys.data.check.rules import Dtypes, Rule, is_list
 from recsys.errors import DataError, Fault, listed
 from recsys.schema import Entity, Schema, nearest
+from recsys.schema.rule import Dtypes, Rule
 from recsys.source.base import FILE, ROW
 
 ENTITY: dict[str, Entity] = {"users": "user", "items": "item"}
@@ -44,7 +43,7 @@ def _feature_rules(schema: Schema, *entities: Entity) -> list[Rule]:
     covered = {schema.user, schema.item}
     if schema.time_unit != "rank":  # a Timestamp feature of a rank has no calendar: its own rule says so
         covered.add(schema.time)
-    rules = [feature_rule(feature, schema.time_unit) for feature in schema.of(*entities) if feature.column not in covered]
+    rules = [feature.rule(schema.time_unit) for feature in schema.of(*entities) if feature.column not in covered]
     return [rule for rule in rules if rule is not None]
 
 
@@ -88,17 +87,6 @@ def differing_columns(files: Mapping[str, Dtypes]) -> set[str]:
         for column, dtype in dtypes.items():
             seen.setdefault(column, set()).add(dtype)
     return {column for column, types in seen.items() if len(types) > 1}
-
-
-def raw_type(dtype: pl.DataType) -> str:
-    """Type as `Statistics.dtype` names it: "string", "int64" (dates too, as epoch), "float32" or "bool"; of a list, its values' type."""
-    if is_list(dtype):
-        return raw_type(dtype.inner)
-    if dtype == pl.Boolean:
-        return "bool"
-    if dtype.is_integer() or dtype.is_temporal():
-        return "int64"
-    return "float32" if dtype.is_numeric() else "string"
 
 
 def _where(names: Sequence[str], table: str) -> str:

@@ -2,9 +2,9 @@
 
 import polars as pl
 
-from recsys.data.check.column_faults import raw_type
 from recsys.data.check.findings import Findings
 from recsys.errors import Fault
+from recsys.schema.raw import raw_type
 
 MAX_MISSING_SHARE = 0.5
 """With more ids than this without a row in their own table, the two tables do not belong together."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from recsys.data.check.feature_rules import FLOAT32_MAX
-from recsys.data.check.rules import ASIDE, Check, Dtypes, Rule, Tally, as_number, category_checks, is_category, is_date, is_number
-from recsys.data.store.columns import TICKS_PER_S
 from recsys.schema import Label, TimeUnit
+from recsys.schema.kind.timestamp import TICKS_PER_S
+from recsys.schema.raw import FLOAT32_MAX, as_number, is_category, is_date, is_number
+from recsys.schema.rule import ASIDE, Check, Dtypes, Rule, Tally, category_checks
 
 LARGEST_EXACT = 2**53
 """float64 cannot tell larger integers apart."""

@@ -4,15 +4,14 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from recsys.data.check.column_faults import raw_type
-from recsys.data.check.feature_rules import TimestampRule
 from recsys.data.check.key_rules import DAY_US
 from recsys.data.check.row_faults import without
-from recsys.data.check.rules import ASIDE, Check, is_date
 from recsys.data.check.table_check import CheckedTable
-from recsys.data.store.columns import TICKS_PER_S, US_PER_S, microseconds
 from recsys.errors import Fault
 from recsys.schema import Schema
+from recsys.schema.kind.timestamp import TICKS_PER_S, US_PER_S, TimestampRule, microseconds
+from recsys.schema.raw import is_date, raw_type
+from recsys.schema.rule import ASIDE, Check
 
 
 def since_findings(checked: Mapping[str, CheckedTable], schema: Schema) -> tuple[list[Fault], list[Check]]:

@@ -9,7 +9,7 @@ from recsys.data.check.feature_auc import MIN_ROWS, feature_auc
 from recsys.data.split import TRAIN
 from recsys.data.store import Store
 from recsys.errors import Fault
-from recsys.schema import Entity, Feature, History, Label, Vector
+from recsys.schema import Entity, Feature, Label
 
 MAX_ROWS = 1_000_000
 """Of more training rows, a fixed random choice of about this many tells enough."""
@@ -79,10 +79,9 @@ def _of_label(store: Store, label: Label, rows: np.ndarray, positive: np.ndarray
         "context": _counts(np.arange(len(rows)), side, len(rows)),
     }
     for feature in store.schema.features:
-        if isinstance(feature, Vector):
-            continue
         entity, values = _values(store, feature, rows)
-        yield FeatureAuc(feature.column, label.column, *feature_auc(feature, values, counts[entity]), label.given)
+        if readings := feature.readings(values):
+            yield FeatureAuc(feature.column, label.column, *feature_auc(readings, counts[entity]), label.given)
 
 
 def _counts(unit: np.ndarray, side: np.ndarray, size: int) -> np.ndarray:
@@ -92,9 +91,8 @@ def _counts(unit: np.ndarray, side: np.ndarray, size: int) -> np.ndarray:
 
 def _values(store: Store, feature: Feature, rows: np.ndarray) -> tuple[Entity, np.ndarray]:
     """Whose values they are, and the values: [n + 1, ...] by user or item, or [R, ...] by row."""
-    if isinstance(feature, History):
-        before = store.history_stop.numpy()[rows] - store.event_start.numpy()[store.user.numpy()[rows]]
-        return "context", np.minimum(before, feature.max_len)
+    if not feature.is_stored:
+        return "context", store.history_stop.numpy()[rows] - store.event_start.numpy()[store.user.numpy()[rows]]
     if feature.entity == "user":
         return "user", store.user_features[feature.column].numpy()
     if feature.entity == "item":

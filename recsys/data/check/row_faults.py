@@ -7,9 +7,9 @@ from pathlib import Path
 
 import polars as pl
 
-from recsys.data.check.rules import Check, Tally
 from recsys.disk import whole_file
 from recsys.errors import Fault
+from recsys.schema.rule import Check, Tally
 from recsys.source.base import FILE, ROW
 
 SHOWN = 5

@@ -8,7 +8,7 @@ import polars as pl
 from recsys.data.split import NAMES, TRAIN, Assignment, Split
 from recsys.data.store.interactions import KeyColumns
 from recsys.errors import DataError, Fault
-from recsys.schema import FIRST_KNOWN, Categorical, MultiCategorical, Schema
+from recsys.schema import FIRST_KNOWN, Schema
 
 DOMINANT_SHARE = 0.5
 """A user with more of all rows than this is probably a robot or a placeholder id."""
@@ -139,7 +139,7 @@ def vocabulary_notes(schema: Schema) -> tuple[str, ...]:
     Args:
         schema: fitted.
     """
-    kept = [feature for feature in schema.features if isinstance(feature, Categorical | MultiCategorical) and feature.buckets == 0]
+    kept = [feature for feature in schema.features if feature.keeps_vocabulary]
     sizes = {feature.column: schema.statistics[feature.column].size - FIRST_KNOWN for feature in kept}
     return tuple(
         f"feature '{column}' knows {['no value', 'one value only'][size]} in training: it tells a model nothing"

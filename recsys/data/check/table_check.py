@@ -9,8 +9,8 @@ import polars as pl
 from recsys.data.check.column_faults import differing_columns, missing_faults, type_faults
 from recsys.data.check.file_faults import inspect, unreadable
 from recsys.data.check.row_faults import Counts, count, row_fault
-from recsys.data.check.rules import Check, Dtypes, Rule, Tally
 from recsys.errors import Fault, listed
+from recsys.schema.rule import Check, Dtypes, Rule, Tally
 from recsys.source.base import joined
 
 READ_ERRORS = (pl.exceptions.PolarsError, OSError)

@@ -14,10 +14,10 @@ from recsys.data.check.key_faults import key_findings
 from recsys.data.check.key_rules import LabelRule
 from recsys.data.check.known_since import since_findings
 from recsys.data.check.row_faults import without, write_aside
-from recsys.data.check.rules import Dtypes, Rule
 from recsys.data.check.table_check import CheckedTable, check_table
 from recsys.errors import DataError, listed
 from recsys.schema import Schema
+from recsys.schema.rule import Dtypes, Rule
 from recsys.source.base import FILE, ROW, Tables
 
 

@@ -9,12 +9,10 @@ from recsys.batch import Batch, ImpressionBatch, Outcomes, Slice
 from recsys.data.read.rows import SPLITS, Histories, Rows, gathered
 from recsys.data.read.slices import activity, column_slices, popularity, row_slices, user_columns
 from recsys.data.store import Store
-from recsys.schema import FIRST_KNOWN, PAD, Categorical, History, MultiCategorical, Numeric, Schema, Timestamp, Vector
+from recsys.schema import Schema
 
 TABLE_CHUNK = 65_536
 """Rows that are turned into a table at once."""
-MAX_INDICATORS = 64
-"""Values of a list column that get an indicator each; the rest share none."""
 
 
 class Impressions(Rows):
@@ -99,35 +97,19 @@ def feature_table(store: Store, split: int) -> FeatureTable:
     """
     impressions = Impressions(store, split)
     parts = [_tabular(store.schema, impressions.batch(index).features) for index in torch.arange(len(impressions)).split(TABLE_CHUNK)]
-    sizes = [store.schema.statistics[feature.column].size for feature in store.schema.features if isinstance(feature, Categorical)]
+    sizes = [store.schema.statistics[feature.column].size for feature in store.schema.features if feature.is_category]
     return FeatureTable(*(np.concatenate(column) for column in zip(*parts)), tuple(sizes))
 
 
 def _tabular(schema: Schema, features: dict[str, Tensor]) -> tuple[np.ndarray, np.ndarray]:
     """[B, P] float32 numbers and [B, C] int64 categories of a batch."""
-    values = {column: tensor.cpu() for column, tensor in features.items()}
+    values = {column: tensor.cpu().numpy() for column, tensor in features.items()}
     rows = len(next(iter(values.values())))
-    numbers, categories = [torch.empty(rows, 0)], [torch.empty(rows, 0, dtype=torch.int64)]
+    numbers, categories = [np.empty((rows, 0), np.float32)], [np.empty((rows, 0), np.int64)]
     for feature in schema.features:
-        value = values[feature.column]
-        match feature:
-            case Categorical():
-                categories.append(value[:, None])
-            case Numeric():
-                numbers.append(value[:, None])
-            case Vector():
-                numbers.append(value)
-            case Timestamp():
-                numbers += [(value // 3_600 % 24)[:, None].float(), (value // 86_400 % 7)[:, None].float()]
-            case MultiCategorical():
-                size = min(schema.statistics[feature.column].size, MAX_INDICATORS)
-                indicators = torch.zeros(rows, size + 1).scatter_(1, value.clamp(max=size), 1.0)
-                numbers.append(indicators[:, FIRST_KNOWN:size])
-            case History():
-                own = values[feature.of][:, None]
-                inside = ((value == own) & (value != PAD)).any(1)
-                numbers += [(value != PAD).sum(1)[:, None].float(), inside[:, None].float()]
-    return torch.cat(numbers, 1).numpy(), torch.cat(categories, 1).numpy()
+        columns = feature.table_columns(values, schema.statistics[feature.column])
+        (categories if feature.is_category else numbers).append(columns)
+    return np.concatenate(numbers, 1), np.concatenate(categories, 1)
 
 
 def _by_row(part: Slice, entity: Tensor) -> Slice:

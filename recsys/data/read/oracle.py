@@ -9,7 +9,6 @@ from recsys.batch import Truth
 from recsys.data.read.first_pages import first_rows
 from recsys.data.read.rows import SPLITS
 from recsys.data.store import Store
-from recsys.schema import Categorical
 from recsys.source.base import Oracle, Source
 
 
@@ -53,7 +52,7 @@ class FirstPageOracle:
         self.vocabularies = {
             feature.column: store.vocabulary(feature.column)
             for feature in store.schema.of("context")
-            if isinstance(feature, Categorical) and not feature.buckets  # what was hashed stays unknown
+            if feature.is_category and feature.keeps_vocabulary  # what was hashed stays unknown
         }
 
     def scores(self, user: Tensor, known: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from recsys.batch import Batch, ImpressionBatch, UserBatch
 from recsys.data.store import Store
-from recsys.schema import History
+from recsys.schema.kind.history import histories
 
 SPLITS = {"val": 1, "test": 2}
 """{name of an evaluated split: its code in a Store}."""
@@ -181,7 +181,7 @@ class Histories:
     """The History features of ranges of events, each one gather."""
 
     def __init__(self, store: Store):
-        self.features = [feature for feature in store.schema.features if isinstance(feature, History)]
+        self.features = histories(store.schema.features)
         self.values = {of: _after_padding(store.item_features[of][store.event_item]) for of in {feature.of for feature in self.features}}
 
     def before(self, start: Tensor, stop: Tensor, length: int | None = None) -> dict[str, Tensor]:

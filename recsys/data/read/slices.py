@@ -8,7 +8,7 @@ from torch import Tensor
 from recsys.batch import Slice
 from recsys.data.store import Store
 from recsys.errors import ConfigError, Fault
-from recsys.schema import FIRST_KNOWN, Categorical, nearest
+from recsys.schema import FIRST_KNOWN, Feature, nearest
 
 MAX_VALUES = 20
 """A column with more values makes slices too thin to read."""
@@ -47,7 +47,7 @@ def column_slices(store: Store, columns: Iterable[str]) -> list[Slice]:
     Raises:
         ConfigError: a column is no Categorical of users or items, is hashed, or has more than 20 values.
     """
-    sliceable = {feature.column: feature for feature in store.schema.of("user", "item") if isinstance(feature, Categorical)}
+    sliceable = {feature.column: feature for feature in store.schema.of("user", "item") if feature.is_category}
     slices, faults = [], []
     for column in columns:
         feature = sliceable.get(column)
@@ -70,7 +70,7 @@ def row_slices(store: Store, rows: Tensor) -> list[Slice]:
     """One division of these rows [N] per categorical column of the row itself with at most 20 values."""
     slices = []
     for feature in store.schema.of("context", "bias"):
-        if not isinstance(feature, Categorical) or not _has_few_values(store, feature):
+        if not feature.is_category or not _has_few_values(store, feature):
             continue
         values = tuple(str(value) for value in store.vocabulary(feature.column)[FIRST_KNOWN:])
         codes = store.context_features[feature.column][rows].cpu().long() - FIRST_KNOWN
@@ -80,11 +80,11 @@ def row_slices(store: Store, rows: Tensor) -> list[Slice]:
 
 def user_columns(store: Store) -> list[str]:
     """Categorical user columns of at most 20 values."""
-    return [feature.column for feature in store.schema.of("user") if isinstance(feature, Categorical) and _has_few_values(store, feature)]
+    return [feature.column for feature in store.schema.of("user") if feature.is_category and _has_few_values(store, feature)]
 
 
-def _has_few_values(store: Store, feature: Categorical) -> bool:
-    return feature.buckets == 0 and store.schema.statistics[feature.column].size - FIRST_KNOWN <= MAX_VALUES
+def _has_few_values(store: Store, feature: Feature) -> bool:
+    return feature.keeps_vocabulary and store.schema.statistics[feature.column].size - FIRST_KNOWN <= MAX_VALUES
 
 
 def _without_padding(codes: Tensor) -> Tensor:

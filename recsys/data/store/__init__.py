@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from recsys.data.store.inputs import changes
-from recsys.data.store.vocabulary import Vocabulary
 from recsys.errors import Fault, IntegrityError, listed
 from recsys.schema import Schema
+from recsys.schema.vocabulary import Vocabulary
 
 FORMAT = 4
 """Version of the layout; data is prepared anew where its store has another."""

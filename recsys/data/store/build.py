@@ -15,12 +15,12 @@ import polars as pl
 from recsys.data.check.split_faults import check_parts, check_rows, vocabulary_notes
 from recsys.data.split import NAMES, Assignment, Split, SplitRows
 from recsys.data.store import file_name
-from recsys.data.store.columns import microseconds
 from recsys.data.store.entities import Entities
 from recsys.data.store.feature_files import FeatureFiles
 from recsys.data.store.interactions import KeyColumns, Spool, event_arrays, history_stops, stable_order
 from recsys.data.store.raw_categories import write_raw_categories
-from recsys.schema import Entity, History, Schema
+from recsys.schema import Entity, Schema
+from recsys.schema.kind.timestamp import microseconds
 from recsys.source.base import Tables
 
 
@@ -107,7 +107,7 @@ def _codes(spool: Spool, entities: Entities, num_rows: int) -> np.ndarray:
 
 def _own_columns(schema: Schema, entity: Entity) -> list[str]:
     """Columns that an entity's features are read from."""
-    return [feature.column for feature in schema.of(entity) if not isinstance(feature, History)]
+    return [feature.column for feature in schema.of(entity) if feature.is_stored]
 
 
 def _row_columns(schema: Schema) -> list[str]:

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from recsys.data.store.interactions import stable_order
-from recsys.data.store.vocabulary import canonical, look_up
+from recsys.schema.vocabulary import canonical, look_up
 
 ID = "__id"
 

@@ -9,11 +9,9 @@ import polars as pl
 
 from recsys.data.split import TRAIN
 from recsys.data.store import file_name
-from recsys.data.store.columns import encode
 from recsys.data.store.entities import Entities, first_rows
 from recsys.data.store.interactions import KeyColumns, Spool
-from recsys.data.store.statistics import fit
-from recsys.schema import Entity, Feature, History, Schema, Statistics
+from recsys.schema import Entity, Feature, Schema, Statistics
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class FeatureFiles:
         return statistics
 
     def _stored(self, entity: Entity) -> list[Feature]:
-        return [feature for feature in self.schema.of(entity) if not isinstance(feature, History)]
+        return [feature for feature in self.schema.of(entity) if feature.is_stored]
 
     def _write(
         self,
@@ -88,8 +86,8 @@ class FeatureFiles:
         weight: np.ndarray | None,
         arrange: Callable[[np.ndarray], np.ndarray],
     ) -> Statistics:
-        statistics, vocabulary = fit(feature, training, weight)
-        array = encode(feature, values, vocabulary=vocabulary, time_unit=self.schema.time_unit)
+        statistics, vocabulary = feature.fit(training, weight)
+        array = feature.encode(values, vocabulary=vocabulary, time_unit=self.schema.time_unit)
         self._save(group, feature.column, arrange(array))
         if vocabulary is None:
             return statistics

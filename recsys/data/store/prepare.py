@@ -19,7 +19,7 @@ from recsys.data.store.build import Built, build
 from recsys.data.store.inputs import Input, changes, content_key, described, inputs
 from recsys.disk.folders import build_once
 from recsys.errors import DataError, Fault, IntegrityError
-from recsys.schema import History, Schema, nearest
+from recsys.schema import Schema, nearest
 from recsys.source.base import Source, Tables
 
 
@@ -86,7 +86,7 @@ def prepare(
 
 
 def _check_order(schema: Schema) -> None:
-    histories = [feature.column for feature in schema.features if isinstance(feature, History)]
+    histories = [feature.column for feature in schema.features if not feature.is_stored]
     if histories and schema.time is None:
         what = f"{', '.join(histories)}: a history needs the order of a user's rows, and data.time is null"
         raise DataError(Fault(what, "data.features, data.time", "name a time column; with time_unit: rank order alone is enough"))

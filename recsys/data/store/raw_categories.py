@@ -21,7 +21,7 @@ from recsys.data.store.interactions import KeyColumns, Spool
 from recsys.disk import write_whole
 from recsys.disk.records import reading
 from recsys.errors import Fault, IntegrityError
-from recsys.schema import Categorical, Entity, History, MultiCategorical, Schema
+from recsys.schema import Entity, Schema
 
 RAW_CATEGORIES = "raw_categories.parquet"
 """File of a store, and of a run directory: one row for each user, item and test row, with the columns that describe it."""
@@ -55,7 +55,7 @@ def write_raw_categories(
     users = np.unique(rows.user[(rows.split == TEST) & rows.positive])  # of a retrieval run's test
     users = users[spread(len(users), MOST_ENTITIES).numpy()]
     num_items = len(entities["item"].ids)
-    in_histories = any(isinstance(feature, History) and feature.of != schema.item for feature in schema.features)
+    in_histories = any(not feature.is_stored and feature.table != schema.item for feature in schema.features)
     items = np.arange(1, num_items + 1) if in_histories else 1 + spread(num_items, MOST_ENTITIES).numpy()
     parts = [
         _of_entities("user", np.union1d(users, rows.user[order[test]]), rows.user, entities["user"], schema, spool, rows.time),
@@ -78,7 +78,7 @@ def _of_entities(
 
 
 def _categories(schema: Schema, entity: Entity) -> list[str]:
-    return [feature.column for feature in schema.of(entity) if isinstance(feature, Categorical | MultiCategorical)]
+    return [feature.column for feature in schema.of(entity) if feature.has_table and feature.is_stored]
 
 
 def _part(entity: Entity, index: np.ndarray, columns: Mapping[str, pl.Series]) -> pl.DataFrame:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from recsys.data.read.impressions import EvaluationImpressions
+from recsys.data.read.raw_values import raw_values
 from recsys.data.read.rows import SPLITS
-from recsys.data.read.told import raw_values
 from recsys.data.store import Store
 from recsys.metric.funnel import Target
 from recsys.source.base import Source

@@ -10,7 +10,7 @@ from recsys.data.store import Store
 from recsys.errors import ConfigError, Fault, listed
 from recsys.run.finished import FinishedRun
 from recsys.schema import Schema, chains
-from recsys.schema.differences import differences
+from recsys.schema.match import differences
 from recsys.source.base import Source
 from recsys.task.ranking.pair import Pair
 

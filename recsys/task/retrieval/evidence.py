@@ -14,7 +14,7 @@ from torch import Tensor
 from recsys.data.store import Store
 from recsys.data.store.raw_categories import copy_raw_categories
 from recsys.metric.per_user import declarations
-from recsys.schema import FIRST_KNOWN, Categorical
+from recsys.schema import FIRST_KNOWN
 from recsys.source.base import Source
 from recsys.task.evidence import DATA, EXAMPLES, described_data, write_document, write_table
 from recsys.task.item_names import item_titles
@@ -105,6 +105,6 @@ def item_vectors(store: Store, source: Source, items: Tensor, vectors: Tensor) -
 
 
 def _small_categories(store: Store) -> Sequence[str]:
-    kinds = [feature for feature in store.schema.of("item") if isinstance(feature, Categorical) and not feature.buckets]
+    kinds = [feature for feature in store.schema.of("item") if feature.is_category and feature.keeps_vocabulary]
     sizes = store.schema.statistics
     return [kind.column for kind in kinds if kind.column != store.schema.item and sizes[kind.column].size - FIRST_KNOWN <= MOST_VALUES]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from recsys.data.check.column_faults import differing_columns, missing_faults, raw_type, table_rules, type_faults
+from recsys.data.check.column_faults import differing_columns, missing_faults, table_rules, type_faults
 from recsys.errors import DataError
 from recsys.schema import Categorical, History, Label, Numeric, Schema, Timestamp
 from recsys.source.base import FILE, ROW
@@ -99,23 +99,6 @@ def test_hour_of_a_rank_is_refused(shop: Schema):
 
 def test_differing_columns_are_those_with_two_types():
     assert differing_columns({"a": {"x": pl.Int64(), "y": pl.Date()}, "b": {"x": pl.Int32(), "y": pl.Date(), "z": pl.Date()}}) == {"x"}
-
-
-@pytest.mark.parametrize(
-    ("dtype", "name"),
-    [
-        (pl.Int16(), "int64"),
-        (pl.Datetime(), "int64"),
-        (pl.Float64(), "float32"),
-        (pl.Decimal(10, 2), "float32"),
-        (pl.Boolean(), "bool"),
-        (pl.Enum(["a"]), "string"),
-        (pl.List(pl.String), "string"),
-        (pl.Array(pl.Float64, 3), "float32"),
-    ],
-)
-def test_raw_type(dtype: pl.DataType, name: str):
-    assert raw_type(dtype) == name
 
 
 def test_session_is_checked_like_an_id(shop: Schema):

@@ -21,7 +21,7 @@ def by_row(label: np.ndarray, half: np.ndarray = HALF) -> np.ndarray:
 
 
 def auc_of(values: np.ndarray, kind: type = Categorical, label: np.ndarray = LABEL) -> float:
-    return feature_auc(kind("x", "context"), values, by_row(label))[0]
+    return feature_auc(kind("x", "context").readings(values), by_row(label))[0]
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -33,15 +33,15 @@ def test_number_counts_rising_or_falling_with_its_ties(sign):
 
 def test_number_is_asked_of_rows_that_have_one():
     values = np.where(np.arange(800) % 8 < 4, LABEL + RANDOM.random(800) / 2, np.nan)  # every other group of four is missing
-    assert feature_auc(Numeric("x", "context"), values, by_row(LABEL)) == (1.0, 400)
+    assert feature_auc(Numeric("x", "context").readings(values), by_row(LABEL)) == (1.0, 400)
 
 
 def test_number_that_few_positives_have_is_not_asked():
     values = np.where(np.arange(800) < 49 * 4, LABEL, np.nan)  # 49 positives and 147 negatives
     alternating = by_row(LABEL, np.arange(800) // 4 % 2)
-    assert feature_auc(Numeric("x", "context"), values, alternating)[0] < 0.9
+    assert feature_auc(Numeric("x", "context").readings(values), alternating)[0] < 0.9
     values[196:200] = LABEL[196:200]  # one more of each
-    assert feature_auc(Numeric("x", "context"), values, alternating) == (1.0, 200)
+    assert feature_auc(Numeric("x", "context").readings(values), alternating) == (1.0, 200)
 
 
 def test_number_filled_after_the_fact_is_found():
@@ -98,7 +98,7 @@ def test_an_id_given_only_after_the_fact_is_found():
 def test_values_of_an_entity_count_its_rows():
     # user 1: 100 positives in each half; user 2: 300 negatives in each; user 0 pads
     counts = np.array([[[0, 0], [0, 0]], [[0, 100], [0, 100]], [[300, 0], [300, 0]]])
-    assert feature_auc(Numeric("age", "user"), np.array([0, 30.0, 40.0]), counts) == (1.0, 800)
+    assert feature_auc(Numeric("age", "user").readings(np.array([0, 30.0, 40.0])), counts) == (1.0, 800)
 
 
 def test_entry_of_a_list_is_found_among_others():
@@ -115,7 +115,9 @@ def test_lists_count_with_the_mean_rate_of_their_entries():
     # 2 is positive in 60 of 120, 3 in 20 of 280, empty in 20 of 40; with 10 rows more at 80/360: 62.2/130, 22.2/290, 22.2/50
     score = np.repeat([0.479, (0.479 + 0.077) / 2, 0.077, 0.444], one.sum(1))
     label = np.concatenate([np.repeat([0, 1], row) for row in one])
-    assert feature_auc(MultiCategorical("x", "item"), lists, np.stack([one, one], 1))[0] == pytest.approx(roc_auc_score(label, score))
+    assert feature_auc(MultiCategorical("x", "item").readings(lists), np.stack([one, one], 1))[0] == pytest.approx(
+        roc_auc_score(label, score)
+    )
 
 
 def test_an_empty_list_is_a_value():

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from recsys.data.check.row_faults import count, row_fault, without, write_aside
-from recsys.data.check.rules import Check, Tally
+from recsys.schema.rule import Check, Tally
 from recsys.source.base import FILE, ROW
 
 NEGATIVE = Check("n", "negative n", pl.col("n") < 0, "type this", pl.col("n"))

@@ -13,8 +13,13 @@ import numpy as np
 import polars as pl
 
 from recsys.errors import DataError, Fault
-from recsys.schema import FIRST_KNOWN, UNKNOWN
 
+PAD = 0
+"""Index of padding in every vocabulary and entity table; its embedding is the zero vector."""
+UNKNOWN = 1
+"""Index of an unknown, rare or missing value in every vocabulary; its embedding is trained."""
+FIRST_KNOWN = 2
+"""Index of the first known value in every vocabulary."""
 MISSING_INTEGER = -(2**63)
 """What a missing integer is in a served request, which has no null."""
 CHUNK_ROWS = 4_000_000

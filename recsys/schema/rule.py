@@ -1,4 +1,4 @@
-"""What a rule for a column is: the raw types it takes, and the rows that break it as boolean Polars expressions.
+"""Rules of raw columns: the types that a column may have, and the rows that break its rule as boolean Polars expressions.
 
 Expressions, so that one streaming pass counts every fault of a table at once.
 """
@@ -71,49 +71,19 @@ class Rule(ABC):
 
     @abstractmethod
     def type_remedy(self, dtype: pl.DataType) -> str | None:
-        """What to type when the column must not have this type; None when it may."""
+        """Remedy where the column must not have this type; None where it may."""
 
     @abstractmethod
     def checks(self, dtypes: Dtypes) -> Iterator[Check]:
         """Rows that break the rule, as far as the types of the table's columns allow to tell."""
 
     def tallies(self, dtypes: Dtypes) -> Iterator[Tally]:
-        """What to mention of this column."""
+        """Facts of this column that are worth a sentence and no fault."""
         yield from ()
 
     def cast(self, name: str) -> str:
         """The remedy that brings the column to another type, as the source's config and as Polars write it."""
         return f"set data.source.types.{self.column}={name}, or rewrite the file with pl.col('{self.column}').cast({CASTS[name]})"
-
-
-def is_category(dtype: pl.DataType) -> bool:
-    """Whether values of this type can be looked up in a vocabulary or hashed."""
-    return dtype.is_integer() or dtype in (pl.String, pl.Boolean, pl.Categorical, pl.Enum, pl.Null)
-
-
-def is_number(dtype: pl.DataType) -> bool:
-    """Whether values of this type can be read as float32."""
-    return dtype.is_numeric() or dtype == pl.Boolean
-
-
-def is_date(dtype: pl.DataType) -> bool:
-    """Whether values of this type are moments."""
-    return dtype in (pl.Date, pl.Datetime)
-
-
-def is_list(dtype: pl.DataType) -> bool:
-    """Whether values of this type are lists."""
-    return dtype in (pl.List, pl.Array)
-
-
-def as_list(column: str, dtype: pl.DataType) -> pl.Expr:
-    """A list or array column as lists."""
-    return pl.col(column).arr.to_list() if dtype == pl.Array else pl.col(column)
-
-
-def as_number(column: str, dtype: pl.DataType) -> pl.Expr:
-    """A numeric column, with false and true as 0 and 1."""
-    return pl.col(column).cast(pl.Int8) if dtype == pl.Boolean else pl.col(column)
 
 
 def broken_text(values: pl.Expr) -> pl.Expr:

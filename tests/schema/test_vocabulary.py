@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 from sklearn.utils import murmurhash3_32
 
-from recsys.data.store.vocabulary import Vocabulary, canonical, hash_index, look_up
 from recsys.errors import DataError
+from recsys.schema.vocabulary import Vocabulary, canonical, hash_index, look_up
 
 
 def test_values_stand_by_count_then_value():
@@ -39,7 +39,7 @@ def test_text_among_numbers_is_unknown():
 
 
 def test_look_up_is_the_same_in_chunks(monkeypatch):
-    monkeypatch.setattr("recsys.data.store.vocabulary.CHUNK_ROWS", 2)
+    monkeypatch.setattr("recsys.schema.vocabulary.CHUNK_ROWS", 2)
     keys, index = pl.Series(["x", "y"]), np.array([5, 6], dtype=np.int32)
     assert look_up(pl.Series(["y", "x", None, "y", "q"]), keys, index).tolist() == [6, 5, 1, 6, 1]
 

@@ -1,7 +1,7 @@
 import torch
 
+from recsys.data.read.raw_values import raw_values
 from recsys.data.read.rows import EvaluationUsers
-from recsys.data.read.told import raw_values
 
 
 def test_values_are_those_of_the_tables(store):

@@ -1,0 +1,184 @@
+"""What every feature kind knows of itself. N rows, L list length, P table columns.
+
+A kind is one file of this folder. Everything else asks its traits and methods; only what builds a network, a graph or a request from a
+kind has a branch of its own: `nn/encoder`, `export/preprocessing`, `serve/fields`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import polars as pl
+
+from recsys.errors import Fault
+from recsys.schema.rule import Rule
+from recsys.schema.vocabulary import Vocabulary
+
+Entity = Literal["user", "item", "context", "bias"]
+TimeUnit = Literal["datetime", "s", "ms", "us", "rank"]
+KEY = "data.features"
+"""Config key that declares the features."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Facts of one column that only its training rows know.
+
+    Attributes:
+        dtype: raw type, and so the type of the served input: "string", "int64", "float32" or "bool".
+        size: embedding rows, pad and unknown included (Categorical, MultiCategorical), or vector width (Vector).
+        mean, std: of the raw value after `log` (Numeric).
+        boundaries: inner quantile boundaries of the raw value, ascending (Numeric with quantiles).
+        vocabulary_sha256: hash of the vocabulary file; "" where the column has none.
+    """
+
+    dtype: str
+    size: int = 0
+    mean: float = 0.0
+    std: float = 1.0
+    boundaries: tuple[float, ...] = ()
+    vocabulary_sha256: str = ""
+
+    @property
+    def vocabulary(self) -> tuple[str, int, str]:
+        """Facts that decide which index a raw value gets; the hash covers the count of each value, and so the training rows."""
+        return self.vocabulary_sha256, self.size, self.dtype
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way in which a column alone may tell a label.
+
+    Attributes:
+        codes: [N] or [N, L] codes from 0 on, lists padded with 0 on the right.
+        numbers: [C] ascending number of each code, NaN last; None where codes have no order.
+    """
+
+    codes: np.ndarray
+    numbers: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Feature(ABC):
+    """A column that a model reads. `column` is its name in files, batches, tables and the served graph.
+
+    Attributes:
+        column: column name in the raw table.
+        entity: whose column it is: user, item, context (the interaction row itself), or bias (of the row too, but known only once it
+            has been shown, such as its position: read in training, neutral when serving).
+        has_table: values are indices into an embedding table.
+        is_list: a row holds any number of values, up to `max_len` of them.
+        card_limit: what a model card says against served columns of the kind; "" = nothing.
+        is_stored: the raw tables have this column and the store an array of it; otherwise it is made from the user's events.
+    """
+
+    column: str
+    entity: Entity
+
+    has_table: ClassVar[bool] = False
+    is_list: ClassVar[bool] = False
+    is_stored: ClassVar[bool] = True
+    card_limit: ClassVar[str] = ""
+
+    @property
+    def is_category(self) -> bool:
+        """Whether a row holds one index into an embedding table."""
+        return self.has_table and not self.is_list
+
+    @property
+    def keeps_vocabulary(self) -> bool:
+        """Whether the store has a vocabulary file of this column."""
+        return self.has_table and self.is_stored and self.buckets == 0
+
+    @property
+    def buckets(self) -> int:
+        """Buckets that raw values are hashed into; 0 = none are."""
+        return 0
+
+    @property
+    def max_len(self) -> int:
+        """Values that a row may hold."""
+        return 1
+
+    @property
+    def table(self) -> str:
+        """Column whose embedding table and vocabulary are read."""
+        return self.column
+
+    def faults(self, items: Sequence["Feature"]) -> Iterator[Fault]:
+        """Faults of the declaration beside those of the items' features."""
+        yield from ()
+
+    @abstractmethod
+    def rule(self, unit: TimeUnit) -> Rule | None:
+        """Rule of the raw column; None where there is no such column.
+
+        Args:
+            unit: what integer moments count.
+        """
+
+    @abstractmethod
+    def fit(self, values: pl.Series, rows: np.ndarray | None) -> tuple[Statistics, Vocabulary | None]:
+        """Statistics of training rows and, for a column that keeps one, the vocabulary.
+
+        Args:
+            values: [N] raw values.
+            rows: [N] int64 training rows that each value stands for; None = one each.
+        """
+
+    @abstractmethod
+    def encode(self, values: pl.Series, *, vocabulary: Vocabulary | None, time_unit: TimeUnit) -> np.ndarray:
+        """Array [N, ...] that the store keeps of a raw column.
+
+        Args:
+            values: [N] raw values.
+            vocabulary: of the column; None where it has none.
+            time_unit: what integer moments count.
+        """
+
+    @abstractmethod
+    def raw_words(self, values: list[Any], vocabulary: pl.Series | None) -> list[Any] | None:
+        """Values of a batch as a person wrote them, None where missing or unknown; None for all where they cannot be told.
+
+        Args:
+            values: one per row, as a batch holds them; a list per row where the kind has lists.
+            vocabulary: raw values by index; None where the column has no vocabulary.
+        """
+
+    @abstractmethod
+    def table_columns(self, values: Mapping[str, np.ndarray], statistics: Statistics) -> np.ndarray:
+        """Columns [N, P] for a model of tables: int64 where the kind `is_category`, else float32.
+
+        Args:
+            values: {column: [N, ...]} of all features, as a batch holds them.
+        """
+
+    @abstractmethod
+    def readings(self, values: np.ndarray) -> list[Reading]:
+        """Ways in which the column alone may tell a label; empty where no single one would make sense.
+
+        Args:
+            values: [N, ...] as the store keeps them; of a kind that is not stored, [N] the number of items.
+        """
+
+    @abstractmethod
+    def content(self, statistics: Statistics, *, positive: str | None) -> dict[str, object]:
+        """{word: value} of what decides which numbers a batch holds for a raw value; where one differs, batches are misread.
+
+        Args:
+            positive: label of the schema that makes an event positive.
+        """
+
+    @abstractmethod
+    def card_words(self, statistics: Statistics) -> tuple[str, str]:
+        """Which values are known, and what becomes of unknown and missing ones, in the words of a model card."""
+
+    def request_words(self, statistics: Statistics) -> str:
+        """Values that a request gives for the column; features of equal words can be asked with the same values."""
+        return f"{type(self).__name__} ({self.entity}, {statistics.dtype})"
+
+    @abstractmethod
+    def example(self, statistics: Statistics, rows: int) -> np.ndarray:
+        """Zeros [rows, ...] in the shape and type of a batch."""

@@ -1,0 +1,93 @@
+"""A user's earlier positive items, read from the events of the store. N rows, L list length."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+
+from recsys.errors import Fault, nearest
+from recsys.schema.kind.base import Feature, Reading, Statistics, TimeUnit
+from recsys.schema.rule import Rule
+from recsys.schema.vocabulary import FIRST_KNOWN, PAD, Vocabulary
+
+LATEST = 5
+"""Items of a history that are shown to a person."""
+
+
+@dataclass(frozen=True)
+class History(Feature):
+    """The user's earlier positive items, strictly before the row: index int64 [B, max_len], oldest first, 0 on the right.
+
+    Attributes:
+        of: the item-side Categorical column whose values are listed, usually the item id; its embedding table is shared.
+        max_len: only the most recent `max_len` are kept.
+    """
+
+    of: str
+    max_len: int = 50
+
+    has_table: ClassVar[bool] = True
+    is_list: ClassVar[bool] = True
+    is_stored: ClassVar[bool] = False
+
+    @property
+    def table(self) -> str:
+        """Item column whose values are listed."""
+        return self.of
+
+    def faults(self, items: Sequence[Feature]) -> Iterator[Fault]:
+        where, columns = f"data.features, column '{self.column}'", [feature.column for feature in items if feature.is_category]
+        if self.of not in columns:
+            what = f"history '{self.column}' lists '{self.of}', which is no item-side Categorical{nearest(self.of, columns)}"
+            yield Fault(what, where, f"use one of {columns}")
+        if self.entity != "user":
+            yield Fault(f"history '{self.column}' has entity '{self.entity}'", where, "set entity: user")
+
+    def rule(self, unit: TimeUnit) -> Rule | None:
+        return None
+
+    def fit(self, values: pl.Series, rows: np.ndarray | None) -> tuple[Statistics, Vocabulary | None]:
+        raise AssertionError("a history has the statistics of the column that it lists")
+
+    def encode(self, values: pl.Series, *, vocabulary: Vocabulary | None, time_unit: TimeUnit) -> np.ndarray:
+        raise AssertionError("a history is a window of events, and no array")
+
+    def raw_words(self, values: list[Any], vocabulary: pl.Series | None) -> list[Any] | None:
+        """The latest items, the last first."""
+        if vocabulary is None:
+            return None
+        return [vocabulary.gather([value for value in row if value != PAD][::-1][:LATEST]).to_list() for row in values]
+
+    def table_columns(self, values: Mapping[str, np.ndarray], statistics: Statistics) -> np.ndarray:
+        """Length of the history, and whether the item of the row is in it."""
+        held, own = values[self.column], values[self.of][:, None]
+        inside = ((held == own) & (held != PAD)).any(1)
+        return np.stack([(held != PAD).sum(1), inside], axis=1).astype(np.float32)
+
+    def readings(self, values: np.ndarray) -> list[Reading]:
+        return [Reading(np.minimum(values, self.max_len))]
+
+    def content(self, statistics: Statistics, *, positive: str | None) -> dict[str, object]:
+        return {
+            "vocabulary": statistics.vocabulary,
+            "max_len": self.max_len,
+            "item column": self.of,
+            "data.positive": positive,
+        }
+
+    def card_words(self, statistics: Statistics) -> tuple[str, str]:
+        known = f"{statistics.size - FIRST_KNOWN:,} of `{self.of}`, the last {self.max_len}"
+        return known, "unknown items count as such; may be empty"
+
+    def request_words(self, statistics: Statistics) -> str:
+        return f"History of '{self.of}' ({self.entity}, {statistics.dtype})"
+
+    def example(self, statistics: Statistics, rows: int) -> np.ndarray:
+        return np.zeros((rows, min(3, self.max_len)), np.int64)
+
+
+def histories(features: Iterable[Feature]) -> tuple[History, ...]:
+    """The histories among features, in their order."""
+    return tuple(feature for feature in features if isinstance(feature, History))

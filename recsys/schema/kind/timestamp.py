@@ -1,0 +1,82 @@
+"""A moment per row. N rows."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import numpy as np
+import polars as pl
+
+from recsys.schema.kind.base import KEY, Feature, Reading, Statistics, TimeUnit
+from recsys.schema.raw import is_date
+from recsys.schema.rule import ASIDE, Check, Dtypes, Rule
+from recsys.schema.vocabulary import Vocabulary
+
+TICKS_PER_S = {"s": 1, "ms": 1_000, "us": 1_000_000}
+US_PER_S = 1_000_000
+HOUR_S, DAY_S = 3_600, 86_400
+
+
+@dataclass(frozen=True)
+class Timestamp(Feature):
+    """A moment: int64 seconds since 1970 UTC [B], 0 where missing; the model's encoder embeds hour of day and day of week."""
+
+    card_limit: ClassVar[str] = "a missing moment is read as 1970-01-01 00:00 UTC, a Thursday midnight."
+
+    def rule(self, unit: TimeUnit) -> Rule:
+        return TimestampRule(self.column, "Timestamp feature", KEY, unit)
+
+    def fit(self, values: pl.Series, rows: np.ndarray | None) -> tuple[Statistics, Vocabulary | None]:
+        return Statistics("int64"), None
+
+    def encode(self, values: pl.Series, *, vocabulary: Vocabulary | None, time_unit: TimeUnit) -> np.ndarray:
+        return microseconds(values, time_unit) // US_PER_S
+
+    def raw_words(self, values: list[Any], vocabulary: pl.Series | None) -> list[Any] | None:
+        return [datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M") for value in values]
+
+    def table_columns(self, values: Mapping[str, np.ndarray], statistics: Statistics) -> np.ndarray:
+        """Hour of the day, and day of the week from Thursday on."""
+        second = values[self.column]
+        return np.stack([second // HOUR_S % 24, second // DAY_S % 7], axis=1).astype(np.float32)
+
+    def readings(self, values: np.ndarray) -> list[Reading]:
+        moments, codes = np.unique(values, return_inverse=True)
+        return [Reading(codes, moments)]
+
+    def content(self, statistics: Statistics, *, positive: str | None) -> dict[str, object]:
+        return {}  # a batch holds the moment itself
+
+    def card_words(self, statistics: Statistics) -> tuple[str, str]:
+        return "seconds since 1970 UTC: hour and weekday", "missing: 1970"
+
+    def example(self, statistics: Statistics, rows: int) -> np.ndarray:
+        return np.zeros(rows, np.int64)
+
+
+@dataclass(frozen=True)
+class TimestampRule(Rule):
+    """Rule of a moment: a Date, a Datetime, or an integer in data.time_unit."""
+
+    unit: TimeUnit
+
+    def type_remedy(self, dtype: pl.DataType) -> str | None:
+        if is_date(dtype) or (dtype.is_integer() and self.unit in TICKS_PER_S):
+            return None
+        return f"rewrite the file with pl.from_epoch('{self.column}', time_unit='s')" if dtype.is_integer() else self.cast("datetime")
+
+    def checks(self, dtypes: Dtypes) -> Iterator[Check]:
+        yield Check(self.column, "missing time", pl.col(self.column).is_null(), f"write a time or drop the rows, {ASIDE}")
+
+
+def microseconds(values: pl.Series, unit: TimeUnit) -> np.ndarray:
+    """[N] int64 microseconds since 1970 UTC, or the number itself for a rank; 0 where missing.
+
+    Args:
+        values: [N] Date, Datetime (one without a zone is UTC) or integer.
+        unit: what an integer counts.
+    """
+    if values.dtype.is_temporal():
+        return values.cast(pl.Datetime("us")).dt.epoch("us").fill_null(0).to_numpy(writable=True)
+    return values.cast(pl.Int64).fill_null(0).to_numpy() * (US_PER_S // TICKS_PER_S.get(unit, US_PER_S))

@@ -1,9 +1,13 @@
-"""Small fixtures shared by tests: a schema with every feature kind, fitted by hand."""
+"""Small fixtures shared by tests: a schema with every feature kind, fitted by hand, and run directories as a run leaves them."""
 
+import json
 from dataclasses import asdict, replace
 
+import numpy as np
+import polars as pl
 import pytest
 import torch
+import yaml
 
 from recsys.schema import Categorical, History, MultiCategorical, Numeric, Schema, Statistics, Timestamp, Vector
 from recsys.sweep.plugins import register
@@ -77,3 +81,154 @@ def described():
         return replace(config, data=replace(config.data, **same, features=nodes(schema.features), labels=nodes(schema.labels)))
 
     return changed
+
+
+HOSTILE = "<script>alert('x')</script> & \"quoted\""
+"""A value that would be markup if it were let."""
+RUN_SPLIT = {"rows": 10, "positives": 4, "users": 3, "items": 4}
+RUN_DATA = {
+    "name": "shop",
+    "store": "abc123",
+    "inputs": [{"table": "items", "file": HOSTILE, "size": 1234, "sha256": "ab" * 32, "whole": True}],
+    "counts": {"rows": 30, "users": 6, "items": 8},
+    "split": {"training": RUN_SPLIT, "validation": RUN_SPLIT, "test": {**RUN_SPLIT, "rows_of_new_users": 1, "rows_of_new_items": 0}},
+    "dates": ["2025-01-06T01:02:03Z", "2025-03-30T23:51:08Z"],
+    "boundaries": {"val": "2025-03-16T23:51:08Z", "test": "2025-03-23T23:51:08Z", "end": "2025-03-30T23:51:08Z"},
+    "notes": [f"column {HOSTILE} is in no feature"],
+}
+RUN_COST = {
+    "seconds": {"prepare": 1.0, "fit": 60.0, "evaluate": 5.0, "baselines": 20.0, "test": 10.0, "report": 1.0, "other": 3.0, "total": 100.0},
+    "rows": 120_000,
+    "rows_per_s": 2_000.0,
+    "processes": 1,
+    "peak_memory_bytes": 842_100_000,
+    "peak_gpu_memory_bytes": None,
+    "energy_joules": {"cpu": 7_200.0},
+}
+RUN_LINEAGE = {"git": {"commit": "ab" * 20, "dirty": False}, "started": "2026-11-23T04:00:00+00:00", "platform": "Linux"}
+RUN_LABELS = [
+    {"_target_": "recsys.schema.Label", "column": "click"},
+    {"_target_": "recsys.schema.Label", "column": "buy", "given": "click"},
+]
+
+
+def _run_config(task, **data):
+    return {
+        "data": {
+            "source": {"_target_": "recsys.source.tables.TableFiles", "root": "raw"},
+            "split": {"_target_": "recsys.data.split.Temporal", "val_days": 7, "test_days": 7},
+            "labels": RUN_LABELS if task == "ranking" else [],
+            **data,
+        },
+        "task": {"_target_": f"recsys.task.{task}.{task.capitalize()}", "evaluation": {"exclude_known": True}},
+        "model": {"_target_": "recsys.model.two_tower.TwoTower", "dim": 64},
+        "callbacks": {},
+        "trainer": {"accelerator": "cpu"},
+        "monitor": "val/recall@20" if task == "retrieval" else "val/log_loss",
+        "seed": 0,
+    }
+
+
+def _item(name, **more):
+    return {"id": name, "title": HOSTILE, "about": "toys", **more}
+
+
+def _leave(path, *, config, metrics, logged, examples, data):
+    """The files that both tasks have."""
+    path.mkdir()
+    documents = {"metrics": metrics, "data": data, "examples": examples, "cost": RUN_COST, "lineage": RUN_LINEAGE, "schema": {}}
+    for name, document in documents.items():
+        (path / f"{name}.json").write_text(json.dumps(document))
+    (path / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    (path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in logged))
+    return path
+
+
+@pytest.fixture
+def retrieval(tmp_path):
+    """retrieval("name", recall=[...], ndcg=[...]) is a run whose users got these; other keys change its data.json or config."""
+
+    def retrieval(name, recall=(0.5, 0.0, 1.0, 0.5), ndcg=None, *, changed=None, **data):
+        recall = np.asarray(recall, float)
+        ndcg = recall / 2 if ndcg is None else np.asarray(ndcg, float)
+        ease = np.roll(recall, 1) * 0.8
+        metrics = {
+            "test/recall@20": recall.mean(),
+            "test/recall@20/low": recall.mean() - 0.1,
+            "test/recall@20/high": recall.mean() + 0.1,
+            "test/ndcg@20": ndcg.mean(),
+            "test/coverage@20": 0.5,
+            "test/users": len(recall),
+            "test/users_left_out": 2,
+            "baseline/ease/test/recall@20": ease.mean(),
+            "baseline/ease/test/ndcg@20": 0.1,
+            "baseline/popularity/test/recall@20": 0.0,
+            "oracle/test/recall@20": 0.9,
+            "test/popularity=head/recall@20": 0.6,
+            "test/popularity=head/ndcg@20": 0.3,
+            "test/popularity=head/users": 3,
+            f"test/country={HOSTILE}/recall@20": 0.2,
+            f"test/country={HOSTILE}/ndcg@20": 0.1,
+            f"test/country={HOSTILE}/users": 2,
+            "val/recall@20": 0.4,
+        }
+        logged = [{"step": 10 * step, "train/loss": 5.0 - 0.01 * step} for step in range(1, 101)]
+        logged += [{"step": 500, "epoch": 0, "val/recall@20": 0.4}, {"step": 1_000, "epoch": 1, "val/recall@20": 0.3}]
+        user = {"user": HOSTILE, "about": {"country": "DE", "interests": ["tents", HOSTILE]}, "history": [_item(1)], "truth": [_item(2)]}
+        user |= {"recommended": [_item(2, hit=True), _item(3, hit=False)], "num_history": 7, "num_truth": 1, "measured": {"recall@20": 1.0}}
+        examples = {"task": "retrieval", "chosen": "1 of 4 test users, drawn by chance with seed 0", "users": [user]}
+        test = {"user": "user_id", "rows": 4, "items": 8, "sha256": "ab" * 32, **(changed or {})}
+        path = _leave(
+            tmp_path / name,
+            config=_run_config("retrieval", **data),
+            metrics=metrics,
+            logged=logged,
+            examples=examples,
+            data={**RUN_DATA, "test": test},
+        )
+        values = {"user_id": np.arange(len(recall)), "test/recall@20": recall, "test/ndcg@20": ndcg, "baseline/ease/test/recall@20": ease}
+        values["baseline/popularity/test/recall@20"] = np.zeros(len(recall))
+        pl.DataFrame(values).write_parquet(path / "per_user.parquet")
+        vectors = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
+        kinds = [HOSTILE if row % 3 else "tents" for row in range(30)]
+        items = {"item_id": np.arange(30), "title": [HOSTILE] * 30, "training_events": np.arange(30), "vector": vectors, "kind": kinds}
+        pl.DataFrame(items).write_parquet(path / "item_vectors.parquet")
+        return path
+
+    return retrieval
+
+
+@pytest.fixture
+def ranking(tmp_path):
+    """ranking("name", click=[...], buy=[...]) is a run that predicted these of its 400 rows of 40 users; other keys change its config."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=400)
+    clicked = (rng.random(400) < 1 / (1 + np.exp(-x))).astype(np.float32)
+    bought = np.where(clicked == 1, (rng.random(400) < 0.5), np.nan).astype(np.float32)
+    known = {"user_id": np.arange(400) // 10, "click": clicked, "buy": bought}
+
+    def ranking(name, click=None, buy=None, **data):
+        click = 1 / (1 + np.exp(-x)) if click is None else click
+        buy = np.linspace(0.2, 0.8, 400) if buy is None else buy
+        metrics = {}
+        for label, auc, rows in (("click", 0.72, 400), ("buy", 0.5, 200), ("click_buy", 0.65, 400)):
+            metrics |= {f"test/{label}/{key}": value for key, value in {"auc": auc, "auc/low": auc - 0.05, "auc/high": auc + 0.05}.items()}
+            metrics |= {f"test/{label}/log_loss": 0.6, f"test/{label}/ece": 0.01, f"test/{label}/predicted_over_actual": 1.0}
+            metrics |= {f"test/{label}/rows": rows, f"test/{label}/positives": 100, f"baseline/prior/test/{label}/auc": 0.5}
+        metrics |= {f"test/device={HOSTILE}/click/auc": 0.7, f"test/device={HOSTILE}/click/rows": 200, "val/log_loss": 1.2}
+        logged = [{"step": 50, "train/loss": 1.0, "train/click/loss": 0.6, "train/buy/loss": 0.4}]
+        logged += [{"step": 100, "epoch": 0, "val/log_loss": 1.2, "val/click/auc": 0.7}]
+        mistake = {"label": "click", "kind": "missed", "predicted": 0.01, "actual": 1.0, "user": 7, "item": _item(3)}
+        mistake["row"] = {"device": HOSTILE, "price": None, "history": [5, None]}
+        examples = {"task": "ranking", "chosen": "of every label the worst", "mistakes": [mistake]}
+        test = {"user": "user_id", "rows": 400, "items": 8, "sha256": "cd" * 32}
+        documents = {"metrics": metrics, "logged": logged, "examples": examples, "data": {**RUN_DATA, "test": test}}
+        path = _leave(tmp_path / name, config=_run_config("ranking", **data), **documents)
+        frame = pl.DataFrame({**known, "predicted/click": np.asarray(click, float), "predicted/buy": np.asarray(buy, float)})
+        frame.with_columns(pl.col("buy").fill_nan(None)).write_parquet(path / "predictions.parquet")
+        one = {"rows": 400, "predicted": 0.4, "actual": 0.45, "low": 0.41, "high": 0.5}
+        curve = {"rows": 400, "positives": 180, "bins": [one], "smallest": 0.1, "largest": 0.9, "histogram": [400]}
+        (path / "reliability.json").write_text(json.dumps({"click": curve}))
+        return path
+
+    return ranking

@@ -24,7 +24,7 @@ from recsys.logger.ledger import STEP, Ledger
 from recsys.logger.page import save_page
 from recsys.logger.secrets import without_secrets
 from recsys.logger.twin import log_report
-from recsys.report.content import report_of
+from recsys.report.run import report_of
 from recsys.run.directory import CONFIG, RESULT
 
 LOOK_S = 1.0

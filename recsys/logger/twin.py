@@ -6,7 +6,7 @@ from typing import Any
 import wandb
 
 from recsys.report.content import Figure, Grid, Report
-from recsys.report.page import REPORT
+from recsys.report.run import REPORT
 
 WHOLE = "report"
 """Key of the whole page."""
@@ -30,5 +30,6 @@ def log_report(talk: Any, run: Path, report: Report, *, step: int) -> None:
 def _shown(part: Grid | Figure) -> wandb.Table | wandb.Html:
     if isinstance(part, Figure):
         return wandb.Html(f"<h3>{part.title}</h3>{part.svg}")
-    rows = [list(row) for row in part.rows]
-    return wandb.Table(columns=list(part.columns), data=rows, allow_mixed_types=True)  # a column may hold numbers and words
+    grid = part.flat()
+    rows = [list(row) for row in grid.rows]
+    return wandb.Table(columns=list(grid.columns), data=rows, allow_mixed_types=True)  # a column may hold numbers and words

@@ -47,9 +47,9 @@ class Declaration(Generic[Measure]):
     rivals: bool = False
 
     @property
-    def sign(self) -> int:
-        """1 where more is better, -1 where less is, else 0."""
-        return {"more": 1, "less": -1, None: 0}[self.better]
+    def order(self) -> int:
+        """-1 where less is better, else 1: times this, the best value is the largest."""
+        return -1 if self.better == "less" else 1
 
     def meaning(self, column: str) -> str:
         """What the values of a column such as "recall@20" say."""

@@ -19,7 +19,7 @@ from recsys.logger.later import send_run
 from recsys.report.compare import Comparison, compare
 from recsys.report.comparison import comparison_report, comparison_table, document
 from recsys.report.html import page
-from recsys.report.page import write_page
+from recsys.report.run import write_page
 
 PAGE, DOCUMENT = "compare.html", "compare.json"
 USAGE = "python -m recsys.report RUN\n       python -m recsys.report compare RUN RUN [RUN ...] [--out DIR] [--json]"

@@ -3,36 +3,26 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
-from rich.table import Table
 
-from recsys.report.table import empty_table
+from recsys.report.content import Grid
+from recsys.report.terminal import grid_table
+from recsys.report.words import readable_size
 
 
-def bundle_table(manifest: dict) -> RenderableType:
+def bundle_table(manifest: Mapping) -> RenderableType:
     """The files with their sizes, how the graphs compared with the model, how fast they answer, and every gate."""
-    table = empty_table("Bundle")
-    table.add_column("file")
-    table.add_column("size", justify="right")
-    table.add_column("sha256", style="dim")
-    for name, file in sorted(manifest["files"].items()):
-        table.add_row(name, readable_size(file["size"]), file["sha256"][:12])
-    return Group(table, "", *_sentences(manifest), "", gate_table(manifest["gates"]))
+    rows = [(name, readable_size(file["size"]), file["sha256"][:12]) for name, file in sorted(manifest["files"].items())]
+    files = Grid("files", "Bundle", ("file", "size", "sha256"), tuple(rows))
+    return Group(grid_table(files), "", *_sentences(manifest), "", grid_table(gates_grid(manifest["gates"])))
 
 
-def gate_table(gates: Sequence[Mapping]) -> Table:
-    """One row per check: what was asked for, and what was found."""
-    table = empty_table("Gates")
-    table.add_column("")
-    for column in ("gate", "asked for", "found"):
-        table.add_column(column, overflow="fold")
-    for gate in gates:
-        mark, style = ("✓", "green") if gate["passed"] else ("✗", "red")
-        table.add_row(f"[{style}]{mark}[/]", gate["gate"], escape(gate["limit"]), escape(gate["found"]))
-    return table
+def gates_grid(gates: Sequence[Mapping]) -> Grid:
+    """One row per check: what was wanted, and what was measured."""
+    rows = [(gate["gate"], "passed" if gate["passed"] else "refused", gate["limit"], gate["found"]) for gate in gates]
+    return Grid("gates", "Gates", ("gate", "", "wanted", "measured"), tuple(rows))
 
 
-def _sentences(manifest: dict) -> Iterator[str]:
+def _sentences(manifest: Mapping) -> Iterator[str]:
     if "parity" in manifest:
         yield _retrieval(manifest["items"], manifest["dim"], manifest["parity"])
     if "ranker_parity" in manifest:
@@ -68,17 +58,3 @@ def _ranking(labels: list[str], parity: dict) -> str:
 def _speed(latency: dict) -> str:
     parts = [f"the {name} p50 {part['p50_ms']:.2f} ms, p99 {part['p99_ms']:.2f} ms" for name, part in latency.items() if name != "start_ms"]
     return f"One request on one thread: {'; '.join(parts)}. Loaded, checked and first answers given in {latency['start_ms']:.0f} ms."
-
-
-def readable_size(size: int) -> str:
-    """Bytes in the unit that a person would choose.
-
-    Example:
-        >>> readable_size(842053)
-        '842.1 kB'
-    """
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.1f} {unit}" if unit != "B" else f"{size} B"
-        size = size / 1000
-    return f"{size:.1f} GB"

@@ -6,9 +6,8 @@ from typing import Any
 from recsys.config import flattened
 from recsys.disk.records import reading
 from recsys.errors import ConfigError, Fault, listed
-from recsys.report.predictions import tested_labels
-from recsys.run.directory import CONFIG
 from recsys.run.files import DATA, RunFiles
+from recsys.task.base import facet
 
 REMEDY = "train one of them again with the data options of the other, or compare runs of one test"
 ABSENT = "nothing"
@@ -17,7 +16,7 @@ ABSENT = "nothing"
 def require_comparable(runs: Sequence[RunFiles]) -> None:
     """A ConfigError that names what differs, for every run that was not tested as the first one was."""
     first = runs[0]
-    faults = [Fault(what, f"{run.path} beside {first.path}", REMEDY) for run in runs[1:] for what in _apart(first, run)]
+    faults = [Fault(what, f"{run.path} beside {first.path}", REMEDY) for run in runs[1:] for what in _reasons(first, run)]
     if faults:
         raise ConfigError(*faults)
 
@@ -29,7 +28,8 @@ def differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str,
     return {key: (str(one.get(key, ABSENT)), str(two.get(key, ABSENT))) for key in keys if one.get(key, ABSENT) != two.get(key, ABSENT)}
 
 
-def _apart(first: RunFiles, run: RunFiles) -> Iterator[str]:
+def _reasons(first: RunFiles, run: RunFiles) -> Iterator[str]:
+    """Why a run cannot be held against the first."""
     if run.task != first.task:
         yield f"the runs have different tasks: {first.task} and {run.task}"
         return
@@ -38,24 +38,7 @@ def _apart(first: RunFiles, run: RunFiles) -> Iterator[str]:
         yield f"the runs were tested on different data, which differ in {_of_data(first, run)}"
     elif one["items"] != two["items"]:
         yield f"the runs ranked different catalogues: {one['items']:,} and {two['items']:,} items"
-    elif first.task == "ranking":
-        labels, others = _meanings(first), _meanings(run)
-        for key, (old, new) in differences(labels, others).items():
-            yield f"their labels mean different things: {key} is {old} and {new}"
-    if first.task == "retrieval":
-        known = [_exclude_known(each) for each in (first, run)]
-        if known[0] != known[1]:
-            yield f"task.evaluation.exclude_known differs: {known[0]} and {known[1]}"
-
-
-def _meanings(run: RunFiles) -> dict[str, dict[str, str | None]]:
-    """{label: what it is given, and its kind}."""
-    return {label.column: {"given": label.given, "kind": label.kind} for label in tested_labels(run)}
-
-
-def _exclude_known(run: RunFiles) -> Any:
-    with reading(run.path / CONFIG):
-        return run.config["task"]["evaluation"]["exclude_known"]
+    yield from facet(first.task, "report").incomparable(first, run)
 
 
 def _of_data(first: RunFiles, run: RunFiles) -> str:
@@ -73,3 +56,4 @@ def _inputs(run: RunFiles) -> dict[tuple[str, str], str]:
     """{(table, file): sha256}."""
     with reading(run.path / DATA):
         return {(entry["table"], entry["file"]): entry["sha256"] for entry in run.data["inputs"]}
+

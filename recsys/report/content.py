@@ -1,9 +1,33 @@
-"""What a report says, apart from how it is shown: the HTML page and Weights & Biases are made of it."""
+"""What a report says, apart from how it is shown: terminal, HTML page, model card and Weights & Biases are made of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Literal, NamedTuple
 
-Value = str | int | float | None
+THIS = " (this run)"
+"""How the name of the run itself ends where no other look sets its row apart."""
+LONG = 45
+"""Letters of a text that no longer is a name."""
+
+
+class Estimate(NamedTuple):
+    """A number with the bounds of its interval, where it has one."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Both bounds, or None."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+
+Value = str | int | float | Estimate | None
+Row = tuple[Value, ...]
+Mark = Literal["", "own", "best", "reference", "truth", "validation", "aside"]
+"""What a row is: one of many, the run itself, the best of all, what the run is held against, what knows the truth, the run at
+validation, or one that counts less."""
 
 
 @dataclass(frozen=True)
@@ -16,13 +40,43 @@ class Grid:
         columns: headings.
         rows: one value per column; None where there is none.
         note: below the table: what its values are, and of what.
+        marks: one per row, or none at all.
+        bars: value at which a bar of the first number would be empty, where a bar says anything.
+        folders: place of the column that names folders beside the page.
     """
 
     name: str
     title: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[Value, ...], ...]
+    rows: tuple[Row, ...]
     note: str = ""
+    marks: tuple[Mark, ...] = ()
+    bars: float | None = None
+    folders: int | None = None
+
+    def marked(self) -> list[tuple[Mark, Row]]:
+        """Rows with their marks."""
+        return list(zip(self.marks or [""] * len(self.rows), self.rows))
+
+    def column(self, place: int) -> list[Value]:
+        """Values of a column."""
+        return [row[place] for row in self.rows]
+
+    def flat(self) -> "Grid":
+        """The same without estimates: the bounds of a column that has them stand beside it, and the run itself is named."""
+        headings: list[str] = []
+        columns: list[list[Value]] = []
+        for place, heading in enumerate(self.columns):
+            values = self.column(place)
+            headings.append(heading)
+            columns.append([number(value) for value in values])
+            if any(isinstance(value, Estimate) and value.bounds for value in values):
+                for bound in (1, 2):
+                    headings.append(f"{heading} {('', 'from', 'to')[bound]}")
+                    columns.append([value[bound] if isinstance(value, Estimate) else None for value in values])
+        own = [mark == "own" for mark, _ in self.marked()]
+        columns[0] = [f"{value}{THIS}" if mine else value for value, mine in zip(columns[0], own)]
+        return Grid(self.name, self.title, tuple(headings), tuple(zip(*columns)), self.note)
 
 
 @dataclass(frozen=True)
@@ -68,20 +122,32 @@ class Report:
         verdict: in words: how good it is beside what; a line for each label, or run.
         facts: (name, value) in few words: when, on what, for how long.
         sections: in the order to be read.
+        kind: what sort of page it is, above the title.
     """
 
     title: str
     verdict: str
     facts: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
+    kind: str = "Evaluation report"
 
 
-def report_of(run: Path) -> Report:
-    """The report of a finished run, from the files of its directory alone.
+def number(value: Value) -> str | int | float | None:
+    """A value without its interval."""
+    return value.value if isinstance(value, Estimate) else value
 
-    Raises:
-        ConfigError: it did not finish, or an older version left it without what a report needs.
-    """
-    from recsys.report.whole import whole_report  # sections are made of what stands above
 
-    return whole_report(run)
+def column_kind(values: Sequence[Value]) -> Literal["number", "text", "prose", "lines"]:
+    """How a column is set: numbers to the right, sentences where they may wrap, and lines below each other."""
+    present = [value for value in values if value is not None]
+    texts = [value for value in present if isinstance(value, str)]
+    if present and not texts:
+        return "number"
+    if any("\n" in text for text in texts):
+        return "lines"
+    return "prose" if any(len(text) > LONG for text in texts) else "text"
+
+
+def is_repeated(value: Value, before: Value) -> bool:
+    """Whether a row's first value need not be read again, being a name and that of the row before."""
+    return isinstance(value, str) and value == before

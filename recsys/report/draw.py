@@ -1,9 +1,12 @@
 """How every drawing of a report looks: narrow enough for a phone, and the same bytes for the same numbers."""
 
 import io
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+
+from recsys.report.content import Estimate, Figure
 
 WIDTH, HEIGHT = 3.7, 2.6
 """Of a panel, in inches: 355 pixels on a screen. What needs more space is several panels."""
@@ -48,10 +51,10 @@ def drawing(width: float = WIDTH, height: float = HEIGHT) -> Iterator[Drawing]:
     """An empty figure in this look, rendered when the block ends; what others draw keeps their look."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Canvas
 
     with matplotlib.rc_context(LOOK):
-        drawn = Drawing(Figure(figsize=(width, height), layout="constrained"))
+        drawn = Drawing(Canvas(figsize=(width, height), layout="constrained"))
         yield drawn
         text = io.StringIO()
         # not savefig: that draws everything twice
@@ -62,3 +65,51 @@ def drawing(width: float = WIDTH, height: float = HEIGHT) -> Iterator[Drawing]:
 def element(svg: str) -> str:
     """The `<svg>` element of a file."""
     return svg[svg.index("<svg") :].rstrip()
+
+
+def estimates_figure(
+    name: str, title: str, rows: Sequence[tuple[str, Estimate, str]], axis: str, *, bars: bool = False, differences: bool = False
+) -> Figure:
+    """One line per row: a dot, or a bar from 0, with its interval and value.
+
+    Args:
+        name, title: of the figure.
+        rows: (label, value, colour) from top to bottom.
+        axis: label of the values' axis.
+        bars: draw bars instead of dots.
+        differences: values are differences: 0 is marked, and signs are written.
+    """
+    sign = "+" if differences else ""
+    with drawing(height=0.9 + 0.3 * max(2, len(rows))) as drawn:
+        axes = drawn.figure.subplots()
+        for place, (_, estimate, colour) in enumerate(rows):
+            value, (low, high) = estimate.value, estimate.bounds or (estimate.value, estimate.value)
+            if bars:
+                axes.barh(place, value, height=0.64, color=colour)
+            axes.plot([low, high], [place, place], color=INK if bars else colour, linewidth=1 if bars else 2, solid_capstyle="round")
+            if not bars:
+                axes.plot(value, place, "o", color=colour, markersize=5.5)
+            end = max(value, high) if math.isfinite(high) else value
+            text = f"{value:{sign}.3f}".replace("-", "−")
+            axes.annotate(text, (end, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8)
+        if differences:
+            axes.axvline(0, color=INK, linewidth=0.8)
+        label_rows(axes, [label if len(label) < 24 else f"…{label[-22:]}" for label, _, _ in rows])
+        axes.margins(x=0.18, y=0.12)
+        axes.locator_params(axis="x", nbins=5)
+        axes.ticklabel_format(axis="x", useOffset=False)
+        if bars:
+            axes.set_xlim(left=0)
+        axes.set_xlabel(axis)
+    values = [
+        f"{label} {each.value:{sign}.4f}" + (f", {each.low:{sign}.4f} to {each.high:{sign}.4f}" if each.bounds else "")
+        for label, each, _ in rows
+    ]
+    return Figure(name, title, element(drawn.svg), f"{title}: {'; '.join(values)}")
+
+
+def label_rows(axes: Any, labels: Sequence[str]) -> None:
+    """Name the rows 0, 1, ... of a drawing, the first on top."""
+    axes.set_yticks(range(len(labels)), labels)
+    axes.tick_params(axis="y", length=0)
+    axes.invert_yaxis()

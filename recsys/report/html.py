@@ -3,13 +3,12 @@
 import base64
 from collections.abc import Sequence
 from html import escape
+from urllib.parse import quote
 
-from recsys.report.content import Figure, Grid, Report, Section, Value
+from recsys.report.content import THIS, Figure, Grid, Mark, Report, Row, Section, Value, column_kind, is_repeated
 from recsys.report.style import STYLE
-from recsys.report.words import HIT, THIS, percent
+from recsys.report.words import HIT, interval, shown
 
-LONG = 45
-"""Letters of a text that no longer is a name."""
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """What a browser may do with the page: show it."""
 
@@ -24,10 +23,10 @@ def page(report: Report) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><title>{escape(report.title)}</title><style>{STYLE}</style>'
     )
     body = (
-        f'<header><p class="kind">Evaluation report</p><h1>{escape(report.title)}</h1><p class="verdict">{verdict}</p>'
+        f'<header><p class="kind">{escape(report.kind)}</p><h1>{escape(report.title)}</h1><p class="verdict">{verdict}</p>'
         f'<dl class="facts">{facts}</dl><nav aria-label="Sections">{links}</nav></header>\n'
         f"<main>\n{''.join(map(_section, report.sections))}</main>\n"
-        "<footer>Made from the files of the run alone; nothing here was edited by hand.</footer>"
+        "<footer>Made from recorded files alone; nothing here was edited by hand.</footer>"
     )
     return f'<!doctype html>\n<html lang="en">\n<head>{head}</head>\n<body>\n{body}\n</body>\n</html>\n'
 
@@ -60,64 +59,36 @@ def _figure(figure: Figure) -> str:
 
 
 def _grid(grid: Grid) -> str:
+    title = escape(grid.title)
     if len(grid.columns) == 1:
         items = "".join(f"<li>{escape(str(value))}</li>" for (value,) in grid.rows)
-        return f"<h3>{escape(grid.title)}</h3><ul>{items}</ul>"
-    kinds = [_kind([row[place] for row in grid.rows]) for place in range(len(grid.columns))]
+        return f"<h3>{title}</h3><ul>{items}</ul>"
+    kinds = [column_kind(grid.column(place)) for place in range(len(grid.columns))]
     heads = "".join(f'<th scope="col" class="{kind}">{escape(name)}</th>' for name, kind in zip(grid.columns, kinds))
-    rows, before = "", None
-    for row in grid.rows:
-        rows += _row(row, grid.columns, kinds, before)
-        before = row[0]
-    layout = " cards" if "lines" in kinds else " told" if "prose" in kinds else ""
+    firsts = [None, *grid.column(0)]
+    rows = "".join(_row(grid, kinds, mark, row, before) for (mark, row), before in zip(grid.marked(), firsts))
+    layout = " cards" if "lines" in kinds else " stacked" if "prose" in kinds else ""
     note = f'<p class="note">{escape(grid.note)}</p>' if grid.note else ""
-    title = escape(grid.title)
     table = f"<table><caption>{title}</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
     return f'<div class="table{layout}" role="region" aria-label="{title}" tabindex="0">{table}</div>{note}'
 
 
-def _kind(values: Sequence[Value]) -> str:
-    """How a column is set: numbers to the right, lines below each other, and sentences on a phone below their row."""
-    told = [value for value in values if value is not None]
-    if told and all(isinstance(value, int | float) for value in told):
-        return "number"
-    texts = [value for value in told if isinstance(value, str)]
-    if any("\n" in text for text in texts):
-        return "lines"
-    return "prose" if any(len(text) > LONG for text in texts) else "text"
-
-
-def _row(row: Sequence[Value], columns: Sequence[str], kinds: Sequence[str], before: Value) -> str:
+def _row(grid: Grid, kinds: Sequence[str], mark: Mark, row: Row, before: Value) -> str:
     cells = ""
-    for place, (value, column, kind) in enumerate(zip(row, columns, kinds)):
+    for place, (value, column, kind) in enumerate(zip(row, grid.columns, kinds)):
         tag, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
-        same = " same" if place == 0 and value == before and kind != "number" else ""
+        same = " same" if place == 0 and is_repeated(value, before) else ""
         label = f' data-label="{escape(column)}"' if column else ""
-        text = shown(value, column)
+        text = shown(value, column) + (THIS if mark == "own" and place == 0 else "")
         inside = "".join(map(_line, text.split("\n"))) if kind == "lines" else escape(text)
+        if bounds := interval(value, column):
+            inside += f" <small>{escape(bounds)}</small>"
+        if place == grid.folders and isinstance(value, str):
+            inside = f'<a href="./{escape(quote(value))}/">{inside}</a>'
         cells += f'<{tag}{scope} class="{kind}{same}"{label}>{inside}</{tag}>'
-    this = ' class="this"' if str(row[0]).endswith(THIS) else ""
-    return f"<tr{this}>{cells}</tr>"
+    look = {"own": ' class="this"', "best": ' class="this"', "aside": ' class="aside"'}.get(mark, "")
+    return f"<tr{look}>{cells}</tr>"
 
 
 def _line(text: str) -> str:
     return f'<span class="hit">{escape(text)}</span>' if HIT in text else f"<span>{escape(text)}</span>"
-
-
-def shown(value: Value, column: str) -> str:
-    """A cell as a person reads it; what a column holds tells how many digits it needs.
-
-    Example:
-        >>> shown(0.1218, "share"), shown(1234567, "rows"), shown(0.14703, "recall@20"), shown(None, "from")
-        ('12.2 %', '1,234,567', '0.1470', '–')
-    """
-    if value is None:
-        return "–"
-    if isinstance(value, str):
-        return value
-    if column == "share":
-        return percent(value)
-    if isinstance(value, int):
-        return f"{value:,}"
-    digits = 1 if column == "seconds" or abs(value) >= 100 else 4
-    return f"{value:{'+' if '−' in column else ''},.{digits}f}".replace("-", "−")

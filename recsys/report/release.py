@@ -2,20 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 
-from recsys.report.bundle import readable_size
-from recsys.report.markdown import code, prose, table
+from recsys.report.bundle import gates_grid
+from recsys.report.markdown import code, grid_blocks, prose, table
+from recsys.report.words import readable_size
 
 
 def gate_blocks(manifest: Mapping) -> list[str]:
-    """One row per gate."""
-    rows = [
-        [prose(gate["gate"]), "passed" if gate["passed"] else "**refused**", prose(gate["limit"]), prose(gate["found"])]
-        for gate in manifest.get("gates", ())
-    ]
-    golden = manifest.get("golden", {})
-    asked = " and ".join(f"{number:,} of {task}" for task, number in golden.items() if number)
-    told = f"Requests with their answers are in `golden.parquet`: {asked}." if asked else ""
-    return [block for block in (table(["gate", "", "wanted", "found"], rows, text=4), told) if block]
+    """One row per gate, and how many requests with known answers the bundle holds."""
+    requests = " and ".join(f"{number:,} of {task}" for task, number in manifest.get("golden", {}).items() if number)
+    golden = [f"Requests with their answers are in `golden.parquet`: {requests}."] if requests else []
+    return [*grid_blocks(gates_grid(manifest.get("gates", ()))), *golden]
 
 
 def speed_blocks(manifest: Mapping) -> list[str]:

@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 
 from recsys.disk import write_whole
-from recsys.report.page import REPORT, write_page
+from recsys.report.run import REPORT, write_page
+from recsys.report.terminal import results_view
 from recsys.run.directory import RESULT
 from recsys.task.base import facet
 
@@ -26,7 +27,9 @@ def publish_result(metrics: Mapping[str, float], run: Path, *, task: str, model:
         model: name of the model in that table.
         notes: lines to print below the table, such as why a baseline is missing.
     """
-    table = facet(task, "report").result_table(metrics, model)
+    report = facet(task, "report")
+    verdict = " ".join(outcome.verdict for outcome in report.outcomes(metrics, model))
+    table = results_view(report.tables(metrics, model), verdict)
     write_whole(run / RESULT, json.dumps(dict(metrics), indent=2) + "\n")
     with (run / "train.log").open("a") as file:
         _show(Console(file=file, width=LOG_WIDTH), table, notes)

@@ -61,6 +61,8 @@ th.lines span:first-child, .hit { font-weight: 650; }
 .hit { color: var(--good); }
 tbody th { overflow-wrap: break-word; min-width: 6.5rem; }
 tr.this > * { font-weight: 650; }
+tr.aside > * { color: var(--soft); }
+td small, th small { color: var(--soft); font-weight: 400; font-size: 0.8em; }
 .same { color: transparent; }
 .note { color: var(--soft); font-size: 0.85rem; margin: 0.5rem 0 0; }
 ul { margin: 0.4rem 0 1rem; padding-left: 1.15rem; max-width: 46rem; }
@@ -75,20 +77,20 @@ footer { padding-top: 3rem; padding-bottom: 3rem; color: var(--soft); font-size:
   figure { padding: 0.7rem 0.4rem 0.4rem; }
   figcaption { padding: 0 0.3rem; }
   th, td { padding-right: 0.8rem; }
-  .table:not(.cards, .told) tbody th { position: sticky; left: 0; background: var(--paper); max-width: 9.5rem; }
-  .table.told { overflow: visible; }
-  .told table, .told thead, .told tbody { display: block; }
-  .told caption { display: block; }
-  .told tr { display: flex; flex-wrap: wrap; border-bottom: 1px solid var(--line); }
-  .told th, .told td { border: 0; padding-bottom: 0.15rem; }
-  .told tr > :not(.number, .prose) {
+  .table:not(.cards, .stacked) tbody th { position: sticky; left: 0; background: var(--paper); max-width: 9.5rem; }
+  .table.stacked { overflow: visible; }
+  .stacked table, .stacked thead, .stacked tbody { display: block; }
+  .stacked caption { display: block; }
+  .stacked tr { display: flex; flex-wrap: wrap; border-bottom: 1px solid var(--line); }
+  .stacked th, .stacked td { border: 0; padding-bottom: 0.15rem; }
+  .stacked tr > :not(.number, .prose) {
     flex: 1 1 30%; min-width: 0; max-width: none; position: static; white-space: normal; overflow-wrap: anywhere;
   }
-  .told tr > th:not(.number, .prose):has(+ .text) { flex: 1 0 100%; font-weight: 650; }
-  .told thead th:has(+ .text), .told .same, .told td.prose:empty { display: none; }
-  .told .number { flex: 1 1 0; }
-  .told td.prose { flex: 1 0 100%; padding-top: 0; padding-bottom: 0.5rem; font-size: 0.85rem; }
-  .told th.prose { display: none; }
+  .stacked tr > th:not(.number, .prose):has(+ .text) { flex: 1 0 100%; font-weight: 650; }
+  .stacked thead th:has(+ .text), .stacked .same, .stacked td.prose:empty { display: none; }
+  .stacked .number { flex: 1 1 0; }
+  .stacked td.prose { flex: 1 0 100%; padding-top: 0; padding-bottom: 0.5rem; font-size: 0.85rem; }
+  .stacked th.prose { display: none; }
   .cards thead { display: none; }
   .cards table, .cards tbody, .cards tr, .cards td, .cards tbody th, .cards caption { display: block; width: 100%; }
   .cards tr { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 0.7rem 0.9rem; margin-bottom: 0.9rem; }

@@ -1,36 +1,48 @@
-"""Numbers, times and metrics in the words of a report."""
+"""Numbers and times in the words of a report."""
 
-THIS = " (this run)"
-"""How the name of a row ends that is about the run itself."""
+from collections.abc import Mapping
+from typing import Any
+
+from recsys.report.content import Value, number
+
 HIT = "✓"
 """Before an item that the user chose."""
-MEANING = {
-    "recall": "share of what a user chose in the test that is among the first k recommended",
-    "ndcg": "the same, where a place further up counts more",
-    "hit_rate": "share of users with at least one hit among the first k",
-    "precision": "share of the first k that the user chose",
-    "mrr": "1 / place of the first hit",
-    "map": "mean precision at the places of the hits",
-    "novelty": "bits of surprise of an item, mean of the first k; popular ones have few",
-    "coverage": "share of the catalogue that anybody is recommended among the first k",
-    "gini": "how unequally items are recommended: 0 all alike, 1 one alone",
-    "auc": "chance that a row where it came true is predicted above one where it did not; 0.5 is guessing",
-    "gauc": "the same within each user's rows",
-    "pr_auc": "mean precision over all recalls; guessing gives the share of positives",
-    "log_loss": "mean of -log of what was predicted for what happened; less is better",
-    "normalized_entropy": "log loss over that of always predicting the mean; below 1 is better than that",
-    "ece": "mean distance of predicted and actual shares in groups of equal size; less is better",
-    "predicted_over_actual": "1 is right on average; above 1 promises too much",
-    "rmse": "root of the mean squared error, in units of the label",
-    "mae": "mean absolute error, in units of the label",
-}
 
 
-def meaning(metric: str) -> str:
-    """What a metric such as recall@20 says; "" for one without words."""
-    name, _, k = metric.partition("@")
-    text = MEANING.get(name, "")
-    return text.replace("first k", f"first {k}") if k else text
+def shown(value: Value, column: str) -> str:
+    """A cell as a person reads it, without its interval; what a column holds tells how many digits it needs.
+
+    Example:
+        >>> shown(0.1218, "share"), shown(1234567, "rows"), shown(0.14703, "recall@20"), shown(None, "from")
+        ('12.2 %', '1,234,567', '0.1470', '–')
+    """
+    value = number(value)
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return value
+    if column == "share":
+        return percent(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    digits = 1 if column == "seconds" or abs(value) >= 100 else 4
+    return f"{value:{'+' if '−' in column else ''},.{digits}f}".replace("-", "−")
+
+
+def interval(value: Value, column: str) -> str:
+    """The interval of a cell in few digits; "" where it has none.
+
+    Example:
+        >>> from recsys.report.content import Estimate
+        >>> interval(Estimate(0.147, 0.1412, 0.1528), "recall@20"), interval(0.147, "recall@20")
+        ('0.141–0.153', '')
+    """
+    bounds = getattr(value, "bounds", None)
+    if bounds is None:
+        return ""
+    signed = "−" in column
+    texts = [f"{bound:+.4f}" if signed else f"{bound:.3f}" for bound in bounds]
+    return (" to " if signed else "–").join(texts).replace("-", "−")
 
 
 def percent(share: float) -> str:
@@ -41,6 +53,30 @@ def percent(share: float) -> str:
         '4.7 %'
     """
     return f"{100 * share:.1f} %"
+
+
+def rounded_percent(share: float, sign: str = "") -> str:
+    """A share in whole percent; with `sign="+"` as a change.
+
+    Example:
+        >>> rounded_percent(0.5), rounded_percent(0.25, "+")
+        ('50 %', '+25 %')
+    """
+    return f"{share:{sign}.0%}".replace("%", " %")
+
+
+def readable_size(size: float) -> str:
+    """Bytes in the unit that a person would choose.
+
+    Example:
+        >>> readable_size(842053)
+        '842.1 kB'
+    """
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.1f} {unit}" if unit != "B" else f"{size:.0f} B"
+        size = size / 1000
+    return f"{size:.1f} GB"
 
 
 def duration(seconds: float) -> str:
@@ -65,3 +101,17 @@ def day(moment: str) -> str:
         '2025-03-23 23:51'
     """
     return moment.replace("T", " ")[:16]
+
+
+def item_text(item: Mapping[str, Any]) -> str:
+    """An item by its title, else by its id and kind."""
+    if item["title"] is not None:
+        return item["title"]
+    return f"{item['id']} ({item['about']})" if item["about"] else str(item["id"])
+
+
+def value_text(value: Any) -> str:
+    """A raw value in few letters."""
+    if isinstance(value, list):
+        return " · ".join("unknown" if entry is None else str(entry) for entry in value) or "none"
+    return "–" if value is None else f"{value:,g}" if isinstance(value, float) else str(value)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from recsys.report.content import Figure, Grid, report_of
+from recsys.report.content import Figure, Grid
+from recsys.report.run import report_of
 
 pytestmark = pytest.mark.slow
 HOME = Path(__file__).parents[2]
@@ -96,8 +97,8 @@ def test_every_table_and_drawing_of_the_report_is_there(resumed, history):
         match part:
             case Grid():
                 found = json.loads(written)
-                assert found["columns"] == list(part.columns)
-                assert found["data"] == [list(row) for row in part.rows]
+                assert found["columns"] == list(part.flat().columns)
+                assert found["data"] == [list(row) for row in part.flat().rows]
             case Figure():
                 assert written.count("<svg") == 1
     assert (files / row["report/path"]).read_text() == (resumed / "report.html").read_text()

@@ -18,4 +18,4 @@ def test_no_rows_leave_every_error_undefined():
 
 
 def test_declared_names_are_those_of_keys():
-    assert [(metric.name, metric.measure(PREDICTED, PREDICTED), metric.sign) for metric in METRICS] == [("rmse", 0, -1), ("mae", 0, -1)]
+    assert [(metric.name, metric.measure(PREDICTED, PREDICTED), metric.order) for metric in METRICS] == [("rmse", 0, -1), ("mae", 0, -1)]

@@ -9,9 +9,11 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from recsys.errors import ConfigError, IntegrityError
 from recsys.metric.paired import compared
-from recsys.report.compare import _ranking, _retrieval, compare
+from recsys.report.compare import compare
 from recsys.report.comparison import judged
 from recsys.run.files import RunFiles
+from recsys.task.ranking.report import compare as of_ranking
+from recsys.task.retrieval.report import compare as of_retrieval
 
 USERS, RELEVANT = 2_000, 5
 
@@ -23,7 +25,8 @@ def found_by(chance, rng, *, of=None, kept=0.9):
 
 
 def words(paths):
-    return {one.metric: judged(one) for one in compare(paths).found}
+    comparison = compare(paths)
+    return {one.metric: judged(comparison, one) for one in comparison.differences}
 
 
 def at(run, *ks):
@@ -41,7 +44,8 @@ def test_a_run_is_equal_to_another_of_the_same_answers(retrieval):
 
 def test_many_runs_are_equal_to_the_last_digit(retrieval):
     recall = np.random.default_rng(0).random(1_001)
-    assert {judged(one) for one in compare([retrieval(name, recall) for name in "abcdefg"]).found} == {"equal"}
+    comparison = compare([retrieval(name, recall) for name in "abcdefg"])
+    assert {judged(comparison, one) for one in comparison.differences} == {"equal"}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -57,7 +61,7 @@ def test_three_percent_more_recall_is_found_with_2000_users(retrieval, seed):
 
 
 def test_noise_is_called_no_difference_in_95_of_100_comparisons(retrieval, monkeypatch):
-    monkeypatch.setattr("recsys.report.compare.RESAMPLES", {"retrieval": 300})
+    monkeypatch.setattr(of_retrieval, "RESAMPLES", 300)
     rng = np.random.default_rng(11)
     chance = rng.beta(2, 2, USERS)
     clean = 0
@@ -74,10 +78,10 @@ def test_noise_is_called_no_difference_in_95_of_100_comparisons(retrieval, monke
 def test_several_runs_are_held_against_the_first(retrieval):
     comparison = compare([retrieval("a"), retrieval("b", [1, 1, 1, 1]), retrieval("c", [0, 0, 0, 0])])
     assert comparison.runs == ("a", "b", "c")
-    values = {(one.place, one.metric): (one.old[0], one.new[0]) for one in comparison.found}
+    values = {(one.place, one.metric): (one.old[0], one.new[0]) for one in comparison.differences}
     assert values[1, "recall@20"] == (0.5, 1.0)
     assert values[2, "recall@20"] == (0.5, 0.0)
-    assert (comparison.units, comparison.number) == ("users", 4)
+    assert (comparison.measured.units, comparison.measured.number) == ("users", 4)
 
 
 def test_what_differs_in_the_configs_is_told(retrieval):
@@ -95,11 +99,11 @@ def test_a_run_that_is_named_twice_is_refused(retrieval):
 
 def test_cut_offs_are_those_that_all_runs_have(retrieval):
     comparison = compare([at(retrieval("a"), 10, 20, 50), at(retrieval("b"), 10), at(retrieval("c"), 10, 15)])
-    assert {one.metric for one in comparison.found} == {"recall@10", "ndcg@10", "hit_rate@10"}
+    assert {one.metric for one in comparison.differences} == {"recall@10", "ndcg@10", "hit_rate@10"}
     # of b alone the usual cut-offs would be these very ones
-    ones = ("recall@20 (measured by a)", "ndcg@20 (measured by a)", "recall@15 (measured by c)", "ndcg@15 (measured by c)")
-    assert comparison.left_out == ones
-    assert compare([retrieval("d"), retrieval("e")]).left_out == ()
+    ones = ["recall@20 (measured by a)", "ndcg@20 (measured by a)", "recall@15 (measured by c)", "ndcg@15 (measured by c)"]
+    assert comparison.measured.left_out == ones
+    assert compare([retrieval("d"), retrieval("e")]).measured.left_out == []
 
 
 def test_runs_that_share_no_metric_are_refused_with_what_each_measured(retrieval):
@@ -132,7 +136,10 @@ def edited(run, file, edit):
 @pytest.mark.parametrize(
     ("edit", "told"),
     [
-        (lambda table: table.with_columns(pl.lit(float("nan")).alias("test/recall@20")), "'test/recall@20' holds what is no finite number"),
+        (
+            lambda table: table.with_columns(pl.lit(float("nan")).alias("test/recall@20")),
+            "'test/recall@20' holds a value that is no finite number",
+        ),
         (lambda table: table.with_columns(pl.lit(None, pl.Float64).alias("test/recall@20")), "no finite number"),
         (lambda table: table.with_columns(pl.lit("x").alias("test/recall@20")), "is not what a run writes"),
         (lambda table: table.drop("user_id"), "user_id"),
@@ -177,7 +184,7 @@ def test_a_damaged_table_of_predictions_is_named(ranking, edit, told):
 
 def test_labels_are_measured_as_scikit_learn_does(ranking):
     runs = [RunFiles.open(ranking("a")), RunFiles.open(ranking("b", click=np.linspace(0.1, 0.9, 400)))]
-    samples = {sample.metric: sample.estimates for sample in _ranking(runs).samples}
+    samples = {sample.metric: sample.estimates for sample in of_ranking.measured(runs, "ab").samples}
     assert set(samples) == {f"{label}/{metric}" for label in ("click", "buy", "click_buy") for metric in ("auc", "log_loss")}
     for run, place in zip(runs, (0, 1)):
         frame = run.table("predictions.parquet")
@@ -199,7 +206,7 @@ def test_less_log_loss_is_better(ranking):
 def test_rows_of_a_user_are_drawn_together(ranking, tmp_path):
     runs = [ranking("a"), ranking("b", click=np.linspace(0.1, 0.9, 400))]
     comparison = compare(runs)
-    assert (comparison.units, comparison.number) == ("users", 40)
+    assert (comparison.measured.units, comparison.measured.number) == ("users", 40)
 
 
 def test_users_with_both_outcomes_bear_on_a_label(ranking):
@@ -209,10 +216,10 @@ def test_users_with_both_outcomes_bear_on_a_label(ranking):
         late = pl.when(pl.col("user_id") < 37).then(pl.col("buy") * 0).otherwise(pl.col("buy"))
         frame.with_columns(buy=late).write_parquet(run / "predictions.parquet")
     comparison = compare(runs)
-    bearing = {one.metric: one.units for one in comparison.found}
+    bearing = {one.metric: one.units for one in comparison.differences}
     bought = set(frame.filter(pl.col("user_id") >= 37, pl.col("buy") == 1)["user_id"])
     assert bearing["buy/auc"] == bearing["buy/log_loss"] == len(bought) <= 3
-    assert {one.metric: judged(one) for one in comparison.found}["buy/auc"] == "too few to tell"
+    assert {one.metric: judged(comparison, one) for one in comparison.differences}["buy/auc"] == "too few to tell"
     assert bearing["click/auc"] == 40
 
 
@@ -220,5 +227,5 @@ def test_users_share_what_is_easy(retrieval):
     rng = np.random.default_rng(0)
     easy = rng.random(500)
     runs = [RunFiles.open(retrieval("a", easy)), RunFiles.open(retrieval("b", easy + rng.normal(0, 0.01, 500)))]
-    recall, _ = compared(_retrieval(runs, "ab").samples)
+    recall, _ = compared(of_retrieval.measured(runs, "ab").samples)
     assert recall.difference[2] - recall.difference[1] < 0.1 * (recall.new[2] - recall.new[1])

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from recsys.metric.paired import Compared
-from recsys.report.compare import Comparison
+from recsys.report.compare import Comparison, Measured
 from recsys.report.comparison import comparison_report, comparison_table, document, judged, verdicts
 from recsys.report.html import page
 
@@ -17,7 +17,8 @@ def one(metric, difference, place=1, old=0.1, smallest=0.004, units=2_000):
 
 
 def comparison(*found, runs=("first", "second"), configs=({"loss.temperature": ("0.1", "0.05")},), left_out=()):
-    return Comparison("retrieval", runs, "users", 2_000, found, configs, left_out)
+    measured = Measured([], list(left_out), "users", 2_000, frozenset({"click/log_loss", "spend/rmse"}))
+    return Comparison("retrieval", runs, measured, found, configs, 2_000)
 
 
 BETTER = one("recall@20", (0.01, 0.002, 0.018))
@@ -41,7 +42,7 @@ EQUAL = one("recall@20", (0.0, 0.0, 0.0), smallest=0.0)
     ],
 )
 def test_a_difference_has_a_word(found, word):
-    assert judged(found) == word
+    assert judged(comparison(found), found) == word
 
 
 def test_better_and_worse_are_told_by_metric():
@@ -74,7 +75,9 @@ def test_the_table_fits_a_terminal():
     console.print(comparison_table(comparison(BETTER, WORSE)))
     lines = console.file.getvalue().splitlines()
     row = next(line for line in lines if "recall@20" in line).split()
-    assert row == ["recall@20", "0.1000", "0.1100", "+0.0100", "+0.0020", "+0.0180", "better"]
+    assert row == ["recall@20", "0.1000", "0.1100", "+0.0100", "0.0040", "better"]
+    assert any("+0.0020 to +0.0180" in line for line in lines)
+    assert max(map(len, lines)) <= 80
     assert lines[0].rstrip() == "second beside first: 2,000 users"
     assert "97.50 %" in " ".join(lines)  # 1 - .05 / 2
 

@@ -1,59 +1,20 @@
-import shutil
-from xml.etree import ElementTree
-
-import pytest
-
-from recsys.report.content import Figure, Grid, report_of
+from recsys.report.content import Estimate, Grid, column_kind
 
 
-def parts(report):
-    return [part for section in report.sections for part in section.parts]
+def test_a_flat_grid_has_bounds_beside_their_column_and_names_the_run():
+    rows = (("mine", Estimate(0.5, 0.4, 0.6), Estimate(0.1)), ("other", Estimate(0.3), None))
+    flat = Grid("g", "t", ("", "recall@20", "ndcg@20"), rows, marks=("own", "")).flat()
+    assert flat.columns == ("", "recall@20", "recall@20 from", "recall@20 to", "ndcg@20")
+    assert flat.rows == (("mine (this run)", 0.5, 0.4, 0.6, 0.1), ("other", 0.3, None, None, None))
 
 
-def test_a_retrieval_report_has_its_sections_in_order(retrieval):
-    report = report_of(retrieval("a"))
-    assert report.title == "Retrieval on shop"
-    assert [section.name for section in report.sections] == [
-        *("results", "slices", "examples", "embeddings", "curves", "data", "cost", "limits"),
-    ]
-    named = {"headline", "baselines", "slices", "recall_by_popularity", "examples", "embeddings", "cost", "data"}
-    assert named <= {part.name for part in parts(report)}
+def test_a_grid_without_estimates_is_flat():
+    grid = Grid("g", "t", ("a", "b"), (("x", 1), ("y", None)))
+    assert grid.flat() == grid
 
 
-def test_a_ranking_report_has_its_sections_in_order(ranking):
-    report = report_of(ranking("a"))
-    assert [section.name for section in report.sections] == [
-        *("results", "calibration", "task_confusion", "slices", "mistakes", "curves", "data", "cost", "limits"),
-    ]
-    assert report.verdict.split("\n")[0].startswith("click: two_tower is ahead of prior, auc 0.7200 against 0.5000")
-
-
-@pytest.mark.parametrize("task", ["retrieval", "ranking"])
-def test_every_part_is_well_formed_and_named_once(request, task):
-    report = report_of(request.getfixturevalue(task)("a"))
-    names = [part.name for part in parts(report)]
-    assert len(names) == len(set(names))
-    assert len({section.name for section in report.sections}) == len(report.sections)
-    for part in parts(report):
-        if isinstance(part, Figure):
-            assert ElementTree.fromstring(part.svg).tag == "{http://www.w3.org/2000/svg}svg"
-            assert len(part.alt) > 20
-        else:
-            assert isinstance(part, Grid)
-            assert part.rows
-            assert {len(row) for row in part.rows} == {len(part.columns)}
-
-
-def test_facts_say_what_was_trained_on_what(retrieval):
-    facts = dict(report_of(retrieval("a")).facts)
-    assert facts["Data"] == "shop: 30 rows, 6 users, 8 items"
-    assert facts["Tested on"] == "4 users, 2025-03-23 to 2025-03-30"
-    assert facts["Time"] == "1 min 0 s of training, 1 min 40 s in all"
-    assert facts["Code"] == "abababababab"
-
-
-@pytest.mark.parametrize("task", ["retrieval", "ranking"])
-def test_a_report_is_the_same_wherever_the_run_lies(request, task, tmp_path):
-    run = request.getfixturevalue(task)("a")
-    shutil.copytree(run, tmp_path / "elsewhere" / "a")
-    assert report_of(run) == report_of(tmp_path / "elsewhere" / "a")
+def test_a_column_is_set_by_what_it_holds():
+    assert column_kind([1, 2.5, Estimate(1.0), None]) == "number"
+    assert column_kind(["a", None]) == column_kind([None]) == column_kind([]) == "text"
+    assert column_kind(["a" * 46]) == "prose"
+    assert column_kind(["a\nb"]) == "lines"

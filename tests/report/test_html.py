@@ -6,8 +6,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from recsys.report.content import Figure, Grid, Report, Section, report_of
-from recsys.report.html import page, shown
+from recsys.report.content import Estimate, Figure, Grid, Report, Section
+from recsys.report.html import page
+from recsys.report.run import report_of
 
 
 class Page(HTMLParser):
@@ -96,23 +97,19 @@ def test_a_grid_of_one_column_is_a_list():
 
 
 def test_the_row_of_the_run_stands_out():
-    parsed = one(Grid("g", "t", ("name", "value"), (("mine (this run)", 1.0), ("other", 2.0))))
+    parsed = one(Grid("g", "t", ("name", "value"), (("mine", 1.0), ("other", 2.0)), marks=("own", "")))
     assert [attributes.get("class") for attributes in parsed.of("tr")] == [None, "this", None]
+    assert "mine (this run)" in parsed.text
 
 
-@pytest.mark.parametrize(
-    ("value", "column", "text"),
-    [
-        (0.14703, "recall@20", "0.1470"),
-        (-0.5, "from", "−0.5000"),
-        (0.5, "this − first", "+0.5000"),
-        (1_234_567, "rows", "1,234,567"),
-        (1_234.56, "rmse", "1,234.6"),
-        (12.345, "seconds", "12.3"),
-        (0.1218, "share", "12.2 %"),
-        (None, "from", "–"),
-        ("a", "b", "a"),
-    ],
-)
-def test_numbers_have_the_digits_that_they_need(value, column, text):
-    assert shown(value, column) == text
+def test_an_estimate_has_its_interval_beside_it():
+    parsed = one(Grid("g", "t", ("name", "recall@20"), (("mine", Estimate(0.147, 0.1412, 0.1528)), ("other", Estimate(0.1)))))
+    at = parsed.text.index("0.1470 ")
+    assert parsed.text[at + 1] == "0.141–0.153"
+    assert len(parsed.of("small")) == 1
+
+
+def test_a_column_of_folders_links_to_them_and_nowhere_else():
+    parsed = one(Grid("g", "t", ("trial", "directory"), ((0, "javascript:alert(1)"), (1, None)), folders=1))
+    (link,) = [attributes["href"] for attributes in parsed.of("a") if "#" not in attributes["href"]]
+    assert link == "./javascript%3Aalert%281%29/"

@@ -65,27 +65,27 @@ def test_data_of_its_own_store_is_told_beside(data):
 
 
 def test_data_names_files_with_their_hashes(data):
-    assert "| `interactions` | `clicks.parquet` | `7c2790007c279000` | 408.2 kB |" in data
-    assert "| `users` | in memory | `4266d8094266d809` (first and last block) | 900 B |" in data
+    assert "| interactions | clicks.parquet | 408.2 kB | 7c2790007c279000 |" in data
+    assert "| users | in memory | 900 B | 4266d8094266d809 (first and last block) |" in data
 
 
 def test_data_is_counted_by_part(data):
     assert "|  | rows | positives | users | items | rows of new users | rows of new items |" in data
     assert "| training | 800 | 100 | 50 | 28 | – | – |" in data
-    assert "| test | 100 | 11 | 22 | 21 | 5 (5.0 %) | 12 (12.0 %) |" in data
-    assert "| all | 1,000 |  | 60 | 30 |  |  |" in data
+    assert "| test | 100 | 11 | 22 | 21 | 5 | 12 |" in data
+    assert "| all | 1,000 | – | 60 | 30 | – | – |" in data
 
 
 def test_data_tells_split_and_dates(data):
     assert (
-        "Split: `Temporal` (val_days 7, test_days 7). Rows from 2025-01-06 01:02:03 to 2025-03-30 23:51:08 (UTC). "
-        "Validation starts 2025-03-16 23:51:08, test 2025-03-23 23:51:08."
+        "Split: Temporal (val_days 7, test_days 7). Rows from 2025-01-06 01:02 to 2025-03-30 23:51 UTC. "
+        "Validation starts 2025-03-16 23:51, the test 2025-03-23 23:51 UTC."
     ) in data
 
 
 def test_data_without_moments_has_no_dates():
     still = {**LINEAGE, "data": {"retrieval": {**DATA, "dates": None, "boundaries": None}}}
-    assert "Split: `Temporal` (val_days 7, test_days 7)." in data_blocks(still)
+    assert "Split: Temporal (val_days 7, test_days 7)." in data_blocks(still)
 
 
 def test_data_tells_what_preparation_found(data):

@@ -49,39 +49,39 @@ def test_retriever_stands_among_its_baselines_best_first():
         "| ease | 0.1166 |",
         "| popularity | 0.0415 |",
         "| oracle | 0.2578 |",
-        "| two_tower, validation | 0.1480 |",
+        "| validation | 0.1480 |",
     ]
-    assert "### Retrieval: whole catalogue ranked, 3,258 users (73 more have nothing to find there and are left out)" in text
-    assert any(line.startswith("two_tower is above every baseline: recall@20 0.1470 against 0.1166 of ease") for line in text)
+    assert any(line.startswith("### ") and "3,258 users (73 more" in line for line in text)
+    assert any(line.startswith("two_tower is ahead of every baseline: recall@20 0.1470 against 0.1166 of ease") for line in text)
 
 
 def test_groups_of_users_come_worst_first():
     text = lines(RETRIEVAL, retrieval="two_tower")
-    worst = text.index("| `country` | `FR` | 1,200 | 0.0900 |")
-    assert text[worst + 1] == "| `country` | `DE` | 900 | 0.1500 |"
+    worst = text.index("| country | FR | 1,200 | 0.0900 |")
+    assert text[worst + 1] == "| country | DE | 900 | 0.1500 |"
 
 
 def test_label_has_its_metrics_with_intervals_and_counts():
     text = lines(RANKING, ranking="mmoe")
-    assert "### `click`: 93,320 impressions, 12,493 positive" in text
+    assert "### click: 93,320 impressions, 12,493 positive" in text
     start = text.index("|  | auc | ece | pred./actual |")
     assert text[start + 2 : start + 5] == [
         "| **mmoe** | 0.6902 (0.686–0.695) | 0.0052 | 0.9899 |",
-        "| prior | 0.5000 | 0.0012 | n/a |",
-        "| mmoe, validation | 0.6850 | n/a | n/a |",
+        "| prior | 0.5000 | 0.0012 | – |",
+        "| validation | 0.6850 | – | – |",
     ]
 
 
 def test_groups_of_impressions_come_worst_first():
     text = lines(RANKING, ranking="mmoe")
-    worst = text.index("| `device` | `tablet` | 1,300 | 0.6500 |")
-    assert text[worst + 1] == "| `device` | `web` | 40,000 | 0.7000 |"
+    worst = text.index("| device | tablet | 1,300 | 0.6500 | – |")
+    assert text[worst + 1] == "| device | web | 40,000 | 0.7000 | – |"
 
 
 def test_groups_of_a_label_without_auc_are_ordered_by_what_is_worse_when_larger():
     metrics = {"test/buy/rows": 9.0, "test/buy/log_loss": 0.2, "test/a=x/buy/log_loss": 0.1, "test/a=y/buy/log_loss": 0.4}
     text = lines(metrics, ranking="mmoe")
-    assert text.index("| `a` | `y` | – | 0.4000 |") + 1 == text.index("| `a` | `x` | – | 0.1000 |")
+    assert text.index("| a | y | – | 0.4000 |") + 1 == text.index("| a | x | – | 0.1000 |")
 
 
 def test_untested_weights_are_said_to_be_untested():
@@ -98,12 +98,12 @@ def test_pair_shows_what_ranking_made_of_the_candidates():
     text = lines(RANKING | pair, ranking="mmoe")
     assert "### Retrieve 200, then rank: 3,258 test users" in text
     start = text.index("| retriever | 0.1470 |")
-    assert text[start + 1] == "| pair | 0.0755 |"
+    assert text[start + 1] == "| **pair** | 0.0755 |"
 
 
 def test_a_group_named_by_the_data_cannot_break_the_table():
     text = lines({"test/recall@20": 0.1, "test/brand=a|b/recall@20": 0.2}, retrieval="two_tower")
-    assert "| `brand` | `a\\|b` | – | 0.2000 |" in text
+    assert "| brand | a\\|b | – | 0.2000 |" in text
 
 
 def test_nothing_measured_is_nothing_said():

@@ -1,8 +1,7 @@
 """What a run cost."""
 
-from recsys.report.bundle import readable_size
 from recsys.report.content import Grid, Section
-from recsys.report.words import duration
+from recsys.report.words import duration, readable_size
 from recsys.run.files import RunFiles
 
 STAGES = {

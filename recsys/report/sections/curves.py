@@ -7,36 +7,28 @@ from typing import Any
 
 from recsys.report.content import Figure, Section
 from recsys.report.draw import PALETTE, drawing, element
-from recsys.report.table import shown_columns
 from recsys.run.files import RunFiles
 
-TITLES = {
-    "losses": "Training loss",
-    "validation": "Validation",
-    "numbers": "Validation of numbers",
-    "monitor": "What chose the weights",
-}
-"""Of the panels."""
 SAME = 1e-9
 """Two values of one metric that are this close are one."""
 MOST_POINTS = 400
 """Of a line: a long run is thinned evenly."""
 
 
-def section(run: RunFiles) -> Section | None:
-    """Losses of training, and metrics of validation; None where nothing was logged."""
+def section(run: RunFiles, validation: Mapping[str, tuple[str, Sequence[str]]]) -> Section | None:
+    """Losses of training, and metrics of validation; None where nothing was logged.
+
+    Args:
+        validation: {name of a panel: its title, and the keys of its lines}, as far as they were logged.
+    """
     keys = list(dict.fromkeys(key for line in run.logged for key in line))
     losses = [key for key in keys if re.fullmatch(r"train/(.+/)?loss", key)]
-    panels = {"losses": losses if len(losses) < 3 else [key for key in losses if key != "train/loss"]}
-    if run.task == "retrieval":
-        panels["validation"] = [key for column in shown_columns(run.metrics)[:2] if (key := f"val/{column}") in keys]
-    else:
-        panels["validation"] = [key for key in keys if re.fullmatch(r"val/[^/]+/auc", key)]
-        panels["numbers"] = [key for key in keys if re.fullmatch(r"val/[^/]+/rmse", key)]
+    panels = {"losses": ("Training loss", losses if len(losses) < 3 else [key for key in losses if key != "train/loss"])}
+    panels |= {name: (title, [key for key in of_panel if key in keys]) for name, (title, of_panel) in validation.items()}
     monitor = run.config["monitor"]
-    if monitor in keys and monitor not in panels["validation"]:
-        panels["monitor"] = [monitor]
-    figures = [_lines(name, TITLES[name], {key: _points(run.logged, key) for key in chosen}) for name, chosen in panels.items() if chosen]
+    if monitor in keys and not any(monitor in of_panel for _, of_panel in panels.values()):
+        panels["monitor"] = ("What chose the weights", [monitor])
+    figures = [_lines(name, title, {key: _points(run.logged, key) for key in chosen}) for name, (title, chosen) in panels.items() if chosen]
     if not figures:
         return None
     text = f"The weights that were tested are those with the best {monitor}: step {_best_step(run)}."

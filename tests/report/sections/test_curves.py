@@ -1,5 +1,11 @@
-from recsys.report.sections.curves import _points, section
+from recsys.report.sections.curves import _points
 from recsys.run.files import RunFiles
+from recsys.task.base import facet
+
+
+def section(run):
+    """The curves, with the panels of the run's task."""
+    return next((part for part in facet(run.task, "report").sections(run) if part is not None and part.name == "curves"), None)
 
 
 def test_the_weights_that_were_tested_are_named_by_their_step(retrieval):

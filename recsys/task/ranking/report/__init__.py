@@ -1,5 +1,59 @@
-"""What reports ask of a ranking run."""
+"""What reports ask of a ranking run: its tables and words, its sections, and how runs are compared."""
 
-from recsys.report.labels import label_table as result_table
+from collections.abc import Iterator
 
-__all__ = ["result_table"]
+from recsys.metric.impressions import METRICS
+from recsys.report.content import Grid, Section
+from recsys.report.grids import Metrics, Outcome
+from recsys.report.sections import curves
+from recsys.run.files import RunFiles
+from recsys.task.ranking.report import calibration, confusion, labels, mistakes, pair
+from recsys.task.ranking.report.compare import REMEDY, RESAMPLES, incomparable, measured
+
+__all__ = ["REMEDY", "RESAMPLES", "incomparable", "measured"]
+
+
+def outcomes(metrics: Metrics, model: str) -> list[Outcome]:
+    """The model among its baselines, label by label; behind a retriever also the orders of its candidates.
+
+    Args:
+        metrics: flat.
+        model: what the model is called.
+    """
+    of_labels = [labels.outcome(metrics, label, model) for label in labels.measured(metrics)]
+    behind = pair.outcome(metrics)
+    return of_labels if behind is None else [*of_labels, behind]
+
+
+def tables(metrics: Metrics, model: str) -> list[Grid]:
+    """Tables of the terminal; groups have one for all labels."""
+    groups = labels.groups(metrics, [next(metric for metric in METRICS if metric.groups)])
+    return [*(outcome.table for outcome in outcomes(metrics, model)), *([] if groups is None else [groups])]
+
+
+def tested_on(run: RunFiles) -> str:
+    """What the test asked."""
+    return f"{run.data['split']['test']['rows']:,} impressions"
+
+
+def sections(run: RunFiles) -> Iterator[Section | None]:
+    """What a report says of this task, before data, cost and limits."""
+    yield labels.section(run)
+    yield pair.section(run)
+    yield calibration.section(run)
+    yield confusion.section(run)
+    yield labels.groups_section(run)
+    yield mistakes.section(run)
+    of_labels = labels.measured(run.metrics)
+    panels = {name: [f"val/{label}/{metric}" for label in of_labels] for name, metric in (("validation", "auc"), ("numbers", "rmse"))}
+    titles = {"validation": "Validation", "numbers": "Validation of numbers"}
+    yield curves.section(run, {name: (titles[name], keys) for name, keys in panels.items()})
+
+
+def limits(run: RunFiles) -> Iterator[str]:
+    """What speaks against trusting figures of this task."""
+    yield "Only rows that were shown are predicted here: of items that an earlier system did not show nothing is known."
+    for label in labels.tested(run.metrics):
+        rows, positives = (run.metrics.get(f"test/{label}/{name}") for name in ("rows", "positives"))
+        if positives is not None and positives in (0, rows):
+            yield f"{label} has rows of one class alone in the test, so AUC and what needs both have no value."

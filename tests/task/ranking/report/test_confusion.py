@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from recsys.report.sections.confusion import section
 from recsys.run.files import RunFiles
+from recsys.task.ranking.report.confusion import section
 
 
 def test_every_prediction_is_tried_on_every_label(ranking):

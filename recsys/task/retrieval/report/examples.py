@@ -4,35 +4,26 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recsys.report.content import Grid, Section
-from recsys.report.table import shown_columns
-from recsys.report.words import HIT
+from recsys.report.words import HIT, item_text, value_text
 from recsys.run.files import RunFiles
 
 SHOWN = {"history": 5, "truth": 8, "recommended": 10}
 """Items of each list."""
 
 
-def section(run: RunFiles) -> Section:
-    """A row per user: what they had, what they chose in the test, what the model recommended."""
-    metric = shown_columns(run.metrics)[0]
+def section(run: RunFiles, metric: str) -> Section:
+    """A row per user: what they had, what they chose in the test, what the model recommended, and its value in this metric."""
     rows = []
     for user in run.examples["users"]:
         lists = {name: user[name][:most] for name, most in SHOWN.items()}
         had, chose = (_lines(lists[name], user[f"num_{name}"]) for name in ("history", "truth"))
-        found = "\n".join(
+        recommended = "\n".join(
             f"{place}. {f'{HIT} ' if item['hit'] else ''}{item_text(item)}" for place, item in enumerate(lists["recommended"], 1)
         )
-        rows.append((f"{user['user']}\n{_about(user['about'])}".strip(), had, chose, found, user["measured"].get(metric)))
+        rows.append((f"{user['user']}\n{_about(user['about'])}".strip(), had, chose, recommended, user["measured"].get(metric)))
     headings = ("user", "had before, the latest first", "chose in the test", f"recommended, {HIT} chosen", metric)
     text = f"{run.examples['chosen']}. Nobody looked for good or bad ones."
     return Section("examples", "Some test users", (text,), (Grid("examples", "Recommendations", headings, tuple(rows)),))
-
-
-def item_text(item: Mapping[str, Any]) -> str:
-    """An item by its title, else by its id and kind."""
-    if item["title"] is not None:
-        return item["title"]
-    return f"{item['id']} ({item['about']})" if item["about"] else str(item["id"])
 
 
 def _lines(items: Sequence[Mapping[str, Any]], number: int) -> str:
@@ -42,10 +33,3 @@ def _lines(items: Sequence[Mapping[str, Any]], number: int) -> str:
 
 def _about(columns: Mapping[str, Any]) -> str:
     return ", ".join(value_text(value) for value in columns.values() if value not in (None, []))
-
-
-def value_text(value: Any) -> str:
-    """A raw value in few letters."""
-    if isinstance(value, list):
-        return " · ".join("unknown" if entry is None else str(entry) for entry in value) or "none"
-    return "–" if value is None else f"{value:,g}" if isinstance(value, float) else str(value)

@@ -3,8 +3,8 @@ import polars as pl
 import pytest
 from sklearn.decomposition import PCA
 
-from recsys.report.sections.embeddings import principal, section
 from recsys.run.files import RunFiles
+from recsys.task.retrieval.report.embeddings import principal, section
 
 
 def test_the_map_is_a_principal_component_analysis():

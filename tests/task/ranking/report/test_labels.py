@@ -3,7 +3,9 @@ import io
 import pytest
 from rich.console import Console
 
-from recsys.report.labels import label_table, measured, verdict
+from recsys.report.terminal import results_view
+from recsys.task.ranking.report import outcomes, tables
+from recsys.task.ranking.report.labels import measured
 
 METRICS = {
     "val/log_loss": 0.5,
@@ -42,9 +44,13 @@ METRICS = {
 }
 
 
+def verdict(metrics, name):
+    return " ".join(outcome.verdict for outcome in outcomes(metrics, name))
+
+
 def rendered(metrics, width=80):
     console = Console(file=io.StringIO(), width=width)
-    console.print(label_table(metrics, "mmoe"))
+    console.print(results_view(tables(metrics, "mmoe"), verdict(metrics, "mmoe")))
     return console.file.getvalue()
 
 
@@ -53,12 +59,12 @@ def section(metrics, label):
     blocks = [block.splitlines() for block in rendered(metrics).split("\n\n")]
     lines = blocks[measured(metrics).index(label)]
     rule = next(number for number, line in enumerate(lines) if line.startswith("──"))
-    return lines[rule - 1].split(), [line.split() for line in lines[rule + 1 :]]
+    return lines[rule - 1].split(), [line.split() for line in lines[rule + 1 :] if line.strip()]
 
 
 def test_labels_and_funnels_have_a_table_each_in_the_order_they_were_logged():
     assert measured(METRICS) == ["click", "click_conversion", "spend"]
-    assert "Test impressions: click, 1,234 rows" in rendered(METRICS)
+    assert "click: 1,234 impressions" in rendered(METRICS)
 
 
 def test_rows_are_ranked_and_the_truth_comes_last():
@@ -82,10 +88,16 @@ def test_cells_hold_the_metrics_and_the_interval_of_the_model():
 
 
 def test_groups_show_the_first_metric_of_every_label():
+    grid = tables(METRICS, "mmoe")[-1]
+    assert grid.columns == ("group", "value", "rows", "click", "click_conversion")
+    assert grid.rows == (
+        ("device", "phone", 800, 0.75, 0.9),
+        ("device", "web", None, 0.6, None),
+        ("trade", "hotels/inns", None, 0.65, None),
+    )
     lines = [line.split() for line in rendered(METRICS).splitlines()]
-    assert ["device", "phone", "0.7500", "0.9000", "████"] in lines  # half of the way from chance to the best
-    assert ["web", "0.6000", "–", "█▋"] in lines  # a fifth of it: 12.8 of 64 eighths
-    assert ["trade", "hotels/inns", "0.6500", "–", "██▍"] in lines
+    # bars begin at guessing, 0.5: of the best group's 0.25 the others have 0.1 and 0.15, 25.6 and 38.4 of 64 eighths
+    assert [line[-1] for line in lines if "phone" in line or "web" in line or "hotels/inns" in line] == ["████████", "███▎", "████▊"]
     assert "groups" not in rendered({key: value for key, value in METRICS.items() if "=" not in key})
 
 
@@ -102,19 +114,24 @@ CLICK = {key: METRICS[key] for key in ("test/click/auc", "test/click/rows", "tes
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({}, ""),
-        ({"baseline/b/test/click/auc": 0.66, "baseline/c/test/click/auc": 0.5}, "click: m is ahead of b, auc 0.7000 against 0.6600."),
-        ({"baseline/b/test/click/auc": 0.73}, "click: b is ahead of m, auc 0.7300 against 0.7000."),
+        ({}, "click: m has auc 0.7000."),
+        (
+            {"baseline/b/test/click/auc": 0.66, "baseline/c/test/click/auc": 0.5},
+            "click: m is ahead of every baseline: auc 0.7000 against 0.6600 of b.",
+        ),
+        ({"baseline/b/test/click/auc": 0.73}, "click: b is ahead of m: auc 0.7300 against 0.7000."),
         (
             {"baseline/b/test/click/auc": 0.69},
-            "click: m is ahead of b, auc 0.7000 against 0.6900, within the 95 % interval of m.",
+            "click: m is ahead of every baseline: auc 0.7000 against 0.6900 of b. "
+            "The difference is within the 95 % interval of m, 0.6800 to 0.7200: a larger test would tell.",
         ),
         (
             {"baseline/b/test/click/auc": 0.71},
-            "click: b is ahead of m, auc 0.7100 against 0.7000, within the 95 % interval of m.",
+            "click: b is ahead of m: auc 0.7100 against 0.7000. The difference is within the 95 % interval of m, 0.6800 to 0.7200: "
+            "a larger test would tell.",
         ),
-        ({"baseline/b/test/click/auc": 0.7}, "click: m and b are equal, auc 0.7000."),
-        ({"oracle/test/click/auc": 0.75}, "The truth has 0.7500, 0.0500 away."),
+        ({"baseline/b/test/click/auc": 0.7}, "click: m and b are equal: auc 0.7000."),
+        ({"oracle/test/click/auc": 0.75}, "click: The truth has 0.7500, 0.0500 away."),
     ],
 )
 def test_verdict_of_one_label(changes, sentence):
@@ -123,19 +140,19 @@ def test_verdict_of_one_label(changes, sentence):
 
 def test_verdict_of_a_regression_prefers_the_smaller_error():
     spend = {"test/spend/rmse": 12.5, "test/spend/mae": 8.0, "test/spend/rows": 9.0, "baseline/b/test/spend/rmse": 15.0}
-    assert verdict(spend, "m") == "spend: m is ahead of b, rmse 12.5000 against 15.0000."
-    assert verdict({**spend, "baseline/c/test/spend/rmse": 10.0}, "m") == "spend: c is ahead of m, rmse 10.0000 against 12.5000."
+    assert verdict(spend, "m") == "spend: m is ahead of every baseline: rmse 12.5000 against 15.0000 of b."
+    assert verdict({**spend, "baseline/c/test/spend/rmse": 10.0}, "m") == "spend: c is ahead of m: rmse 10.0000 against 12.5000."
 
 
 def test_a_label_of_one_class_is_judged_by_its_log_loss():
     metrics = {"test/buy/log_loss": 0.1, "test/buy/rows": 9.0, "baseline/b/test/buy/log_loss": 0.2, "baseline/c/test/buy/log_loss": 0.05}
-    assert verdict(metrics, "m") == "buy: c is ahead of m, log_loss 0.0500 against 0.1000."
+    assert verdict(metrics, "m") == "buy: c is ahead of m: log_loss 0.0500 against 0.1000."
     assert [row[0] for row in section(metrics, "buy")[1]] == ["c", "mmoe", "b"]
 
 
 def test_verdict_speaks_of_every_label_in_turn():
     assert verdict(METRICS, "mmoe") == (
-        "click: mmoe is ahead of hist_gradient_boosting, auc 0.7000 against 0.6600. The truth has 0.7500, 0.0500 away. "
-        "click_conversion: hist_gradient_boosting is ahead of mmoe, auc 0.8500 against 0.8000. "
-        "spend: prior is ahead of mmoe, rmse 10.0000 against 12.5000."
+        "click: mmoe is ahead of every baseline: auc 0.7000 against 0.6600 of hist_gradient_boosting. The truth has 0.7500, 0.0500 away. "
+        "click_conversion: hist_gradient_boosting is ahead of mmoe: auc 0.8500 against 0.8000. "
+        "spend: prior is ahead of mmoe: rmse 10.0000 against 12.5000."
     )

@@ -1,7 +1,7 @@
 """The rows of which a ranker was most wrong, with all that it knew of them."""
 
 from recsys.report.content import Grid, Section
-from recsys.report.sections.examples import item_text, value_text
+from recsys.report.words import item_text, value_text
 from recsys.run.files import RunFiles
 
 TEXT = (

@@ -4,8 +4,8 @@ import math
 
 from recsys.metric.binary import auc
 from recsys.report.content import Grid, Section
-from recsys.report.predictions import tested_targets
 from recsys.run.files import RunFiles
+from recsys.task.ranking.report.predictions import tested_targets
 
 TEXT = (
     "AUC of each label's prediction for every label. In a column the label's own prediction should be the best; where another is as "

@@ -1,11 +1,14 @@
 import io
+import json
 import re
 
 import pytest
 from rich.console import Console
 
-from recsys.report.labels import label_table
-from recsys.report.pair import pair_table, verdict
+from recsys.report.terminal import grid_table
+from recsys.run.files import RunFiles
+from recsys.task.ranking.report import outcomes
+from recsys.task.ranking.report.pair import outcome, section, verdict
 
 OBSERVED = {
     "pair/retriever/test/recall@10": 0.05,
@@ -46,8 +49,7 @@ def rendered(table):
 
 def rows(metrics):
     """Cells of the table's rows, split at two blanks."""
-    table, _, _ = rendered(pair_table(metrics)).rpartition("\n\n")  # a verdict follows
-    lines = table.splitlines()
+    lines = rendered(grid_table(outcome(metrics).table)).splitlines()
     rule = next(number for number, line in enumerate(lines) if line.startswith("──"))
     return lines[rule - 1].split(), [re.split(r" {2,}", line.strip()) for line in lines[rule + 1 :] if line.strip()]
 
@@ -67,7 +69,7 @@ def test_orders_of_the_candidates_stand_below_each_other():
     assert table["pair"] == ["0.0800", "0.0300", "0.2000"]
     assert table["oracle, if shown"] == ["0.0900", "–", "0.2500"]
     assert table["best of the catalogue"] == ["–", "–", "0.4000"]
-    text = rendered(pair_table(TRUE))
+    text = rendered(grid_table(outcome(TRUE).table))
     assert "Retrieve 200, then rank: 1,234 test users" in text
     assert "0.090–0.110" in text
     assert "0.070–0.095" in text
@@ -86,13 +88,20 @@ def test_the_cutoff_nearest_to_20_is_shown():
     assert rows({key: value for key, value in metrics.items() if "@10" not in key})[0] == ["recall@30", "ndcg@30"]
 
 
-def test_a_report_has_the_pair_below_its_labels_or_nothing_of_it():
+def test_the_pair_comes_behind_the_labels_or_not_at_all():
     label = {"test/click/auc": 0.7, "test/click/log_loss": 0.3, "test/click/ece": 0.1, "test/click/rows": 9.0}
-    text = rendered(label_table(label | TRUE, "mmoe"))
-    assert text.index("Test impressions: click") < text.index("Retrieve 200, then rank")
-    assert "Test impressions: recall" not in text
-    assert "Retrieve" not in rendered(label_table(label, "mmoe"))
-    assert pair_table(label) is None
+    assert [each.table.name for each in outcomes(label | TRUE, "mmoe")] == ["baselines/click", "pair"]
+    assert [each.table.name for each in outcomes(label, "mmoe")] == ["baselines/click"]
+
+
+def test_a_report_has_the_pair_where_there_is_one(ranking):
+    run = ranking("a")
+    assert section(RunFiles.open(run)) is None
+    metrics = json.loads((run / "metrics.json").read_text())
+    (run / "metrics.json").write_text(json.dumps(metrics | TRUE))
+    (grid,) = section(RunFiles.open(run)).parts
+    assert grid.rows[0] == ("retriever", (0.1, 0.09, 0.11), (0.04, None, None), (0.16, None, None))
+    assert grid.marks == ("reference", "own", "truth", "truth", "truth")
 
 
 def test_verdict_with_truth_says_what_was_gained_what_was_lost_and_why():

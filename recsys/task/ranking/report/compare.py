@@ -1,0 +1,106 @@
+"""How ranking runs are compared: label by label, users drawn again with all their rows. N rows, U units, R runs."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+from torch import Tensor
+
+from recsys.metric import impressions, regression
+from recsys.metric.binary import log_losses
+from recsys.metric.funnel import Target
+from recsys.metric.paired import Measure, Sample, drawn_again
+from recsys.report.comparable import differences
+from recsys.report.compare import Measured, require_same_rows, weighted_totals
+from recsys.run.files import RunFiles
+from recsys.task.ranking.report.predictions import FILE as PREDICTIONS
+from recsys.task.ranking.report.predictions import tested_labels, tested_targets
+
+RESAMPLES = 400
+REMEDY = "compare runs whose test rows hold both classes of a label"
+"""Where no metric can be compared."""
+
+
+def incomparable(first: RunFiles, run: RunFiles) -> Iterator[str]:
+    """What tells two runs of the same test apart."""
+    labels, others = _meanings(first), _meanings(run)
+    for key, (old, new) in differences(labels, others).items():
+        yield f"their labels mean different things: {key} is {old} and {new}"
+
+
+def _meanings(run: RunFiles) -> dict[str, dict[str, str | None]]:
+    """{label: the label it is given, and its kind}."""
+    return {label.column: {"given": label.given, "kind": label.kind} for label in tested_labels(run)}
+
+
+def measured(runs: Sequence[RunFiles], names: Sequence[str]) -> Measured:
+    """AUC and log loss of every 0/1 label, and the error of numbers, of all runs."""
+    read = [tested_targets(run) for run in runs]
+    columns = (runs[0].test["user"], *(label.column for label in tested_labels(runs[0])))
+    keys = [column for column in columns if column is not None]
+    tables = [run.table(PREDICTIONS, keys) for run in runs]
+    for run, rows in zip(runs, tables):
+        require_same_rows(run, PREDICTIONS, rows.equals(tables[0]), "users or labels")
+    user = read[0][1]
+    samples: list[Sample] = []
+    left_out = []
+    for of_runs in zip(*(targets for targets, _ in read), strict=True):
+        first = of_runs[0]
+        kept = first.rows
+        if first.actual[kept].unique().numel() < (2 if first.binary else 1):
+            left_out.append(f"{first.name} (its test rows do not hold {'both classes' if first.binary else 'a number'})")
+            continue
+        samples += (_binary if first.binary else _numbers)(of_runs, kept, None if user is None else user[kept])
+    number = len(read[0][0][0].rows) if user is None else len(user.unique())
+    less = {metric.name for metric in (*impressions.METRICS, *regression.METRICS) if metric.better == "less"}
+    names_of_less = frozenset(sample.metric for sample in samples if sample.metric.rpartition("/")[2] in less)
+    return Measured(samples, left_out, "rows" if user is None else "users", number, names_of_less)
+
+
+def _binary(of_runs: Sequence[Target], rows: Tensor, user: Tensor | None) -> list[Sample]:
+    """The compared metrics of a 0/1 label, of the rows that it concerns."""
+    actual, name = of_runs[0].actual[rows], of_runs[0].name
+    sorted_rows = [impressions.impressions(target.predicted[rows], actual, user=user, session=None, ks=[]) for target in of_runs]
+    losses = np.stack([log_losses(target.predicted[rows], actual) for target in of_runs], 1)
+
+    def of_counts(measure: impressions.OfCounts, copies: np.ndarray) -> list[float]:
+        return [measure(each.ordered.tally(copies[each.unit]), {}) for each in sorted_rows]
+
+    measures: dict[str, Measure] = {}
+    for metric in impressions.METRICS:
+        if metric.compared and metric.measure is not None:
+            measures[f"{name}/{metric.name}"] = partial(of_counts, metric.measure)
+        elif metric.compared:
+            assert metric.name == "log_loss", "of quotients of sums, only the log loss is compared"
+            measures[f"{name}/{metric.name}"] = _quotients(losses, _units(user, len(actual)))
+    return drawn_again(measures, sorted_rows[0].num_units, RESAMPLES, bearing=sorted_rows[0].num_bearing())
+
+
+def _numbers(of_runs: Sequence[Target], rows: Tensor, user: Tensor | None) -> list[Sample]:
+    """Root of the mean squared error of a label that is a number."""
+    errors = np.stack([(target.predicted[rows] - target.actual[rows]).square().numpy() for target in of_runs], 1)
+    unit = _units(user, len(errors))
+    mean = _quotients(errors, unit)
+
+    def roots(copies: np.ndarray) -> list[float]:
+        return np.sqrt(mean(copies)).tolist()
+
+    number = int(unit.max()) + 1
+    return drawn_again({f"{of_runs[0].name}/rmse": roots}, number, RESAMPLES, bearing=number)
+
+
+def _units(user: Tensor | None, rows: int) -> np.ndarray:
+    """[N] number of the unit of each row: its user among those with such rows, or the row itself."""
+    return np.arange(rows) if user is None else np.unique(user.numpy(), return_inverse=True)[1]
+
+
+def _quotients(values: np.ndarray, unit: np.ndarray) -> Callable[[np.ndarray], list[float]]:
+    """Mean of each run's column of values [N, R], where the rows of each unit count as often as it was drawn."""
+    sums = np.stack([np.bincount(unit, column) for column in values.T])  # [R, U]
+    rows = np.bincount(unit)
+
+    def means(copies: np.ndarray) -> list[float]:
+        number = max(1, int(copies @ rows))
+        return [total / number for total in weighted_totals(sums, copies)]
+
+    return means

@@ -1,0 +1,80 @@
+"""How good a ranker is, label by label, beside baselines and the truth, and by groups of impressions."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from recsys.metric import impressions, regression
+from recsys.metric.declaration import Declaration, usual_columns
+from recsys.report.content import Grid, Section
+from recsys.report.grids import MODEL, Metrics, Outcome, beside_baselines, by_groups, headline, table_figure, verdict
+from recsys.report.sections import groups as groups_page
+from recsys.run.files import RunFiles
+
+TEXT = (
+    "Every impression of the test was predicted once. Validation chose the weights; the test was looked at once, at the end. "
+    "Intervals are of 95 %, over users; a label that is given another is measured where that one is 1."
+)
+
+
+def declarations() -> tuple[Declaration, ...]:
+    """Every metric of labels: of 0/1 ones, then of numbers."""
+    return (*impressions.METRICS, *regression.METRICS)
+
+
+def tested(metrics: Metrics) -> list[str]:
+    """Labels, and funnels of labels, that the test has rows of, in the order they were logged."""
+    return list(dict.fromkeys(match[1] for key in metrics if (match := re.fullmatch(rf"{MODEL}([^=/]+)/rows", key))))
+
+
+def measured(metrics: Metrics) -> list[str]:
+    """Of these the ones that have a metric."""
+    return [label for label in tested(metrics) if columns(metrics, label)]
+
+
+def columns(metrics: Metrics, label: str) -> dict[str, Declaration]:
+    """Metrics to show of a label beside baselines; the first orders and judges."""
+    return usual_columns([metric for metric in declarations() if metric.beside], metrics, f"{MODEL}{label}/")
+
+
+def outcome(metrics: Metrics, label: str, model: str) -> Outcome:
+    """What the test found of one label."""
+    rows, positives = (metrics.get(f"{MODEL}{label}/{name}") for name in ("rows", "positives"))
+    title = f"{label}: {rows or 0:,.0f} impressions" + ("" if positives is None else f", {positives:,.0f} positive")
+    of_label = columns(metrics, label)
+    first = next(iter(of_label.values()))
+    table = beside_baselines(metrics, of_label, name=f"baselines/{label}", title=title, model=model, subject=f"{label}/")
+    ends = {metric.heading or metric.name: f"{label}/{metric.name}" for metric in of_label.values() if metric.groups}
+    of_groups = by_groups(
+        metrics, ends, name=f"slices/{label}", title=f"{label} by groups", sizes={f"{label}/rows": "rows"}, bars=first.chance
+    )
+    return Outcome(table, verdict(table, first, label), of_groups, first)
+
+
+def groups(metrics: Metrics, chosen: Sequence[Declaration]) -> Grid | None:
+    """The model by groups, with these metrics of every label that has the first of them; None without any group."""
+    of = [label for label in measured(metrics) if next(iter(columns(metrics, label).values())) == chosen[0]]
+    ends = {f"{label} {metric.heading or metric.name}": f"{label}/{metric.name}" for label in of for metric in chosen}
+    if len(chosen) == 1:
+        ends = {heading.partition(" ")[0]: end for heading, end in ends.items()}
+    title = "By groups" if len(chosen) > 1 else f"By groups: {chosen[0].heading or chosen[0].name}"
+    sizes = {f"{label}/rows": "rows" for label in of}
+    return by_groups(metrics, ends, name="slices", title=title, sizes=sizes, bars=chosen[0].chance)
+
+
+def section(run: RunFiles) -> Section:
+    """Headline metrics of every label, and the model among its baselines."""
+    found = [(label, outcome(run.metrics, label, run.model)) for label in measured(run.metrics)]
+    rows = []
+    for place, (label, _) in enumerate(found):
+        for name, value, words in headline(run.metrics, declarations(), f"{MODEL}{label}/"):
+            rows.append((label, name, value, words if place == 0 else ""))  # what a metric says is read once
+    best = Grid("headline", "Headline metrics", ("label", "metric", "value", "what it says"), tuple(rows))
+    figures = [table_figure(each.table, each.metric, name=f"headline/{label}", title=label) for label, each in found if each.metric]
+    return Section("results", "Results", (TEXT,), (*figures, best, *(each.table for _, each in found)))
+
+
+def groups_section(run: RunFiles) -> Section | None:
+    """The groups of all labels."""
+    grid = groups(run.metrics, [metric for metric in impressions.METRICS if metric.groups and metric.better != "less"])
+    return None if grid is None else groups_page.section(replace(grid, title="Every group"), "Groups with few rows are left out.")

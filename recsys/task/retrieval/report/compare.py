@@ -1,0 +1,80 @@
+"""How retrieval runs are compared: user by user, in metrics that are means over users. U users, R runs."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from recsys.disk.records import reading
+from recsys.metric.declaration import usual_columns
+from recsys.metric.paired import Measure, drawn_again
+from recsys.metric.per_user import declarations
+from recsys.report.compare import Measured, require_same_rows, weighted_totals
+from recsys.run.directory import CONFIG
+from recsys.run.files import RunFiles
+
+RESAMPLES = 2_000
+PER_USER = "per_user.parquet"
+REMEDY = "train one of them again with the task.evaluation.ks of the other"
+"""Where no metric can be compared."""
+
+
+def incomparable(first: RunFiles, run: RunFiles) -> Iterator[str]:
+    """What tells two runs of the same test apart."""
+    known = [_exclude_known(each) for each in (first, run)]
+    if known[0] != known[1]:
+        yield f"task.evaluation.exclude_known differs: {known[0]} and {known[1]}"
+
+
+def measured(runs: Sequence[RunFiles], names: Sequence[str]) -> Measured:
+    """Metrics of every user, of all runs."""
+    columns, left_out = _shared(runs, names)
+    keys = [f"test/{column}" for column in columns]
+    user = runs[0].test["user"]
+    tables = [_per_user(run, user, keys) for run in runs]
+    for run, table in zip(runs, tables):
+        require_same_rows(run, PER_USER, table[user].equals(tables[0][user]), "users")
+    number = len(tables[0])
+    measures = {column: _means(np.stack([table[key].to_numpy() for table in tables], 1)) for column, key in zip(columns, keys)}
+    less = frozenset(column for column, metric in _compared(runs[0]).items() if metric.better == "less")
+    return Measured(drawn_again(measures, number, RESAMPLES, bearing=number), left_out, "users", number, less)
+
+
+def _exclude_known(run: RunFiles) -> Any:
+    with reading(run.path / CONFIG):
+        return run.config["task"]["evaluation"]["exclude_known"]
+
+
+def _per_user(run: RunFiles, user: str, keys: Sequence[str]) -> pl.DataFrame:
+    """Users, and the finite values of each."""
+    table = run.table(PER_USER, [user, *keys])
+    with reading(run.path / PER_USER):
+        if table.is_empty():
+            raise ValueError("it has no users")
+        for key in keys:
+            if not np.isfinite(table[key].to_numpy()).all():
+                raise ValueError(f"column '{key}' holds a value that is no finite number")
+    return table
+
+
+def _shared(runs: Sequence[RunFiles], names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Metrics that all runs have, at the cut-offs nearest to the usual ones; and all others, with the names of the runs that have them."""
+    common = {key: value for key, value in runs[0].metrics.items() if all(key in run.metrics for run in runs)}
+    columns = list(usual_columns([metric for metric in declarations() if metric.compared], common, "test/"))
+    owners: dict[str, list[str]] = {}
+    for run, name in zip(runs, names):
+        for column in _compared(run):
+            owners.setdefault(column, []).append(name)
+    return columns, [f"{column} (measured by {', '.join(those)})" for column, those in owners.items() if column not in columns]
+
+
+def _compared(run: RunFiles) -> dict:
+    """Metrics of a run that are compared."""
+    return usual_columns([metric for metric in declarations() if metric.compared], run.metrics, "test/")
+
+
+def _means(values: np.ndarray) -> Measure:
+    """Mean of each run's column of values [U, R]."""
+    columns = np.ascontiguousarray(values.T)
+    return lambda copies: [total / len(values) for total in weighted_totals(columns, copies)]

@@ -56,4 +56,3 @@ def _inputs(run: RunFiles) -> dict[tuple[str, str], str]:
     """{(table, file): sha256}."""
     with reading(run.path / DATA):
         return {(entry["table"], entry["file"]): entry["sha256"] for entry in run.data["inputs"]}
-

@@ -80,7 +80,7 @@ class Temporal(Split):
         if (None in days) == (None in dates) or any(entry is not None for entry in (days if None in days else dates)):
             what = f"a temporal split takes val_days and test_days, or val_start and test_start; got {self}"
             raise ConfigError(Fault(what, "data.split", "give one pair and leave the other null"))
-        if None not in days and min(days) <= 0:
+        if self.val_days is not None and self.test_days is not None and min(self.val_days, self.test_days) <= 0:
             raise ConfigError(Fault(f"val_days and test_days must be above 0, got {days}", "data.split", "give numbers of days"))
 
     def assign(self, rows: SplitRows) -> Assignment:
@@ -89,9 +89,11 @@ class Temporal(Split):
             remedy = "name a timestamp column, or use another split: _target_: recsys.data.split.LeaveOneOut"
             raise DataError(Fault(what, "data.time, data.time_unit", remedy))
         end = int(rows.time.max()) + 1
-        if self.test_start is not None:
+        if self.val_start is not None and self.test_start is not None:
             val, test = _microseconds(self.val_start), _microseconds(self.test_start)
         else:
+            assert self.val_days is not None
+            assert self.test_days is not None
             test = end - round(self.test_days * DAY_US)
             val = test - round(self.val_days * DAY_US)
         codes = (rows.time >= val).astype(np.uint8)
@@ -162,6 +164,7 @@ class Given(Split):
     seed: int = 0
 
     def assign(self, rows: SplitRows) -> Assignment:
+        assert rows.given is not None, "a split with a column is given that column"
         codes = self._codes(rows.given)
         if self.val_share > 0:
             if (codes == VAL).any():

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from recsys.errors import ConfigError, DataError, Fault, RecsysError
-from recsys.infer.draft import Draft, text
+from recsys.infer.draft import Draft, yaml_text
 from recsys.infer.tables import infer
 from recsys.source.base import FILE, ROW, SUFFIXES, find_files, joined, scan
 
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command line; returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        path, draft = _infer(options)
+        path, draft = _write_draft(options)
     except RecsysError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _infer(options: argparse.Namespace) -> tuple[Path, Draft]:
+def _write_draft(options: argparse.Namespace) -> tuple[Path, Draft]:
     name = options.name or _name(options.interactions)
     path = options.out / f"{name}.yaml"
     patterns = [options.interactions, *options.others]
@@ -83,8 +83,8 @@ def _infer(options: argparse.Namespace) -> tuple[Path, Draft]:
     differing = {column: dtype for _, types in opened.values() for column, dtype in types.items()}
     draft = replace(draft, types=differing | dict(draft.types))
     tables = {"interactions": options.interactions, "users": draft.users, "items": draft.items}
-    root, paths = _rooted({table: Path(pattern) for table, pattern in tables.items() if pattern is not None})
-    written = text(draft, name=name, root=root, paths=paths, separator=options.separator, nulls=tuple(options.null))
+    root, paths = _root_and_paths({table: Path(pattern) for table, pattern in tables.items() if pattern is not None})
+    written = yaml_text(draft, name=name, root=root, paths=paths, separator=options.separator, nulls=tuple(options.null))
     path.write_text(written, encoding="utf-8")
     return path, draft
 
@@ -120,7 +120,8 @@ def _open(pattern: Path, separator: str | None, nulls: Sequence[str]) -> tuple[p
     )
     if faults:
         raise DataError(*faults)
-    parts, dtypes = [], {}
+    parts: list[pl.LazyFrame] = []
+    dtypes: dict[str, set[pl.DataType]] = {}
     for file in files:
         part = scan(file, separator=separator, nulls=nulls).drop(FILE, ROW)
         try:
@@ -131,11 +132,11 @@ def _open(pattern: Path, separator: str | None, nulls: Sequence[str]) -> tuple[p
         parts.append(part)
         for column, dtype in schema.items():
             dtypes.setdefault(column, set()).add(dtype)
-    differing = {column: found for column, found in dtypes.items() if len(found) > 1 and not any(dtype.is_nested() for dtype in found)}
-    return joined(parts), {column: _common(found - {pl.Null}) for column, found in differing.items()}
+    differing = {column: types for column, types in dtypes.items() if len(types) > 1 and not any(dtype.is_nested() for dtype in types)}
+    return joined(parts), {column: _common_type(types - {pl.Null()}) for column, types in differing.items()}
 
 
-def _common(dtypes: Set[pl.DataType]) -> str:
+def _common_type(dtypes: Set[pl.DataType]) -> str:
     if all(dtype.is_temporal() for dtype in dtypes):
         return "datetime"
     if all(dtype.is_integer() for dtype in dtypes):
@@ -143,7 +144,7 @@ def _common(dtypes: Set[pl.DataType]) -> str:
     return "float64" if all(dtype.is_numeric() for dtype in dtypes) else "string"
 
 
-def _rooted(patterns: Mapping[str, Path]) -> tuple[str, dict[str, str]]:
+def _root_and_paths(patterns: Mapping[str, Path]) -> tuple[str, dict[str, str]]:
     """The deepest folder above all patterns, as typed where that was relative, and each pattern from there."""
     above = {
         table: Path(*takewhile(lambda part: not _is_wild(part), pattern.expanduser().parent.parts)) for table, pattern in patterns.items()

@@ -1,21 +1,22 @@
-"""What the columns of a raw table hold, as far as guessing their kinds needs it."""
+"""Facts of a raw table's columns: type, distinct and missing values, extremes."""
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
-LOOKED_AT = 1_000_000
-"""Rows from the top of a table whose values are looked at; missing values and extremes are those of all rows."""
+SAMPLE_ROWS = 1_000_000
+"""Rows from the top of a table whose values are read; missing values and extremes are counted over all rows."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column's values.
+    """One column of a table.
 
     Attributes:
         rows, nulls: of the whole table.
-        sample: values of the first LOOKED_AT rows, nulls dropped.
+        sample: values of the first SAMPLE_ROWS rows, nulls dropped.
         distinct: different values in `sample`; 0 for lists and structs, where they are not counted.
         low, high: least and greatest value of all rows; None where values are no numbers or moments.
         not_finite: NaN and infinite values of all rows.
@@ -28,19 +29,19 @@ class Column:
     nulls: int
     sample: pl.Series
     distinct: int
-    low: object
-    high: object
+    low: Any
+    high: Any
     not_finite: int
     binary: bool
 
     @property
     def type_name(self) -> str:
         """Type in plain words, such as "int64" or "list of string"."""
-        inner = f" of {self.dtype.inner.base_type().__name__.lower()}" if self.dtype in (pl.List, pl.Array) else ""
+        inner = f" of {self.dtype.inner.base_type().__name__.lower()}" if isinstance(self.dtype, pl.List | pl.Array) else ""
         return self.dtype.base_type().__name__.lower() + inner
 
     def __str__(self) -> str:
-        rows = f"{self.rows:,} rows" if self.rows <= LOOKED_AT else f"the first {LOOKED_AT:,} rows"
+        rows = f"{self.rows:,} rows" if self.rows <= SAMPLE_ROWS else f"the first {SAMPLE_ROWS:,} rows"
         distinct = "" if self.dtype.is_nested() else f", {self.distinct:,} distinct of {rows}"
         return f"{self.type_name}{distinct}" + (f", {self.nulls:,} missing" if self.nulls else "")
 
@@ -56,8 +57,8 @@ def words(name: str) -> tuple[str, ...]:
     return tuple(word for part in parts for word in ((part[:-2], "id") if len(part) > 4 and part.endswith("id") else (part,)))
 
 
-def look(table: pl.LazyFrame) -> dict[str, Column]:
-    """Every column of a table, by name: one pass over all rows, and the values of the first LOOKED_AT.
+def table_columns(table: pl.LazyFrame) -> dict[str, Column]:
+    """Every column of a table, by name: one pass over all rows, and the values of the first SAMPLE_ROWS.
 
     Raises:
         polars.exceptions.PolarsError, OSError: the files cannot be read.
@@ -74,22 +75,27 @@ def look(table: pl.LazyFrame) -> dict[str, Column]:
         if dtype.is_float():
             counts["not_finite", name] = (~column.is_finite()).sum()
     row = table.select(expression.alias(repr(key)) for key, expression in counts.items()).collect(engine="streaming").row(0)
-    found = dict(zip(counts, row))
-    sample = table.head(LOOKED_AT).collect(engine="streaming")
-    return {name: _column(sample[name], found, name) for name in schema.names()}
+    facts = dict(zip(counts, row))
+    sample = table.head(SAMPLE_ROWS).collect(engine="streaming")
+    return {name: _column(sample[name], facts, name) for name in schema.names()}
 
 
-def _column(values: pl.Series, found: dict[tuple[str, str], object], name: str) -> Column:
+def _column(values: pl.Series, facts: dict[tuple[str, str], Any], name: str) -> Column:
     present = values.drop_nulls()
     return Column(
         name=name,
         dtype=values.dtype,
-        rows=found["rows", ""],
-        nulls=found["nulls", name],
+        rows=facts["rows", ""],
+        nulls=facts["nulls", name],
         sample=present,
         distinct=0 if values.dtype.is_nested() else present.n_unique(),
-        low=found.get(("low", name)),
-        high=found.get(("high", name)),
-        not_finite=found.get(("not_finite", name), 0),
-        binary=values.dtype == pl.Boolean or found.get(("binary", name), False),
+        low=facts.get(("low", name)),
+        high=facts.get(("high", name)),
+        not_finite=facts.get(("not_finite", name), 0),
+        binary=values.dtype == pl.Boolean or facts.get(("binary", name), False),
     )
+
+
+def number(aggregate: Any) -> float:
+    """An aggregate of a column of numbers, whose type Polars leaves open."""
+    return float(aggregate)

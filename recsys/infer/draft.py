@@ -1,4 +1,4 @@
-"""What a first reading of raw tables has found, and the yaml that says it."""
+"""Draft of a data set's config, and the yaml file that holds it."""
 
 import json
 import re
@@ -51,8 +51,8 @@ class Draft:
     lists: Mapping[str, str] = field(default_factory=dict)
 
 
-def text(draft: Draft, *, name: str, root: str, paths: Mapping[str, str], separator: str | None, nulls: tuple[str, ...]) -> str:
-    """The content of conf/data/<name>.yaml.
+def yaml_text(draft: Draft, *, name: str, root: str, paths: Mapping[str, str], separator: str | None, nulls: tuple[str, ...]) -> str:
+    """Content of conf/data/<name>.yaml.
 
     Args:
         name: of the data set.

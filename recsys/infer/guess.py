@@ -1,11 +1,11 @@
-"""Guesses the feature kind of a column from its type, its values and its name, and says why."""
+"""Guess the feature kind of a column from its type, its values and its name, and give the reason."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
 
-from recsys.infer.columns import Column, words
+from recsys.infer.columns import Column, number, words
 
 MAX_CODES = 50
 """Integers with at most this many distinct values are codes, unless their name says that they measure something."""
@@ -23,7 +23,7 @@ TEXT_WORDS = {"title", "name", "description", "text", "url", "image", "email", "
 
 @dataclass(frozen=True)
 class Guess:
-    """What a column is taken for.
+    """The kind that a column seems to be of.
 
     Attributes:
         why: type, numbers and reason, in one line.
@@ -39,7 +39,7 @@ class Guess:
 
 
 def guess(column: Column) -> Guess:
-    """The kind of one column; `why` always begins with its type and numbers."""
+    """Guess the kind of one column; `why` always begins with its type and numbers."""
     dtype = column.dtype
     if not len(column.sample):
         return Guess(f"{column}: no values")
@@ -66,7 +66,7 @@ def _text(column: Column) -> Guess:
     if separator is not None:
         lists = texts.str.split(separator)
         return Guess(f"{column}, values separated by '{separator}': MultiCategorical", "MultiCategorical", _max_len(lists), separator)
-    length = texts.str.len_chars().mean()
+    length = number(texts.str.len_chars().mean())
     if length > LONG_CHARS:
         return Guess(f"{column}, {length:.0f} characters on average: text")
     if TEXT_WORDS & set(words(column.name)) and column.distinct > MAX_CODES:
@@ -81,10 +81,10 @@ def _separator(texts: pl.Series, distinct: int) -> str | None:
     for separator in SEPARATORS:
         values = texts.str.split(separator).explode()
         if (
-            texts.str.contains(separator, literal=True).mean() >= 1 / 3
+            number(texts.str.contains(separator, literal=True).mean()) >= 1 / 3
             and values.n_unique() < len(values) / 2
             and (separator == "|" or values.n_unique() < distinct)  # ";" and "," also stand in plain text
-            and values.str.len_chars().max() <= LONG_CHARS
+            and number(values.str.len_chars().max()) <= LONG_CHARS
         ):
             return separator
     return None
@@ -92,7 +92,7 @@ def _separator(texts: pl.Series, distinct: int) -> str | None:
 
 def _list(column: Column) -> Guess:
     lists = column.sample.arr.to_list() if column.dtype == pl.Array else column.sample
-    inner, lengths = column.dtype.inner, lists.list.len()
+    inner, lengths = lists.explode().dtype, lists.list.len()
     if lists.list.drop_nulls().list.len().sum() < lengths.sum():
         return Guess(f"{column}: values are missing inside lists")
     if inner.is_float():
@@ -105,7 +105,7 @@ def _list(column: Column) -> Guess:
 
 
 def _max_len(lists: pl.Series) -> dict[str, int]:
-    return {"max_len": min(max(lists.list.len().max(), 1), MAX_LISTED)}
+    return {"max_len": min(max(int(number(lists.list.len().max())), 1), MAX_LISTED)}
 
 
 def _integer(column: Column) -> Guess:
@@ -124,7 +124,7 @@ def _integer(column: Column) -> Guess:
 def _number(column: Column, numbers: str) -> Guess:
     if column.not_finite:
         return Guess(f"{numbers}: {column.not_finite:,} are NaN or infinite; write them as missing to use it")
-    middle = column.sample.cast(pl.Float64).median()
+    middle = number(column.sample.cast(pl.Float64).median())
     options: dict[str, object] = {}
     why = f"{numbers}: Numeric"
     if column.low >= 0 and column.high > max(20 * middle, 20):

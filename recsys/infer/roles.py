@@ -1,4 +1,4 @@
-"""Which columns of the interactions are the user, the item, the time and the labels: guessed from names, types and values."""
+"""Guess which columns of the interactions are the user, the item, the time and the labels, from names, types and values."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ def key_column(columns: Mapping[str, Column], role: str, hints: tuple[str, ...],
         DataError: there is no such column, or none whose name tells.
     """
     if given is not None:
-        return _existing(given, columns, f"--{role}")
+        return _require_column(given, columns, f"--{role}")
 
     foreign = {name: [word for word in words(name) if word not in (*hints, *KEY_WORDS)] for name in columns}
 
@@ -92,7 +92,7 @@ def key_column(columns: Mapping[str, Column], role: str, hints: tuple[str, ...],
     return min(named, key=doubt)
 
 
-def _existing(given: str, columns: Iterable[str], where: str) -> str:
+def _require_column(given: str, columns: Iterable[str], where: str) -> str:
     if given not in columns:
         raise DataError(Fault(f"no column '{given}'{nearest(given, columns)}", where, f"use one of {', '.join(columns)}"))
     return given
@@ -118,13 +118,13 @@ def time_column(columns: Mapping[str, Column], given: str | None, taken: Collect
         DataError: the given column does not exist, or orders nothing.
     """
     if given is not None:
-        time = _as_time(columns[_existing(given, columns, "--time")], now_s, any_number=True)
+        time = _as_time(columns[_require_column(given, columns, "--time")], now_s, any_number=True)
         if time is None:
             raise DataError(
                 Fault(f"column '{given}' is {columns[given]}", f"--time {given}", "name dates or numbers with few missing values")
             )
         return time
-    found = []
+    candidates: list[tuple[bool, int, int, Time]] = []
     for name, column in columns.items():
         held = words(name)
         hints = [TIME_WORDS.index(word) for word in held if word in TIME_WORDS]
@@ -132,19 +132,19 @@ def time_column(columns: Mapping[str, Column], given: str | None, taken: Collect
             continue
         time = _as_time(column, now_s, any_number=set(held) <= {*TIME_WORDS, *BESIDE_TIME})
         if time is not None:
-            found.append((time.unit == "rank", min(hints, default=len(TIME_WORDS)), len(found), time))
-    return min(found)[-1] if found else None
+            candidates.append((time.unit == "rank", min(hints, default=len(TIME_WORDS)), len(candidates), time))
+    return min(candidates)[-1] if candidates else None
 
 
 def _as_time(column: Column, now_s: float, *, any_number: bool) -> Time | None:
-    """What a column says of order; None when it says nothing. `any_number`: numbers without a calendar count as ranks."""
+    """Time that a column tells, or None. `any_number`: numbers without a calendar count as ranks."""
     if column.nulls > MAX_MISSING * column.rows or column.not_finite or column.binary or column.distinct < 2:
         return None
     if column.dtype == pl.String:
         moments = column.sample.str.to_datetime(time_unit="us", time_zone="UTC", strict=False).dt.replace_time_zone(None)
-        return None if moments.null_count() else _dated(column, moments, now_s, "text that reads as dates", "datetime")
+        return None if moments.null_count() else _calendar_time(column, moments, now_s, "text that reads as dates", "datetime")
     if column.dtype in (pl.Date, pl.Datetime):
-        return _dated(column, pl.Series([column.low, column.high]), now_s, column.type_name, None)
+        return _calendar_time(column, pl.Series([column.low, column.high]), now_s, column.type_name, None)
     if not column.dtype.is_integer() and not is_whole(column):
         return None
     read_as = None if column.dtype.is_integer() else "int64"
@@ -159,7 +159,7 @@ def _as_time(column: Column, now_s: float, *, any_number: bool) -> Time | None:
     return Time(column.name, "rank", f"{column.type_name}, {column.low:,} to {column.high:,}: orders rows, no calendar after 2000", read_as)
 
 
-def _dated(column: Column, moments: pl.Series, now_s: float, what: str, read_as: str | None) -> Time | None:
+def _calendar_time(column: Column, moments: pl.Series, now_s: float, what: str, read_as: str | None) -> Time | None:
     first, last = moments.min(), moments.max()
     low_s, high_s = pl.Series([first, last]).cast(pl.Datetime("us")).dt.epoch("s")
     if high_s > now_s + DAY_S:

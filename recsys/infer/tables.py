@@ -1,4 +1,4 @@
-"""A first reading of raw tables: which column is what, and why. `python -m recsys.infer` writes it down as a yaml."""
+"""Draft a data set's config from its raw tables: the role and kind of each column, and the reason. `python -m recsys.infer` writes it."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,7 +7,7 @@ from dataclasses import replace
 import polars as pl
 
 from recsys.errors import DataError, Fault
-from recsys.infer.columns import LOOKED_AT, Column, look
+from recsys.infer.columns import SAMPLE_ROWS, Column, table_columns
 from recsys.infer.draft import Draft, Line
 from recsys.infer.guess import Guess, guess
 from recsys.infer.roles import ITEM_WORDS, USER_WORDS, Time, key_column, label_columns, split_column, time_column
@@ -33,23 +33,23 @@ def infer(
     Raises:
         DataError: no column looks like the user or the item, or a table does not belong to the interactions.
     """
-    looked = {name: look(table) for name, table in tables.items()}
+    columns_by_table = {name: table_columns(table) for name, table in tables.items()}
     main = next(iter(tables))
-    columns, table = looked[main], tables[main]
+    columns, table = columns_by_table[main], tables[main]
     given = {column for column in (user, item, time) if column is not None}
     user = key_column(columns, "user", USER_WORDS, user, given)
     item = key_column(columns, "item", ITEM_WORDS, item, {*given, user})
-    sides = _sides({name: found for name, found in looked.items() if name != main}, user, item)
+    sides = _side_tables({name: own for name, own in columns_by_table.items() if name != main}, user, item)
     moment = time_column(columns, time, {user, item}, now_s)
     parts = split_column(columns)
     taken = {user, item, *([parts] if parts else []), *([moment.column] if moment else [])}
     labels = label_columns(table, columns, taken)
     positive = labels[0].column if labels else None
     taken |= {label.column for label in labels}
-    lines = tuple(_lines(table, looked, main, sides, {"user": user, "item": item}, moment, taken))
+    lines = tuple(_lines(table, columns_by_table, main, sides, {"user": user, "item": item}, moment, taken))
     split, split_why = _split(table, user, moment, positive, parts, columns)
     bad_rows, bad_why = _bad_rows([columns[user], columns[item]], [columns[moment.column]] if moment else [])
-    types = _key_types(looked.values(), (user, item)) | ({moment.column: moment.read_as} if moment and moment.read_as else {})
+    types = _key_types(columns_by_table.values(), (user, item)) | ({moment.column: moment.read_as} if moment and moment.read_as else {})
     why = {"user": f"{columns[user]}", "item": f"{columns[item]}", "split": split_why, "bad_rows": bad_why}
     why |= {label.column: f"{columns[label.column]}" for label in labels}
     lists = {line.column: line.guess.separator for line in lines if line.used and line.guess.separator}
@@ -57,10 +57,10 @@ def infer(
     return Draft(user, item, moment, labels, positive, lines, split, bad_rows, why, **names, types=types, lists=lists)
 
 
-def _sides(looked: Mapping[str, Mapping[str, Column]], user: str, item: str) -> dict[Entity, str]:
+def _side_tables(columns_by_table: Mapping[str, Mapping[str, Column]], user: str, item: str) -> dict[Entity, str]:
     """{"user" | "item": name of its table}, by the id column that a table has, one row for each id."""
-    found: dict[Entity, str] = {}
-    for name, columns in looked.items():
+    sides: dict[Entity, str] = {}
+    for name, columns in columns_by_table.items():
         keys: dict[Entity, str] = {"user": user, "item": item}
         held = {entity: columns[key] for entity, key in keys.items() if key in columns}
         unique = [entity for entity, column in held.items() if column.nulls == 0 and column.distinct == len(column.sample)]
@@ -71,30 +71,30 @@ def _sides(looked: Mapping[str, Mapping[str, Column]], user: str, item: str) -> 
         if not unique:
             counts = ", ".join(f"'{column.name}': {column}" for column in held.values())
             raise DataError(Fault(f"ids are missing or repeated ({counts})", name, "keep one row for each id"))
-        if unique[0] in found:
-            raise DataError(Fault(f"two tables of {unique[0]}s", f"{found[unique[0]]}, {name}", "give one table of each kind"))
-        found[unique[0]] = name
-    return found
+        if unique[0] in sides:
+            raise DataError(Fault(f"two tables of {unique[0]}s", f"{sides[unique[0]]}, {name}", "give one table of each kind"))
+        sides[unique[0]] = name
+    return sides
 
 
 def _lines(
     table: pl.LazyFrame,
-    looked: Mapping[str, Mapping[str, Column]],
+    columns_by_table: Mapping[str, Mapping[str, Column]],
     main: str,
     sides: Mapping[Entity, str],
     keys: Mapping[Entity, str],
     moment: Time | None,
     taken: set[str],
 ) -> Iterator[Line]:
-    rest = {name: column for name, column in looked[main].items() if name not in taken}
+    rest = {name: column for name, column in columns_by_table[main].items() if name not in taken}
     left_out = []
     taken = set(taken)
     for entity, key in keys.items():
-        yield Line(key, entity, Guess(f"{looked[main][key]}: id of the {entity}", "Categorical"), used=True)
+        yield Line(key, entity, Guess(f"{columns_by_table[main][key]}: id of the {entity}", "Categorical"), used=True)
         if entity in sides:
-            own = {name: column for name, column in looked[sides[entity]].items() if name != key}
+            own = {name: column for name, column in columns_by_table[sides[entity]].items() if name != key}
         else:
-            shares = _constant_within(table, looked[main][key], rest)
+            shares = _constant_within(table, columns_by_table[main][key], rest)
             own = {name: rest.pop(name) for name in shares}
         for name, column in own.items():
             guessed = Guess(f"{column}: another column has this name") if name in taken else guess(column)
@@ -107,7 +107,7 @@ def _lines(
             else:
                 left_out.append(line)
         if entity == "user" and moment is not None:
-            name = "history" if "history" not in looked[main] else f"history_of_{keys['item']}"
+            name = "history" if "history" not in columns_by_table[main] else f"history_of_{keys['item']}"
             yield Line(name, entity, Guess("the user's earlier items", "History", {"of": keys["item"], "max_len": 50}), used=True)
     yield from left_out
     for name, column in rest.items():
@@ -119,7 +119,7 @@ def _constant_within(table: pl.LazyFrame, key: Column, columns: Mapping[str, Col
     names = [name for name, column in columns.items() if not column.dtype.is_nested() and column.distinct > 1]
     if not names or len(key.sample) < ROWS_PER_ENTITY * key.distinct:
         return {}
-    values = table.head(LOOKED_AT).drop_nulls(key.name).group_by(key.name).agg(pl.col(names).n_unique())
+    values = table.head(SAMPLE_ROWS).drop_nulls(key.name).group_by(key.name).agg(pl.col(names).n_unique())
     shares = values.select((pl.col(names) == 1).mean()).collect(engine="streaming").row(0, named=True)
     return {name: share for name, share in shares.items() if share >= MIN_CONSTANT}
 

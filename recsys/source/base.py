@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
@@ -21,6 +22,10 @@ SUFFIXES = (".parquet", ".pq", ".csv", ".csv.gz", ".tsv")
 """Files that `scan` can read."""
 INFERENCE_ROWS = 20_000
 """First rows of a CSV that decide its column types; `types` overrules them."""
+
+
+Dtype: TypeAlias = pl.DataType | type[pl.DataType]
+"""A Polars type, or the class of one."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,12 @@ class Tables:
     files: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     parts: dict[str, tuple[pl.LazyFrame, ...]] = field(default_factory=dict)
     notes: Sequence[str] = ()
+
+    @staticmethod
+    def joined(files: dict[str, tuple[Path, ...]], parts: dict[str, tuple[pl.LazyFrame, ...]], notes: Sequence[str] = ()) -> "Tables":
+        """Tables whose frames are their parts, one after another."""
+        frames = {table: joined(frames) for table, frames in parts.items()}
+        return Tables(frames["interactions"], frames.get("users"), frames.get("items"), files=files, parts=parts, notes=notes)
 
 
 class Oracle(ABC):
@@ -99,7 +110,7 @@ class Source(ABC):
 def scan(
     file: Path,
     *,
-    types: Mapping[str, pl.DataType | type[pl.DataType]] | None = None,
+    types: Mapping[str, Dtype] | None = None,
     separator: str | None = None,
     nulls: Sequence[str] = (),
 ) -> pl.LazyFrame:

@@ -6,10 +6,10 @@ import polars as pl
 import polars.selectors as cs
 
 from recsys.errors import DataError
-from recsys.source.base import FILE, ROW, Source, Tables, find_files, folder, scan
+from recsys.source.base import FILE, ROW, Dtype, Source, Tables, find_files, folder, scan
 
 TABLES = {"interactions": "ratings", "users": "users", "items": "movies"}
-COLUMNS = {
+COLUMNS: dict[str, dict[str, Dtype]] = {
     "interactions": {"user_id": pl.Int32, "movie_id": pl.Int32, "rating": pl.Int8, "seq_pos": pl.Int32},
     "users": {"user_id": pl.Int32, "gender": pl.String, "age": pl.Int8, "occupation": pl.Int8, "zip": pl.String},
     "items": {"movie_id": pl.Int32, "title": pl.String, "genres": pl.List(pl.String), "year": pl.Int16},
@@ -43,9 +43,9 @@ class MovieLens(Source):
             raise DataError(*faults)
         files = {table: paths for table, (paths, _) in found.items()}
         read = _read_published if published else _read_parquet
-        frames = {table: read(table, paths[0]) for table, paths in files.items()}
+        parts = {table: (read(table, paths[0]),) for table, paths in files.items()}
         notes = () if published else _unranked(files["interactions"][0])
-        return Tables(**frames, files=files, parts={table: (frame,) for table, frame in frames.items()}, notes=notes)
+        return Tables.joined(files, parts, notes)
 
 
 def _read_parquet(table: str, file: Path) -> pl.LazyFrame:

@@ -8,9 +8,9 @@ import polars as pl
 
 from recsys.errors import DataError, Fault
 from recsys.schema import nearest
-from recsys.source.base import FILE, ROW, Source, Tables, find_files, folder, scan
+from recsys.source.base import FILE, ROW, Dtype, Source, Tables, find_files, folder, scan
 
-COLUMNS = {
+COLUMNS: dict[str, Dtype] = {
     "invoice_no": pl.String,
     "stock_code": pl.String,
     "description": pl.String,

@@ -1,6 +1,7 @@
 """The embedded default data set: a simulated shop whose true probabilities are known."""
 
 import hashlib
+import inspect
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ import polars as pl
 from recsys.disk.folders import build_once
 from recsys.errors import ConfigError, Fault
 from recsys.source import shop_policy, shop_tables, shop_visits, shop_words, shop_world
-from recsys.source.base import Oracle, Source, Tables, joined, scan
+from recsys.source.base import Oracle, Source, Tables, scan
 from recsys.source.shop_tables import FIRST_ITEM_ID, FIRST_USER_ID, OPENING, write
 from recsys.source.shop_visits import DAY_US, World
 
@@ -51,7 +52,7 @@ class Shop(Source):
         names = {"interactions": "interactions-*.parquet", "users": "users.parquet", "items": "items.parquet"}
         files = {table: tuple(sorted(place.glob(name))) for table, name in names.items()}
         parts = {table: tuple(scan(file) for file in paths) for table, paths in files.items()}
-        return Tables(**{table: joined(frames) for table, frames in parts.items()}, files=files, parts=parts)
+        return Tables.joined(files, parts)
 
     def oracle(self) -> "ShopOracle":
         """The truth; simulates the shop if it is not in the folder yet."""
@@ -72,7 +73,7 @@ class Shop(Source):
         # numpy may change its random streams between versions
         content = hashlib.sha256(json.dumps([self.sizes, np.__version__]).encode())
         for module in LAWS:
-            content.update(Path(module.__file__).read_bytes())
+            content.update(inspect.getsource(module).encode())
         place = Path(self.folder).expanduser() / f"shop-{content.hexdigest()[:16]}"
         with build_once(place) as building:
             if building is not None:

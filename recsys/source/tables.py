@@ -8,11 +8,11 @@ import polars.selectors as cs
 
 from recsys.errors import ConfigError, DataError, Fault
 from recsys.schema import nearest
-from recsys.source.base import SUFFIXES, Source, Tables, find_files, folder, joined, scan
+from recsys.source.base import SUFFIXES, Dtype, Source, Tables, find_files, folder, scan
 
 SPLIT = "split"
 """Column that says under which part of the split a row's file was listed."""
-TYPES = {
+TYPES: dict[str, Dtype] = {
     "string": pl.String,
     "int64": pl.Int64,
     "float64": pl.Float64,
@@ -53,7 +53,8 @@ class TableFiles(Source):
     ):
         self.root = root
         self.splits = dict(interactions) if isinstance(interactions, Mapping) else {}
-        self.paths = {"users": users, "items": items} if self.splits else {"interactions": interactions, "users": users, "items": items}
+        self.paths = {} if isinstance(interactions, Mapping) else {"interactions": interactions}
+        self.paths |= {table: paths for table, paths in (("users", users), ("items", items)) if paths is not None}
         self.types = dict(types or {})
         self.lists = dict(lists or {})
         self.separator = separator
@@ -63,7 +64,7 @@ class TableFiles(Source):
         """The raw tables, lazily; a DataError names every path that leads to no readable file, with the nearest one there is."""
         self._check_types()
         faults: list[Fault] = []
-        files = {table: self._find(paths, f"data.source.{table}", faults) for table, paths in self.paths.items() if paths is not None}
+        files = {table: self._find(paths, f"data.source.{table}", faults) for table, paths in self.paths.items()}
         split_files = {part: self._find(paths, f"data.source.interactions.{part}", faults) for part, paths in self.splits.items()}
         faults.extend(_shared_files(split_files))
         if faults:
@@ -75,7 +76,7 @@ class TableFiles(Source):
                 self._scan(file).with_columns(pl.lit(part).alias(SPLIT)) for part, found in split_files.items() for file in found
             )
         self._check_columns(frame for frames in parts.values() for frame in frames)
-        return Tables(**{table: joined(frames) for table, frames in parts.items()}, files=files, parts=parts)
+        return Tables.joined(files, parts)
 
     def _scan(self, file: Path) -> pl.LazyFrame:
         frame = scan(file, types={column: TYPES[name] for column, name in self.types.items()}, separator=self.separator, nulls=self.nulls)
@@ -94,20 +95,18 @@ class TableFiles(Source):
         foreign = [file for file in found if not file.name.endswith(SUFFIXES)]
         if foreign:
             where = ", ".join(str(file) for file in foreign[:5])
-            faults.append(
-                Fault(f"{len(foreign)} of {len(found)} files of {key} cannot be read", where, f"use files ending in {', '.join(SUFFIXES)}")
-            )
+            what = f"{len(foreign)} of {len(found)} files of {key} cannot be read"
+            faults.append(Fault(what, where, f"use files ending in {', '.join(SUFFIXES)}"))
         return tuple(found)
 
     def _check_types(self) -> None:
-        wrong = {column: name for column, name in self.types.items() if name not in TYPES}
-        if wrong:
-            raise ConfigError(
-                *(
-                    Fault(f"no type '{name}'{nearest(name, TYPES)}", f"data.source.types.{column}", f"use one of {', '.join(TYPES)}")
-                    for column, name in wrong.items()
-                )
-            )
+        faults = [
+            Fault(f"no type '{name}'{nearest(name, TYPES)}", f"data.source.types.{column}", f"use one of {', '.join(TYPES)}")
+            for column, name in self.types.items()
+            if name not in TYPES
+        ]
+        if faults:
+            raise ConfigError(*faults)
 
     def _check_columns(self, frames: Iterable[pl.LazyFrame]) -> None:
         """Refuse a column of `types` or `lists` that no file has. Files are opened only where one of the two is used."""
@@ -120,9 +119,7 @@ class TableFiles(Source):
             return  # a file that cannot be read is named by validation, together with every other fault of the files
         faults = [
             Fault(
-                f"no file has a column '{column}'{nearest(column, columns)}",
-                f"data.source.{key}.{column}",
-                "name one of the columns, or remove the line",
+                f"no file has a column '{column}'{nearest(column, columns)}", f"data.source.{key}.{column}", "name a column, or remove it"
             )
             for column, key in named.items()
             if column not in columns

@@ -35,6 +35,26 @@ def test_temporal_dates_are_first_moments_in_utc():
     assert assignment.codes.tolist() == [0, 0, 1, 1, 2]
 
 
+def test_temporal_dates_with_a_zone_are_moments_of_that_zone():
+    # midnight two hours east of Greenwich is 22:00 of the day before in UTC
+    time = [22 * DAY_US // 24 - 1, 22 * DAY_US // 24, DAY_US]
+    assignment = Temporal(val_start="1970-01-02T00:00:00+02:00", test_start="1970-01-02").assign(rows([1] * 3, time))
+    assert assignment.codes.tolist() == [0, 1, 2]
+
+
+def test_temporal_days_may_be_fractions():
+    # the last row is a microsecond before 48 h: test begins at 36 h, validation at 18 h
+    time = np.array([0, 17, 18, 19, 35, 36, 37, 48]) * (DAY_US // 24)
+    assignment = Temporal(val_days=0.75, test_days=0.5).assign(rows([1] * 8, time - (time == time[-1])))
+    assert assignment.codes.tolist() == [0, 0, 1, 1, 1, 2, 2, 2]
+
+
+@pytest.mark.parametrize("days", [(0, 1), (1, 0), (1, -2)])
+def test_temporal_refuses_a_part_of_no_days(days):
+    with pytest.raises(ConfigError, match=r"(?s)must be above 0.*data\.split"):
+        Temporal(*days)
+
+
 @pytest.mark.parametrize(
     "arguments", [{}, {"val_days": 1}, {"val_days": 1, "test_days": 1, "test_start": "2024-01-01"}, {"val_start": "2024-01-01"}]
 )
@@ -68,6 +88,11 @@ def test_leave_one_out_counts_positives_and_puts_other_rows_where_they_fall():
     # positives at 1, 3, 5; the others at 2 (train), 3 (after row 2 in the file: validation), 4 (validation), 6 (test)
     time, positive = [1, 2, 3, 3, 4, 5, 6], [1, 0, 1, 0, 0, 1, 0]
     assert LeaveOneOut().assign(rows([1] * 7, time, positive=positive)).codes.tolist() == [0, 0, 1, 1, 1, 2, 2]
+
+
+def test_leave_one_out_orders_positives_by_their_own_times():
+    # positives are rows 3, 2, 1 in time order; row 0, later than all, is none
+    assert LeaveOneOut().assign(rows([1] * 4, [9, 3, 2, 1], positive=[0, 1, 1, 1])).codes.tolist() == [2, 2, 1, 0]
 
 
 def test_leave_one_out_says_that_it_leaks():
@@ -105,6 +130,25 @@ def test_given_cuts_validation_from_each_users_training_rows():
     codes = Given("part", val_share=0.2, seed=3).assign(rows([1] * 10 + [2] * 4 + [1], given=given)).codes
     assert np.bincount(codes[:10]).tolist() == [8, 2]
     assert codes[10:].tolist() == [0, 0, 0, 0, 2]
+
+
+def test_the_validation_that_given_cuts_is_random_and_depends_on_the_seed_alone():
+    cuts = {tuple(Given("part", val_share=0.5, seed=seed).assign(rows([1] * 20, given=["train"] * 20)).codes) for seed in (0, 0, 1, 2)}
+    assert len(cuts) == 3
+    assert all(sum(codes) == 10 for codes in cuts)
+    assert (1,) * 10 + (0,) * 10 not in cuts
+
+
+def test_ratio_and_given_say_that_they_leak():
+    # row 0, of training, is later than all others
+    assert "1 of 1 training rows" in Given("part").assign(rows([1] * 3, [9, 1, 2], given=["train", "val", "test"])).leaks
+    assert "training rows (" in Ratio(0.4, 0.4).assign(rows([1] * 10, range(10))).leaks
+
+
+def test_ratio_refuses_one_share_of_nothing():
+    for shares in ((0.0, 0.1), (0.1, 0.0), (0.4, 0.6)):
+        with pytest.raises(ConfigError, match="leave no rows"):
+            Ratio(*shares)
 
 
 def test_given_refuses_a_second_validation():

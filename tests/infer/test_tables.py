@@ -12,7 +12,7 @@ from recsys.config.check import check_config
 from recsys.data.store.prepare import prepare
 from recsys.errors import DataError
 from recsys.infer.__main__ import main
-from recsys.infer.columns import look
+from recsys.infer.columns import table_columns
 from recsys.infer.guess import guess
 from recsys.infer.tables import infer
 from recsys.schema import Label, Schema
@@ -62,7 +62,7 @@ def draft(*tables: pl.DataFrame, **given):
 
 
 def kind_of(name: str, values, dtype=None) -> str | None:
-    return guess(look(pl.LazyFrame({name: pl.Series(values, dtype=dtype)}))[name]).kind
+    return guess(table_columns(pl.LazyFrame({name: pl.Series(values, dtype=dtype)}))[name]).kind
 
 
 def events(**columns) -> pl.DataFrame:
@@ -379,11 +379,11 @@ def test_kind_of_a_column(name, values, kind):
 
 
 def test_heavy_tail_takes_the_log_and_missing_numbers_the_median():
-    column = look(pl.LazyFrame({"price": [1.0, 2.0, 3.0, None, 100.0]}))["price"]
+    column = table_columns(pl.LazyFrame({"price": [1.0, 2.0, 3.0, None, 100.0]}))["price"]
     # Median of 1, 2, 3, 100 is 2.5, and 100 is more than 20 times that.
     assert guess(column).options == {"log": True, "fill": 2.5}
 
 
 def test_why_gives_type_and_numbers():
-    column = look(pl.LazyFrame({"slot": [row % 40 for row in range(10_000)]}))["slot"]
+    column = table_columns(pl.LazyFrame({"slot": [row % 40 for row in range(10_000)]}))["slot"]
     assert guess(column).why == "int64, 40 distinct of 10,000 rows: Categorical"

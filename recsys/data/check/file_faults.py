@@ -7,8 +7,8 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 import polars as pl
 import pyarrow as pa
@@ -102,7 +102,7 @@ def _has_checksums(path: Path, metadata: pq.FileMetaData) -> bool:
     return header[position] == THRIFT_I32
 
 
-def _open(path: Path) -> BinaryIO:
+def _open(path: Path) -> gzip.GzipFile | BufferedReader:
     return gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb")
 
 

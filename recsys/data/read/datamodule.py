@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pytorch_lightning import LightningDataModule
@@ -71,6 +71,7 @@ class DataModule(LightningDataModule):
 
     def setup(self, stage: str) -> None:
         """Moves the store to the accelerator once, where that is asked for and there is one."""
+        assert self.trainer is not None
         device = self.trainer.strategy.root_device
         if self.device_resident and self.store.user.device != device:
             self.store = self.store.to(device)
@@ -119,7 +120,7 @@ class DataModule(LightningDataModule):
     def events_before(self, split: Literal["val", "test"]) -> TrainingEvents:
         """Every positive interaction of the earlier splits, by user, then time: what an evaluation of this split may look back on."""
         store = self.store
-        earlier = (store.event_split < {"val": 1, "test": 2}[split]).nonzero().squeeze(1)
+        earlier = (store.event_split < SPLITS[split]).nonzero().squeeze(1)
         user, item = store.user[store.event_row[earlier]].long(), store.event_item[earlier].long()
         return TrainingEvents(user, item, store.event_time[earlier], num_users=store.num_users, num_items=store.num_items)
 
@@ -161,7 +162,10 @@ class DataModule(LightningDataModule):
         return DataLoader(steps, batch_size=None, generator=torch.Generator())
 
     def _steps_taken(self) -> int:
-        return self.trainer.fit_loop.epoch_loop.batch_progress.total.processed if self.trainer else 0
+        if self.trainer is None:
+            return 0
+        batches: Any = self.trainer.fit_loop.epoch_loop.batch_progress.total  # Lightning declares a tracker without `processed`
+        return batches.processed
 
     @property
     def _world_size(self) -> int:

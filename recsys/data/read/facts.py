@@ -36,7 +36,7 @@ def data_facts(store: Store, name: str) -> dict:
 def _without_folders(note: str, entries: Sequence[dict]) -> str:
     """A sentence that names input files by their names alone."""
     for name in {Path(entry["path"]).name for entry in entries} - {""}:
-        note = re.sub(rf"\S*/{re.escape(name)}", lambda _, name=name: name, note)
+        note = re.sub(rf"\S*/{re.escape(name)}", lambda match: Path(match[0]).name, note)
     return note
 
 

@@ -88,7 +88,7 @@ def oracles_of_candidates(source: Source, store: Store, labels: tuple[str, ...])
 def impressions_of_test(source: Source, store: Store) -> Truth | None:
     """The true probabilities of the test rows, in the order of their outcomes; None where there is no truth, or rows lack a key."""
     oracle, schema = source.oracle(), store.schema
-    if oracle is None or None in (schema.user, schema.item, schema.time):  # rows without these cannot be told apart
+    if oracle is None or schema.user is None or schema.item is None or schema.time is None:  # the key of the truth
         return None
     rows = (store.split == SPLITS["test"]).nonzero().squeeze(1)
     keys = {schema.user: store.user_ids[store.user[rows].numpy()], schema.item: store.item_ids[store.item[rows].numpy()]}

@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -84,17 +85,12 @@ class Store:
         manifest = read_manifest(path)
         damaged = [name for name, size in manifest["files"].items() if not (path / name).exists() or (path / name).stat().st_size != size]
         if damaged:
-            raise IntegrityError(
-                Fault(
-                    f"{len(damaged)} files are missing or damaged: {', '.join(damaged[:5])}",
-                    str(path),
-                    "delete this folder and prepare again",
-                )
-            )
-        columns = {group: {column: _mapped(path / group / file_name(column)) for column in manifest[group]} for group in COLUMNS}
-        arrays = {name: _mapped(path / file_name(name)) for name in ARRAYS}
+            what = f"{len(damaged)} files are missing or damaged: {listed(damaged)}"
+            raise IntegrityError(Fault(what, str(path), "delete this folder and prepare again: run train.py with the same data"))
+        fields: dict[str, Any] = {name: _mapped(path / file_name(name)) for name in ARRAYS}
+        fields |= {group: {column: _mapped(path / group / file_name(column)) for column in manifest[group]} for group in COLUMNS}
         schema = Schema.load(path / "schema.json")
-        return Store(path, schema, **columns, **arrays, notes=tuple(manifest["notes"]), boundaries=manifest["boundaries"])
+        return Store(path, schema, **fields, notes=tuple(manifest["notes"]), boundaries=manifest["boundaries"])
 
     def __reduce__(self):
         """Workers and spawned processes map the files themselves instead of receiving copies."""
@@ -102,8 +98,9 @@ class Store:
 
     def to(self, device: torch.device) -> "Store":
         """The same store with every tensor on a device."""
-        tensors = {name: value for name, value in vars(self).items() if name in (*COLUMNS, *ARRAYS)}
-        return replace(self, **{name: _moved(value, device) for name, value in tensors.items()})
+        fields: dict[str, Any] = {name: getattr(self, name).to(device) for name in ARRAYS}
+        fields |= {group: {column: values.to(device) for column, values in getattr(self, group).items()} for group in COLUMNS}
+        return replace(self, **fields)
 
     def check_sources(self) -> None:
         """IntegrityError that names every input file which is gone or no longer what was prepared."""
@@ -164,7 +161,3 @@ def file_name(column: str, suffix: str = ".npy") -> str:
 def _mapped(path: Path) -> Tensor:
     # "c": pages are copied on write, so torch gets a writable array and the file never changes.
     return torch.from_numpy(np.load(path, mmap_mode="c"))
-
-
-def _moved(value: Tensor | dict[str, Tensor], device: torch.device) -> Tensor | dict[str, Tensor]:
-    return value.to(device) if isinstance(value, Tensor) else {column: tensor.to(device) for column, tensor in value.items()}

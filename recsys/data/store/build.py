@@ -119,8 +119,8 @@ def _columns(tables: Tables, schema: Schema, split: Split) -> Iterator[str]:
     yield from (column for column in (schema.user, schema.item, schema.time, schema.session, split.column) if column is not None)
     yield from (label.column for label in schema.labels)
     yield from _row_columns(schema)
-    for entity, table in (("user", tables.users), ("item", tables.items)):
-        yield from _own_columns(schema, entity) if table is None else ()
+    yield from _own_columns(schema, "user") if tables.users is None else ()
+    yield from _own_columns(schema, "item") if tables.items is None else ()
 
 
 def _key_columns(spool: Spool, schema: Schema, split: Split, entities: dict[Entity, Entities]) -> tuple[KeyColumns, Assignment]:

@@ -47,6 +47,7 @@ def test_every_epoch_reads_all_other_rows_and_as_many_negatives():
 
 def test_the_share_is_that_of_whole_rows():
     assert sampled(0.4).kept == 2  # of 2.4
+    assert sampled(0.45).kept == 3  # of 2.7
     assert sampled(0.4).share == pytest.approx(1 / 3)
 
 

@@ -68,6 +68,20 @@ def test_epochs_of_a_sample_are_of_one_length_over_all_ranks(world_size):
     assert len({tuple(rows) for rows in epochs}) == 3
 
 
+def test_epochs_are_the_shuffles_that_finished_runs_were_trained_with():
+    # numpy's own Generator(Philox(key=[5, epoch])).permutation(6): a resumed run relies on them
+    order = Order(6, 6, seed=5)
+    assert [order.rows(step).tolist() for step in (0, 1, 2)] == [[4, 5, 3, 0, 2, 1], [4, 1, 0, 3, 2, 5], [3, 0, 5, 2, 4, 1]]
+    assert order.rows(0).tolist() == [4, 5, 3, 0, 2, 1]
+
+
+def test_epochs_of_a_sample_are_the_same_in_every_process():
+    # of the same generator: choice(3..7, 2, replace=False, shuffle=False), then permutation of rows 0 1 2 and these
+    sample = NegativeSample(np.arange(8) >= 3, kept=2)
+    epochs = [Order(8, 5, seed=5, sample=sample).rows(step).tolist() for step in (0, 1, 2)]
+    assert epochs == [[3, 1, 2, 6, 0], [6, 2, 0, 1, 7], [6, 0, 1, 2, 7]]
+
+
 def test_a_sample_is_shuffled_among_the_other_rows():
     sample = NegativeSample(np.arange(100) >= 50, kept=10)
     first, _ = epoch(Order(100, 60, seed=0, sample=sample))
@@ -79,3 +93,5 @@ def test_a_sample_is_shuffled_among_the_other_rows():
 def test_a_batch_that_processes_cannot_share_is_refused():
     with pytest.raises(ConfigError, match=r"got batch_size 10 for 4[\s\S]*loader\.batch_size[\s\S]*choose a multiple of 4"):
         Order(100, 10, seed=0, world_size=4)
+    with pytest.raises(ConfigError, match=r"got batch_size 0 for 1[\s\S]*loader\.batch_size"):
+        Order(100, 0, seed=0)

@@ -68,6 +68,14 @@ def test_a_window_says_what_came_strictly_before_where_events_share_a_moment(sto
     assert everything(Sequences(replace(store, history_stop=shared), 3)).seen[0].tolist() == [0, 1, 1]
 
 
+def test_a_window_that_begins_within_a_moment_knows_nothing_of_what_stands_before_it(store):
+    # ann's a and b, events 0 and 1, now at one moment; the windows are [a], [b, c] and bob's [a], [c, b], of events 0, 1-2, 5, 6-7
+    shared = store.history_stop.clone()
+    shared[store.event_row[1]] = 0
+    # b is at event 1 and knows none of events 0, which is before its window; padding knows nothing either
+    assert everything(Sequences(replace(store, history_stop=shared), 2)).seen.tolist() == [[0, 0], [0, 1], [0, 0], [0, 1]]
+
+
 @pytest.mark.parametrize("length", [1, 3, 4, 50])
 def test_windows_of_any_length_hold_the_same_events(store, length):
     batch = everything(Sequences(store, length))

@@ -7,7 +7,8 @@ The last line printed is `run: <directory>`; `python export.py run=<directory>` 
 
 from recsys.config import TrainConfig
 from recsys.config.launch import launch
-from recsys.program import place, train
+from recsys.program import train
+from recsys.run.resume import place_of
 from recsys.sweep.faults import trial_faults
 from recsys.sweep.plugins import register
 
@@ -28,4 +29,4 @@ EXAMPLES = (
 
 if __name__ == "__main__":
     register()
-    launch(train, TrainConfig, name="train", about=__doc__ or "", examples=EXAMPLES, place=place, sweeps=trial_faults)
+    launch(train, TrainConfig, name="train", about=__doc__ or "", examples=EXAMPLES, place=place_of, sweeps=trial_faults)

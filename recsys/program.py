@@ -9,11 +9,9 @@ The command lines `train.py` and `export.py` call the same functions with the sa
 """
 
 import logging
-import signal
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +23,7 @@ from rich.console import Console
 
 from recsys.config import ExportConfig, TrainConfig, build, plain, schema_of, typed_config
 from recsys.config.compose import composed_run
-from recsys.config.earlier_run import AUTO, refuse_links
+from recsys.config.earlier_run import AUTO
 from recsys.config.files import conf_folders
 from recsys.config.launch import launch
 from recsys.config.processes import handed_on, require_one_directory
@@ -40,11 +38,12 @@ from recsys.run.checkpoint import load_checkpoint
 from recsys.run.cost import COST, Cost
 from recsys.run.directory import CHECKPOINTS, LOGGED, write_tested
 from recsys.run.finished import FinishedRun
+from recsys.run.interruption import signals_restored
 from recsys.run.lineage import LINEAGE, write_lineage
 from recsys.run.log_file import LOG, log_file
 from recsys.run.memory import keep_memory
 from recsys.run.metrics_log import MetricsLog
-from recsys.run.resume import Start, best_weights, interrupted, start
+from recsys.run.resume import Start, best_weights, place_of, start
 from recsys.sweep.faults import trial_faults
 from recsys.sweep.plugins import register
 
@@ -116,7 +115,7 @@ def train(config: TrainConfig, run: Path | str | None = None) -> Path:
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
-        stack.enter_context(_signals_restored())
+        stack.enter_context(signals_restored())
         if rank_zero_only.rank == 0:
             stack.enter_context(log_file(folder / LOG))
             if (config.trainer.get("devices"), config.trainer.get("num_nodes")) != (1, 1):
@@ -128,39 +127,16 @@ def train(config: TrainConfig, run: Path | str | None = None) -> Path:
     return folder
 
 
-def place(config: TrainConfig, run: Path, fixed: bool) -> Path:
-    """The directory in which a config runs: `run`, or, with resume=auto and unless that is fixed, an interrupted run of it beside."""
-    if config.resume != AUTO:
-        return run
-    before = None if fixed else interrupted(config, run.parent)
-    refuse_links(before or run)
-    return before or run
-
-
 def _directory(config: TrainConfig, run: Path | str | None) -> Path:
     if run is not None:
-        return place(config, Path(run).absolute(), True)
+        return place_of(config, Path(run).absolute(), fixed=True)
     if config.resume not in (None, AUTO):
         return Path(config.resume).resolve()
     require_one_directory([], multirun=False)
     runs = Path("outputs", component_name(config.task), config.data.name).absolute()
     while (new := runs / f"{datetime.now():%Y-%m-%d_%H-%M-%S}").exists():
         time.sleep(0.1)
-    return place(config, new, False)
-
-
-@contextmanager
-def _signals_restored() -> Iterator[None]:
-    """Training hears SIGTERM and Ctrl-C in its own way; who called it is to hear them as before."""
-    if threading.current_thread() is not threading.main_thread():  # elsewhere nothing changes them
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return place_of(config, new, fixed=False)
 
 
 def _train(config: TrainConfig, run: Path, begun: Start) -> None:
@@ -235,7 +211,7 @@ def evaluate(run: Path | str) -> dict[str, float]:
     seed_everything(config.seed, workers=True, verbose=False)
     parts = build(config.task).parts(config, store, build(config.data.source))
     parts.module.model.load_state_dict(finished.model()[0].state_dict())
-    with TemporaryDirectory() as folder, log_file(Path(folder) / LOG), _signals_restored():
+    with TemporaryDirectory() as folder, log_file(Path(folder) / LOG), signals_restored():
         lone = {"devices": 1, "num_nodes": 1, "strategy": "auto"}
         trainer = build(config.trainer)(logger=False, default_root_dir=folder, **lone)
         trainer.test(parts.module, datamodule=parts.loader, verbose=False)

@@ -5,7 +5,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -25,8 +25,12 @@ from recsys.config.refusals import text_faults
 from recsys.disk import writing
 from recsys.errors import ConfigError, Fault, RecsysError
 
-Place = Callable[[Any, Path, bool], Path]
-"""The directory of a run, from its config, the directory that Hydra names, and whether the command line names it."""
+
+class Place(Protocol):
+    """Decides in which directory a config runs."""
+
+    def __call__(self, config: Any, run: Path, *, fixed: bool) -> Path:
+        """The directory; `run` is what hydra.run.dir says, fixed where the command line says it."""
 
 
 def launch(
@@ -97,7 +101,7 @@ def _read(
     plain, run = composed_run(conf, name, texts, root, resumes=place is not None, sweeps=sweeps)
     config = typed_config(plain, root)
     fixed = any(text.lstrip("+").startswith("hydra.run.dir=") for text in texts)
-    return config, run if place is None else place(config, run, fixed)
+    return config, run if place is None else place(config, run, fixed=fixed)
 
 
 def _run_once(program: Callable[[Any, Path], Any], config: Any, run: Path) -> None:

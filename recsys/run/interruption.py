@@ -4,6 +4,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -47,3 +49,17 @@ class Interruption:
         if threading.current_thread() is threading.main_thread():  # elsewhere Python takes no handler
             for number in SIGNALS:
                 signal.signal(number, handler)
+
+
+@contextmanager
+def signals_restored() -> Iterator[None]:
+    """Give SIGTERM and Ctrl-C back to who handled them before the block, which may handle them in its own way."""
+    if threading.current_thread() is not threading.main_thread():  # elsewhere nothing changes them
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

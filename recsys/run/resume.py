@@ -7,7 +7,7 @@ from typing import Any
 
 from recsys.config import TrainConfig, flattened, plain, save_config
 from recsys.config.check import load_config
-from recsys.config.earlier_run import AUTO
+from recsys.config.earlier_run import AUTO, refuse_links
 from recsys.disk import writing
 from recsys.disk.locks import Lock, try_lock
 from recsys.disk.records import RESTORE, read_record, require_type
@@ -106,6 +106,19 @@ def _start(config: TrainConfig, run: Path, lock: Lock | None, *, is_first: bool)
     tested = (run / RESULT).exists()
     resume_from = last if last.exists() else None
     return Start(run, True, resume_from, finished=tested and not changed, lock=lock, outdated=tested and bool(changed))
+
+
+def place_of(config: TrainConfig, run: Path, *, fixed: bool) -> Path:
+    """The directory in which a config runs: with resume=auto an interrupted run of the same config, if there is one; else `run`.
+
+    Args:
+        fixed: `run` was named by who started it, so none beside it is looked for.
+    """
+    if config.resume != AUTO:
+        return run
+    before = None if fixed else interrupted(config, run.parent)
+    refuse_links(before or run)
+    return before or run
 
 
 def interrupted(config: TrainConfig, runs: Path) -> Path | None:

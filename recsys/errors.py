@@ -40,6 +40,10 @@ class ConfigError(RecsysError):
     exit_code = 2
 
 
+class ArgumentError(ConfigError):
+    """A class cannot take an argument: `where` of each fault is its name, before which `recsys.config.build` sets the key of the class."""
+
+
 class DataError(RecsysError):
     """The tables break a rule of the schema."""
 

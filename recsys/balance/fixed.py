@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from recsys.balance.base import Balance
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ArgumentError, Fault
 from recsys.schema import nearest
 
 
@@ -18,7 +18,7 @@ class Fixed(Balance):
         labels: names of the losses.
 
     Raises:
-        ConfigError: a weight is negative or of no label.
+        ArgumentError: a weight is negative or of no label.
     """
 
     weight: Tensor
@@ -27,7 +27,7 @@ class Fixed(Balance):
         super().__init__(labels=labels)
         faults = list(_faults(weights, labels))
         if faults:
-            raise ConfigError(*faults)
+            raise ArgumentError(*faults)
         self.register_buffer("weight", torch.tensor([weights.get(label, 1.0) for label in labels]), persistent=False)
 
     def forward(self, losses: dict[str, Tensor], shared: list[nn.Parameter]) -> Tensor:
@@ -41,8 +41,6 @@ def _faults(weights: dict[str, float], labels: tuple[str, ...]) -> Iterator[Faul
     for label, weight in weights.items():
         if label not in labels:
             what = f"weights names '{label}', which is no label{nearest(label, labels)}"
-            yield Fault(what, f"task.balance.weights.{label}", f"use one of {list(labels)}")
+            yield Fault(what, f"weights.{label}", f"use one of {list(labels)}")
         elif not 0 <= weight < float("inf"):
-            yield Fault(
-                f"the weight of '{label}' is {weight}", f"task.balance.weights.{label}", "choose 0 (leave it out) or a positive number"
-            )
+            yield Fault(f"the weight of '{label}' is {weight}", f"weights.{label}", "choose 0 (leave it out) or a positive number")

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from recsys.balance.base import Balance
 from recsys.balance.gradients import gradients_by_label, mean_over_processes, scalar_products
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ArgumentError, Fault
 
 TINY = torch.finfo(torch.float32).tiny
 """Keeps quotients finite where no label has a gradient."""
@@ -33,7 +33,7 @@ class GradNorm(Balance):
         labels: names of the losses.
 
     Raises:
-        ConfigError: alpha or lr is out of range.
+        ArgumentError: alpha or lr is out of range.
     """
 
     weight: Tensor
@@ -42,8 +42,8 @@ class GradNorm(Balance):
     def __init__(self, alpha: float, lr: float, *, labels: tuple[str, ...]):
         super().__init__(labels=labels)
         if not (alpha >= 0 and lr > 0):
-            raise ConfigError(
-                Fault(f"alpha is {alpha} and lr is {lr}", "task.balance", "choose alpha from 0 up, such as 1.5, and lr above 0")
+            raise ArgumentError(
+                Fault(f"alpha is {alpha} and lr is {lr}", "alpha, lr", "choose alpha from 0 up, such as 1.5, and lr above 0")
             )
         self.alpha = alpha
         self.lr = lr

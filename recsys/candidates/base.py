@@ -29,7 +29,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, distributed, nn
 
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ArgumentError, Fault
 from recsys.seeds import seed_of
 
 
@@ -71,11 +71,11 @@ def check_counts(counts: dict[str, int]) -> None:
     """Refuses sizes below 1, all at once.
 
     Raises:
-        ConfigError: naming each argument.
+        ArgumentError: naming each argument.
     """
-    faults = [Fault(f"{name} is {count}", f"task.candidates.{name}", "choose at least 1") for name, count in counts.items() if count < 1]
+    faults = [Fault(f"{name} is {count}", name, "choose at least 1") for name, count in counts.items() if count < 1]
     if faults:
-        raise ConfigError(*faults)
+        raise ArgumentError(*faults)
 
 
 def step_generator(seed: int, step: int, device: torch.device) -> torch.Generator:

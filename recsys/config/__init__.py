@@ -8,7 +8,7 @@ import functools
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,7 +17,7 @@ import yaml
 from recsys.config.target import locate
 from recsys.config.values import convert
 from recsys.disk import write_whole
-from recsys.errors import ConfigError, Fault, RecsysError
+from recsys.errors import ArgumentError, ConfigError, Fault, RecsysError
 from recsys.schema import Schema, TimeUnit
 
 CONFIG = "config.yaml"
@@ -148,11 +148,38 @@ class ExportConfig:
     dry_run: bool = False
 
 
-def typed_config(config: dict[str, Any], root: type) -> Any:
-    """A checked mapping as the root config it was checked against; nodes stay mappings until they are built."""
+class Node(dict[str, Any]):
+    """A mapping of a config that knows where it stands.
+
+    Attributes:
+        key: dotted, such as model.user.
+    """
+
+    key = ""
+
+
+def typed_config(config: dict[str, Any], root: type, path: str = "") -> Any:
+    """A checked mapping as the root config it was checked against; nodes stay mappings until they are built.
+
+    Args:
+        path: dotted key of the mapping.
+    """
     kinds = {entry.name: entry.type for entry in fields(root)}
-    inner = {key for key, kind in kinds.items() if is_dataclass(kind)}
-    return root(**{key: typed_config(value, kinds[key]) if key in inner else convert(value, kinds[key]) for key, value in config.items()})
+    values = {}
+    for key, value in config.items():
+        kind, inner = kinds[key], f"{path}.{key}" if path else key
+        values[key] = typed_config(value, kind, inner) if is_dataclass(kind) else convert(_with_keys(value, inner), kind)
+    return root(**values)
+
+
+def _with_keys(value: Any, path: str) -> Any:
+    if isinstance(value, list):
+        return [_with_keys(entry, f"{path}.{number}") for number, entry in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    node = Node({key: _with_keys(entry, f"{path}.{key}") for key, entry in value.items()})
+    node.key = path
+    return node
 
 
 def schema_of(data: DataConfig) -> Schema:
@@ -210,34 +237,42 @@ def build(node: Any) -> Any:
     if "_target_" not in node:
         return {key: build(value) for key, value in node.items()}
     arguments = {key: build(value) for key, value in node.items() if key not in ("_target_", "_partial_")}
-    with _refusals(node["_target_"]):
+    key = node.key if isinstance(node, Node) else ""
+    with _refusals(key, node["_target_"]):
         target = locate(node["_target_"])
         kinds = {name: parameter.annotation for name, parameter in signature(target).parameters.items()}
         arguments = {key: convert(value, kinds[key]) if key in kinds else value for key, value in arguments.items()}
         if node.get("_partial_"):
-            return _Partial(target, **arguments)
+            partial = _Partial(target, **arguments)
+            partial.key = key
+            return partial
         return target(**arguments)
 
 
 class _Partial(functools.partial):
     """Refuses like a target that is built at once."""
 
+    key = ""
+
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        with _refusals(f"{self.func.__module__}.{self.func.__qualname__}"):
+        with _refusals(self.key, f"{self.func.__module__}.{self.func.__qualname__}"):
             return super().__call__(*args, **kwargs)
 
 
 @contextmanager
-def _refusals(target: str) -> Iterator[None]:
-    """What a target says about its arguments, as a ConfigError."""
+def _refusals(key: str, target: str) -> Iterator[None]:
+    """Turn what a target says about its arguments into a ConfigError with the key, or the target where the key is not known."""
     try:
         yield
+    except ArgumentError as error:
+        where = f"{key}." if key else ""
+        raise ConfigError(*(replace(fault, where=f"{where}{fault.where}") for fault in error.faults)) from error
     except RecsysError:
         raise
     except Exception as error:
         if not isinstance(error, ValueError) and type(error).__name__ != LIGHTNING_REFUSES:
             raise
-        raise ConfigError(Fault(str(error), f"the config of {target}", "change the key that the message names")) from error
+        raise ConfigError(Fault(str(error), key or f"the config of {target}", "change the key that the message names")) from error
 
 
 def signature(target: Any) -> inspect.Signature:

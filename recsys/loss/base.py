@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ArgumentError, Fault
 
 
 class RetrievalLoss(nn.Module, ABC):
@@ -40,10 +40,10 @@ class Temperature(nn.Module):
     def __init__(self, value: float, learnable: bool, *, low: float, high: float):
         super().__init__()
         if value <= 0:
-            raise ConfigError(Fault(f"temperature is {value}", "loss.temperature", "choose a positive number, such as 0.1"))
+            raise ArgumentError(Fault(f"temperature is {value}", "temperature", "choose a positive number, such as 0.1"))
         if learnable and not 0 < low < value < high:
             fault = f"a learnable temperature starts at {value}, which is not between its bounds {low} and {high}"
-            raise ConfigError(Fault(fault, "loss.temperature", "keep 0 < min_temperature < temperature < max_temperature"))
+            raise ArgumentError(Fault(fault, "temperature", "keep 0 < min_temperature < temperature < max_temperature"))
         self.low, self.high = low, high
         self.value = value
         self.raw = nn.Parameter(torch.tensor((value - low) / (high - low)).logit()) if learnable else None

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ArgumentError, Fault
 from recsys.loss.base import RetrievalLoss
 from recsys.loss.fused_softmax import fused_softmax
 
@@ -26,12 +26,12 @@ class BSL(RetrievalLoss):
     def __init__(self, temperature: float, exponent: float):
         super().__init__()
         faults = [
-            Fault(f"{name} is {value}", f"loss.{name}", f"choose a positive number, such as {usual}")
+            Fault(f"{name} is {value}", name, f"choose a positive number, such as {usual}")
             for name, value, usual in (("temperature", temperature, 0.1), ("exponent", exponent, 1.1))
             if value <= 0
         ]
         if faults:
-            raise ConfigError(*faults)
+            raise ArgumentError(*faults)
         self.temperature = temperature
         self.exponent = exponent
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ArgumentError, Fault
 from recsys.loss.base import weighted_mean
 from recsys.schema import Label, chains, nearest
 
@@ -31,7 +31,7 @@ class RankingLoss(nn.Module, ABC):
         conditional: binary labels that are given another.
 
     Raises:
-        ConfigError: focal_gamma is negative, or a weight is not positive or of no binary label.
+        ArgumentError: focal_gamma is negative, or a weight is not positive or of no binary label.
     """
 
     def __init__(self, focal_gamma: float, positive_weight: dict[str, float], *, labels: tuple[Label, ...]):
@@ -39,7 +39,7 @@ class RankingLoss(nn.Module, ABC):
         binary = [label.column for label in labels if label.kind == "binary"]
         faults = list(_faults(focal_gamma, positive_weight, binary))
         if faults:
-            raise ConfigError(*faults)
+            raise ArgumentError(*faults)
         self.focal_gamma = focal_gamma
         self.positive_weight = {column: positive_weight.get(column, 1.0) for column in binary}
         self.labels = labels
@@ -154,19 +154,19 @@ def propensity_floor(min_propensity: float) -> float:
     """The number itself, if it can be a least propensity.
 
     Raises:
-        ConfigError: it is not in (0, 1].
+        ArgumentError: it is not in (0, 1].
     """
     if not 0 < min_propensity <= 1:
-        raise ConfigError(Fault(f"min_propensity is {min_propensity}", "loss.min_propensity", "choose a number in (0, 1], such as 0.01"))
+        raise ArgumentError(Fault(f"min_propensity is {min_propensity}", "min_propensity", "choose a number in (0, 1], such as 0.01"))
     return min_propensity
 
 
 def _faults(focal_gamma: float, positive_weight: Mapping[str, float], binary: list[str]) -> Iterator[Fault]:
     if not focal_gamma >= 0:
-        yield Fault(f"focal_gamma is {focal_gamma}", "loss.focal_gamma", "choose 0 (cross-entropy) or more, such as 2.0")
+        yield Fault(f"focal_gamma is {focal_gamma}", "focal_gamma", "choose 0 (cross-entropy) or more, such as 2.0")
     for column, weight in positive_weight.items():
         if column not in binary:
             what = f"positive_weight names '{column}', which is no binary label{nearest(column, binary)}"
-            yield Fault(what, f"loss.positive_weight.{column}", f"use one of {binary}")
+            yield Fault(what, f"positive_weight.{column}", f"use one of {binary}")
         elif not weight > 0:
-            yield Fault(f"the positive_weight of '{column}' is {weight}", f"loss.positive_weight.{column}", "choose a positive number")
+            yield Fault(f"the positive_weight of '{column}' is {weight}", f"positive_weight.{column}", "choose a positive number")

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ArgumentError, Fault
 from recsys.loss.base import Negatives, RetrievalLoss, weighted_mean
 
 
@@ -24,7 +24,7 @@ class GBCE(RetrievalLoss):
     def __init__(self, t: float):
         super().__init__()
         if not 0 <= t <= 1:
-            raise ConfigError(Fault(f"t is {t}", "loss.t", "choose a value in [0, 1], such as 0.75"))
+            raise ArgumentError(Fault(f"t is {t}", "t", "choose a value in [0, 1], such as 0.75"))
         self.t = t
 
     def forward(self, users: Tensor, items: Tensor, positive_at: Tensor, *, log_q: Tensor, known: Tensor | None, weight: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ArgumentError, Fault
 from recsys.model.base import Ranker
 from recsys.nn.experts import Heads, StackedLinear, StackedMLP
 from recsys.nn.ranking_input import RankingInput
@@ -45,7 +45,7 @@ class PLE(Ranker):
     ):
         super().__init__(bias_dropout, schema=schema, heads=heads)
         if levels < 1:
-            raise ConfigError(Fault(f"levels is {levels}", "model.levels", "choose 1 or more"))
+            raise ArgumentError(Fault(f"levels is {levels}", "levels", "choose 1 or more"))
         self.input = input(schema=schema)
         owners = torch.tensor([stream for stream in range(len(heads)) for _ in range(num_own_experts)] + [len(heads)] * num_shared_experts)
         dim = self.input.out_dim

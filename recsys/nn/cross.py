@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ArgumentError, Fault
 
 
 class CrossNetwork(nn.Module):
@@ -19,7 +19,7 @@ class CrossNetwork(nn.Module):
     def __init__(self, layers: int, rank: int | None, *, in_dim: int):
         super().__init__()
         if rank is not None and rank < 1:
-            raise ConfigError(Fault(f"rank is {rank}", "model.input.cross.rank", "choose 1 or more, or null for a full matrix"))
+            raise ArgumentError(Fault(f"rank is {rank}", "rank", "choose 1 or more, or null for a full matrix"))
         self.layers = nn.ModuleList([_map(in_dim, rank) for _ in range(layers)])
 
     def forward(self, rows: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ArgumentError, Fault
 
 LEVELS = 256
 """A random byte has this many values; the probability is rounded to a multiple of 1 / LEVELS."""
@@ -23,7 +23,7 @@ class Dropout(nn.Module):
     def __init__(self, p: float):
         super().__init__()
         if not 0 <= p < 1:
-            raise ConfigError(Fault(f"dropout is {p}", "model.user.dropout or model.item.dropout", "choose one in [0, 1)"))
+            raise ArgumentError(Fault(f"dropout is {p}", "dropout", "choose one in [0, 1)"))
         self.p = p
         self.cut = round(p * LEVELS)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ArgumentError, Fault
 from recsys.nn.dropout import Dropout
 
 
@@ -43,7 +43,7 @@ class StackedMLP(nn.Module):
     def __init__(self, num: int, in_dim: int, *, hidden: Sequence[int], dropout: float = 0.0):
         super().__init__()
         if num < 1:
-            raise ConfigError(Fault("there is no expert", "model.num_experts or model.num_shared_experts", "choose 1 or more"))
+            raise ArgumentError(Fault("there is no expert", "num_experts or num_shared_experts", "choose 1 or more"))
         self.num = num
         layers: list[nn.Module] = []
         for width in hidden:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ArgumentError, Fault
 from recsys.nn.cross import CrossNetwork
 from recsys.nn.encoder import Encoder, embedding_tables
 from recsys.nn.fm import bi_interaction
@@ -71,12 +71,12 @@ def _check(features: tuple[Feature, ...], multiplied: list[str] | None, attended
     """Refuse a part that the features have nothing for; None = the part is off."""
     faults = []
     if not features:
-        faults.append(Fault("no feature of user, item or context to rank by", "data.features", "add one"))
+        faults.append(Fault("no feature of user, item or context to rank by", "schema", "add one to data.features"))
     if multiplied is not None and len(multiplied) < 2:
-        remedy = "set model.input.fm=false, or add a Categorical, MultiCategorical or History"
-        faults.append(Fault(f"fm multiplies pairs of embedded columns; the features have {len(multiplied)}", "model.input.fm", remedy))
+        remedy = "set it to false, or add a Categorical, MultiCategorical or History"
+        faults.append(Fault(f"fm multiplies pairs of embedded columns; the features have {len(multiplied)}", "fm", remedy))
     if attended is not None and not attended:
-        remedy = "set model.input.attention=null, or add a recsys.schema.History to data.features"
-        faults.append(Fault("attention pools a History; the features have none", "model.input.attention", remedy))
+        remedy = "set it to null, or add a recsys.schema.History to data.features"
+        faults.append(Fault("attention pools a History; the features have none", "attention", remedy))
     if faults:
-        raise ConfigError(*faults)
+        raise ArgumentError(*faults)

@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ArgumentError, Fault
 from recsys.nn.dropout import Dropout
 from recsys.nn.ragged import Ragged
 
@@ -17,9 +17,7 @@ class CausalAttention(nn.Module):
     def __init__(self, dim: int, *, heads: int):
         super().__init__()
         if dim % heads:
-            raise ConfigError(
-                Fault(f"heads must divide dim, got dim {dim} and heads {heads}", "model.user.heads", f"choose a divisor of {dim}")
-            )
+            raise ArgumentError(Fault(f"heads must divide dim, got dim {dim} and heads {heads}", "heads", f"choose a divisor of {dim}"))
         self.heads = heads
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ArgumentError, Fault
 
 
 class RowwiseAdagrad(Optimizer):
@@ -25,7 +25,7 @@ class RowwiseAdagrad(Optimizer):
 
     def __init__(self, params: Iterable[Tensor], lr: float = 0.05, eps: float = 1e-8):
         if lr <= 0 or eps <= 0:
-            raise ConfigError(Fault(f"lr is {lr} and eps is {eps}", "optimizer.sparse_tables", "choose numbers above 0"))
+            raise ArgumentError(Fault(f"lr is {lr} and eps is {eps}", "lr, eps", "choose numbers above 0"))
         super().__init__(params, {"lr": lr, "eps": eps})
 
     @torch.no_grad()

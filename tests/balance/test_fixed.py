@@ -28,8 +28,8 @@ def test_every_bad_weight_is_named():
     with pytest.raises(ConfigError) as error:
         Fixed({"clik": 1.0, "conversion": -1.0}, labels=LABELS)
     unknown, negative = error.value.faults
-    assert unknown.where == "balance.weights.clik"
+    assert unknown.where == "weights.clik"
     assert "no label; did you mean 'click'?" in unknown.what
     assert "['click', 'conversion']" in unknown.remedy
-    assert negative.where == "balance.weights.conversion"
+    assert negative.where == "weights.conversion"
     assert "is -1.0" in negative.what

@@ -148,7 +148,7 @@ def test_log_inclusion_keeps_rare_items_exact():
 def test_sizes_below_1_are_refused_together():
     with pytest.raises(ConfigError) as error:
         Hard(COUNT, 0, num_uniform=0, num_queries=2, num_hard=-1, refresh_every=10)
-    assert [fault.where for fault in error.value.faults] == ["task.candidates.num_uniform", "task.candidates.num_hard"]
+    assert [fault.where for fault in error.value.faults] == ["num_uniform", "num_hard"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import functools
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,25 @@ def test_refusal_of_a_constructor_that_is_called_later_becomes_a_config_error():
     optimizer = build({"_target_": "torch.optim.AdamW", "_partial_": True, "lr": -1.0})
     with pytest.raises(ConfigError, match=r"Invalid learning rate: -1\.0[\s\S]*the config of torch\.optim\.adamw\.AdamW"):
         optimizer([torch.zeros(1, requires_grad=True)])
+
+
+@dataclass(frozen=True)
+class Root:
+    model: dict
+    optimizer: dict
+
+
+def test_a_typed_config_names_the_key_of_what_refuses_a_value():
+    table = {"_target_": "recsys.optimizer.rowwise_adagrad.RowwiseAdagrad", "_partial_": True, "lr": -1.0}
+    dense = {"_target_": "torch.optim.AdamW", "_partial_": True, "lr": -1.0}
+    layer = {"_target_": "recsys.nn.mlp.MLP", "in_dim": 2, "hidden": [3], "out_dim": 1, "dropout": 1.5}
+    config = typed_config({"model": {"user": layer}, "optimizer": {"tables": [table], "dense": dense}}, Root)
+    with pytest.raises(ConfigError, match=r"dropout is 1\.5(.|\n)*where: model\.user\.dropout"):
+        build(config.model)
+    optimizers = build(config.optimizer)
+    for optimizer, where in ((optimizers["tables"][0], r"optimizer\.tables\.0\.lr, eps"), (optimizers["dense"], r"optimizer\.dense")):
+        with pytest.raises(ConfigError, match=f"where: {where}\n"):
+            optimizer([torch.zeros(1, requires_grad=True)])
 
 
 def test_typed_config_and_its_schema():

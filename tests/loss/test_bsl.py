@@ -34,4 +34,4 @@ def test_without_negatives_only_the_positive_counts():
 def test_impossible_arguments_are_refused_together():
     with pytest.raises(ConfigError) as error:
         BSL(0.0, -1.0)
-    assert [fault.where for fault in error.value.faults] == ["loss.temperature", "loss.exponent"]
+    assert [fault.where for fault in error.value.faults] == ["temperature", "exponent"]

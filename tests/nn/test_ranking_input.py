@@ -95,8 +95,8 @@ def test_one_row_equals_its_part_of_the_batch(schema, features):
 def test_part_without_columns_for_it_is_refused_with_the_remedy():
     schema = Schema("u", "i", features=(Numeric("x", "user"), Categorical("i", "item")))
     schema = schema.fitted({"x": Statistics("float32"), "i": Statistics("int64", size=4)})
-    with pytest.raises(ConfigError, match=r"the features have 1\n.*model.input.fm\n.*model.input.fm=false") as error:
+    with pytest.raises(ConfigError, match=r"the features have 1\n.*where: fm\n.*false") as error:
         built(schema, fm=True, attention=partial(TargetAttention, [3]))
-    assert "model.input.attention=null" in str(error.value)
+    assert [fault.where for fault in error.value.faults] == ["fm", "attention"]
     with pytest.raises(ConfigError, match="no feature of user, item or context"):
         built(Schema("u", "i"))

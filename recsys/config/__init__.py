@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 import yaml
 
+from recsys.config.files import FORMAT
 from recsys.config.target import locate
 from recsys.config.values import convert
 from recsys.disk import write_whole
@@ -198,7 +199,7 @@ def schema_of(data: DataConfig) -> Schema:
 
 def save_config(config: TrainConfig, path: Path) -> None:
     """Write a root config as plain yaml, in one step; `recsys.config.check.load_config` reads it back, without Hydra."""
-    write_whole(path, yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True))
+    write_whole(path, yaml.safe_dump({"format": FORMAT, **plain(config)}, sort_keys=False, allow_unicode=True))
 
 
 def plain(config: TrainConfig) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from recsys.config import Makes, signature, typed_config
-from recsys.config.files import read_document
+from recsys.config.files import saved_config
 from recsys.config.target import locate
 from recsys.config.values import UNIONS, WORDS, alternatives, choices, elements, fits, hint, mapping_values, plain, returned, words
 from recsys.errors import ConfigError, Fault
@@ -46,13 +46,7 @@ def load_config(path: Path, root: type) -> Any:
     Raises:
         ConfigError: there is no such file, or it does not fit the code.
     """
-    if not path.exists():
-        raise ConfigError(
-            Fault(f"there is no {path.name}", str(path.parent), "name the directory of a run; train.py prints it as its last line")
-        )
-    config = read_document(path)
-    if not isinstance(config, dict):
-        raise ConfigError(Fault("it holds no keys", str(path), "restore the file from a copy, or train again"))
+    config = saved_config(path)
     check_config(config, root, origin={EVERYTHING: str(path)})
     return typed_config(config, root)
 

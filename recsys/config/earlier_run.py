@@ -1,6 +1,5 @@
 """`resume=` on the command line: which run it means, and which config that run has with the keys that are given with it."""
 
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from recsys.config import CONFIG
-from recsys.config.files import read_document
+from recsys.config.files import saved_config
 from recsys.errors import ConfigError, Fault, IntegrityError
 
 AUTO = "auto"
@@ -43,14 +42,8 @@ def earlier_run(texts: list[str]) -> EarlierRun | None:
     if named[-1] in (AUTO, None):
         return None
     run = Path(str(named[-1])).resolve()
-    if not (run / CONFIG).exists():
-        remedy = "name the directory of a run that has begun to train, or use resume=auto"
-        raise ConfigError(Fault(f"there is no {CONFIG}", str(run), remedy))
+    config = saved_config(run / CONFIG)
     refuse_links(run)
-    config = read_document(run / CONFIG)
-    if not isinstance(config, dict):
-        raise ConfigError(Fault("it holds no keys", str(run / CONFIG), "restore the file from a copy, or train again"))
-    config = deepcopy(config)
     for text, override in zip(texts, given):
         _set(config, override, text)
     return EarlierRun(run, config)
@@ -63,7 +56,7 @@ def refuse_links(run: Path) -> None:
         IntegrityError: names the first link.
     """
     for path in sorted(run.iterdir()) if run.is_dir() else ():
-        if path.is_symlink():
+        if path.is_symlink() and not path.resolve().is_relative_to(run.resolve()):  # its bundle is a link within it
             what = f"it leads to {path.readlink()}, and a run is gone on with by writing into its files"
             raise IntegrityError(Fault(what, str(path), "remove the link, or put the file in its place"))
 

@@ -25,6 +25,8 @@ LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 
 PACKAGE = Path(__file__).parents[1]
+FORMAT = 2
+"""Version of the keys of a run's config.yaml; files of before say none."""
 
 
 def conf_folders(own: Path | None = None) -> tuple[Path, ...]:
@@ -72,6 +74,27 @@ def read_document(path: Path) -> Any:
     except (yaml.YAMLError, ValueError) as error:
         what = f"not readable as yaml: {' '.join(str(error).split()):.200}"
         raise ConfigError(Fault(what, str(path), "restore the file from a copy, or train again")) from error
+
+
+def saved_config(path: Path) -> dict[str, Any]:
+    """The config.yaml of a run as `recsys.config.save_config` wrote it, without its format.
+
+    Raises:
+        ConfigError: there is no such file, it cannot be read, or another version of this package wrote it.
+    """
+    if not path.exists():
+        remedy = "name the directory of a run, which train.py prints as its last line"
+        raise ConfigError(Fault(f"there is no {path.name}, so no run has begun to train", str(path.parent), remedy))
+    document = read_document(path)
+    if not isinstance(document, dict):
+        raise ConfigError(Fault("it holds no keys", str(path), "restore the file from a copy, or train again"))
+    number = document.pop("format", None)
+    if number != FORMAT:
+        version = "no format" if number is None else f"format {number}"
+        what = f"another version of this package trained this run: its {path.name} has {version}, and this version reads format {FORMAT}"
+        remedy = "train again with this version, or use the version that trained it: lineage.json beside the file names its commit"
+        raise ConfigError(Fault(what, str(path), remedy))
+    return document
 
 
 def _text(path: Path, name: str) -> tuple[str, list[Fault]]:

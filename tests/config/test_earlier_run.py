@@ -9,7 +9,7 @@ SAVED = {"seed": 0, "loss": {"_target_": "x", "t": 0.1}, "trainer": {"max_epochs
 
 @pytest.fixture
 def run(tmp_path):
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(SAVED))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"format": 2, **SAVED}))
     return tmp_path
 
 
@@ -57,9 +57,15 @@ def test_a_folder_without_a_run_is_named(tmp_path):
 def test_a_path_may_hold_what_hydra_reads_otherwise(tmp_path):
     run = tmp_path / "it's,a=run"
     run.mkdir()
-    (run / "config.yaml").write_text(yaml.safe_dump(SAVED))
+    (run / "config.yaml").write_text(yaml.safe_dump({"format": 2, **SAVED}))
     name = str(run).replace("'", "\\'")
     assert earlier_run([f"resume='{name}'"]).run == run
+
+
+def test_a_link_within_the_run_such_as_its_bundle_is_no_harm(run):
+    (run / "bundle-0123abcd").mkdir()
+    (run / "bundle").symlink_to("bundle-0123abcd")
+    assert earlier_run([f"resume={run}"]).run == run
 
 
 @pytest.mark.parametrize("name", ["metrics.jsonl", "checkpoints", ".lock", "anything"])

@@ -4,8 +4,22 @@ from pathlib import Path
 
 import pytest
 
-from recsys.config.files import LARGEST_BYTES, file_faults, key_lines, read_document
+from recsys.config.files import LARGEST_BYTES, file_faults, key_lines, read_document, saved_config
 from recsys.errors import ConfigError
+
+BEFORE = """
+data: {name: shop, user: user_id, item: item_id, time: timestamp}
+loader: {_target_: recsys.data.datamodule.DataModule, _partial_: true, batch_size: 1024}
+task: {_target_: recsys.task.ranking.Ranking, _partial_: true}
+balance: {_target_: recsys.balance.fixed.Fixed, _partial_: true}
+calibration: {_target_: recsys.calibration.platt.Platt, _partial_: true}
+callbacks:
+  evaluation: {_target_: recsys.callback.impressions.ImpressionEvaluation, intervals: 1000}
+  checkpoint: {_target_: recsys.callback.checkpoint.Checkpoints, monitor: val/log_loss, mode: min}
+teacher: {run: null, weight: 0.5}
+retriever: null
+"""
+"""Keys of a run's config.yaml before files said their format."""
 
 
 def write(conf, name, text):
@@ -83,3 +97,26 @@ def test_device_without_end_and_pipe_without_writer_are_refused(tmp_path):
     for path in (Path("/dev/zero"), tmp_path / "config.yaml"):
         with pytest.raises(ConfigError, match="cannot be read: it is no regular file"):
             read_document(path)
+
+
+def test_run_of_before_is_refused_in_one_sentence_that_says_what_to_do(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(BEFORE)
+    with pytest.raises(ConfigError) as refused:
+        saved_config(path)
+    (fault,) = refused.value.faults
+    assert "config.yaml has no format, and this version reads format 2" in fault.what
+    assert fault.where == str(path)
+    assert "train again with this version" in fault.remedy
+    assert "lineage.json" in fault.remedy
+
+
+def test_run_of_a_later_version_is_refused_with_its_format(tmp_path):
+    (tmp_path / "config.yaml").write_text("format: 3\nseed: 0\n")
+    with pytest.raises(ConfigError, match=r"format 3, and this version reads format 2"):
+        saved_config(tmp_path / "config.yaml")
+
+
+def test_config_of_a_run_comes_back_without_its_format(tmp_path):
+    (tmp_path / "config.yaml").write_text("format: 2\nseed: 0\n")
+    assert saved_config(tmp_path / "config.yaml") == {"seed": 0}

@@ -5,6 +5,7 @@ An audit hook sees every process, unpickling and connection of the test process;
 
 import copy
 import os
+import re
 import subprocess
 import sys
 import time
@@ -12,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 from omegaconf import OmegaConf
 
 from benchmarks.base import composed
@@ -20,6 +20,7 @@ from benchmarks.memory import forget_peak, memory
 from recsys.config import TrainConfig, save_config
 from recsys.config.check import check_config, load_config
 from recsys.config.compose import checked_command
+from recsys.config.files import saved_config
 from recsys.errors import ConfigError
 
 HOME = Path(__file__).parent.parent.parent
@@ -104,7 +105,7 @@ def plain(tmp_path_factory):
     """The config of `python train.py`, as its run saves it."""
     path = tmp_path_factory.mktemp("config") / "config.yaml"
     save_config(composed(), path)
-    config = yaml.safe_load(path.read_text())
+    config = saved_config(path)
     config["data"]["features"] = config["data"]["features"][:1]  # fewer to check, three hundred times
     return config
 
@@ -424,7 +425,9 @@ SAVED = {
 @pytest.mark.parametrize("content", SAVED.values(), ids=SAVED)
 def test_hostile_config_of_another_run_is_refused_in_time_and_memory(canary, monkeypatch, tmp_path, content):
     monkeypatch.setenv("SECRET", SECRET)
-    (tmp_path / "config.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
+    content = content if isinstance(content, bytes) else content.encode()
+    is_block = re.match(rb"\w+: ", content) is not None
+    (tmp_path / "config.yaml").write_bytes(b"format: 2\n" + content if is_block else content)
     forget_peak()
     before, started = memory("VmRSS"), time.process_time()
     with pytest.raises(ConfigError) as caught:
@@ -446,7 +449,7 @@ def test_hostile_config_of_another_run_is_refused_in_time_and_memory(canary, mon
 def test_command_line_ends_with_2_and_leaves_nothing(tmp_path, program, arguments, key):
     (tmp_path / "evil_module.py").write_text("open('canary', 'w').close()")
     (tmp_path / "evil").mkdir()
-    (tmp_path / "evil" / "config.yaml").write_text("loss: {_target_: evil_module.system}\n")
+    (tmp_path / "evil" / "config.yaml").write_text("format: 2\nloss: {_target_: evil_module.system}\n")
     before = sorted(tmp_path.rglob("*"))
     environment = {**os.environ, "SECRET": SECRET, "PYTHONPATH": f"{HOME}:{tmp_path}"}
     command = [sys.executable, str(HOME / f"{program}.py"), *arguments]

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from recsys.config import TrainConfig
+from recsys.config.files import saved_config
 from recsys.errors import ConfigError, IntegrityError
 from recsys.run.checkpoint import write_checkpoint
 from recsys.run.lineage import write_lineage
@@ -35,9 +36,7 @@ AUTO = replace(CONFIG, resume="auto")
 @pytest.fixture(autouse=True)
 def _as_saved(monkeypatch):
     """Configs of these tests name nothing that could be checked against the code."""
-    import yaml
-
-    monkeypatch.setattr("recsys.run.resume.load_config", lambda path, root: root(**yaml.safe_load(path.read_text())))
+    monkeypatch.setattr("recsys.run.resume.load_config", lambda path, root: root(**saved_config(path)))
 
 
 def begun(run: Path, config=CONFIG, *, steps=True, finished=False):

@@ -42,7 +42,7 @@ def test_folder_behind_a_link_is_read(folder):
 
 def test_copied_link_without_its_files_says_how_to_copy(folder, tmp_path):
     (tmp_path / "copied").symlink_to("bundle-0123abcd")  # as `cp -r` and `mv` of a published bundle leave it
-    with pytest.raises(BundleError, match=r"link to bundle-0123abcd, which is missing.*cp -rL"):
+    with pytest.raises(BundleError, match=r"link to bundle-0123abcd, .*cp -rL"):
         read_bundle(tmp_path / "copied", keep=())
 
 

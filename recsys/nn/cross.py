@@ -1,4 +1,4 @@
-"""Explicit products of features. B rows."""
+"""Explicit products of features. B rows, F fields, D embedding dim."""
 
 from torch import Tensor, nn
 
@@ -32,3 +32,16 @@ class CrossNetwork(nn.Module):
 
 def _map(dim: int, rank: int | None) -> nn.Module:
     return nn.Linear(dim, dim) if rank is None else nn.Sequential(nn.Linear(dim, rank, bias=False), nn.Linear(rank, dim))
+
+
+def bi_interaction(fields: Tensor) -> Tensor:
+    """Sum over all pairs of fields of their element-wise product: ((sum v)^2 - sum v^2) / 2, in time linear in F.
+
+    Bi-interaction pooling of He & Chua, SIGIR 2017. Its sum over D is the second-order term of a factorization machine (Rendle, 2010).
+
+    Args:
+        fields: [B, F, D] embeddings; a zero vector takes no part.
+    Returns:
+        [B, D]; zero where F is 1.
+    """
+    return (fields.sum(1).square() - fields.square().sum(1)) / 2

@@ -1,8 +1,10 @@
+from itertools import combinations
+
 import pytest
 import torch
 
 from recsys.errors import ConfigError
-from recsys.nn.cross import CrossNetwork
+from recsys.nn.cross import CrossNetwork, bi_interaction
 
 
 def test_full_matrix_by_hand():
@@ -27,3 +29,18 @@ def test_low_rank_equals_the_product_matrix():
 def test_rank_below_one_is_refused():
     with pytest.raises(ConfigError, match=r"rank is 0[^$]*null for a full matrix"):
         CrossNetwork(2, 0, in_dim=4)
+
+
+def test_pairs_by_hand():
+    # (1, 2) (3, 4) + (1, 2) (5, -1) + (3, 4) (5, -1) = (3, 8) + (5, -2) + (15, -4)
+    assert bi_interaction(torch.tensor([[[1.0, 2.0], [3.0, 4.0], [5.0, -1.0]]])).tolist() == [[23.0, 2.0]]
+
+
+def test_sum_is_the_second_order_term_of_a_factorization_machine():
+    fields = torch.randn(2, 4, 3, generator=torch.Generator().manual_seed(0))
+    expected = sum((fields[:, i] * fields[:, j]).sum(1) for i, j in combinations(range(4), 2))
+    torch.testing.assert_close(bi_interaction(fields).sum(1), expected)
+
+
+def test_one_field_has_no_pair():
+    assert bi_interaction(torch.tensor([[[1.0, -2.0]]])).tolist() == [[0.0, 0.0]]

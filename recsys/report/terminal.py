@@ -1,5 +1,6 @@
 """A table on the terminal: fits into 80 columns, the run itself in colour, bars where they say something."""
 
+import re
 from collections.abc import Sequence
 
 from rich import box
@@ -13,6 +14,8 @@ from recsys.report.words import interval, shown
 BAR_WIDTH = 8
 LONGEST_NAME, NAMES = 26, 2
 """Letters of a name, and first columns that hold names: these are cut, other texts go on in the next line."""
+LONGEST_HEADING, BREAK = 12, re.compile(r"([./_])(?=\w)")
+"""Letters of a heading of one line, and where a longer one goes on in the next line."""
 LOOK: dict[Mark, str] = {"own": "bold green", "best": "bold", "truth": "dim", "validation": "dim", "aside": "dim"}
 WORDS = {"better": "green", "worse": "red", "passed": "green", "refused": "red"}
 """Cells of one word that are coloured."""
@@ -32,11 +35,11 @@ def grid_table(grid: Grid) -> RenderableType:
     bar_place = _bar_place(grid)
     for place, (heading, kind) in enumerate(zip(grid.columns, kinds)):
         if kind == "number":
-            table.add_column(Text(heading), justify="right", no_wrap=True)
+            table.add_column(_heading(heading), justify="right", no_wrap=True)
         elif kind == "text" and place < NAMES:
-            table.add_column(Text(heading), no_wrap=True, overflow="ellipsis", max_width=LONGEST_NAME)
+            table.add_column(_heading(heading), no_wrap=True, overflow="ellipsis", max_width=LONGEST_NAME)
         else:
-            table.add_column(Text(heading), overflow="fold")
+            table.add_column(_heading(heading), overflow="fold")
     if bar_place is not None:
         table.add_column(no_wrap=True, width=BAR_WIDTH)
     before: Value = None
@@ -68,6 +71,11 @@ def _bar_place(grid: Grid) -> int | None:
     """The first column of measured numbers, which are no counts; None where bars say nothing."""
     measured = [place for place in range(len(grid.columns)) if any(isinstance(number(value), float) for value in grid.column(place))]
     return None if grid.bars is None or not measured else measured[0]
+
+
+def _heading(text: str) -> Text:
+    """A heading, a long one on several lines."""
+    return Text(BREAK.sub(r"\1\n", text) if len(text) > LONGEST_HEADING else text)
 
 
 def _cell(value: Value, column: str, *, bounded: bool) -> Text:

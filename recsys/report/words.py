@@ -5,6 +5,8 @@ from typing import Any
 
 from recsys.report.content import Value, number
 
+SMALL = 1e-3
+"""Numbers below it need other digits than four behind the point."""
 HIT = "✓"
 """Before an item that the user chose."""
 
@@ -25,6 +27,8 @@ def shown(value: Value, column: str) -> str:
         return percent(value)
     if isinstance(value, int):
         return f"{value:,}"
+    if 0 < abs(value) < SMALL and "−" not in column:
+        return f"{value:.2g}".replace("-", "−")
     digits = 1 if column == "seconds" or abs(value) >= 100 else 4
     return f"{value:{'+' if '−' in column else ''},.{digits}f}".replace("-", "−")
 

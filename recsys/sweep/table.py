@@ -1,27 +1,24 @@
 """What a sweep says on the terminal: a line after each trial, a table at the end."""
 
-import re
 from collections.abc import Sequence
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from recsys.report.content import Grid
+from recsys.report.terminal import grid_table
 from recsys.sweep.rows import Row
 from recsys.sweep.sweep_config import SweepConfig
 
-BREAK = re.compile(r"([./_])(?=\w)")
-"""Where a long key goes on in the next line."""
 MOST_ROWS = 30
 """Of the table; all of them are in the page and in trials.parquet."""
 
 
-def progress_line(number: int, found: Sequence[Row], config: SweepConfig, *, left: int, left_s: float) -> str:
+def progress_line(number: int, trials: Sequence[Row], config: SweepConfig, *, left: int, left_s: float) -> str:
     """One trial that has just ended, the best so far, and how long the rest will take."""
-    row = next(row for row in found if row.number == number)
+    row = next(row for row in trials if row.number == number)
     parts = [f"trial {number:>3}", f"{row.state:<8}", _result(row)]
-    best = [other for other in found if other.best]
+    best = [other for other in trials if other.best]
     if len(config.objectives) > 1 and best:
         parts.append(f"{len(best)} that nothing beats")
     elif best:
@@ -30,21 +27,23 @@ def progress_line(number: int, found: Sequence[Row], config: SweepConfig, *, lef
     return "   ".join([*parts, settings, duration(row.seconds), f"{left} left, {duration(left_s)}" if left else "none left"])
 
 
-def trial_table(found: Sequence[Row], config: SweepConfig) -> RenderableType:
+def trial_table(trials: Sequence[Row], config: SweepConfig) -> RenderableType:
     """Rank, state, objectives, and the parameters that vary; the reasons of failed trials below."""
-    table = Table(title="Trials", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in ("rank", "trial", "state"):
-        table.add_column(column, justify="right" if column != "state" else "left", no_wrap=True)
-    for key in (*config.objectives, *short(config.space)):
-        table.add_column(Text(BREAK.sub(r"\1\n", key)), justify="right", overflow="fold")
-    for row in found[:MOST_ROWS]:
+    more = [f"and {len(trials) - MOST_ROWS} more"] if len(trials) > MOST_ROWS else []
+    failed = [Text(f"trial {row.number} failed: {row.reason}") for row in trials if row.state == "failed"]
+    return Group(grid_table(trials_grid(trials[:MOST_ROWS], config)), *more, *failed)
+
+
+def trials_grid(trials: Sequence[Row], config: SweepConfig) -> Grid:
+    """One row per trial, best first."""
+    rows, marks = [], []
+    for row in trials:
         state = f"pruned at {row.evaluations}" if row.state == "pruned" else row.state
-        cells = [shown(row.values[key]) for key in config.objectives] + [shown(row.parameters.get(key)) for key in config.space]
-        style = "bold" if row.best else "" if row.rank else "dim"
-        table.add_row(str(row.rank or ""), str(row.number), state, *map(Text, cells), style=style)
-    more = [f"and {len(found) - MOST_ROWS} more"] if len(found) > MOST_ROWS else []
-    failed = [Text(f"trial {row.number} failed: {row.reason}") for row in found if row.state == "failed"]
-    return Group(table, *more, *failed)
+        settings = (shown(row.parameters.get(key)) for key in config.space)
+        rows.append((row.rank, row.number, state, *(row.values[key] for key in config.objectives), *settings))
+        marks.append("best" if row.best else "" if row.rank else "aside")
+    columns = ("rank", "trial", "state", *config.objectives, *short(list(config.space)))
+    return Grid("trials", "Trials", columns, tuple(rows), marks=tuple(marks))
 
 
 def short(keys: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from recsys.export.index.plot import draw
+from recsys.report.draw import LOOK
 
 CURVE = [
     {"ef_search": 100, "recall": 0.97, "p50_ms": 0.2, "p99_ms": 0.4},
@@ -16,9 +17,7 @@ ENTRY = {"kind": "hnsw", "k": 100, "min_recall": 0.995, "queries": 1000, "chosen
 @pytest.fixture
 def texts(tmp_path, monkeypatch):
     """Every text of a picture, letters kept as letters."""
-    import matplotlib
-
-    monkeypatch.setitem(matplotlib.rcParams, "svg.fonttype", "none")
+    monkeypatch.setitem(LOOK, "svg.fonttype", "none")
 
     def read(entry):
         draw(entry, tmp_path / "index.svg")

@@ -66,18 +66,18 @@ def _origin(command: Command, values: list[OverrideValue], node: str) -> dict[st
 
 def _value_faults(command: Command, values: list[OverrideValue], space: dict, origin: dict[str, str]) -> Iterator[Fault]:
     parser = OverridesParser.create(config_loader=command.loader)
-    values: dict[str, list[OverrideValue]] = {}
+    trials: dict[str, list[OverrideValue]] = {}
     for key, dimension in dimensions(space).items():
         place = origin.get(f"space.{key}", origin.get("space", origin[""]))
         texts = [as_override(key, value) for value in ends(dimension)]
         try:
-            values[key] = [OverrideValue(parser.parse_override(text), text, place) for text in texts]
+            trials[key] = [OverrideValue(parser.parse_override(text), text, place) for text in texts]
         except HydraException:
             yield Fault(f"'{key}' is no key that can be set", place, "write it as on the command line: model.dim, or tower@model.user")
             return
-    first = {key: entries[0] for key, entries in values.items()}
+    first = {key: entries[0] for key, entries in trials.items()}
     said: set[str] = set()
-    for key, entry in [(None, None), *((key, entry) for key, entries in values.items() for entry in entries[1:])]:
+    for key, entry in [(None, None), *((key, entry) for key, entries in trials.items() for entry in entries[1:])]:
         faults = command.faults([*values, *({**first, key: entry} if key else first).values()])
         yield from (fault for fault in faults if fault.what not in said)
         said.update(fault.what for fault in faults)

@@ -1,50 +1,13 @@
-"""What is wrong with columns before any row is looked at: missing, of the wrong type, or of several types across files."""
+"""Faults of columns, before any row is read: missing, of the wrong type, or of several types across files."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
-from recsys.data.check.key_rules import IdRule, LabelRule, TimeRule
-from recsys.errors import DataError, Fault, listed
-from recsys.schema import Entity, Schema, nearest
+from recsys.errors import Fault, listed
+from recsys.schema import nearest
 from recsys.schema.rule import Dtypes, Rule
 from recsys.source.base import FILE, ROW
-
-ENTITY: dict[str, Entity] = {"users": "user", "items": "item"}
-"""{table: whose features stand in it}."""
-
-
-def table_rules(schema: Schema, table: str, tables: Iterable[str], now_us: int) -> list[Rule]:
-    """The rules of the columns that the schema reads from one table.
-
-    Args:
-        table: "interactions", "users" or "items".
-        tables: names of all tables there are; features of a missing users or items table are read from the interactions.
-        now_us: microseconds since 1970 UTC; later interactions are faults.
-    """
-    unique = table != "interactions"
-    ids = {"users": (schema.user, "user id", "data.user"), "items": (schema.item, "item id", "data.item")}
-    keys = {name: IdRule(column, *why, unique) for name, (column, *why) in ids.items() if column is not None}
-    if table != "interactions":
-        if table not in keys:
-            key = ids[table][-1]
-            raise DataError(Fault(f"a table of {table}, and {key} is null", f"data.source.{table}", f"name its key in {key}"))
-        return [keys[table], *_feature_rules(schema, ENTITY[table])]
-    rules: list[Rule] = list(keys.values())
-    if schema.time is not None:
-        rules.append(TimeRule(schema.time, "time", "data.time", schema.time_unit, now_us))
-    rules += [LabelRule(label.column, "label", "data.labels", label) for label in schema.labels]
-    if schema.session is not None:
-        rules.append(IdRule(schema.session, "session", "data.session", unique=False))
-    return rules + _feature_rules(schema, "context", "bias", *(entity for name, entity in ENTITY.items() if name not in tables))
-
-
-def _feature_rules(schema: Schema, *entities: Entity) -> list[Rule]:
-    covered = {schema.user, schema.item}
-    if schema.time_unit != "rank":  # a Timestamp feature of a rank has no calendar: its own rule says so
-        covered.add(schema.time)
-    rules = [feature.rule(schema.time_unit) for feature in schema.of(*entities) if feature.column not in covered]
-    return [rule for rule in rules if rule is not None]
 
 
 def missing_faults(rules: Sequence[Rule], table: str, files: Mapping[str, Dtypes]) -> Iterator[Fault]:
@@ -95,8 +58,7 @@ def _where(names: Sequence[str], table: str) -> str:
 
 def _differing(rule: Rule, holders: Mapping[pl.DataType, Sequence[str]]) -> Fault:
     types = "; ".join(f"{dtype} in {listed(files)}" for dtype, files in holders.items())
-    datetimes = [dtype for dtype in holders if dtype == pl.Datetime]
-    if len({dtype.time_zone is None for dtype in datetimes}) == 2:
+    if {dtype.time_zone is None for dtype in holders if isinstance(dtype, pl.Datetime)} == {True, False}:
         remedy = f"rewrite the files without a zone with pl.col('{rule.column}').dt.replace_time_zone('UTC') (their zone)"
         return Fault(f"time '{rule.column}' has a time zone in some files and none in others: {types}", f"column '{rule.column}'", remedy)
     cast = f"pl.col('{rule.column}').cast(pl.{next(iter(holders))!r})"

@@ -132,7 +132,7 @@ def _text_faults(path: Path) -> Iterator[Fault]:
         yield Fault("no rows in the file", str(path), "delete the file, or export it again")
 
 
-def unreadable(paths: Sequence[Path], error: pl.exceptions.PolarsError) -> Fault:
+def unreadable(paths: Sequence[Path], error: pl.exceptions.PolarsError | OSError) -> Fault:
     """The fault behind an error that Polars raised while it read these files: for a CSV field, with file and line."""
     reason = str(error).splitlines()[0]
     parsing = re.match(

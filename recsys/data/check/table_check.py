@@ -1,4 +1,4 @@
-"""One table's pass: its files, then its columns, then all its rows at once."""
+"""Check one table: its files, then its columns, then all its rows in one pass."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ import polars as pl
 
 from recsys.data.check.column_faults import differing_columns, missing_faults, type_faults
 from recsys.data.check.file_faults import inspect, unreadable
-from recsys.data.check.row_faults import Counts, count, row_fault
+from recsys.data.check.row_faults import Counts, count, row_fault, without
 from recsys.errors import Fault, listed
 from recsys.schema.rule import Check, Dtypes, Rule, Tally
 from recsys.source.base import joined
@@ -33,10 +33,10 @@ class Place:
 
 @dataclass(frozen=True)
 class CheckedTable:
-    """What one table's pass found.
+    """A table after its check.
 
     Attributes:
-        frame: all rows that could be read; None where there are none.
+        frame: all rows that could be read; without columns where there are none.
         dtypes: types of its columns.
         counts: its rows and the faulty ones among them.
         faults: of files and columns.
@@ -44,7 +44,7 @@ class CheckedTable:
     """
 
     name: str
-    frame: pl.LazyFrame | None
+    frame: pl.LazyFrame
     dtypes: Dtypes
     counts: Counts
     faults: tuple[Fault, ...]
@@ -55,6 +55,10 @@ class CheckedTable:
         nothing_left = self.counts.bad_rows == self.counts.rows
         broken = [(check, number) for check, number in self.counts.broken if nothing_left or not check.drop]
         return [row_fault(self.frame, self.name, check, number, self.counts.rows) for check, number in broken]
+
+    def sound(self) -> pl.LazyFrame:
+        """The rows that break no check."""
+        return without(self.frame, [check for check, _ in self.counts.broken]) if self.counts.broken else self.frame
 
     def also(self, checks: Sequence[Check]) -> "CheckedTable":
         """The same table with checks that take other tables to make, counted in a second pass where there are any."""
@@ -87,10 +91,8 @@ def check_table(
         # What can be read is still checked, so that all faults come together; columns nobody reads may differ between files.
         differing = differing_columns(types)
         places = [replace(place, frame=place.frame.drop(differing, strict=False)) for place in places if place.name in types]
-        frame = joined([place.frame for place in places]) if places else None
-    if frame is None:
-        return CheckedTable(name, None, {}, NOTHING, tuple(faults), unsummed)
-    dtypes = dict(frame.collect_schema())
+        frame = joined([place.frame for place in places]) if places else pl.LazyFrame()
+    dtypes: Dtypes = dict(frame.collect_schema())
     usable = [rule for rule in rules if all(rule.column in known for known in (dtypes, *types.values()))]
     checks = [check for rule in usable for check in rule.checks(dtypes)]
     tallies = [tally for rule in usable for tally in rule.tallies(dtypes)]
@@ -98,11 +100,12 @@ def check_table(
     faults += read_faults
     if counts.rows == 0 and not faults:
         faults.append(Fault(f"no rows in {name}", listed(list(reports)) or name, f"change data.source.{name} to files that hold rows"))
-    return CheckedTable(name, frame, dtypes, counts, tuple(faults), unsummed)
+    return CheckedTable(name, frame, dict(frame.collect_schema()), counts, tuple(faults), unsummed)
 
 
 def _types(places: Sequence[Place]) -> tuple[dict[str, Dtypes], list[Fault]]:
-    types, faults = {}, []
+    types: dict[str, Dtypes] = {}
+    faults = []
     for place in places:
         try:
             types[place.name] = dict(place.frame.collect_schema())
@@ -121,7 +124,7 @@ def _resolves(frame: pl.LazyFrame) -> bool:
 
 def _counted(
     frame: pl.LazyFrame, places: Sequence[Place], checks: Sequence[Check], tallies: Sequence[Tally]
-) -> tuple[pl.LazyFrame | None, Counts, list[Fault]]:
+) -> tuple[pl.LazyFrame, Counts, list[Fault]]:
     """Count faulty rows; where rows cannot be read, name the files and count the rows of the others."""
     try:
         return frame, count(frame, checks, tallies), []
@@ -134,6 +137,5 @@ def _counted(
             except READ_ERRORS as part_error:
                 faults.append(unreadable(place.files, part_error))
         if not faults:
-            return None, NOTHING, [unreadable([path for place in places for path in place.files], error)]
-        rest = joined(sound) if sound else None
-        return rest, NOTHING if rest is None else count(rest, checks, tallies), faults
+            return pl.LazyFrame(), NOTHING, [unreadable([path for place in places for path in place.files], error)]
+        return (joined(sound), count(joined(sound), checks, tallies), faults) if sound else (pl.LazyFrame(), NOTHING, faults)

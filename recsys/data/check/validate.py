@@ -1,23 +1,20 @@
-"""Refuses or sets aside what breaks the schema, with everything found in one pass reported together, before anything is prepared."""
+"""Refuse raw tables that break the schema, with all faults together, or set their bad rows aside, before anything is prepared."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
-from recsys.data.check.column_faults import table_rules
-from recsys.data.check.findings import Findings
-from recsys.data.check.key_faults import key_findings
-from recsys.data.check.key_rules import LabelRule
-from recsys.data.check.known_since import since_findings
-from recsys.data.check.row_faults import without, write_aside
+from recsys.data.check.between_tables import id_findings, since_findings, table_pairs
+from recsys.data.check.column_rules import LabelRule, table_rules
+from recsys.data.check.row_faults import write_aside
 from recsys.data.check.table_check import CheckedTable, check_table
-from recsys.errors import DataError, listed
+from recsys.errors import DataError, Fault, listed
 from recsys.schema import Schema
-from recsys.schema.rule import Dtypes, Rule
+from recsys.schema.rule import Check, Dtypes, Rule
 from recsys.source.base import FILE, ROW, Tables
 
 
@@ -48,44 +45,37 @@ def validate(
     Raises:
         DataError: with all faults; then nothing has been written.
     """
-    frames = {"interactions": tables.interactions, "users": tables.users, "items": tables.items}
-    frames = {name: frame for name, frame in frames.items() if frame is not None}
+    given = (("interactions", tables.interactions), ("users", tables.users), ("items", tables.items))
+    frames = {name: frame for name, frame in given if frame is not None}
     now_us = time.time_ns() // 1_000
     rules = {name: table_rules(schema, name, frames, now_us) for name in frames}
     checked = {
         name: check_table(name, frame, rules[name], files=tables.files.get(name, ()), parts=tables.parts.get(name, ()))
         for name, frame in frames.items()
     }
-    keys = _keys(checked, schema, max_unknown_share)
-    since_faults, late = since_findings(checked, schema)
-    checked["interactions"] = checked["interactions"].also(late)
-    faults = [*(fault for found in (*checked.values(), *keys) for fault in found.faults), *since_faults]
+    pairs = list(table_pairs(checked, schema))
+    ids = [finding for pair in pairs for finding in _id_findings(*pair, max_unknown_share)]
+    since = [finding for pair in pairs for finding in since_findings(*pair, schema)]
+    checked["interactions"] = checked["interactions"].also([check for check in since if isinstance(check, Check)])
+    faults = [fault for table in checked.values() for fault in table.faults]
+    faults += [finding for finding in (*ids, *since) if isinstance(finding, Fault)]
     for table in checked.values():
         if bad_rows == "fail" or table.counts.bad_rows == table.counts.rows:
             faults += table.row_faults()
     if faults:
         raise DataError(*faults)
     notes = [note for name, table in checked.items() for note in _notes(table, rules[name], schema)]
-    notes += [*_checksum_note(checked.values()), *(note for found in keys for note in found.notes)]
-    faulty = {name: table for name, table in checked.items() if table.counts.broken}
-    notes += [_set_aside(table, quarantine / f"{name}.parquet") for name, table in faulty.items()]
-    sound = {name: table.frame for name, table in checked.items()}
-    sound |= {name: without(table.frame, [check for check, _ in table.counts.broken]) for name, table in faulty.items()}
-    sound["interactions"] = _clipped(sound["interactions"], rules["interactions"], checked["interactions"].dtypes)
-    return Validated(replace(tables, **sound), tuple(notes))
+    notes += [*_checksum_note(checked.values()), *(finding for finding in ids if isinstance(finding, str))]
+    notes += [_set_aside(table, quarantine / f"{name}.parquet") for name, table in checked.items() if table.counts.broken]
+    sound = {name: table.sound() for name, table in checked.items()}
+    interactions = _clipped(sound["interactions"], rules["interactions"], checked["interactions"].dtypes)
+    return Validated(replace(tables, interactions=interactions, users=sound.get("users"), items=sound.get("items")), tuple(notes))
 
 
-def _keys(checked: Mapping[str, CheckedTable], schema: Schema, max_unknown_share: float) -> list[Findings]:
-    """How the ids of the interactions meet each other table; a table that was read in part says nothing of missing ids."""
-    findings = []
-    for table, key in (("users", schema.user), ("items", schema.item)):
-        if key is None:
-            continue
-        pair = [checked[name] for name in ("interactions", table) if name in checked]
-        if len(pair) == 2 and all(one.frame is not None and key in one.dtypes for one in pair) and not pair[1].faults:
-            frames = [one.frame for one in pair]
-            findings.append(key_findings(*frames, table=table, key=key, max_unknown_share=max_unknown_share))
-    return findings
+def _id_findings(interactions: CheckedTable, entities: CheckedTable, key: str, max_unknown_share: float) -> Iterator[Fault | str]:
+    """Findings of `id_findings`; none where the users or items were read in part, which says nothing of missing ids."""
+    if not entities.faults:
+        yield from id_findings(interactions.frame, entities.frame, table=entities.name, key=key, max_unknown_share=max_unknown_share)
 
 
 def _notes(table: CheckedTable, rules: Sequence[Rule], schema: Schema) -> Iterator[str]:

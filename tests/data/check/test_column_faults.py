@@ -5,7 +5,8 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from recsys.data.check.column_faults import differing_columns, missing_faults, table_rules, type_faults
+from recsys.data.check.column_faults import differing_columns, missing_faults, type_faults
+from recsys.data.check.column_rules import table_rules
 from recsys.errors import DataError
 from recsys.schema import Categorical, History, Label, Numeric, Schema, Timestamp
 from recsys.source.base import FILE, ROW

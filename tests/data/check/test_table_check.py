@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from recsys.data.check.column_faults import table_rules
+from recsys.data.check.column_rules import table_rules
 from recsys.data.check.table_check import CheckedTable, check_table
 from recsys.schema import Numeric, Schema
 from recsys.source.base import joined, scan

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
-from recsys.data.check.key_rules import IdRule, LabelRule, TimeRule
+from recsys.data.check.column_rules import IdRule, LabelRule, TimeRule
 from recsys.schema import Label, TimeUnit
 from recsys.schema.rule import Rule
 

@@ -1,12 +1,13 @@
-"""Interactions earlier than the row of their user or item, in tables of a few rows."""
+"""Ids that do not meet, and interactions earlier than the row of their user or item, in tables of a few rows."""
 
 from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
 
+from recsys.data.check.between_tables import id_findings
 from recsys.data.check.validate import Validated, validate
-from recsys.errors import DataError
+from recsys.errors import DataError, Fault
 from recsys.schema import Categorical, Numeric, Schema
 from recsys.source.base import Tables
 
@@ -140,3 +141,45 @@ def test_what_was_said_of_the_interactions_is_said(tmp_path):
         "interactions: feature 'price' holds one value only and tells a model nothing"
         in checked(tmp_path, items=known(MAY[0], MAY[0])).notes
     )
+
+
+def findings(used: pl.Series, known: pl.Series, limit: float = 0.2) -> list[Fault | str]:
+    """Findings on ids of the interactions, and of the items table."""
+    frames = used.alias("item_id").to_frame().lazy(), known.alias("item_id").to_frame().lazy()
+    return list(id_findings(*frames, table="items", key="item_id", max_unknown_share=limit))
+
+
+def test_all_known_ids_say_nothing():
+    assert findings(pl.Series([3, 3, 1, None]), pl.Series([1, 2, 3, None])) == []
+
+
+def test_few_missing_ids_are_a_note():
+    (note,) = findings(pl.Series(["a", "b", "c", "d", "e", "a"]), pl.Series(["a", "b", "c", "d"]))
+    assert note == "1 of 5 ids 'item_id' of interactions have no row in items (20.0%): 'e'; their features are unknown"
+
+
+def test_more_than_the_limit_is_a_warning():
+    (note,) = findings(pl.Series([1, 2, 3, 4, 5]), pl.Series([1, 2, 3]))
+    assert note.startswith("warning, above data.max_unknown_share=0.2: 2 of 5 ids 'item_id'")
+    assert "(40.0%): 4, 5;" in note
+
+
+def test_more_than_half_is_a_fault():
+    (fault,) = findings(pl.Series(range(13)), pl.Series(range(6)))
+    assert fault.what == "7 of 13 ids 'item_id' of interactions have no row in items (53.8%): 6, 7, 8, 9, 10, ..."
+    assert fault.where == "tables interactions and items, column 'item_id'"
+    assert fault.remedy == "check that data.source.items belongs to data.source.interactions, or set data.source.items=null"
+
+
+def test_numbers_and_text_never_meet():
+    (fault,) = findings(pl.Series([1, 2]), pl.Series(["1", "2"]))
+    assert fault.what == "id 'item_id' is Int64 in interactions and String in items"
+    assert fault.remedy == "set data.source.types.item_id=string, or rewrite one table with pl.col('item_id').cast(pl.String)"
+
+
+def test_integers_of_two_widths_meet():
+    assert findings(pl.Series([1, 2], dtype=pl.Int32), pl.Series([1, 2], dtype=pl.UInt64)) == []
+
+
+def test_text_and_its_categories_meet():
+    assert findings(pl.Series(["a"], dtype=pl.Categorical), pl.Series(["a"])) == []

@@ -1,11 +1,12 @@
-"""What the columns that make an interaction must hold: ids, labels, time."""
+"""Rules of the columns that the schema reads from a table: ids, labels and time here, features in `recsys.schema.kind`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import polars as pl
 
-from recsys.schema import Label, TimeUnit
+from recsys.errors import DataError, Fault
+from recsys.schema import Entity, Label, Schema, TimeUnit
 from recsys.schema.kind.timestamp import TICKS_PER_S
 from recsys.schema.raw import FLOAT32_MAX, as_number, is_category, is_date, is_number
 from recsys.schema.rule import ASIDE, Check, Dtypes, Rule, Tally, category_checks
@@ -15,6 +16,42 @@ LARGEST_EXACT = 2**53
 PLAUSIBLE_S = (946_684_800, 4_102_444_800)
 """Years 2000 to 2100 in epoch seconds: a time outside was written in another unit, or is a placeholder."""
 DAY_US = 86_400_000_000
+ENTITY: dict[str, Entity] = {"users": "user", "items": "item"}
+"""{table: whose features stand in it}."""
+
+
+def table_rules(schema: Schema, table: str, tables: Iterable[str], now_us: int) -> list[Rule]:
+    """Rules of the columns that the schema reads from one table.
+
+    Args:
+        table: "interactions", "users" or "items".
+        tables: names of all tables there are; features of a missing users or items table are read from the interactions.
+        now_us: microseconds since 1970 UTC; later interactions are faults.
+    """
+    unique = table != "interactions"
+    keys = {} if schema.user is None else {"users": IdRule(schema.user, "user id", "data.user", unique)}
+    if schema.item is not None:
+        keys["items"] = IdRule(schema.item, "item id", "data.item", unique)
+    if unique:
+        if table not in keys:
+            key = f"data.{ENTITY[table]}"
+            raise DataError(Fault(f"a table of {table}, and {key} is null", f"data.source.{table}", f"name its key in {key}"))
+        return [keys[table], *_feature_rules(schema, ENTITY[table])]
+    rules: list[Rule] = list(keys.values())
+    if schema.time is not None:
+        rules.append(TimeRule(schema.time, "time", "data.time", schema.time_unit, now_us))
+    rules += [LabelRule(label.column, "label", "data.labels", label) for label in schema.labels]
+    if schema.session is not None:
+        rules.append(IdRule(schema.session, "session", "data.session", unique=False))
+    return rules + _feature_rules(schema, "context", "bias", *(entity for name, entity in ENTITY.items() if name not in tables))
+
+
+def _feature_rules(schema: Schema, *entities: Entity) -> list[Rule]:
+    covered = {schema.user, schema.item}
+    if schema.time_unit != "rank":  # a Timestamp feature of a rank has no calendar: its own rule says so
+        covered.add(schema.time)
+    rules = [feature.rule(schema.time_unit) for feature in schema.of(*entities) if feature.column not in covered]
+    return [rule for rule in rules if rule is not None]
 
 
 @dataclass(frozen=True)
@@ -80,12 +117,12 @@ class LabelRule(Rule):
         if impossible is not None and self.label.policy != "clip":
             given = self.label.given
             remedy = f"correct '{given}' in these rows, set policy: drop or clip, or remove 'given: {given}' from data.labels, {ASIDE}"
-            yield Check(self.column, self._told(), impossible, remedy, drop=self.label.policy == "drop")
+            yield Check(self.column, self._contradiction(), impossible, remedy, drop=self.label.policy == "drop")
 
     def tallies(self, dtypes: Dtypes) -> Iterator[Tally]:
         impossible = self._impossible(dtypes)
         if impossible is not None and self.label.policy == "clip":
-            yield Tally(f"{{count:,}} of {{rows:,}} rows have {self._told()}: taken for 0", impossible.sum())
+            yield Tally(f"{{count:,}} of {{rows:,}} rows have {self._contradiction()}: taken for 0", impossible.sum())
 
     def clipped(self, dtypes: Dtypes) -> pl.Expr | None:
         """The column with 0 in impossible rows, where the policy says so; None = as it is."""
@@ -111,7 +148,7 @@ class LabelRule(Rule):
             return None
         return (as_number(self.column, dtypes[self.column]) != 0) & (as_number(given, dtypes[given]) == 0)
 
-    def _told(self) -> str:
+    def _contradiction(self) -> str:
         value = "=1" if self.label.kind == "binary" else " other than 0"
         return f"{self.column}{value} where {self.label.given}=0, though {self.column} is given {self.label.given}"
 

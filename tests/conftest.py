@@ -1,7 +1,11 @@
 """Small fixtures shared by tests: a schema with every feature kind, fitted by hand, and run directories as a run leaves them."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -13,6 +17,7 @@ from recsys.schema import Categorical, History, MultiCategorical, Numeric, Schem
 from recsys.sweep.plugins import register
 
 register()  # as train.py does, so that conf can be composed
+HOME = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -232,3 +237,32 @@ def ranking(tmp_path):
         return path
 
     return ranking
+
+
+@pytest.fixture(scope="session")
+def server():
+    """A process that runs command lines without importing everything anew; see program_server.py."""
+    environment = {**os.environ, "PYTHONPATH": str(HOME)}
+    command = [sys.executable, str(Path(__file__).parent / "program_server.py")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout.readline() == "ready\n"
+        yield process
+        process.stdin.close()
+
+
+@pytest.fixture(scope="session")
+def forked(server, tmp_path_factory):
+    """forked("train.py", "seed=1", cwd=folder) is the finished command line; so is forked("-m", "recsys.report", ...)."""
+    folder = tmp_path_factory.mktemp("printed")
+
+    def forked(*command, cwd, timeout_s=300, environment=None):
+        script = command[0] if command[0] == "-m" else str(HOME / command[0])
+        printed = {name: str(folder / name) for name in ("stdout", "stderr")}
+        environment = {**os.environ, "PYTHONPATH": str(HOME)} if environment is None else environment
+        request = {"command": [script, *command[1:]], "cwd": str(cwd), "environment": environment, "timeout_s": timeout_s, **printed}
+        server.stdin.write(json.dumps(request) + "\n")
+        server.stdin.flush()
+        code = int(server.stdout.readline())
+        return subprocess.CompletedProcess(command, code, *(Path(path).read_text() for path in printed.values()))
+
+    return forked

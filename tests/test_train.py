@@ -50,7 +50,8 @@ STUDENT += ["model=shared_bottom", "model.input.embedding_dim=2", "model.bottom_
 
 
 def program(name, *arguments, cwd):
-    command = [sys.executable, str(HOME / f"{name}.py"), *arguments]
+    """A command line in a python of its own, as users start it; `forked` takes the same and is quicker to start."""
+    command = [sys.executable, str(HOME / name), *arguments]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
 
 
@@ -58,7 +59,7 @@ def program(name, *arguments, cwd):
 def home(tmp_path_factory):
     """A folder where stores and shops are kept, and the run `out` was trained."""
     home = tmp_path_factory.mktemp("home")
-    done = program("train", *SMALL, "hydra.run.dir=out", cwd=home)
+    done = program("train.py", *SMALL, "hydra.run.dir=out", cwd=home)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"run: {home / 'out'}"
     return home
@@ -104,18 +105,18 @@ def test_run_leaves_what_its_report_is_made_of(home):
     assert (run / "report.html").read_bytes() == before
 
 
-def test_same_seed_gives_the_same_metrics(home):
-    assert program("train", *SMALL, "hydra.run.dir=again", "loader.num_workers=2", cwd=home).returncode == 0
+def test_same_seed_gives_the_same_metrics(forked, home):
+    assert forked("train.py", *SMALL, "hydra.run.dir=again", "loader.num_workers=2", cwd=home).returncode == 0
     assert (home / "again" / "metrics.json").read_text() == (home / "out" / "metrics.json").read_text()
-    done = report("compare", "out", "again", cwd=home)
+    done = forked("-m", "recsys.report", "compare", "out", "again", cwd=home)
     assert done.returncode == 0, done.stderr
     assert "again and out are equal: all " in " ".join(done.stdout.split())
 
 
 @pytest.fixture(scope="module")
-def ranked(home):
+def ranked(forked, home):
     """Directory of a ranking run on the same shop."""
-    done = program("train", *RANKING, "hydra.run.dir=ranked", cwd=home)
+    done = forked("train.py", *RANKING, "hydra.run.dir=ranked", cwd=home)
     assert done.returncode == 0, done.stderr
     return home / "ranked"
 
@@ -158,15 +159,15 @@ def test_ranking_run_measures_what_the_retriever_found(home, ranked):
 
 
 @pytest.mark.slow
-def test_same_seed_gives_the_same_ranking_metrics(home, ranked):
-    assert program("train", *RANKING, "hydra.run.dir=ranked_again", "loader.num_workers=2", cwd=home).returncode == 0
+def test_same_seed_gives_the_same_ranking_metrics(forked, home, ranked):
+    assert forked("train.py", *RANKING, "hydra.run.dir=ranked_again", "loader.num_workers=2", cwd=home).returncode == 0
     assert (home / "ranked_again" / "metrics.json").read_text() == (ranked / "metrics.json").read_text()
 
 
 @pytest.mark.slow
-def test_a_student_is_exported_without_its_teacher(home, ranked):
+def test_a_student_is_exported_without_its_teacher(forked, home, ranked):
     shutil.copytree(ranked, home / "teacher", symlinks=True)
-    done = program("train", *STUDENT, "task.teacher.run=teacher", "trainer.log_every_n_steps=20", "hydra.run.dir=student", cwd=home)
+    done = forked("train.py", *STUDENT, "task.teacher.run=teacher", "trainer.log_every_n_steps=20", "hydra.run.dir=student", cwd=home)
     assert done.returncode == 0, done.stderr
     logged = [json.loads(line) for line in (home / "student" / "metrics.jsonl").read_text().splitlines()]
     losses = [line for line in logged if "train/click/loss" in line]
@@ -174,22 +175,22 @@ def test_a_student_is_exported_without_its_teacher(home, ranked):
     assert all(line["train/click/loss"] > 0.5 * line["train/click/distillation"] > 0 for line in losses)
     assert yaml.safe_load((home / "student" / "config.yaml").read_text())["teacher"] == {"run": "teacher", "weight": 0.5}
     shutil.rmtree(home / "teacher")
-    done = program("export", "run=student", cwd=home)
+    done = forked("export.py", "run=student", cwd=home)
     assert done.returncode == 0, done.stderr
     assert (home / "student" / "bundle" / "ranker.onnx").exists()
 
 
-def test_second_run_in_the_same_directory_is_refused(home):
+def test_second_run_in_the_same_directory_is_refused(forked, home):
     before = (home / "out" / "config.yaml").read_text()
-    done = program("train", *SMALL, "seed=1", "hydra.run.dir=out", cwd=home)
+    done = forked("train.py", *SMALL, "seed=1", "hydra.run.dir=out", cwd=home)
     assert done.returncode == 2
     assert "holds a run already" in done.stderr
     assert (home / "out" / "config.yaml").read_text() == before
 
 
-def exported(run, home):
+def exported(run, home, start):
     """The bundle of a run."""
-    done = program("export", f"run={run}", cwd=home)
+    done = start("export.py", f"run={run}", cwd=home)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"bundle: {Path(run) / 'bundle'}"
     return home / run / "bundle"
@@ -197,12 +198,12 @@ def exported(run, home):
 
 @pytest.fixture(scope="module")
 def retriever(home):
-    return exported("out", home)
+    return exported("out", home, program)
 
 
 @pytest.fixture(scope="module")
-def ranker(home, ranked):
-    return exported("ranked", home)
+def ranker(forked, home, ranked):
+    return exported("ranked", home, forked)
 
 
 @pytest.mark.parametrize(
@@ -233,9 +234,9 @@ def with_other_weights(run, copy):
 
 
 @pytest.mark.slow
-def test_export_of_other_weights_carries_their_own_metrics(home):
+def test_export_of_other_weights_carries_their_own_metrics(forked, home):
     with_other_weights(home / "out", home / "copied")
-    done = program("export", "run=copied", "checkpoint=last", cwd=home)
+    done = forked("export.py", "run=copied", "checkpoint=last", cwd=home)
     assert done.returncode == 0, done.stderr
     bundle = home / "copied" / "bundle"
     assert json.loads((bundle / "metrics.json").read_text()) == {"val/recall@20": 0.01}
@@ -243,29 +244,29 @@ def test_export_of_other_weights_carries_their_own_metrics(home):
 
 
 @pytest.mark.slow
-def test_export_of_weights_that_no_calibration_was_fitted_to_ends_with_2(home, ranked):
+def test_export_of_weights_that_no_calibration_was_fitted_to_ends_with_2(forked, home, ranked):
     with_other_weights(ranked, home / "ranked_copied")
-    done = program("export", "run=ranked_copied", "checkpoint=last", cwd=home)
+    done = forked("export.py", "run=ranked_copied", "checkpoint=last", cwd=home)
     assert done.returncode == 2
     assert "these weights (step 1) have no calibrations" in done.stderr
-    assert program("export", "run=ranked_copied", "--dry-run", cwd=home).returncode == 0
+    assert forked("export.py", "run=ranked_copied", "--dry-run", cwd=home).returncode == 0
 
 
 @pytest.mark.slow
-def test_export_of_best_weights_that_were_not_tested_ends_with_4(home):
+def test_export_of_best_weights_that_were_not_tested_ends_with_4(forked, home):
     with_other_weights(home / "out", home / "repointed")
     (home / "repointed" / "checkpoints" / "best").unlink()
     (home / "repointed" / "checkpoints" / "best").symlink_to("step-other")
-    done = program("export", "run=repointed", cwd=home)
+    done = forked("export.py", "run=repointed", cwd=home)
     assert done.returncode == 4
     assert "the weights are not those that were tested" in done.stderr
 
 
 @pytest.fixture(scope="module")
-def pair(home, ranked):
+def pair(forked, home, ranked):
     """Bundle of a copy of `out`, with the ranker of `ranked`."""
     shutil.copytree(home / "out", home / "both", symlinks=True, ignore=shutil.ignore_patterns("bundle"))
-    done = program("export", "run=both", "ranker=ranked", cwd=home)
+    done = forked("export.py", "run=both", "ranker=ranked", cwd=home)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"bundle: {Path('both') / 'bundle'}"
     return home / "both" / "bundle"
@@ -295,7 +296,7 @@ def test_bundle_of_both_tasks_answers_like_the_bundles_of_each(pair, retriever, 
 
 
 @pytest.mark.slow
-def test_sources_of_the_ranker_are_checked_too(home, ranked):
+def test_sources_of_the_ranker_are_checked_too(forked, home, ranked):
     store = home / "moved"
     shutil.copytree(json.loads((ranked / "lineage.json").read_text())["store"], store)
     manifest = json.loads((store / "manifest.json").read_text())
@@ -303,17 +304,17 @@ def test_sources_of_the_ranker_are_checked_too(home, ranked):
     (store / "manifest.json").write_text(json.dumps(manifest))
     shutil.copytree(ranked, home / "ranked_moved", symlinks=True)
     (home / "ranked_moved" / "lineage.json").write_text(json.dumps({"store": str(store)}))
-    done = program("export", "run=out", "ranker=ranked_moved", cwd=home)
+    done = forked("export.py", "run=out", "ranker=ranked_moved", cwd=home)
     assert done.returncode == 4
     assert "input file is gone" in done.stderr
     assert "gone.parquet" in done.stderr
 
 
 @pytest.mark.slow
-def test_dry_run_says_what_would_happen_and_leaves_the_bundle_as_it_is(home, pair):
+def test_dry_run_says_what_would_happen_and_leaves_the_bundle_as_it_is(forked, home, pair):
     before = {path.name: path.read_bytes() for path in pair.iterdir()}
     asked = ("run=both", "ranker=ranked", "gate.min={test/click/auc: 0.4}", "gate.size_mb=50", f"against={pair}", "--dry-run")
-    done = program("export", *asked, cwd=home)
+    done = forked("export.py", *asked, cwd=home)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"would publish: {Path('both') / 'bundle'}"
     for gate in ("parity", "golden", "floor", "production", "size"):
@@ -333,9 +334,9 @@ def test_dry_run_says_what_would_happen_and_leaves_the_bundle_as_it_is(home, pai
         pytest.param("gate.p99_ms=1e-6", 14, marks=pytest.mark.slow),
     ],
 )
-def test_a_bundle_that_fails_a_gate_is_not_published(home, ranker, gate, code):
+def test_a_bundle_that_fails_a_gate_is_not_published(forked, home, ranker, gate, code):
     before = {path.name: path.read_bytes() for path in ranker.iterdir()}
-    done = program("export", "run=ranked", gate, cwd=home)
+    done = forked("export.py", "run=ranked", gate, cwd=home)
     assert done.returncode == code, done.stderr
     assert "Release error: 1 problem" in done.stderr
     assert {path.name: path.read_bytes() for path in ranker.iterdir()} == before
@@ -343,11 +344,11 @@ def test_a_bundle_that_fails_a_gate_is_not_published(home, ranker, gate, code):
 
 
 @pytest.mark.slow
-def test_narrow_weights_are_published_with_what_they_cost(home, ranked):
+def test_narrow_weights_are_published_with_what_they_cost(forked, home, ranked):
     shutil.copytree(ranked, home / "narrow", symlinks=True, ignore=shutil.ignore_patterns("bundle"))
     # time is the machine's, and calibration on so few rows is chance: here they may be anything
     anything = ("quantize.max_p50_ratio=9", "quantize.max_ece_loss=1", "quantize.max_auc_loss=0.01")
-    done = program("export", "run=narrow", "quantize=int8_dynamic", *anything, cwd=home)
+    done = forked("export.py", "run=narrow", "quantize=int8_dynamic", *anything, cwd=home)
     assert done.returncode == 0, done.stderr
     assert "✓ quantization" in " ".join(done.stdout.split())
     narrow = json.loads((home / "narrow" / "bundle" / "manifest.json").read_text())
@@ -358,16 +359,16 @@ def test_narrow_weights_are_published_with_what_they_cost(home, ranked):
 
 
 @pytest.mark.slow
-def test_narrow_weights_that_are_too_slow_are_refused(home, ranked):
-    done = program("export", "run=ranked", "quantize=int8_dynamic", "quantize.max_p50_ratio=0.001", "--dry-run", cwd=home)
+def test_narrow_weights_that_are_too_slow_are_refused(forked, home, ranked):
+    done = forked("export.py", "run=ranked", "quantize=int8_dynamic", "quantize.max_p50_ratio=0.001", "--dry-run", cwd=home)
     assert done.returncode == 16, done.stderr
     assert "int8_dynamic takes" in done.stderr
 
 
 @pytest.mark.slow
-def test_a_bundle_with_an_index_answers_like_exact_search(home):
+def test_a_bundle_with_an_index_answers_like_exact_search(forked, home):
     shutil.copytree(home / "out", home / "indexed", symlinks=True, ignore=shutil.ignore_patterns("bundle"))
-    done = program("export", "run=indexed", "index=hnsw", "index.ef_search=[400]", cwd=home)
+    done = forked("export.py", "run=indexed", "index=hnsw", "index.ef_search=[400]", cwd=home)
     assert done.returncode == 0, done.stderr
     assert "✓ index" in " ".join(done.stdout.split())
     bundle = home / "indexed" / "bundle"
@@ -379,9 +380,9 @@ def test_a_bundle_with_an_index_answers_like_exact_search(home):
 
 
 @pytest.mark.slow
-def test_an_index_that_finds_too_little_is_refused(home):
-    done = program(
-        "export",
+def test_an_index_that_finds_too_little_is_refused(forked, home):
+    done = forked(
+        "export.py",
         "run=out",
         "index=ivf_pq",
         "index.nlist=16",
@@ -395,70 +396,70 @@ def test_an_index_that_finds_too_little_is_refused(home):
     assert "ivf_pq finds 0." in done.stderr
 
 
-def test_an_index_of_a_run_without_items_is_refused(home, ranked):
-    done = program("export", "run=ranked", "index=hnsw", cwd=home)
+def test_an_index_of_a_run_without_items_is_refused(forked, home, ranked):
+    done = forked("export.py", "run=ranked", "index=hnsw", cwd=home)
     assert done.returncode == 2
     assert "an index is of a retriever's items" in done.stderr
 
 
-def test_export_of_a_pair_the_wrong_way_round_ends_with_2(home, ranked):
-    done = program("export", "run=ranked", "ranker=out", cwd=home)
+def test_export_of_a_pair_the_wrong_way_round_ends_with_2(forked, home, ranked):
+    done = forked("export.py", "run=ranked", "ranker=out", cwd=home)
     assert done.returncode == 2
     assert "exchange them: python export.py run=out ranker=ranked" in done.stderr
 
 
-def test_export_of_an_unfinished_run_ends_with_2(home):
+def test_export_of_an_unfinished_run_ends_with_2(forked, home):
     shutil.copytree(home / "out", home / "killed", symlinks=True)
     (home / "killed" / "metrics.json").unlink()
-    done = program("export", "run=killed", cwd=home)
+    done = forked("export.py", "run=killed", cwd=home)
     assert done.returncode == 2
     assert "the run did not finish: it has no metrics.json" in done.stderr
 
 
-def test_a_bundle_in_production_that_is_none_is_refused_before_anything_else(tmp_path):
-    done = program("export", "run=nowhere", "against=nothing", cwd=tmp_path)
+def test_a_bundle_in_production_that_is_none_is_refused_before_anything_else(forked, tmp_path):
+    done = forked("export.py", "run=nowhere", "against=nothing", cwd=tmp_path)
     assert done.returncode == 2
     assert "nothing holds no manifest.json" in done.stderr
     assert "against=nothing" in done.stderr
 
 
-def test_a_refused_run_does_not_block_its_directory(home):
-    done = program("train", *SMALL, "model.user.dropout=2", "hydra.run.dir=refused", cwd=home)
+def test_a_refused_run_does_not_block_its_directory(forked, home):
+    done = forked("train.py", *SMALL, "model.user.dropout=2", "hydra.run.dir=refused", cwd=home)
     assert done.returncode == 2
     assert "dropout is 2" in done.stderr
     assert not (home / "refused" / "config.yaml").exists()
 
 
-def test_export_of_no_run_ends_with_2(home):
-    done = program("export", "run=nowhere", cwd=home)
+def test_export_of_no_run_ends_with_2(forked, home):
+    done = forked("export.py", "run=nowhere", cwd=home)
     assert done.returncode == 2
     assert "there is no config.yaml" in done.stderr
     assert not (home / "nowhere").exists()
 
 
-def test_a_finished_run_has_nothing_left_to_do(home):
-    done = program("train", "resume=out", cwd=home)
+def test_a_finished_run_has_nothing_left_to_do(forked, home):
+    done = forked("train.py", "resume=out", cwd=home)
     assert (done.returncode, done.stdout.splitlines()) == (0, ["nothing is left to do", f"run: {home / 'out'}"])
-    done = program("train", "resume=out", "loader.num_workers=1", cwd=home)
+    done = forked("train.py", "resume=out", "loader.num_workers=1", cwd=home)
     assert done.returncode == 2
     assert "loader.num_workers: 0 -> 1" in done.stderr
-    done = program("train", "-m", "resume=out", cwd=home)
+    done = forked("train.py", "-m", "resume=out", cwd=home)
     assert done.returncode == 2
     assert "many runs cannot go on with one" in done.stderr
 
 
-def test_a_run_of_another_version_names_the_file_that_no_longer_fits(home):
+def test_a_run_of_another_version_names_the_file_that_no_longer_fits(forked, home):
     (home / "older").mkdir()
     (home / "older" / "config.yaml").write_text((home / "out" / "config.yaml").read_text().replace("\nseed:", "\nsead:"))
-    done = program("train", "resume=older", cwd=home)
+    done = forked("train.py", "resume=older", cwd=home)
     assert done.returncode == 2
     assert f"where: {home / 'older' / 'config.yaml'}, key 'sead'" in done.stderr
 
 
 @pytest.mark.slow
-def test_a_run_that_is_asked_to_stop_goes_on_as_if_it_had_not_been(home):
+def test_a_run_that_is_asked_to_stop_goes_on_as_if_it_had_not_been(forked, home):
     options = [*SMALL, "trainer.max_epochs=40", "callbacks.early_stopping.patience=40", "task.evaluation.intervals=0"]
-    assert program("train", *options, "hydra.run.dir=whole", cwd=home).returncode == 0
+    assert forked("train.py", *options, "hydra.run.dir=whole", cwd=home).returncode == 0
     command = [sys.executable, str(HOME / "train.py"), *options, "resume=auto", "hydra.run.dir=parts"]
     stopped = subprocess.Popen(command, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     while not (home / "parts" / "checkpoints" / "last").exists():
@@ -468,7 +469,7 @@ def test_a_run_that_is_asked_to_stop_goes_on_as_if_it_had_not_been(home):
     assert stopped.returncode == 143
     assert f"go on with: python train.py resume={home / 'parts'}" in said
     assert not (home / "parts" / "metrics.json").exists()
-    done = program("train", "resume=parts", cwd=home)
+    done = forked("train.py", "resume=parts", cwd=home)
     assert done.returncode == 0, done.stderr
     for name in ("metrics.json", "metrics.jsonl", "checkpoints/best/model.safetensors", "checkpoints/last/state.safetensors"):
         assert (home / "parts" / name).read_bytes() == (home / "whole" / name).read_bytes(), name
@@ -477,15 +478,15 @@ def test_a_run_that_is_asked_to_stop_goes_on_as_if_it_had_not_been(home):
 @pytest.mark.slow
 def test_runs_after_each_other_have_several_processes(home):
     options = [*SMALL, "trainer=ddp", "trainer.devices=3", "loader.batch_size=240", "task.evaluation.intervals=0"]
-    done = program("train", "-m", *options, "seed=0,1", "hydra.sweep.dir=many", cwd=home)
+    done = program("train.py", "-m", *options, "seed=0,1", "hydra.sweep.dir=many", cwd=home)
     assert done.returncode == 0, done.stderr
-    assert program("train", *options, "seed=1", "hydra.run.dir=one", cwd=home).returncode == 0
+    assert program("train.py", *options, "seed=1", "hydra.run.dir=one", cwd=home).returncode == 0
     found = {run: (home / run / "metrics.json").read_text() for run in ("many/0", "many/1", "one")}
     assert found["many/1"] == found["one"] != found["many/0"]
 
 
 def test_two_processes_train_and_measure_like_one(home):
-    done = program("train", *SMALL, "trainer=ddp", "trainer.max_epochs=2", "hydra.run.dir=ddp", cwd=home)
+    done = program("train.py", *SMALL, "trainer=ddp", "trainer.max_epochs=2", "hydra.run.dir=ddp", cwd=home)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("run: ") == 1
     one, two = (json.loads((home / name / "metrics.json").read_text()) for name in ("out", "ddp"))
@@ -495,16 +496,16 @@ def test_two_processes_train_and_measure_like_one(home):
 
 
 @pytest.mark.slow
-def test_wandb_offline_changes_no_metric(home):
-    done = program("train", *SMALL, "logger=wandb", "logger.wandb.mode=offline", "hydra.run.dir=wandb_run", cwd=home)
+def test_wandb_offline_changes_no_metric(forked, home):
+    done = forked("train.py", *SMALL, "logger=wandb", "logger.wandb.mode=offline", "hydra.run.dir=wandb_run", cwd=home)
     assert done.returncode == 0, done.stderr
     assert list((home / "wandb_run" / "wandb").glob("offline-run-*/*.wandb"))
     assert (home / "wandb_run" / "metrics.json").read_text() == (home / "out" / "metrics.json").read_text()
 
 
 @pytest.mark.slow
-def test_sweep_runs_each_trial_in_a_directory_of_its_own(home):
-    done = program("train", "-m", "seed=0,1", *SMALL, cwd=home)
+def test_sweep_runs_each_trial_in_a_directory_of_its_own(forked, home):
+    done = forked("train.py", "-m", "seed=0,1", *SMALL, cwd=home)
     assert done.returncode == 0, done.stderr
     runs = sorted((home / "outputs" / "retrieval" / "shop").glob("*/*/metrics.json"))
     assert [run.parent.name for run in runs] == ["0", "1"]

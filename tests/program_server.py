@@ -1,0 +1,73 @@
+"""Runs command lines of this project, each in a fork of one process that has imported torch and its like.
+
+Their import takes a program longer than most of what tests have it do. The modules of this project, and all else, are a fork's own:
+folder, environment, arguments, output and exit code.
+
+A request is a line of JSON on standard input, and its answer, the exit code, a line on standard output.
+"""
+
+import importlib
+import json
+import os
+import runpy
+import signal
+import sys
+import time
+from pathlib import Path
+
+HOME = Path(__file__).parent.parent
+MODULES = (
+    *("torch", "pytorch_lightning", "torchmetrics", "hydra", "rich.console", "yaml", "scipy.stats", "sklearn.ensemble"),
+    *("sklearn.linear_model", "sklearn.metrics", "onnx", "onnxscript", "matplotlib.figure", "cyclonedx.model.bom"),
+)
+"""What programs import, but for packages that start threads, which a fork would lack: polars, pyarrow and onnxruntime."""
+
+
+def main() -> None:
+    """Answer requests until standard input ends; a fork leaves the loop and becomes the program."""
+    sys.path[0] = str(HOME)
+    for name in MODULES:
+        importlib.import_module(name)
+    assert not {"polars", "pyarrow", "onnxruntime", "recsys"} & set(sys.modules)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            become(request)
+            return
+        print(exit_code(child, request["timeout_s"]), flush=True)
+
+
+def become(request: dict) -> None:
+    """Run the program of a request, as python would with this command line."""
+    for stream, path in enumerate((os.devnull, request["stdout"], request["stderr"])):
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, stream)
+        os.close(file)
+    os.chdir(request["cwd"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.orig_argv[1:] = request["command"]
+    if request["command"][0] == "-m":
+        sys.path[0] = request["cwd"]
+        sys.argv[:] = request["command"][1:]
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv[:] = request["command"]
+        sys.path[0] = str(Path(sys.argv[0]).parent)
+        runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+def exit_code(child: int, timeout_s: float) -> int:
+    """How a process ended: its code, or less than 0 for the signal that ended it."""
+    deadline = time.monotonic() + timeout_s
+    while (ended := os.waitpid(child, os.WNOHANG))[0] == 0:
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+        time.sleep(0.01)
+    return os.waitstatus_to_exitcode(ended[1])
+
+
+if __name__ == "__main__":
+    main()

@@ -90,6 +90,38 @@ def test_value_without_gradients_is_the_same():
     assert value.item() == pytest.approx(dense(USERS, ITEMS).item(), rel=1e-5)
 
 
+def alike(num_queries: int, num_items: int, users: torch.Tensor, items: torch.Tensor, **rule: object) -> torch.Tensor:
+    """The loss of queries that all have the first item as their positive."""
+    return fused_softmax(
+        users,
+        items,
+        torch.zeros(num_queries, dtype=torch.int64),
+        temperature=1.0,
+        log_q=torch.zeros(num_items),
+        positive_log_q=torch.zeros(num_queries),
+        known=None,
+        weight=torch.ones(num_queries),
+        exponent=1.0,
+        **rule,
+    )
+
+
+def test_exponentials_are_summed_in_float32_under_autocast():
+    # every score is 0, so the 1,000 negatives' sum is 1,000: ln 1000 = 6.907755; bfloat16 has 6.90625 and 6.9375 there
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = alike(3, 1001, torch.zeros(3, 4), torch.ones(1001, 4), positive_competes=False)
+    assert loss.item() == pytest.approx(6.907755, abs=1e-5)
+
+
+def test_gradients_of_chunks_are_summed_in_float32_under_autocast():
+    # 64 chunks of the same 32 queries; weights are powers of 2, so that each chunk's part is exactly a 64th of the gradient of one
+    user, items = torch.tensor([[0.7, -0.4, 0.2]]), ITEMS[:, :3].clone().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        one, many = (alike(num, 11, user.expand(num, 3), items, positive_competes=True, chunk_rows=32) for num in (32, 2048))
+    (one_chunk,), (chunks,) = (torch.autograd.grad(loss, items) for loss in (one, many))
+    torch.testing.assert_close(chunks, one_chunk, rtol=1e-5, atol=0)
+
+
 class Results(TorchDispatchMode):
     """Remembers the size of the largest result and the dtypes of matrix products."""
 

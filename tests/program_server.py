@@ -49,13 +49,13 @@ def become(request: dict) -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.orig_argv[1:] = request["command"]
-    if request["command"][0] == "-m":
-        sys.path[0] = request["cwd"]
-        sys.argv[:] = request["command"][1:]
+    module = request["command"][0] == "-m"
+    sys.argv[:] = request["command"][module:]
+    own = request["cwd"] if module else str(Path(sys.argv[0]).parent)
+    sys.path[:] = [own, *os.environ.get("PYTHONPATH", "").split(os.pathsep), *sys.path[1:]]
+    if module:
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
     else:
-        sys.argv[:] = request["command"]
-        sys.path[0] = str(Path(sys.argv[0]).parent)
         runpy.run_path(sys.argv[0], run_name="__main__")
 
 

@@ -53,8 +53,8 @@ def test_help_lists_every_target():
     assert {"training", "serving", "kills"} < files
 
 
-def test_unknown_target_ends_with_2():
-    done = subprocess.run([sys.executable, "-m", "benchmarks", "trainning"], cwd=HOME, capture_output=True, text=True)
+def test_unknown_target_ends_with_2(forked):
+    done = forked("-m", "benchmarks", "trainning", cwd=HOME)
     assert done.returncode == 2
     assert "full_ranking" in done.stderr
 

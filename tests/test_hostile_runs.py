@@ -8,7 +8,6 @@ import json
 import os
 import pickle
 import struct
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -386,13 +385,9 @@ def test_array_that_would_be_unpickled_is_refused(run, tmp_path):
         FinishedRun.open(run).store  # noqa: B018
 
 
-def test_command_line_ends_with_4_and_one_line(run):
+def test_command_line_ends_with_4_and_one_line(forked, run):
     signed(run, pickle.dumps(Payload()))
-    environment = {**os.environ, "PYTHONPATH": str(HOME)}
-    command = [sys.executable, str(HOME / "export.py"), f"run={run}"]
-    seen.clear()
-    done = subprocess.run(command, cwd=run.parent, env=environment, capture_output=True, text=True, timeout=120)
-    seen.clear()  # the line above
+    done = forked("export.py", f"run={run}", cwd=run.parent)
     assert done.returncode == 4
     assert done.stderr.startswith("Integrity error: 1 problem:\n  1. ")
     assert "Traceback" not in done.stderr

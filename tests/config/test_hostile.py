@@ -6,7 +6,6 @@ An audit hook sees every process, unpickling and connection of the test process;
 import copy
 import os
 import re
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -446,14 +445,13 @@ def test_hostile_config_of_another_run_is_refused_in_time_and_memory(canary, mon
         ("export", ["run=evil"], "evil/config.yaml"),
     ],
 )
-def test_command_line_ends_with_2_and_leaves_nothing(tmp_path, program, arguments, key):
+def test_command_line_ends_with_2_and_leaves_nothing(forked, tmp_path, program, arguments, key):
     (tmp_path / "evil_module.py").write_text("open('canary', 'w').close()")
     (tmp_path / "evil").mkdir()
     (tmp_path / "evil" / "config.yaml").write_text("format: 2\nloss: {_target_: evil_module.system}\n")
     before = sorted(tmp_path.rglob("*"))
     environment = {**os.environ, "SECRET": SECRET, "PYTHONPATH": f"{HOME}:{tmp_path}"}
-    command = [sys.executable, str(HOME / f"{program}.py"), *arguments]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    done = forked(f"{program}.py", *arguments, cwd=tmp_path, environment=environment)
     assert done.returncode == 2, done.stderr
     assert key in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -23,9 +21,8 @@ def test_runs_are_compared_on_the_terminal_as_json_and_as_a_page(retrieval, tmp_
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["compare.html", "compare.json"]
 
 
-def test_what_it_refuses_is_said_without_a_trace(retrieval, ranking):
-    command = [sys.executable, "-m", "recsys.report", "compare", str(retrieval("a")), str(ranking("b"))]
-    done = subprocess.run(command, capture_output=True, text=True)
+def test_what_it_refuses_is_said_without_a_trace(forked, retrieval, ranking, tmp_path):
+    done = forked("-m", "recsys.report", "compare", str(retrieval("a")), str(ranking("b")), cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("Config error: 1 problem:\n  1. the runs have different tasks")
     assert "Traceback" not in done.stderr

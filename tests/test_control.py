@@ -70,7 +70,17 @@ def recall(folder: Path, *, shuffled: bool) -> dict[str, float]:
     data = DataModule(store, batch_size=256, eval_batch_size=512, num_workers=0, seed=0)
     tower = partial(MLPTower, [32], 0.0)
     task = RetrievalModule(
-        TwoTower(tower, tower, 16, 16, True, True, 0.0, 10**9, schema=store.schema),
+        TwoTower(
+            tower,
+            tower,
+            dim=16,
+            embedding_dim=16,
+            normalize=True,
+            share_item_table=True,
+            id_dropout=0.0,
+            sparse_from=10**9,
+            schema=store.schema,
+        ),
         SampledSoftmax(0.1, False, min_temperature=0.01, max_temperature=1.0, positive_is_sampled=False),
         candidates=Full(data.catalogue.count, 0),
         optimizer=lambda module: torch.optim.Adam(module.parameters(), lr=3e-3),

@@ -52,6 +52,9 @@ FACETS = {"report": "report", "export": "export"}
 """Files of a task's folder that stand on a higher floor: what reports and exports ask of it."""
 PURE_TORCH = {"candidates", "loss", "nn", "tower", "model", "optimizer"}
 SEE_HYDRA = {"config", "sweep"}
+LEARNING = PURE_TORCH | {"balance", "calibration", "baseline"}
+COMPLETED = {"RankingInput", "SequenceTower"}
+"""Partials inside a node of a config: their keyword-only arguments are those that the program adds, all others are a yaml file's."""
 
 
 def imported(path):
@@ -132,6 +135,14 @@ def test_imports_go_one_way(path):
         assert not others & {"pytorch_lightning", "polars", "pandas", "wandb"}
     if room(path) == "serve":
         assert not others & {"torch", "polars", "pytorch_lightning"}
+
+
+def test_constructors_take_two_positional_arguments_at_most():
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())) if room(path) in LEARNING else ():
+            if isinstance(node, ast.ClassDef) and node.name not in COMPLETED:
+                arguments = [entry.args for entry in node.body if isinstance(entry, ast.FunctionDef) and entry.name == "__init__"]
+                assert all(len(entry.args) <= 3 for entry in arguments), f"{node.name} of {path.name}"  # self, and two
 
 
 def test_no_drawer_for_everything():

@@ -25,7 +25,7 @@ class HistGradientBoosting(ImpressionBaseline):
 
     name = "hist_gradient_boosting"
 
-    def __init__(self, max_iterations: int, learning_rate: float, max_leaves: int, seed: int):
+    def __init__(self, max_iterations: int, learning_rate: float, *, max_leaves: int, seed: int):
         self.max_iterations = max_iterations
         self.learning_rate = learning_rate
         self.max_leaves = max_leaves

@@ -29,9 +29,9 @@ class AITM(Ranker):
         self,
         tower_hidden: Sequence[int],
         dropout: float,
+        *,
         input: Callable[..., RankingInput],
         bias_dropout: float,
-        *,
         schema: Schema,
         heads: tuple[str, ...],
     ):

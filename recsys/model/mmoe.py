@@ -30,11 +30,11 @@ class MMoE(Ranker):
         self,
         num_experts: int,
         expert_hidden: Sequence[int],
+        *,
         tower_hidden: Sequence[int],
         dropout: float,
         input: Callable[..., RankingInput],
         bias_dropout: float,
-        *,
         schema: Schema,
         heads: tuple[str, ...],
     ):

@@ -25,10 +25,10 @@ class SharedBottom(Ranker):
         self,
         bottom_hidden: Sequence[int],
         tower_hidden: Sequence[int],
+        *,
         dropout: float,
         input: Callable[..., RankingInput],
         bias_dropout: float,
-        *,
         schema: Schema,
         heads: tuple[str, ...],
     ):

@@ -25,9 +25,9 @@ class SingleTask(Ranker):
         self,
         hidden: Sequence[int],
         dropout: float,
+        *,
         input: Callable[..., RankingInput],
         bias_dropout: float,
-        *,
         schema: Schema,
         heads: tuple[str, ...],
     ):

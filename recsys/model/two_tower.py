@@ -35,13 +35,13 @@ class TwoTower(nn.Module):
         self,
         user: Callable[..., Tower],
         item: Callable[..., Tower],
+        *,
         dim: int,
         embedding_dim: int,
         normalize: bool,
         share_item_table: bool,
         id_dropout: float,
         sparse_from: int,
-        *,
         schema: Schema,
     ):
         super().__init__()

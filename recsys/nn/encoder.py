@@ -40,7 +40,7 @@ class Encoder(nn.Module):
         id_dropout: share of training rows whose user or item id is taken for unknown, in [0, 1).
     """
 
-    def __init__(self, schema: Schema, features: tuple[Feature, ...], tables: ByColumn, *, id_dropout: float = 0.0):
+    def __init__(self, schema: Schema, features: tuple[Feature, ...], *, tables: ByColumn, id_dropout: float = 0.0):
         super().__init__()
         forgotten = {schema.user: id_dropout, schema.item: id_dropout}
         self.parts = ByColumn({feature.column: _part(schema, feature, tables, forgotten.get(feature.column, 0.0)) for feature in features})

@@ -46,7 +46,7 @@ class RankingInput(nn.Module):
         self.fm_columns = embedded if fm else []
         tables = embedding_tables(schema, features, embedding_dim, sparse_from)
         encoded = tuple(feature for feature in features if feature not in self.histories)
-        self.encoder = Encoder(schema, encoded, tables, id_dropout=id_dropout)
+        self.encoder = Encoder(schema, encoded, tables=tables, id_dropout=id_dropout)
         self.attentions = nn.ModuleList([attention(dim=embedding_dim) for _ in self.histories] if attention is not None else [])
         self.out_dim = self.encoder.out_dim + embedding_dim * (len(self.histories) + fm)
         self.cross = nn.Identity() if cross is None else cross(in_dim=self.out_dim)

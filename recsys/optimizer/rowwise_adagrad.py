@@ -23,7 +23,7 @@ class RowwiseAdagrad(Optimizer):
         eps: added to the root, > 0.
     """
 
-    def __init__(self, params: Iterable[Tensor], lr: float = 0.05, eps: float = 1e-8):
+    def __init__(self, params: Iterable[Tensor], lr: float = 0.05, *, eps: float = 1e-8):
         if lr <= 0 or eps <= 0:
             raise ArgumentError(Fault(f"lr is {lr} and eps is {eps}", "lr, eps", "choose numbers above 0"))
         super().__init__(params, {"lr": lr, "eps": eps})

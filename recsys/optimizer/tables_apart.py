@@ -24,8 +24,8 @@ class TablesApart(Optimizer):
         self,
         dense: Callable[..., Optimizer],
         tables: Callable[..., Optimizer],
-        sparse_tables: Callable[..., Optimizer],
         *,
+        sparse_tables: Callable[..., Optimizer],
         module: nn.Module,
     ):
         embeddings = {id(part.weight): part for part in module.modules() if isinstance(part, nn.Embedding)}

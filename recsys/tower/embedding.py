@@ -20,7 +20,7 @@ class EmbeddingTower(Tower):
 
     def __init__(self, dropout: float, *, schema: Schema, features: tuple[Feature, ...], tables: ByColumn, dim: int, id_dropout: float):
         super().__init__()
-        self.encoder = Encoder(schema, features, tables, id_dropout=id_dropout)
+        self.encoder = Encoder(schema, features, tables=tables, id_dropout=id_dropout)
         self.projections = ByColumn(
             {column: nn.Linear(width, dim, bias=False) for column, width in self.encoder.widths.items() if width != dim}
         )

@@ -35,7 +35,7 @@ class MLPTower(Tower):
         id_dropout: float,
     ):
         super().__init__()
-        self.encoder = Encoder(schema, features, tables, id_dropout=id_dropout)
+        self.encoder = Encoder(schema, features, tables=tables, id_dropout=id_dropout)
         self.mlp = MLP(self.encoder.out_dim, hidden, out_dim=dim, dropout=dropout)
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:

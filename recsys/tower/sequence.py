@@ -63,7 +63,7 @@ class SequenceTower(Tower):
             fault = f"the sequence tower needs embedding_dim equal to dim, got {sorted(widths)} and {dim}"
             raise ConfigError(Fault(fault, "model.embedding_dim", f"set model.embedding_dim={dim}"))
         side = tuple(feature for feature in features if feature not in listed)
-        self.encoder = Encoder(schema, side, tables, id_dropout=id_dropout) if side else None
+        self.encoder = Encoder(schema, side, tables=tables, id_dropout=id_dropout) if side else None
         self.side = nn.Linear(self.encoder.out_dim, dim) if self.encoder else None
         self.start = nn.Parameter(torch.zeros(dim))
         self.positions = nn.Parameter(torch.randn(max_len + 1, dim) * 0.02)

@@ -86,9 +86,11 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Example:
     schema = Schema("user_id", "item_id", features=FEATURES).fitted(statistics)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        user = functools.partial(SequenceTower, 1, 2, 2, 0.1)
+        user = functools.partial(SequenceTower, 1, 2, expansion=2, dropout=0.1)
         item = functools.partial(MLPTower, [16], 0.1)
-        model = TwoTower(user, item, 8, 8, True, True, 0.0, 10**9, schema=schema).eval()
+        model = TwoTower(
+            user, item, dim=8, embedding_dim=8, normalize=True, share_item_table=True, id_dropout=0.0, sparse_from=10**9, schema=schema
+        ).eval()
     generator = torch.Generator().manual_seed(1)
     item_ids = pl.Series([None, *range(101, 113)])
     item_features = {

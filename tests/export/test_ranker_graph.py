@@ -64,8 +64,10 @@ def served(tmp_path_factory):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         cross, attention = functools.partial(CrossNetwork, 1, None), functools.partial(TargetAttention, [4])
-        read = functools.partial(RankingInput, 8, 0.5, 10**9, True, cross, attention)
-        model = MMoE(2, [8], [4], 0.1, read, 0.1, schema=schema, heads=("click", "buy", "spend")).eval()
+        read = functools.partial(RankingInput, 8, 0.5, sparse_from=10**9, fm=True, cross=cross, attention=attention)
+        model = MMoE(
+            2, [8], tower_hidden=[4], dropout=0.1, input=read, bias_dropout=0.1, schema=schema, heads=("click", "buy", "spend")
+        ).eval()
         torch.nn.init.normal_(model.bias.tables[0].weight)
     calibrations = {"click": Platt(), "buy": Platt()}
     calibrations["click"].load({"slope": 2.0, "intercept": -0.5})

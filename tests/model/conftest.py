@@ -37,9 +37,10 @@ def features(user_features, item_features) -> dict[str, Tensor]:
 def assembled(funnel) -> Callable[..., Ranker]:
     """Builds a ranker from its class and sizes, over the funnel's labels and one auxiliary head."""
 
-    def assemble(ranker: type[Ranker], *sizes) -> Ranker:
+    def assemble(ranker: type[Ranker], *sizes, dropout: float = 0.0, **named) -> Ranker:
         torch.manual_seed(0)
-        return ranker(*sizes, partial(RankingInput, 4, 0.0, 99, False, None, None), 0.0, schema=funnel, heads=HEADS)
+        rows = partial(RankingInput, 4, 0.0, sparse_from=99, fm=False, cross=None, attention=None)
+        return ranker(*sizes, **named, dropout=dropout, input=rows, bias_dropout=0.0, schema=funnel, heads=HEADS)
 
     return assemble
 

@@ -24,7 +24,7 @@ def chunks(layer):
 
 
 def test_information_passes_down_the_funnel(assembled, features):
-    model = assembled(AITM, [8], 0.0)
+    model = assembled(AITM, [8])
     networks, last = model.networks.layers[0], model.towers.last
     rows = model.input(features)
     click, basket, conversion, rating, imputation = [relu(linear(rows, networks.weight[n], networks.bias[n])) for n in range(5)]
@@ -36,13 +36,13 @@ def test_information_passes_down_the_funnel(assembled, features):
 
 
 def test_network_of_a_label_serves_those_down_the_funnel(assembled, head_gradients):
-    gradients = head_gradients(assembled(AITM, [8], 0.0))["networks.layers.0.weight"]
+    gradients = head_gradients(assembled(AITM, [8]))["networks.layers.0.weight"]
     reached = {head: (slope.abs().sum((1, 2)) > 0).nonzero().flatten().tolist() for head, slope in gradients.items()}
     assert reached == {"click": [0], "basket": [0, 1], "conversion": [0, 1, 2], "rating": [3], "conversion/imputation": [4]}
 
 
 def test_transfer_is_shared_where_others_are_given_its_label(assembled, shared_names, declared_names):
-    model = assembled(AITM, [8], 0.0)
+    model = assembled(AITM, [8])
     assert declared_names(model) == shared_names(model)
     assert {name.rsplit(".", 2)[0] for name in declared_names(model) if "transfers" in name} == {"transfers.0"}
 
@@ -50,7 +50,7 @@ def test_transfer_is_shared_where_others_are_given_its_label(assembled, shared_n
 def test_without_a_funnel_only_the_input_is_shared(funnel, declared_names, shared_names):
     schema = replace(funnel, labels=(funnel.labels[0], funnel.labels[3]))
     torch.manual_seed(0)
-    rows = partial(RankingInput, 4, 0.0, 99, False, None, None)
-    model = AITM([8], 0.0, rows, 0.0, schema=schema, heads=("click", "rating"))
+    rows = partial(RankingInput, 4, 0.0, sparse_from=99, fm=False, cross=None, attention=None)
+    model = AITM([8], 0.0, input=rows, bias_dropout=0.0, schema=schema, heads=("click", "rating"))
     assert declared_names(model) == shared_names(model)
     assert {name.split(".")[0] for name in declared_names(model)} == {"input"}

@@ -17,7 +17,16 @@ class OneColumn(nn.Module):
 
 def test_by_hand():
     schema = Schema("u", "i", labels=(Label("a"), Label("b")))
-    model = MMoE(2, [1], [], 0.0, lambda *, schema: OneColumn(), 0.0, schema=schema, heads=("a", "b"))
+    model = MMoE(
+        2,
+        [1],
+        tower_hidden=[],
+        dropout=0.0,
+        input=lambda *, schema: OneColumn(),
+        bias_dropout=0.0,
+        schema=schema,
+        heads=("a", "b"),
+    )
     experts, last = model.experts.layers[0], model.towers.last
     experts.weight.data, experts.bias.data = torch.tensor([[[1.0]], [[2.0]]]), torch.tensor([[0.0], [-1.0]])
     model.gates.weight.data = torch.tensor([[[0.0], [0.0]], [[0.0], [math.log(3) / 2]]])
@@ -31,20 +40,20 @@ def test_by_hand():
 
 
 def test_experts_and_input_are_shared_but_no_gate(assembled, shared_names, declared_names):
-    model = assembled(MMoE, 3, [8], [8], 0.0)
+    model = assembled(MMoE, 3, [8], tower_hidden=[8])
     assert declared_names(model) == shared_names(model)
     assert {name.split(".")[0] for name in declared_names(model)} == {"input", "experts"}
 
 
 def test_one_row_equals_its_part_of_the_batch(assembled, features):
-    model = assembled(MMoE, 3, [8, 4], [6], 0.0)
+    model = assembled(MMoE, 3, [8, 4], tower_hidden=[6])
     one = model({column: values[2:] for column, values in features.items()})  # without history
     for head, outputs in model(features).items():
         torch.testing.assert_close(one[head], outputs[2:])
 
 
 def test_trains_under_bfloat16_autocast(assembled, features):
-    model = assembled(MMoE, 3, [8], [6], 0.1)
+    model = assembled(MMoE, 3, [8], tower_hidden=[6], dropout=0.1)
     with torch.autocast("cpu", torch.bfloat16):
         outputs = model(features)
     assert {values.dtype for values in outputs.values()} == {torch.float32}

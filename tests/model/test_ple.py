@@ -28,7 +28,7 @@ def by_formula(model, rows, *, num_own, num_shared):
 
 @pytest.mark.parametrize("levels", [1, 2, 3])
 def test_equals_the_formula(assembled, features, levels):
-    model = assembled(PLE, 2, 1, [8], levels, [], 0.0)
+    model = assembled(PLE, 2, 1, expert_hidden=[8], levels=levels, tower_hidden=[])
     streams = by_formula(model, model.input(features), num_own=1, num_shared=2)
     last = model.towers.last
     assert len(streams) == 5  # no shared stream after the last level
@@ -37,7 +37,7 @@ def test_equals_the_formula(assembled, features, levels):
 
 
 def test_own_experts_of_the_last_level_serve_one_head(assembled, head_gradients):
-    gradients = head_gradients(assembled(PLE, 1, 2, [8], 2, [], 0.0))
+    gradients = head_gradients(assembled(PLE, 1, 2, expert_hidden=[8], levels=2, tower_hidden=[]))
     weight = gradients["levels.1.experts.layers.0.weight"]["basket"]  # experts 2 and 3 are of head 1, expert 10 is shared
     assert weight.abs().sum((1, 2)).nonzero().flatten().tolist() == [2, 3, 10]
     first = gradients["levels.0.experts.layers.0.weight"]["basket"]
@@ -46,7 +46,7 @@ def test_own_experts_of_the_last_level_serve_one_head(assembled, head_gradients)
 
 @pytest.mark.parametrize("levels", [1, 2, 3])
 def test_last_gates_and_towers_are_not_shared(assembled, shared_names, declared_names, levels):
-    model = assembled(PLE, 2, 1, [8, 8], levels, [8], 0.0)
+    model = assembled(PLE, 2, 1, expert_hidden=[8, 8], levels=levels, tower_hidden=[8])
     assert declared_names(model) == shared_names(model)
     assert "levels.0.experts.layers.0.weight" in declared_names(model)
     assert ("levels.0.gates.weight" in declared_names(model)) == (levels > 1)
@@ -54,4 +54,4 @@ def test_last_gates_and_towers_are_not_shared(assembled, shared_names, declared_
 
 def test_no_level_is_refused(assembled):
     with pytest.raises(ConfigError, match="levels is 0"):
-        assembled(PLE, 2, 1, [8], 0, [8], 0.0)
+        assembled(PLE, 2, 1, expert_hidden=[8], levels=0, tower_hidden=[8])

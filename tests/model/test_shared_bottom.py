@@ -5,7 +5,7 @@ from recsys.model.shared_bottom import SharedBottom
 
 
 def test_equals_the_formula(assembled, features):
-    model = assembled(SharedBottom, [8], [6], 0.0).double()
+    model = assembled(SharedBottom, [8], [6]).double()
     features = {column: values.double() if values.is_floating_point() else values for column, values in features.items()}
     bottom, hidden, last = model.bottom.layers[0], model.towers.hidden.layers[0], model.towers.last
     shared = relu(linear(model.input(features), bottom.weight[0], bottom.bias[0]))
@@ -15,6 +15,6 @@ def test_equals_the_formula(assembled, features):
 
 
 def test_all_below_the_heads_is_shared(assembled, shared_names, declared_names):
-    model = assembled(SharedBottom, [8], [8], 0.0)
+    model = assembled(SharedBottom, [8], [8])
     assert declared_names(model) == shared_names(model)
     assert {name.split(".")[0] for name in declared_names(model)} == {"input", "bottom"}

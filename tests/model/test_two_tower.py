@@ -10,7 +10,15 @@ from recsys.tower.sequence import SequenceTower
 
 def model(schema, *, normalize=True, share_item_table=True, user=None):
     return TwoTower(
-        user or partial(MLPTower, [8], 0.0), partial(MLPTower, [8], 0.0), 4, 4, normalize, share_item_table, 0.0, 99, schema=schema
+        user or partial(MLPTower, [8], 0.0),
+        partial(MLPTower, [8], 0.0),
+        dim=4,
+        embedding_dim=4,
+        normalize=normalize,
+        share_item_table=share_item_table,
+        id_dropout=0.0,
+        sparse_from=99,
+        schema=schema,
     )
 
 
@@ -33,7 +41,7 @@ def test_history_reads_the_item_tower_table_only_when_shared(schema):
 
 
 def test_positions_of_a_sequence_are_in_the_same_space(schema, user_features):
-    towers = model(schema, user=partial(SequenceTower, 1, 1, 1, 0.0)).eval()
+    towers = model(schema, user=partial(SequenceTower, 1, 1, expansion=1, dropout=0.0)).eval()
     everywhere = towers.users_at_every_position(user_features)
     prefix = user_features["history"].clone()
     prefix[:, 1:] = 0

@@ -13,13 +13,13 @@ from recsys.schema import Numeric, Schema, Statistics, Timestamp
 @pytest.fixture
 def users(schema):
     features = schema.of("user")
-    return Encoder(schema, features, embedding_tables(schema, features, 4, sparse_from=1_000))
+    return Encoder(schema, features, tables=embedding_tables(schema, features, 4, sparse_from=1_000))
 
 
 @pytest.fixture
 def items(schema):
     features = schema.of("item")
-    return Encoder(schema, features, embedding_tables(schema, features, 4, sparse_from=1_000))
+    return Encoder(schema, features, tables=embedding_tables(schema, features, 4, sparse_from=1_000))
 
 
 def test_widths_follow_the_declared_order(users, items):
@@ -40,7 +40,7 @@ def test_log_numbers_are_standardised_after_the_log(items, item_features):
 
 def test_fill_stands_for_a_missing_number():
     schema = Schema("u", "i", features=(Numeric("x", "user", log=True, fill=0.0),)).fitted({"x": Statistics("float32", mean=1.0, std=2.0)})
-    encoder = Encoder(schema, schema.features, embedding_tables(schema, schema.features, 4, sparse_from=9))
+    encoder = Encoder(schema, schema.features, tables=embedding_tables(schema, schema.features, 4, sparse_from=9))
     assert encoder({"x": torch.tensor([float("nan")])}).item() == pytest.approx((0.0 - 1.0) / 2.0)
 
 
@@ -81,7 +81,7 @@ def test_only_large_tables_get_sparse_gradients(schema):
 def test_forgotten_ids_are_unknown_in_training_only(schema, item_features):
     torch.manual_seed(0)
     features = schema.of("item")
-    encoder = Encoder(schema, features, embedding_tables(schema, features, 4, sparse_from=99), id_dropout=0.25)
+    encoder = Encoder(schema, features, tables=embedding_tables(schema, features, 4, sparse_from=99), id_dropout=0.25)
     table = encoder.parts["item_id"].table.weight
     many = {column: values[:1].repeat_interleave(4_000, 0) for column, values in item_features.items()}
     rows = encoder(many)
@@ -102,7 +102,9 @@ def test_hour_and_weekday_are_those_of_the_calendar_in_the_exported_graph(tmp_pa
     ]
     moments += [datetime(2030, 1, 1) + timedelta(hours=hour, seconds=-1) for hour in range(200)]
     seconds = torch.tensor([int(moment.replace(tzinfo=UTC).timestamp()) for moment in moments])
-    clock = Encoder(Schema("u", "i", features=(Timestamp("t", "user"),)), (Timestamp("t", "user"),), nn.ModuleDict()).parts["t"].eval()
+    clock = (
+        Encoder(Schema("u", "i", features=(Timestamp("t", "user"),)), (Timestamp("t", "user"),), tables=nn.ModuleDict()).parts["t"].eval()
+    )
     hour, weekday = (torch.tensor([[read(moment)] for moment in moments]) for read in (lambda m: m.hour, lambda m: m.weekday()))
     want = torch.cat([clock.hour(hour)[:, 0], clock.weekday(weekday)[:, 0]], 1)
     torch.testing.assert_close(clock(seconds), want)

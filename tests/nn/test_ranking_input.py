@@ -21,7 +21,7 @@ def features(user_features, item_features):
 
 def built(schema, *, id_dropout=0.0, fm=False, cross=None, attention=None):
     torch.manual_seed(0)
-    return RankingInput(4, id_dropout, 99, fm, cross, attention, schema=schema)
+    return RankingInput(4, id_dropout, sparse_from=99, fm=fm, cross=cross, attention=attention, schema=schema)
 
 
 def test_features_of_all_entities_stand_side_by_side_but_no_bias(schema, features):

@@ -23,7 +23,7 @@ def apart(model):
     return TablesApart(
         partial(torch.optim.AdamW, lr=0.1),
         partial(torch.optim.AdamW, lr=0.2, weight_decay=0.0),
-        partial(RowwiseAdagrad, lr=0.3),
+        sparse_tables=partial(RowwiseAdagrad, lr=0.3),
         module=model,
     )
 

@@ -12,7 +12,7 @@ def tower(schema):
     torch.manual_seed(0)
     features = schema.of("user")
     tables = embedding_tables(schema, features, 4, sparse_from=99)
-    built = SequenceTower(2, 2, 2, 0.1, schema=schema, features=features, tables=tables, dim=4, id_dropout=0.0).eval()
+    built = SequenceTower(2, 2, expansion=2, dropout=0.1, schema=schema, features=features, tables=tables, dim=4, id_dropout=0.0).eval()
     torch.nn.init.normal_(built.start)
     return built
 
@@ -74,4 +74,4 @@ def test_a_schema_without_history_is_refused_with_the_remedy():
     schema = Schema("u", "i", features=(Categorical("u", "user"),)).fitted({"u": Statistics("int64", size=5)})
     tables = embedding_tables(schema, schema.features, 4, sparse_from=99)
     with pytest.raises(ConfigError, match=r"needs a History feature, got none[\s\S]*add one, or set tower@model\.user=mlp"):
-        SequenceTower(1, 1, 1, 0.0, schema=schema, features=schema.features, tables=tables, dim=4, id_dropout=0.0)
+        SequenceTower(1, 1, expansion=1, dropout=0.0, schema=schema, features=schema.features, tables=tables, dim=4, id_dropout=0.0)

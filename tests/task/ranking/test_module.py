@@ -31,8 +31,8 @@ NAN = math.nan
 FUNNEL = (Label("click"), Label("buy", given="click"))
 SPEND = (Label("click"), Label("spend", kind="regression"))
 STATISTICS = {"item": Statistics("int64", size=6), "spend": Statistics("float32", mean=10.0, std=5.0)}
-INPUT = partial(RankingInput, 4, 0.0, 99, False, None, None)
-SINGLE_TASK, SHARED_BOTTOM = partial(SingleTask, [8], 0.0), partial(SharedBottom, [8], [4], 0.0)
+INPUT = partial(RankingInput, 4, 0.0, sparse_from=99, fm=False, cross=None, attention=None)
+SINGLE_TASK, SHARED_BOTTOM = partial(SingleTask, [8], 0.0), partial(SharedBottom, [8], [4], dropout=0.0)
 CLICKED, ENTIRE_SPACE = partial(Clicked, 0.0, {}), partial(ESMM, 0.0, {})
 SUM, PROJECTED = partial(Fixed, {}), partial(PCGrad, 0)
 
@@ -43,7 +43,7 @@ def task(labels, *, loss=CLICKED, model=SINGLE_TASK, balance=SUM, lr=0.1, **give
     loss = loss(labels=labels)
     columns = tuple(label.column for label in labels)
     return RankingModule(
-        model(INPUT, 0.0, schema=schema, heads=(*columns, *loss.extra_heads)),
+        model(input=INPUT, bias_dropout=0.0, schema=schema, heads=(*columns, *loss.extra_heads)),
         loss,
         balance=balance(labels=columns),
         calibration=Plain,

@@ -55,7 +55,17 @@ class Refreshed(Candidates):
 
 def task(*, loss, candidates=None, user=None, mask_known=False, lr=0.1):
     torch.manual_seed(0)
-    model = TwoTower(user or partial(EmbeddingTower, 0.0), partial(EmbeddingTower, 0.0), 4, 4, True, True, 0.0, 99, schema=SCHEMA)
+    model = TwoTower(
+        user or partial(EmbeddingTower, 0.0),
+        partial(EmbeddingTower, 0.0),
+        dim=4,
+        embedding_dim=4,
+        normalize=True,
+        share_item_table=True,
+        id_dropout=0.0,
+        sparse_from=99,
+        schema=SCHEMA,
+    )
     return RetrievalModule(
         model,
         loss,
@@ -117,7 +127,7 @@ def test_other_known_items_are_masked_only_when_asked():
 
 
 def test_a_window_gives_one_query_per_real_position():
-    module = task(loss=Recorder(), user=partial(SequenceTower, 1, 1, 1, 0.0))
+    module = task(loss=Recorder(), user=partial(SequenceTower, 1, 1, expansion=1, dropout=0.0))
     windows = batch(item=((1, 3, 0), (4, 0, 0)), history=((2, 4, 0), (5, 0, 0)), weight=(1.0, 0.5))
     trained(module, [windows])
     seen = module.loss.seen
@@ -127,7 +137,7 @@ def test_a_window_gives_one_query_per_real_position():
 
 
 def test_a_query_has_not_seen_events_of_its_own_moment():
-    module = task(loss=Recorder(), user=partial(SequenceTower, 1, 1, 1, 0.0))
+    module = task(loss=Recorder(), user=partial(SequenceTower, 1, 1, expansion=1, dropout=0.0))
     windows = batch(item=((1, 3, 0), (4, 2, 1)), history=((2, 4, 0), (5, 3, 2)))
     trained(module, [replace(windows, seen=torch.tensor([[0, 0, 0], [0, 1, 1]]))])
     users = module.loss.seen["users"]  # of both windows end to end
@@ -168,7 +178,7 @@ def test_mining_candidates_see_the_current_items_at_their_interval():
 
 
 def test_item_vectors_leave_training_mode_as_it_was():
-    module = task(loss=Recorder(), user=partial(SequenceTower, 1, 1, 1, 0.5))
+    module = task(loss=Recorder(), user=partial(SequenceTower, 1, 1, expansion=1, dropout=0.5))
     module.train()
     module.item_vectors()
     assert module.model.training

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from recsys.errors import ConfigError
-from recsys.loss.base import RetrievalLoss, Temperature, weighted_mean
+from recsys.loss.base import Negatives, RetrievalLoss, Temperature, weighted_mean
 from recsys.loss.bce import BCE
 from recsys.loss.bpr import BPR
 from recsys.loss.bsl import BSL
@@ -162,6 +162,19 @@ def test_learnable_temperature_stays_within_its_bounds(push, bound):
 def test_temperature_refuses_impossible_values(value, learnable, message):
     with pytest.raises(ConfigError, match=message):
         Temperature(value, learnable, low=0.01, high=1.0)
+
+
+def test_a_bound_of_0_is_refused_where_the_temperature_is_trained():
+    with pytest.raises(ConfigError, match=r"0\.07.* 0\.0 and 1\.0"):
+        Temperature(0.07, True, low=0.0, high=1.0)
+
+
+def test_scores_of_16_bit_vectors_are_in_float32():
+    vector = torch.tensor([[1.0, 1.0]], dtype=torch.bfloat16)
+    items = torch.tensor([[0.0, 0.0], [256.0, 1.0]], dtype=torch.bfloat16)
+    at, log_q = torch.tensor([0]), torch.zeros(2)
+    negatives = Negatives(vector, items, positive_at=at, log_q=log_q, known=None, correct_log_q=False)
+    assert negatives.scores.tolist() == [[-torch.inf, 257.0]]  # bfloat16 has 256 and 258 there
 
 
 def test_weighted_mean_by_hand():

@@ -113,6 +113,24 @@ def test_exponentials_are_summed_in_float32_under_autocast():
     assert loss.item() == pytest.approx(6.907755, abs=1e-5)
 
 
+def test_log_q_keeps_its_digits_beside_a_large_score_under_autocast():
+    # score -300 and log q -300.7 make a logit of 0.7; log q alone would be -300 or -302 in bfloat16
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = fused_softmax(
+            torch.tensor([[-300.0]]),
+            torch.tensor([[0.0], [1.0]]),
+            torch.tensor([0]),
+            temperature=1.0,
+            log_q=torch.tensor([0.0, -300.7]),
+            positive_log_q=torch.zeros(1),
+            known=None,
+            weight=torch.ones(1),
+            exponent=1.0,
+            positive_competes=False,
+        )
+    assert loss.item() == pytest.approx(0.7, abs=0.005)
+
+
 def test_gradients_of_chunks_are_summed_in_float32_under_autocast():
     # 64 chunks of the same 32 queries; weights are powers of 2, so that each chunk's part is exactly a 64th of the gradient of one
     user, items = torch.tensor([[0.7, -0.4, 0.2]]), ITEMS[:, :3].clone().requires_grad_()

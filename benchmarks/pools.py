@@ -15,13 +15,13 @@ from recsys.data.read.impressions import EvaluationImpressions, outcomes
 from recsys.data.read.rows import EvaluationUsers
 from recsys.export.bundle import load_vocabularies
 from recsys.export.pairing import check_pair
-from recsys.export.ranker_graph import Served
-from recsys.export.ranking import RankingSection
-from recsys.export.release import section_of
-from recsys.export.retrieval import RetrievalSection
 from recsys.run.finished import FinishedRun
 from recsys.schema import Schema
+from recsys.task.base import facet
+from recsys.task.ranking.export.graph import Served
+from recsys.task.ranking.export.section import RankingSection
 from recsys.task.retrieval.evaluation import question
+from recsys.task.retrieval.export.section import RetrievalSection
 
 DRAWN = 4_096
 """Rows of each pool where there are no runs."""
@@ -62,7 +62,7 @@ def of_runs(retrieval: Path, ranking: Path, k: int) -> Pools:
     """
     runs = FinishedRun.open(retrieval), FinishedRun.open(ranking)
     check_pair(*runs)
-    retriever, ranker = (section_of(run, *run.model(), k) for run in runs)
+    retriever, ranker = (facet(run.task, "export").section_of(run, *run.model(), k) for run in runs)
     store, schema = runs[0].store, runs[0].schema
     asked, shown = EvaluationUsers(store, "test"), EvaluationImpressions(runs[1].store, "test")
     users = asked.batch(torch.arange(len(asked)))

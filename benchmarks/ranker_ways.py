@@ -12,9 +12,9 @@ from benchmarks.bundles import write_bundle
 from benchmarks.compiled import compiled
 from benchmarks.fitted import drawn
 from benchmarks.shop_shaped import shop_ranker, shop_schema
-from recsys.export.ranker_graph import Served
 from recsys.export.requests import Requests, requests
 from recsys.serve import Ranker
+from recsys.task.ranking.export.graph import Served
 
 CANDIDATES = 200
 NUM_USERS = 64

@@ -18,13 +18,13 @@ from benchmarks.fitted import fitted, vocabulary_path
 from benchmarks.vectors import vectors as realistic_vectors
 from recsys.config import build, schema_of
 from recsys.export.bundle import load_vocabularies
-from recsys.export.graph import exact_search
+from recsys.export.graph import session
 from recsys.export.index.curve import measured
-from recsys.export.parity import session
-from recsys.export.retrieval import RetrievalSection
 from recsys.model.two_tower import TwoTower
 from recsys.serve import Retriever
 from recsys.serve.index import Index
+from recsys.task.retrieval.export.graph import exact_search
+from recsys.task.retrieval.export.section import RetrievalSection
 
 K = 100
 NUM_USERS, HISTORY = 256, 50

@@ -12,9 +12,9 @@ from benchmarks.base import composed
 from benchmarks.fitted import drawn, fitted, vocabulary_path
 from recsys.config import build, schema_of
 from recsys.export.bundle import load_vocabularies
-from recsys.export.ranking import RankingSection
-from recsys.export.retrieval import RetrievalSection
 from recsys.schema import Schema
+from recsys.task.ranking.export.section import RankingSection
+from recsys.task.retrieval.export.section import RetrievalSection
 
 SIZES = {
     **{"user_id": 5_348, "country": 6, "age_band": 6, "membership": 3, "interests": 24},

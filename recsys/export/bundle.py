@@ -5,14 +5,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 import polars as pl
 
 from recsys.disk import file_sha256
 from recsys.errors import DataError, Fault, IntegrityError
 from recsys.export.against import production_gates
-from recsys.export.approximate import write_approximate
 from recsys.export.card import write_card
 from recsys.export.gates import Limits, floor_gates, golden_gate, index_gate, latency_gates, parity_gate, refuse, replayed, size_gates
 from recsys.export.golden import write_golden
@@ -22,36 +20,15 @@ from recsys.export.narrow import narrow
 from recsys.export.production import Production
 from recsys.export.publish import publishing, write_manifest
 from recsys.export.quantize.base import Quantization
-from recsys.export.questions import RowQuestions, UserQuestions
 from recsys.export.sbom import sbom
+from recsys.export.section import Questions, Section
 from recsys.run.lineage import distributions, versions
 from recsys.schema import Schema
 from recsys.serve.manifest import FORMAT
 from recsys.serve.processor import processor
+from recsys.task.base import facet
 
 PACKAGES = ("recsys", "torch", "onnx", "onnxscript", "onnxruntime", "numpy", "polars")
-
-
-class Section(Protocol):
-    """What one model becomes in a bundle."""
-
-    def write(self, folder: Path, schema: Schema, vocabularies: Mapping[str, pl.Series], facts: Mapping[str, str]) -> dict:
-        """Write the section's files and compare them with the model.
-
-        Args:
-            folder: of the bundle.
-            schema: fitted, with the statistics of the model's store.
-            vocabularies: {column: raw values by vocabulary index}.
-            facts: hashes for the metadata of every graph.
-        Returns:
-            What the manifest says of it.
-        Raises:
-            ReleaseError: a graph does not answer like the model.
-            DataError: the data cannot be served.
-        """
-
-    def golden(self, folder: Path, schema: Schema, vocabularies: Mapping[str, pl.Series]) -> pl.DataFrame:
-        """Requests and what the files in `folder` answer, as rows of golden.parquet."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +40,7 @@ class Release:
         against: the bundle in production; None = none.
         quantization: how weights become narrow; None = float32.
         index: of a retriever's items, for approximate search; None = exact search alone.
-        questions: makes the test data of retriever and ranker that these three are measured on; None where the bundle has no such part.
+        questions: {task: test data that these three are measured on}.
         lineage: where it comes from, as `recsys.export.lineage.lineage` tells.
         reliability: {label: curve} at test, for the card.
         dry_run: do everything but publish.
@@ -73,7 +50,7 @@ class Release:
     against: Production | None = None
     quantization: Quantization | None = None
     index: SearchIndex | None = None
-    questions: Callable[[], tuple[UserQuestions | None, RowQuestions | None]] = lambda: (None, None)
+    questions: Mapping[str, Questions] = field(default_factory=dict)
     lineage: Mapping = field(default_factory=dict)
     reliability: Mapping[str, Mapping] = field(default_factory=dict)
     dry_run: bool = False
@@ -115,7 +92,7 @@ def export_bundle(
     floors = floor_gates(metrics, release.limits.min)
     refuse(floors, folder)  # before anything that takes time
     finite = {name: value for name, value in metrics.items() if value is not None}
-    users, rows = release.questions()
+    facets = [facet(section.task, "export") for section in sections]
     vocabularies = load_vocabularies(schema, vocabulary_path)
     with publishing(folder, dry_run=release.dry_run) as partial:
         schema.save(partial / "schema.json")
@@ -134,14 +111,15 @@ def export_bundle(
         for section in sections:
             document |= section.write(partial, schema, vocabularies, facts)
         if release.quantization is not None:
-            for comparison in document.keys() & {"parity", "ranker_parity"}:
-                document[comparison]["weights"] = f"float32, before quantize={release.quantization.kind}"
-        gates = [parity_gate(document)]
+            for part in facets:
+                document[part.PARITY]["weights"] = f"float32, before quantize={release.quantization.kind}"
+        gates = [parity_gate(document, facets)]
         if release.quantization is not None:
-            document["quantized"], gate = narrow(partial, release.quantization, schema, document, users, rows)
+            document["quantized"], gate = narrow(partial, release.quantization, schema, document, release.questions.values())
             gates.append(gate)
         if release.index is not None:
-            document["index"] = write_approximate(partial, release.index, document["items"], users.raw)
+            (searching,) = (release.questions[section.task] for section, part in zip(sections, facets) if part.SEARCHES)
+            document["index"] = searching.approximate(partial, release.index, document)
             gates.append(index_gate(document["index"]))
             refuse(gates, folder)  # a bundle cannot be served with an index that has no setting
         frames = [section.golden(partial, schema, vocabularies) for section in sections]
@@ -152,7 +130,7 @@ def export_bundle(
         answers = replayed(partial)
         gates += [golden_gate(document["golden"], answers["wrong"]), *floors]
         if release.against is not None:
-            gates += production_gates(partial, release.against, schema, users, rows)
+            gates += production_gates(partial, release.against, schema, release.questions)
         gates += latency_gates(answers["latency"], release.limits.p99_ms)
         document["latency"] = answers["latency"]
         for _ in range(2):  # card and manifest tell the size, and are part of it: the second time it is that of the first

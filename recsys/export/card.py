@@ -1,17 +1,19 @@
 """card.md: what a bundle is, how good, on what data, and what speaks against it. Made from the facts of the bundle alone."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 
+from recsys.config.target import component_name
 from recsys.report.markdown import code, prose, table
 from recsys.report.provenance import data_blocks, lineage_blocks
 from recsys.report.quality import quality
 from recsys.report.release import gate_blocks, speed_blocks
 from recsys.report.reliability import off_diagonal, reliability_plot
 from recsys.report.sections.data import unknown_rows
-from recsys.schema import Feature, Schema, chains
+from recsys.schema import Feature, Schema
+from recsys.task.base import facet
 
-TASKS = ("retrieval", "ranking")
 SIMULATED = "recsys.source.shop.Shop"
 """The only source whose world is made up."""
 PLOT = "![Reliability curves](calibration.svg)"
@@ -36,18 +38,19 @@ def card(manifest: Mapping, schema: Schema, metrics: Mapping[str, float], *, rel
         reliability: {label: curve as in `recsys.metric.reliability.Reliability`}; with any, `calibration.svg` is shown.
     """
     lineage = manifest.get("lineage", {})
-    tasks = [task for task in TASKS if task in manifest["checkpoint"]]
     config = lineage.get("config", {})
-    names = {task: config[task]["model"]["_target_"].split(".")[-2] if task in config else "the model" for task in tasks}
+    names = {task: component_name(config[task]["model"]) if task in config else "the model" for task in manifest["checkpoint"]}
+    facets = {task: facet(task, "export") for task in names}
+    models = [line for task, part in facets.items() for line in part.card_lines(manifest, schema, names[task])]
     sections = {
-        "What it is": [_models(manifest, schema, names), "What it reads:", _columns(schema, tasks=tasks)],
+        "What it is": ["\n".join(models), "What it reads:", _columns(schema, facets.values())],
         "Data": data_blocks(lineage),
         "Quality": quality(metrics, names),
         "Calibration": _calibration(reliability),
         "Release checks": gate_blocks(manifest),
         "Speed": speed_blocks(manifest),
         "Lineage": lineage_blocks(lineage, manifest["checkpoint"], manifest["versions"]) if "train" in lineage else [],
-        "Limits": ["\n".join(f"- {limit}" for limit in _limits(manifest, schema, metrics))],
+        "Limits": ["\n".join(f"- {limit}" for limit in _limits(manifest, schema, metrics, facets.values()))],
     }
     blocks = [_title(manifest, names), f"Made on {manifest['created']} from the facts of this bundle; not edited by hand."]
     for heading, told in sections.items():
@@ -62,34 +65,8 @@ def _title(manifest: Mapping, names: Mapping[str, str]) -> str:
     return f"# {tasks.capitalize()}{' on ' + ', '.join(map(prose, data)) if data else ''}"
 
 
-def _models(manifest: Mapping, schema: Schema, names: Mapping[str, str]) -> str:
-    lines = []
-    if "items" in manifest:
-        items = manifest["items"]
-        lines.append(
-            f"- Retrieval{_by(names, 'retrieval')}: from a user's columns to the best of {items['count']:,} items, by dot products in "
-            f"{manifest['dim']} dimensions; answers {code(items['column'])} ({items['dtype']})."
-        )
-    if "labels" in manifest:
-        config = manifest.get("lineage", {}).get("config", {}).get("ranking", {})
-        calibration = f", calibrated by {code(config['calibration']['_target_'].split('.')[-2])}" if config.get("calibration") else ""
-        lines.append(f"- Ranking{_by(names, 'ranking')}: predicts {', '.join(map(code, manifest['labels']))} of a row{calibration}.")
-        for column, chain in chains(schema.labels).items():
-            if len(chain) > 1:
-                whole = "_".join(chain)
-                both = f", {code(whole)} what is expected of a row before" if whole in manifest["labels"] else ""
-                lines.append(
-                    f"- {' → '.join(map(code, chain))} is a funnel: {code(column)} is what follows once {code(chain[-2])} is 1{both}."
-                )
-    return "\n".join(lines)
-
-
-def _by(names: Mapping[str, str], task: str) -> str:
-    return f" ({code(names[task])})" if task in names else ""
-
-
-def _columns(schema: Schema, *, tasks: Sequence[str]) -> str:
-    entities = ("user", "item", "context", "bias") if "ranking" in tasks else ("user", "item")
+def _columns(schema: Schema, facets: Iterable[ModuleType]) -> str:
+    entities = dict.fromkeys(entity for part in facets for entity in part.COLUMNS)
     rows = []
     for feature in schema.of(*entities):
         statistics = schema.statistics[feature.column]
@@ -123,20 +100,13 @@ def _calibration(reliability: Mapping[str, Mapping]) -> list[str]:
     return [told, PLOT, table(["label", "rows", "positive", "groups off the diagonal", "farthest"], rows)]
 
 
-def _limits(manifest: Mapping, schema: Schema, metrics: Mapping[str, float]) -> Iterator[str]:
+def _limits(manifest: Mapping, schema: Schema, metrics: Mapping[str, float], facets: Iterable[ModuleType]) -> Iterator[str]:
     lineage = manifest.get("lineage", {})
     config = lineage.get("config", {})
     if any(each["data"]["source"]["_target_"] == SIMULATED for each in config.values()):
         yield "The data is simulated: its users are a program, and figures say nothing of real ones."
     yield from dict.fromkeys(limit for data in lineage.get("data", {}).values() for limit in unknown_rows(data))
-    if "items" in manifest:
-        yield f"The catalogue is fixed: items beyond these {manifest['items']['count']:,} are answered only after another export."
-        yield from ([] if schema.of("context") == () else [_unread(schema)])
-    bias = [feature.column for feature in schema.of("bias")]
-    if bias and "labels" in manifest:
-        yield f"{', '.join(map(code, bias))}: known only once a row has been shown, so predictions are those of an unknown value."
-    for limit in dict.fromkeys(feature.card_limit for feature in schema.features if feature.card_limit and "labels" in manifest):
-        yield f"{', '.join(code(feature.column) for feature in schema.features if feature.card_limit == limit)}: {limit}"
+    yield from (limit for part in facets for limit in part.card_limits(manifest, schema))
     yield from _without_value(metrics)
     dirty = [name for name, facts in {"export": lineage, **lineage.get("train", {})}.items() if (facts.get("git") or {}).get("dirty")]
     unknown = [name for name, facts in lineage.get("train", {}).items() if facts.get("git") is None]
@@ -149,10 +119,6 @@ def _limits(manifest: Mapping, schema: Schema, metrics: Mapping[str, float]) -> 
     machines = {each["trainer"].get("accelerator") for each in config.values() if "trainer" in each}
     if machines == {"cpu"}:
         yield "Trained on CPUs; no figure here is of a GPU."
-
-
-def _unread(schema: Schema) -> str:
-    return f"Retrieval does not read {', '.join(code(feature.column) for feature in schema.of('context'))}."
 
 
 def _without_value(metrics: Mapping[str, float]) -> Iterator[str]:

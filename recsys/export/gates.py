@@ -6,9 +6,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 from recsys.errors import GATES, ConfigError, Fault, ReleaseError, listed
-from recsys.export.lists import SCORE_TOLERANCE
 from recsys.schema import nearest
 
 REPLAY_SECONDS = 300
@@ -61,21 +61,17 @@ def refuse(gates: Sequence[Gate], folder: Path) -> None:
         raise ReleaseError(failed[0].gate, *faults)
 
 
-def parity_gate(told: Mapping[str, dict]) -> Gate:
-    """That the graphs answer like the model; what is not so was refused as it was found.
+def parity_gate(manifest: Mapping[str, dict], facets: Sequence[ModuleType]) -> Gate:
+    """That the graphs answer like the model; a difference was refused as it was found.
 
     Args:
-        told: the manifest; "weights" of a comparison says of which graphs it is, where these are not the published ones.
+        manifest: what is known of the bundle; "weights" of a comparison names its graphs, where these are not the published ones.
+        facets: of the bundle's tasks; see `recsys.export.section`.
     """
-    limits, found = [], []
-    if "parity" in told:
-        limits.append(f"scores within {SCORE_TOLERANCE:.0e}, lists equal but for ties")
-        found.append(f"{told['parity']['max_score_difference']:.1e} over {told['parity']['lists']:,} lists")
-    if "ranker_parity" in told:
-        limits.append("probabilities within 1e-06")
-        found.append(f"{told['ranker_parity']['max_difference']:.1e} over {told['ranker_parity']['rows']:,} rows")
-    weights = next((told[name]["weights"] for name in ("parity", "ranker_parity") if "weights" in told.get(name, ())), None)
-    return Gate("parity", True, "; ".join(limits) + (f"; {weights}" if weights else ""), "; ".join(found), "")
+    figures = [manifest[part.PARITY] for part in facets]
+    limits, found = zip(*(part.parity_words(each) for part, each in zip(facets, figures)))
+    weights = [each["weights"] for each in figures if "weights" in each]
+    return Gate("parity", True, "; ".join([*limits, *weights[:1]]), "; ".join(found), "")
 
 
 def replayed(folder: Path) -> dict:

@@ -1,7 +1,7 @@
 """Golden requests: real rows with the answers of the bundle that holds them, so that whoever serves it can see that it still answers so.
 
 golden.parquet has one row per request: `task`, the raw columns under their own names, `exclude`, and the answers as `answer/items` and
-`answer/scores` (retrieval) or `answer/<label>` (ranking). A column that belongs to the other task is null.
+`answer/scores` (lists of items) or `answer/<label>` (predictions). A column that belongs to another task is null.
 """
 
 import json
@@ -11,48 +11,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from recsys.export.parity import session
 from recsys.export.preprocessing import missing
-from recsys.export.requests import Requests, single
 from recsys.schema import Schema
 from recsys.serve.manifest import GOLDEN
 
-USERS, K = 200, 20
-"""Requests of a retriever, and the length of their lists."""
-EXCLUDED = 3
-"""Of its best items, that every second request excludes."""
-ROWS = 1_000
-"""Requests of a ranker."""
 AT_OPENING = 3
 """Requests of each task that are replayed whenever the bundle is opened."""
-
-
-def golden_lists(graph: Path, asked: Requests, schema: Schema, id_dtype: str) -> pl.DataFrame:
-    """The first users, and the lists that retriever.onnx gives them."""
-    users, run = asked.rows(0, USERS), session(graph).run
-    number, padding = len(next(iter(users.values()))), missing(id_dtype)
-    exclude = np.full((number, EXCLUDED), padding, object if id_dtype == "string" else np.int64)
-    k = {"k": np.array([K], np.int64)}
-    exclude[1::2] = run(["items"], users | {"exclude": exclude} | k)[0][1::2, :EXCLUDED]
-    # one by one, as they are replayed: where products are in int8, an answer depends on the rows that are asked beside it
-    rows = (single(users, row) | {"exclude": exclude[row : row + 1]} | k for row in range(number))
-    items, scores = (np.concatenate(parts) for parts in zip(*(run(["items", "scores"], row) for row in rows)))
-    left = [row[row > -np.inf] for row in scores]
-    answers = {
-        "exclude": series(exclude),
-        "answer/items": pl.Series([row[: len(kept)].tolist() for row, kept in zip(items, left)], dtype=series(exclude).dtype),
-        "answer/scores": pl.Series([row.tolist() for row in left], dtype=pl.List(pl.Float32)),
-    }
-    return pl.DataFrame({"task": ["retrieval"] * number, **columns(users, schema), **answers})
-
-
-def golden_predictions(graph: Path, asked: Requests, schema: Schema, outputs: tuple[str, ...]) -> pl.DataFrame:
-    """The first rows, and what ranker.onnx predicts of them."""
-    rows = asked.rows(0, ROWS)
-    number, run = len(next(iter(rows.values()))), session(graph).run
-    predicted = [np.concatenate(parts) for parts in zip(*(run(list(outputs), single(rows, row)) for row in range(number)))]
-    answers = {f"answer/{name}": pl.Series(values.tolist(), dtype=pl.Float32) for name, values in zip(outputs, predicted)}
-    return pl.DataFrame({"task": ["ranking"] * number, **columns(rows, schema), **answers})
 
 
 def write_golden(folder: Path, frames: list[pl.DataFrame], tolerance: float) -> dict[str, int]:

@@ -1,24 +1,19 @@
-"""Towers and retriever as ONNX graphs from raw columns to answers. B rows, V catalogue rows, D dim, E excluded ids, K answers.
-
-user_tower.onnx, item_tower.onnx: raw columns -> `vector` [B, D].
-retriever.onnx: raw user columns, `exclude` [B, E] raw item ids (padded like lists, E may be 0), `k` [1]
-    -> `items` [B, K] raw item ids, `scores` [B, K], by score descending, then catalogue index ascending.
-"""
+"""Models as ONNX graphs: traced without marks of this machine, checked, described, and opened."""
 
 import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
-import polars as pl
 import torch
-from onnx import ModelProto, TensorProto, compose, helper, numpy_helper
+from onnx import ModelProto, TensorProto, helper
 from torch import Tensor, nn
 
-from recsys.errors import Fault, IntegrityError
-from recsys.export.preprocessing import Graph, element_type, label_encoder, raw_array, read_features
+from recsys.errors import Fault, IntegrityError, listed
+from recsys.export.preprocessing import Graph
 from recsys.schema import Feature, Schema
 
 OPSET = 20
@@ -27,86 +22,14 @@ OPSETS = {"": OPSET, "ai.onnx.ml": 3, "com.microsoft": 1}
 IR_VERSION = 10
 MAX_BYTES = 2**31 - 1
 """A protobuf message, so an ONNX file without external data, ends below 2 GiB."""
-TOWER = "tower/"
+REMEDY = "nothing was published; export again, and report the row if it stays: an operator differs between torch and onnxruntime"
+"""Of a graph that answers otherwise than its model."""
 Outputs = Tensor | tuple[Tensor, ...]
 
 
-def export_tower(
-    model: nn.Module,
-    tower: Callable[[dict[str, Tensor]], Tensor],
-    features: tuple[Feature, ...],
-    schema: Schema,
-    vocabularies: Mapping[str, pl.Series],
-) -> ModelProto:
-    """A tower with raw columns in and `vector` [B, D] float32 out.
-
-    Args:
-        model: module that owns the weights, in evaluation mode.
-        tower: method of `model` that reads `features` by index.
-        vocabularies: {column: raw values by vocabulary index; [0] and [1] are null}.
-
-    Raises:
-        IntegrityError: the model is in training mode or not float32, or a vocabulary is not the model's.
-    """
-    check_ready(model)
-    graph = Graph("raw/")
-    read_features(graph, features, schema, vocabularies, prefix=TOWER)
-    traced = compose.add_prefix(traced_model(model, tower, features, schema, outputs=("vector",)), TOWER)
-    graph.nodes += traced.graph.node
-    graph.constants += traced.graph.initializer
-    graph.add("Identity", f"{TOWER}vector", output="vector")
-    vector = helper.make_tensor_value_info("vector", TensorProto.FLOAT, ["batch", _static_size(traced.graph.output[0])])
-    return model_proto(graph, [vector])
-
-
-def export_retriever(user_tower: ModelProto, item_vectors: np.ndarray, item_ids: pl.Series, dtype: str) -> ModelProto:
-    """The user tower followed by an exact search of the catalogue.
-
-    Args:
-        user_tower: from `export_tower`.
-        item_vectors: [V, D] float32 by catalogue index; row 0 is padding.
-        item_ids: [V] raw ids by catalogue index; [0] is null. No answer holds an id of `exclude`; where fewer than K items are
-            left, the rest is the missing value ("" or the smallest int64) with score -inf.
-        dtype: raw type of the ids: "string" or "int64".
-    """
-    graph = Graph("search/")
-    graph.inputs += user_tower.graph.input
-    graph.nodes += user_tower.graph.node
-    graph.constants += user_tower.graph.initializer
-    exclude = graph.input("exclude", element_type(dtype), ["batch", "excluded"])
-    k = graph.input("k", TensorProto.INT64, [1])
-    # [D, V], transposed here: a transposition in the graph would copy the catalogue at every request
-    scores = graph.add("MatMul", "vector", graph.constant(np.ascontiguousarray(item_vectors.T, dtype=np.float32)))  # [B, V]
-    scores = _without(graph, scores, exclude, raw_array(item_ids, dtype))
-    limit = graph.add("Min", k, graph.integer(len(item_ids)))
-    best, at = f"{graph.scope}best", f"{graph.scope}at"
-    graph.nodes.append(helper.make_node("TopK", [scores, limit], [best, at], name="search/TopK"))  # ties: the lower index first
-    widen = graph.add("Concat", graph.integer(0, 0, 0), graph.add("Sub", k, limit), axis=0)
-    minus_infinity = graph.constant(np.array(-np.inf, np.float32))
-    graph.add("Pad", best, widen, minus_infinity, output="scores")
-    at = graph.add("Pad", at, widen, graph.constant(np.array(0, np.int64)))
-    at = graph.add("Where", graph.add("Equal", "scores", minus_infinity), graph.integer(0), at)  # row 0 holds the missing id
-    graph.add("Gather", graph.constant(raw_array(item_ids, dtype)), at, output="items")
-    items = helper.make_tensor_value_info("items", element_type(dtype), ["batch", "answers"])
-    return model_proto(graph, [items, helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", "answers"])])
-
-
-def exact_search(item_vectors: np.ndarray, k: int) -> Callable[[np.ndarray], object]:
-    """The search of retriever.onnx alone, on one thread: vectors [B, D] float32 -> scores and positions [B, K], to be timed.
-
-    Args:
-        item_vectors: [V, D] float32 by catalogue index.
-    """
-    graph = Graph("search/")
-    asked = graph.input("vector", TensorProto.FLOAT, ["batch", item_vectors.shape[1]])
-    scores = graph.add("MatMul", asked, graph.constant(np.ascontiguousarray(item_vectors.T, dtype=np.float32)))
-    graph.nodes.append(helper.make_node("TopK", [scores, graph.integer(min(k, len(item_vectors)))], ["scores", "at"], name="search/TopK"))
-    kinds = {"scores": TensorProto.FLOAT, "at": TensorProto.INT64}
-    model = model_proto(graph, [helper.make_tensor_value_info(name, kind, ["batch", "answers"]) for name, kind in kinds.items()])
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    run = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"]).run
-    return lambda vectors: run(["scores", "at"], {"vector": vectors})
+def difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """|one - other|, relative to the magnitude where that is above 1."""
+    return np.abs(one - other) / np.maximum(1.0, np.abs(other))
 
 
 def describe(model: ModelProto, **facts: str) -> None:
@@ -133,18 +56,6 @@ def check(name: str, model: ModelProto) -> None:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise IntegrityError(Fault(f"onnx.checker refuses the graph: {error}", name, "change the layer that makes this node")) from error
-
-
-def _without(graph: Graph, scores: str, exclude: str, ids: np.ndarray) -> str:
-    """Scores [B, V] with -inf at the padding row 0 and at every excluded id; ids outside the catalogue fall on row 0."""
-    at = label_encoder(graph, exclude, ids[1:], np.arange(1, len(ids)), default=0)  # [B, E]
-    rows = graph.add("Shape", "vector", start=0, end=1)
-    zero = numpy_helper.from_array(np.zeros(1, np.int64))
-    padding = graph.add("ConstantOfShape", graph.add("Concat", rows, graph.integer(1), axis=0), value=zero)  # [B, 1]
-    at = graph.add("Concat", padding, at, axis=1)  # [B, 1 + E]
-    minus_infinity = numpy_helper.from_array(np.array([-np.inf], np.float32))
-    updates = graph.add("ConstantOfShape", graph.add("Shape", at), value=minus_infinity)
-    return graph.add("ScatterElements", scores, at, updates, axis=1)
 
 
 class _Positional(nn.Module):
@@ -209,7 +120,7 @@ def _dynamic_axes(feature: Feature) -> tuple[int, ...]:
     return (0, 1) if feature.is_list and feature.max_len > 1 else (0,)
 
 
-def _static_size(value: onnx.ValueInfoProto) -> int:
+def static_size(value: onnx.ValueInfoProto) -> int:
     return value.type.tensor_type.shape.dim[-1].dim_value
 
 
@@ -232,14 +143,27 @@ def check_ready(model: nn.Module) -> None:
     broken = [name for name, values in weights.items() if not values.isfinite().all()]
     faults = []
     if training:
-        faults.append(Fault("training mode: dropout would be exported", _first(training), "call model.eval() before export"))
+        faults.append(Fault("training mode: dropout would be exported", listed(training), "call model.eval() before export"))
     if narrow:
-        faults.append(Fault("weights that are not float32", _first(narrow), "call model.float() before export"))
+        faults.append(Fault("weights that are not float32", listed(narrow), "call model.float() before export"))
     if broken:
-        faults.append(Fault("weights that are not finite", _first(broken), "export an earlier checkpoint"))
+        faults.append(Fault("weights that are not finite", listed(broken), "export an earlier checkpoint"))
     if faults:
         raise IntegrityError(*faults)
 
 
-def _first(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+def session(graph: Path | ModelProto) -> onnxruntime.InferenceSession:
+    """A graph on one thread.
+
+    Raises:
+        IntegrityError: onnxruntime cannot load it.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    content = graph if isinstance(graph, Path) else graph.SerializeToString()
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has one class per cause, none public; the message names the node
+        name = graph.name if isinstance(graph, Path) else "the graph in memory"
+        remedy = "replace the layer that makes this node, or update onnxruntime"
+        raise IntegrityError(Fault(f"onnxruntime cannot load the graph: {error}", name, remedy)) from error

@@ -7,15 +7,16 @@ from typing import Any
 from recsys.errors import ConfigError, Fault, listed
 from recsys.run.finished import FinishedRun
 from recsys.schema.match import differences
+from recsys.task.base import facet
 
 
 def check_pair(run: FinishedRun, ranker: FinishedRun) -> None:
     """Whether two runs fit into one bundle, which has one schema.
 
     Raises:
-        ConfigError: says which run is of which task, or what of their data differs.
+        ConfigError: names the task of each run, or what of their data differs.
     """
-    if (run.task, ranker.task) != ("retrieval", "ranking"):
+    if (_place(run), _place(ranker)) != ("run", "ranker"):
         raise ConfigError(_wrong_tasks(run, ranker))
     if apart := differences(run.schema, ranker.schema):
         what = f"a bundle has one schema, and the runs were trained on different data, which differ in {listed(apart)}"
@@ -31,13 +32,19 @@ def joined_metrics(one: Mapping[str, float | None], other: Mapping[str, float | 
     return {**one, **other}
 
 
+def _place(run: FinishedRun) -> str:
+    """Key of export.yaml that names a run of this task where two make one bundle."""
+    return facet(run.task, "export").PLACE
+
+
 def _wrong_tasks(run: FinishedRun, ranker: FinishedRun) -> Fault:
-    what = f"'run' is a {run.task} run and 'ranker' a {ranker.task} run; 'run' has to be a retrieval run and 'ranker' a ranking run"
-    if run.task != ranker.task:
+    if (_place(run), _place(ranker)) == ("ranker", "run"):
+        what = f"'run' names a {run.task} run and 'ranker' a {ranker.task} run, the other way round than they make one bundle"
         remedy = f"exchange them: python export.py run={ranker.path} ranker={run.path}"
     else:
-        wanted = "a retrieval run as run=" if run.task == "ranking" else "a ranking run as ranker="
-        remedy = f"name {wanted}, or export one alone: python export.py run={run.path}"
+        what = f"'run' names a {run.task} run and 'ranker' a {ranker.task} run, and both belong under '{_place(run)}'"
+        remedy = f"name a run of another task as {'ranker' if _place(run) == 'run' else 'run'}=, "
+        remedy += f"or export one alone: python export.py run={run.path}"
     return Fault(what, f"run={run.path}, ranker={ranker.path}", remedy)
 
 

@@ -10,6 +10,7 @@ from recsys.errors import ConfigError, Fault, listed
 from recsys.schema import Entity, Schema
 from recsys.serve import BundleError
 from recsys.serve.manifest import read_bundle
+from recsys.task.base import facet
 
 
 @dataclass(frozen=True)
@@ -38,16 +39,18 @@ class Production:
         """{history: entries that it reads}."""
         return {feature.column: feature.max_len for feature in self.schema.features if not feature.is_stored}
 
-    def check_columns(self, schema: Schema, *, rows: bool) -> None:
+    def check_columns(self, schema: Schema, tasks: Sequence[str]) -> None:
         """A ConfigError where it reads columns that the test data lacks, or as something else.
 
         It would be asked with values that it is never asked with in production, and its answers would say nothing.
 
         Args:
             schema: of the test data.
-            rows: whether a ranker will be asked, which reads more than a user's columns.
+            tasks: of this export; those that production has too will be asked.
         """
-        entities: Sequence[Entity] = ("user", "item", "context") if rows and "ranker.onnx" in self.manifest["files"] else ("user",)
+        facets = [facet(task, "export") for task in tasks]
+        asked: Iterator[Entity] = (entity for part in facets if part.GRAPH in self.manifest["files"] for entity in part.ASKED)
+        entities: list[Entity] = list(dict.fromkeys(["user", *asked]))
         theirs, ours = _columns(self.schema, entities), _columns(schema, entities)
         absent = [column for column in theirs if column not in ours]
         told = [f"it reads columns that this run's test data does not have: {listed(absent)}"] if absent else []

@@ -7,12 +7,14 @@ from rich.console import Console
 from recsys.config import ExportConfig, build
 from recsys.errors import ConfigError, Fault
 from recsys.export.bundle import export_bundle
+from recsys.export.gates import floor_gates, refuse
 from recsys.export.pairing import check_pair, joined_metrics
 from recsys.export.production import Production
-from recsys.export.release import release_of, section_of
+from recsys.export.release import release_of
 from recsys.logger.wandb import send_bundle
 from recsys.report.bundle import bundle_table
 from recsys.run.finished import FinishedRun
+from recsys.task.base import facet
 
 
 def export_run(config: ExportConfig) -> Path:
@@ -34,18 +36,18 @@ def export_run(config: ExportConfig) -> Path:
     for store in {each.store.path: each.store for each in runs}.values():
         store.check_sources()
 
-    if config.index is not None and run.task == "ranking":
-        raise ConfigError(
-            Fault("an index is of a retriever's items, and this run has none", "index", "leave it out, or name a retrieval run")
-        )
+    if config.index is not None and not any(facet(each.task, "export").SEARCHES for each in runs):
+        remedy = "leave it out, or name a run of a task that answers items of its catalogue"
+        raise ConfigError(Fault(f"an index finds items of a catalogue, and a {run.task} run searches none", "index", remedy))
     index = None if config.index is None else build(config.index)
     sections, metrics, checkpoint, curves = [], {}, {}, {}
     for each in runs:
         model, about = each.model(config.checkpoint)
-        sections.append(section_of(each, model, about, config.k))
+        sections.append(facet(each.task, "export").section_of(each, model, about, config.k))
         metrics = joined_metrics(metrics, each.metrics(about))
         checkpoint[each.task] = {"run": str(each.path)} | {key: about[key] for key in ("step", "epoch", "sha256")}
         curves |= each.reliability(about)
+    refuse(floor_gates(metrics, config.gate.min), run.path / "bundle")  # before test data is read
     manifest = export_bundle(
         sections,
         run.schema,

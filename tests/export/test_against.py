@@ -10,16 +10,17 @@ import torch
 from onnx import numpy_helper
 
 from recsys.errors import ConfigError
-from recsys.export.against import _predictions, gate, production_gates
+from recsys.export.against import gate, production_gates
 from recsys.export.bundle import load_vocabularies
 from recsys.export.golden import columns
 from recsys.export.production import Production
 from recsys.export.publish import write_manifest
-from recsys.export.questions import RowQuestions, UserQuestions
 from recsys.export.requests import requests
 from recsys.metric.paired import Sample, compared
 from recsys.schema import Label, Numeric, Schema
 from recsys.serve import Retriever
+from recsys.task.ranking.export.questions import RowQuestions
+from recsys.task.retrieval.export.questions import UserQuestions
 
 
 def users(example, relevant):
@@ -50,25 +51,26 @@ def shuffled(example, tmp_path):
     values[:, 1:] = values[:, 1:][:, ::-1]
     catalogue.CopyFrom(numpy_helper.from_array(values, catalogue.name))
     onnx.save(graph, folder / "retriever.onnx")
+    (folder / "golden.json").unlink()  # it would not open
     write_manifest(folder, {key: value for key, value in example.manifest.items() if key not in ("files", "sha256")})
     return folder
 
 
 def test_a_bundle_is_no_worse_than_itself(example, first):
-    gates = production_gates(example.bundle, Production.open(example.bundle), example.schema, users(example, first), None)
+    gates = production_gates(example.bundle, Production.open(example.bundle), example.schema, {"retrieval": users(example, first)})
     assert [(gate.passed, gate.found.partition(" ")[0]) for gate in gates] == [(True, "recall@20"), (True, "ndcg@20")]
     assert "+0.0000 (+0.0000 to +0.0000)" in gates[0].found
 
 
 def test_a_real_loss_is_refused_with_both_intervals(example, shuffled, first):
-    _, ndcg = production_gates(shuffled, Production.open(example.bundle), example.schema, users(example, first), None)
+    _, ndcg = production_gates(shuffled, Production.open(example.bundle), example.schema, {"retrieval": users(example, first)})
     assert not ndcg.passed
     # its own first item at the first place gives every user an NDCG of 1
     assert "against 1.0000 (1.0000 to 1.0000): -0." in ndcg.found
 
 
 def test_a_gain_passes(example, shuffled, first):
-    _, ndcg = production_gates(example.bundle, Production.open(shuffled), example.schema, users(example, first), None)
+    _, ndcg = production_gates(example.bundle, Production.open(shuffled), example.schema, {"retrieval": users(example, first)})
     assert ndcg.passed
     assert ndcg.found.startswith("ndcg@20 1.0000")
 
@@ -76,7 +78,7 @@ def test_a_gain_passes(example, shuffled, first):
 def test_a_difference_within_noise_passes_both_ways(example, shuffled):
     asked = users(example, lambda row: [101 + row * 5 % 12])
     for new, old in ((example.bundle, shuffled), (shuffled, example.bundle)):
-        for each in production_gates(new, Production.open(old), example.schema, asked, None):
+        for each in production_gates(new, Production.open(old), example.schema, {"retrieval": asked}):
             assert each.passed, each.found
 
 
@@ -107,35 +109,35 @@ SHOP = Schema("user", "item", features=(Numeric("x", "context"),), labels=(Label
 
 
 def test_predictions_are_compared_where_their_label_is_defined(shown):
-    samples = {sample.metric: sample.estimates for sample in _predictions(Predicts(1), Predicts(-1), SHOP, shown, Path("old"))}
+    samples = {sample.metric: sample.estimates for sample in shown.samples(Predicts(1), Predicts(-1), SHOP, Path("old"))}
     assert samples["click/auc"] == (0.0, 1.0)  # production first
     assert samples["buy/auc"] == (0.5, 0.5)  # among clicked rows, where both say the same of all
     assert set(samples) == {"click/auc", "buy/auc", "click_buy/auc"}
 
 
 def test_a_ranker_that_got_worse_is_refused(shown):
-    gates = [gate(one, "old") for one in compared(_predictions(Predicts(-1), Predicts(1), SHOP, shown, Path("old")))]
+    gates = [gate(one, "old") for one in compared(shown.samples(Predicts(-1), Predicts(1), SHOP, Path("old")))]
     assert {each.found.partition("/")[0]: each.passed for each in gates} == {"click": False, "buy": True, "click_buy": False}
 
 
 def test_a_loss_among_too_few_users_passes_and_says_so(shown):
     few = RowQuestions({"x": shown.raw["x"][:90]}, {label: values[:90] for label, values in shown.labels.items()}, shown.user[:90])
-    gates = [gate(one, "old") for one in compared(_predictions(Predicts(-1), Predicts(1), SHOP, few, Path("old")))]
+    gates = [gate(one, "old") for one in compared(few.samples(Predicts(-1), Predicts(1), SHOP, Path("old")))]
     assert [each.passed for each in gates] == [True] * 3
     assert gates[0].found.startswith("click/auc 0.0000 (0.0000 to 0.0000) against 1.0000 (1.0000 to 1.0000): -1.0000")
     assert gates[0].found.endswith("; 9 users or rows are too few to tell")
 
 
 def test_a_bundle_that_lacks_a_part_of_the_other_is_refused(example, tmp_path):
-    (gate,) = production_gates(tmp_path, Production.open(example.bundle), example.schema, None, None)
+    (gate,) = production_gates(tmp_path, Production.open(example.bundle), example.schema, {})
     assert not gate.passed
-    assert gate.found == "a retriever is missing"
+    assert gate.found == "retriever.onnx is missing"
 
 
 def test_a_graph_that_production_has_lost_is_no_graph_that_it_never_had(example, shuffled, first):
     (shuffled / "retriever.onnx").unlink()
     with pytest.raises(ConfigError, match=r"retriever\.onnx(.|\n)*against="):
-        production_gates(example.bundle, Production.open(shuffled), example.schema, users(example, first), None)
+        production_gates(example.bundle, Production.open(shuffled), example.schema, {"retrieval": users(example, first)})
 
 
 def test_a_resample_without_a_positive_does_not_count():
@@ -146,11 +148,11 @@ def test_a_resample_without_a_positive_does_not_count():
 def test_a_damaged_bundle_in_production_is_named(example, shuffled):
     (shuffled / "retriever.onnx").write_bytes(b"x")
     with pytest.raises(ConfigError, match=r"retriever\.onnx(.|\n)*against="):
-        production_gates(example.bundle, Production.open(shuffled), example.schema, None, None)
+        production_gates(example.bundle, Production.open(shuffled), example.schema, {})
 
 
 def test_values_of_another_type_are_named(example, first):
     asked = users(example, first)
     asked.raw["city"] = np.arange(20)
     with pytest.raises(ConfigError, match=r"cannot read this run's test data: row 0, 'city'"):
-        production_gates(example.bundle, Production.open(example.bundle), example.schema, asked, None)
+        production_gates(example.bundle, Production.open(example.bundle), example.schema, {"retrieval": asked})

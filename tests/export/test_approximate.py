@@ -7,15 +7,15 @@ import onnx
 import pytest
 
 from recsys.disk import file_sha256
-from recsys.export import approximate
-from recsys.export.approximate import write_approximate
 from recsys.export.bundle import Release, export_bundle, load_vocabularies
+from recsys.export.graph import session
 from recsys.export.index.hnsw import HNSW
-from recsys.export.parity import session
 from recsys.export.quantize.int8_dynamic import Int8Dynamic
-from recsys.export.questions import UserQuestions
 from recsys.export.requests import requests, single
-from recsys.export.retrieval import RetrievalSection
+from recsys.task.retrieval.export import approximate
+from recsys.task.retrieval.export.approximate import write_approximate
+from recsys.task.retrieval.export.questions import UserQuestions
+from recsys.task.retrieval.export.section import RetrievalSection
 
 INDEX = HNSW(m=4, ef_construction=20, ef_search=[20], k=5, min_recall=0.1, seed=0)
 INT8 = Int8Dynamic(min_recall_ratio=0.0, max_auc_loss=1.0, max_ece_loss=1.0, max_rmse_ratio=9.0, max_p50_ratio=99.0)
@@ -55,8 +55,8 @@ def test_index_is_measured_after_weights_became_narrow(example, questions, tmp_p
         towers.append(file_sha256(folder / "user_tower.onnx"))
         return write_approximate(folder, *asked)
 
-    monkeypatch.setattr("recsys.export.bundle.write_approximate", noted)
-    monkeypatch.setattr("recsys.export.narrow.verdict", lambda found, limits: [])  # these graphs are too small to become smaller
+    monkeypatch.setattr("recsys.task.retrieval.export.questions.write_approximate", noted)
+    monkeypatch.setattr("recsys.export.narrow.verdict", lambda figures, limits: [])  # these graphs are too small to become smaller
     manifest = export_bundle(
         [RetrievalSection(example.model, example.item_features, example.item_ids, example.user_features)],
         example.schema,
@@ -64,7 +64,7 @@ def test_index_is_measured_after_weights_became_narrow(example, questions, tmp_p
         metrics={},
         checkpoint={},
         folder=tmp_path / "bundle",
-        release=Release(quantization=INT8, index=INDEX, questions=lambda: (questions, None)),
+        release=Release(quantization=INT8, index=INDEX, questions={"retrieval": questions}),
     )
     assert towers == [manifest["files"]["user_tower.onnx"]["sha256"]]
     assert manifest["index"]["kind"] == "hnsw"

@@ -4,6 +4,7 @@ import pytest
 
 from recsys.errors import GATES, ConfigError, ReleaseError
 from recsys.export.gates import Gate, floor_gates, golden_gate, latency_gates, parity_gate, refuse, replayed, size_gates
+from recsys.task.base import facet
 
 
 def ended(gates):
@@ -52,9 +53,9 @@ def test_golden_gate_counts_and_shows_what_was_answered_differently():
 
 def test_parity_says_of_which_weights_it_is():
     told = {"ranker_parity": {"rows": 7, "max_difference": 2e-07}}
-    assert parity_gate(told).limit == "probabilities within 1e-06"
+    assert parity_gate(told, [facet("ranking", "export")]).limit == "probabilities within 1e-06"
     told["ranker_parity"]["weights"] = "float32, before quantize=int8_tables"
-    assert parity_gate(told).limit == "probabilities within 1e-06; float32, before quantize=int8_tables"
+    assert parity_gate(told, [facet("ranking", "export")]).limit == "probabilities within 1e-06; float32, before quantize=int8_tables"
 
 
 def test_latency_is_held_against_each_part():

@@ -38,17 +38,17 @@ def test_runs_of_one_schema_fit_wherever_their_data_is_kept(retrieval):
 
 def test_exchanged_runs_are_refused_with_the_command_that_works(retrieval):
     what, where, remedy = refused(finished("two", "task=ranking"), retrieval)
-    assert what.startswith("'run' is a ranking run and 'ranker' a retrieval run;")
+    assert what.startswith("'run' names a ranking run and 'ranker' a retrieval run,")
     assert where == "run=two, ranker=one"
     assert remedy == "exchange them: python export.py run=one ranker=two"
 
 
 def test_two_runs_of_one_task_are_refused(retrieval):
     what, _, remedy = refused(retrieval, retrieval)
-    assert what.startswith("'run' is a retrieval run and 'ranker' a retrieval run;")
-    assert remedy == "name a ranking run as ranker=, or export one alone: python export.py run=one"
+    assert what.startswith("'run' names a retrieval run and 'ranker' a retrieval run, and both belong under 'run'")
+    assert remedy == "name a run of another task as ranker=, or export one alone: python export.py run=one"
     ranking = finished("two", "task=ranking")
-    assert refused(ranking, ranking)[2] == "name a retrieval run as run=, or export one alone: python export.py run=two"
+    assert refused(ranking, ranking)[2] == "name a run of another task as run=, or export one alone: python export.py run=two"
 
 
 def test_other_training_rows_are_refused_with_columns_and_settings(retrieval):

@@ -23,14 +23,16 @@ def without(schema, *columns, **other):
 def test_columns_that_the_test_data_lacks_are_named(example):
     production = Production.open(example.bundle)
     with pytest.raises(ConfigError, match=r"cannot be judged: it reads columns(.|\n)*does not have: city, age(.|\n)*against="):
-        production.check_columns(without(example.schema, "city", "age"), rows=False)
-    production.check_columns(without(example.schema, "words"), rows=True)  # a bundle without a ranker is not asked about items
+        production.check_columns(without(example.schema, "city", "age"), ["retrieval"])
+    production.check_columns(
+        without(example.schema, "words"), ["retrieval", "ranking"]
+    )  # a bundle without a ranker is not asked about items
 
 
 def test_columns_that_the_test_data_has_as_something_else_are_named(example):
     other = without(example.schema, brands=History("brands", "user", of="item_id"), vip=Numeric("vip", "user"))
     with pytest.raises(ConfigError) as refused:
-        Production.open(example.bundle).check_columns(other, rows=False)
+        Production.open(example.bundle).check_columns(other, ["retrieval"])
     assert [fault.what.partition(": ")[2] for fault in refused.value.faults] == [
         "it reads 'vip' as Categorical (user, bool), and this run's test data has Numeric (user, bool)",
         "it reads 'brands' as History of 'brand' (user, int64), and this run's test data has History of 'item_id' (user, int64)",
@@ -40,7 +42,7 @@ def test_columns_that_the_test_data_has_as_something_else_are_named(example):
 def test_another_vocabulary_buckets_and_length_are_no_other_column(example):
     statistics = example.schema.statistics | {"user_id": Statistics("string", 99, vocabulary_sha256="ab" * 32)}
     other = without(example.schema, city=Categorical("city", "user"), history=History("history", "user", of="item_id", max_len=9))
-    Production.open(example.bundle).check_columns(other.fitted(statistics), rows=False)
+    Production.open(example.bundle).check_columns(other.fitted(statistics), ["retrieval"])
 
 
 def test_lengths_are_those_of_the_histories(example):

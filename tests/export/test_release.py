@@ -9,10 +9,11 @@ from benchmarks.base import composed
 from recsys.config import build, save_config
 from recsys.data.store.prepare import store_of
 from recsys.data.store.raw_categories import copy_raw_categories
-from recsys.export.release import row_questions, user_questions
 from recsys.run.directory import write_tested
 from recsys.run.finished import FinishedRun
 from recsys.run.lineage import write_lineage
+from recsys.task.ranking.export.questions import questions_of as row_questions
+from recsys.task.retrieval.export.questions import questions_of as user_questions
 
 # user, item, day of January 2024, click, device; validation starts on the 8th, test on the 11th. Item 9 and device "tv" are new there.
 ROWS = [

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from recsys.errors import IntegrityError
-from recsys.export.graph import export_tower
+from recsys.task.retrieval.export.graph import export_tower
 
 
 def export(model, example):

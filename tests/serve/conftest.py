@@ -10,10 +10,11 @@ import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from recsys.disk import file_sha256
-from recsys.export.graph import describe, export_retriever
+from recsys.export.graph import describe
 from recsys.export.preprocessing import Graph, read_features
 from recsys.export.publish import publishing, write_manifest
 from recsys.schema import Categorical, History, MultiCategorical, Numeric, Schema, Statistics, Timestamp, Vector
+from recsys.task.retrieval.export.graph import export_retriever
 
 SCHEMA = Schema(
     "user_id",

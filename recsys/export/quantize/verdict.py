@@ -23,15 +23,15 @@ def _excesses(found: Quantized, limits: Quantization) -> Iterator[tuple[str, str
             yield f"takes {ratio:.2f} of the time of float32 (limit {limits.max_p50_ratio})", f"{graph}.onnx, a single request"
     for metric, before in found.float32.items():
         after = before + found.loss[metric]
-        said = f"{metric} {after:.5f}, {before:.5f} in float32"
+        values = f"{metric} {after:.5f}, {before:.5f} in float32"
         if metric.startswith("recall@") and not after >= limits.min_recall_ratio * before:
-            yield f"loses recall: {said} (limit {limits.min_recall_ratio} of it)", "retriever.onnx"
+            yield f"loses recall: {values} (limit {limits.min_recall_ratio} of it)", "lists of test users"
         if metric.endswith("/auc") and not before - after <= limits.max_auc_loss:
-            yield f"loses order: {said} (limit {limits.max_auc_loss} less)", "ranker.onnx"
+            yield f"loses order: {values} (limit {limits.max_auc_loss} less)", "test rows"
         if metric.endswith("/ece") and not after - before <= limits.max_ece_loss:
-            yield f"loses calibration: {said} (limit {limits.max_ece_loss} more)", "ranker.onnx"
+            yield f"loses calibration: {values} (limit {limits.max_ece_loss} more)", "test rows"
         if metric.endswith("/rmse") and not after <= limits.max_rmse_ratio * before:
-            yield f"loses accuracy: {said} (limit {limits.max_rmse_ratio} of it)", "ranker.onnx"
+            yield f"loses accuracy: {values} (limit {limits.max_rmse_ratio} of it)", "test rows"
     for tower, apart in found.vectors.items():
         if not np.isfinite(apart):
             yield "gives vectors that are not finite", f"{tower}.onnx"

@@ -41,10 +41,10 @@ def test_slower_graph_is_refused_and_named():
 @pytest.mark.parametrize(
     ("metric", "loss", "said"),
     [
-        ("recall@20", -0.0011, "loses recall: recall@20 0.19890, 0.20000 in float32 (limit 0.995 of it) | retriever.onnx"),
-        ("click/auc", -0.0011, "loses order: click/auc 0.69890, 0.70000 in float32 (limit 0.001 less) | ranker.onnx"),
-        ("spend/rmse", 0.021, "loses accuracy: spend/rmse 2.02100, 2.00000 in float32 (limit 1.01 of it) | ranker.onnx"),
-        ("click/ece", 0.0021, "loses calibration: click/ece 0.00710, 0.00500 in float32 (limit 0.002 more) | ranker.onnx"),
+        ("recall@20", -0.0011, "loses recall: recall@20 0.19890, 0.20000 in float32 (limit 0.995 of it) | lists of test users"),
+        ("click/auc", -0.0011, "loses order: click/auc 0.69890, 0.70000 in float32 (limit 0.001 less) | test rows"),
+        ("spend/rmse", 0.021, "loses accuracy: spend/rmse 2.02100, 2.00000 in float32 (limit 1.01 of it) | test rows"),
+        ("click/ece", 0.0021, "loses calibration: click/ece 0.00710, 0.00500 in float32 (limit 0.002 more) | test rows"),
     ],
 )
 def test_worse_answers_are_refused(metric, loss, said):

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recsys.export.graph import difference
+
 SCORE_TOLERANCE = 1e-5
 TIE_TOLERANCE = 1e-6
 """Both are relative where the magnitude of a score is above 1."""
@@ -33,11 +35,6 @@ class Expected:
     near: np.ndarray
     scores: np.ndarray
     twins: np.ndarray
-
-
-def difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """|one - other|, relative to the magnitude where that is above 1."""
-    return np.abs(one - other) / np.maximum(1.0, np.abs(other))
 
 
 def expect(user_vectors: np.ndarray, item_vectors: np.ndarray, excluded: Sequence[np.ndarray], k: int) -> list[Expected]:

@@ -11,19 +11,21 @@ import polars as pl
 import torch
 from torch import Tensor, nn
 
+from recsys.data.read.impressions import EvaluationImpressions
 from recsys.errors import Fault, ReleaseError
-from recsys.export.golden import ROWS, golden_predictions
-from recsys.export.graph import check, describe
-from recsys.export.lists import difference
-from recsys.export.parity import REMEDY, session
-from recsys.export.ranker_graph import Served, export_ranker
-from recsys.export.requests import Requests, requests
+from recsys.export.golden import columns
+from recsys.export.graph import REMEDY, check, describe, difference, session
+from recsys.export.requests import Requests, requests, single
 from recsys.model.base import Ranker
+from recsys.run.finished import FinishedRun
 from recsys.schema import Schema
+from recsys.task.ranking.export.graph import Served, export_ranker
 
 BATCH_SIZES = (1, 7, 1024)
 PARITY_ROWS = 2_048
 """Rows at most that are compared with the model."""
+ROWS = 1_000
+"""Golden requests."""
 CANDIDATES = 200
 """Rows of the call that has one user for all of them."""
 TOLERANCE = 1e-6
@@ -56,13 +58,14 @@ class RankingSection:
         seed: of the unknown and missing values among the compared rows.
     """
 
+    task = "ranking"
     model: Ranker
     calibrations: Mapping[str, nn.Module]
     features: Mapping[str, Tensor]
     seed: int = 0
 
     def write(self, folder: Path, schema: Schema, vocabularies: Mapping[str, pl.Series], facts: Mapping[str, str]) -> dict:
-        """Write the file and compare it with the model; see `recsys.export.bundle.Section`."""
+        """Write the file and compare it with the model; see `recsys.export.section.Section`."""
         served = Served(self.model, self.calibrations, schema).eval()
         graph = export_ranker(served, schema, vocabularies)
         describe(graph, **facts)
@@ -74,11 +77,27 @@ class RankingSection:
         return {"labels": list(served.outputs), "ranker_parity": asdict(compare(folder / "ranker.onnx", served, asked, users))}
 
     def golden(self, folder: Path, schema: Schema, vocabularies: Mapping[str, pl.Series]) -> pl.DataFrame:
-        """Rows and what is predicted of them; see `recsys.export.bundle.Section`."""
+        """Rows and what is predicted of them; see `recsys.export.section.Section`."""
         served = Served(self.model, self.calibrations, schema)
         some = {column: values[:ROWS] for column, values in self.features.items()}
         asked = requests(some, served.features, schema, vocabularies, np.random.default_rng(self.seed))
         return golden_predictions(folder / "ranker.onnx", asked, schema, served.outputs)
+
+
+def section_of(run: FinishedRun, model: Ranker, about: dict, k: int) -> RankingSection:
+    """The part of a bundle that a finished run's model becomes, compared on its test's impressions; see `recsys.export.section`."""
+    shown = EvaluationImpressions(run.store, "test")
+    features = shown.batch(torch.arange(min(len(shown), PARITY_ROWS))).features
+    return RankingSection(model, run.calibrations(about), features, run.config.seed)
+
+
+def golden_predictions(graph: Path, asked: Requests, schema: Schema, outputs: tuple[str, ...]) -> pl.DataFrame:
+    """The first rows, and what ranker.onnx predicts of them."""
+    rows = asked.rows(0, ROWS)
+    number, run = len(next(iter(rows.values()))), session(graph).run
+    predicted = [np.concatenate(parts) for parts in zip(*(run(list(outputs), single(rows, row)) for row in range(number)))]
+    answers = {f"answer/{name}": pl.Series(values.tolist(), dtype=pl.Float32) for name, values in zip(outputs, predicted)}
+    return pl.DataFrame({"task": ["ranking"] * number, **columns(rows, schema), **answers})
 
 
 def compare(path: Path, served: Served, asked: Requests, users: list[str]) -> RankerParity:

@@ -10,17 +10,24 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from recsys.data.read.rows import EvaluationUsers
 from recsys.errors import DataError, Fault
-from recsys.export.golden import USERS, golden_lists
-from recsys.export.graph import check, describe, export_retriever, export_tower
-from recsys.export.parity import parity
+from recsys.export.golden import columns, series
+from recsys.export.graph import check, describe, session
 from recsys.export.preprocessing import id_dtype, missing
-from recsys.export.requests import requests
+from recsys.export.requests import Requests, requests, single
 from recsys.model.two_tower import TwoTower
+from recsys.run.finished import FinishedRun
 from recsys.schema import Schema
+from recsys.task.retrieval.export.graph import export_retriever, export_tower
+from recsys.task.retrieval.export.parity import parity
 
 PARITY_ROWS = 512
 """Rows at most of users, and of items, that are compared with the model."""
+USERS, K = 200, 20
+"""Golden requests, and the length of their lists."""
+EXCLUDED = 3
+"""Best items that every second golden request excludes."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,7 @@ class RetrievalSection:
         seed: of the unknown and missing values among the compared rows.
     """
 
+    task = "retrieval"
     model: TwoTower
     item_features: Mapping[str, Tensor]
     item_ids: pl.Series
@@ -44,7 +52,7 @@ class RetrievalSection:
     seed: int = 0
 
     def write(self, folder: Path, schema: Schema, vocabularies: Mapping[str, pl.Series], facts: Mapping[str, str]) -> dict:
-        """Write the files and compare them with the model; see `recsys.export.bundle.Section`."""
+        """Write the files and compare them with the model; see `recsys.export.section.Section`."""
         model, item_ids, dtype = self.model, self.item_ids, id_dtype(self.item_ids)
         _check_ids(item_ids, dtype)
         vectors = model.catalogue(self.item_features).numpy()
@@ -73,10 +81,42 @@ class RetrievalSection:
         return {"items": about_items, "dim": vectors.shape[1], "parity": figures}
 
     def golden(self, folder: Path, schema: Schema, vocabularies: Mapping[str, pl.Series]) -> pl.DataFrame:
-        """Users and their lists; see `recsys.export.bundle.Section`."""
+        """Users and their lists; see `recsys.export.section.Section`."""
         some = {column: values[:USERS] for column, values in self.user_features.items()}
         asked = requests(some, schema.of("user"), schema, vocabularies, np.random.default_rng(self.seed))
         return golden_lists(folder / "retriever.onnx", asked, schema, id_dtype(self.item_ids))
+
+
+def section_of(run: FinishedRun, model: TwoTower, about: dict, k: int) -> RetrievalSection:
+    """The part of a bundle that a finished run's model becomes, compared on users of its test; see `recsys.export.section`."""
+    store, users = run.store, EvaluationUsers(run.store, "test")
+    return RetrievalSection(
+        model,
+        item_features={column: values if values.is_floating_point() else values.long() for column, values in store.item_features.items()},
+        item_ids=store.item_ids,
+        user_features=users.batch(torch.arange(min(len(users), PARITY_ROWS))).features,
+        k=k,
+        seed=run.config.seed,
+    )
+
+
+def golden_lists(graph: Path, asked: Requests, schema: Schema, id_dtype: str) -> pl.DataFrame:
+    """The first users, and the lists that retriever.onnx gives them."""
+    users, run = asked.rows(0, USERS), session(graph).run
+    number, padding = len(next(iter(users.values()))), missing(id_dtype)
+    exclude = np.full((number, EXCLUDED), padding, object if id_dtype == "string" else np.int64)
+    k = {"k": np.array([K], np.int64)}
+    exclude[1::2] = run(["items"], users | {"exclude": exclude} | k)[0][1::2, :EXCLUDED]
+    # one by one, as they are replayed: where products are in int8, an answer depends on the rows that are asked beside it
+    rows = (single(users, row) | {"exclude": exclude[row : row + 1]} | k for row in range(number))
+    items, scores = (np.concatenate(parts) for parts in zip(*(run(["items", "scores"], row) for row in rows)))
+    left = [row[row > -np.inf] for row in scores]
+    answers = {
+        "exclude": series(exclude),
+        "answer/items": pl.Series([row[: len(kept)].tolist() for row, kept in zip(items, left)], dtype=series(exclude).dtype),
+        "answer/scores": pl.Series([row.tolist() for row in left], dtype=pl.List(pl.Float32)),
+    }
+    return pl.DataFrame({"task": ["retrieval"] * number, **columns(users, schema), **answers})
 
 
 def _check_ids(item_ids: pl.Series, dtype: str) -> None:

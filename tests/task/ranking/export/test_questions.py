@@ -2,9 +2,8 @@
 
 import torch
 
-from recsys.export.narrow import _rows
-from recsys.export.questions import RowQuestions, targets
 from recsys.schema import Label, Numeric, Schema
+from recsys.task.ranking.export.questions import RowQuestions, targets
 
 SCHEMA = Schema("user", "item", features=(Numeric("x", "user"),), labels=(Label("buy"), Label("spend", given="buy", kind="regression")))
 LABELS = {"buy": torch.tensor([1.0, 0.0, 1.0]), "spend": torch.tensor([5.0, torch.nan, torch.nan])}
@@ -21,6 +20,6 @@ def test_targets_are_of_labels_of_one_kind():
 
 
 def test_a_narrow_ranker_is_measured_on_both_kinds():
-    rows = _rows(RowQuestions({}, LABELS, None), SCHEMA)
-    assert rows.outputs == ["buy", "spend", "buy_spend"]
-    assert rows.numbers["spend"][0] == 5
+    labels, numbers = (RowQuestions({}, LABELS, None).truth(SCHEMA, kind) for kind in ("binary", "regression"))
+    assert [*labels, *numbers] == ["buy", "spend", "buy_spend"]
+    assert numbers["spend"][0] == 5

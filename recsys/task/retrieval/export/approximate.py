@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from recsys.export.graph import exact_search
+from recsys.export.graph import session
 from recsys.export.index.base import SearchIndex
 from recsys.export.index.files import write_index
-from recsys.export.parity import session
 from recsys.export.preprocessing import raw_array
 from recsys.export.requests import single
+from recsys.task.retrieval.export.graph import exact_search
 
 QUERIES = 512
 """Test users at most that recall is measured on."""

@@ -13,11 +13,11 @@ from onnx import ModelProto, TensorProto, compose, helper
 from torch import Tensor, nn
 
 from recsys.export.graph import check_ready, model_proto, traced_model
-from recsys.export.per_user import once_per_user
 from recsys.export.preprocessing import Graph, read_features
 from recsys.model.base import Ranker
 from recsys.nn.by_column import ByColumn
 from recsys.schema import Schema, chains
+from recsys.task.ranking.export.per_user import once_per_user
 
 MODEL = "model/"
 SINGLE = "single/"

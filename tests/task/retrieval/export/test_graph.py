@@ -8,7 +8,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from recsys.errors import IntegrityError
-from recsys.export.graph import check, export_retriever
+from recsys.export.graph import check
+from recsys.task.retrieval.export.graph import export_retriever
 
 # Scores for the user (1, 0) are the first coordinates: b and d tie at 3, then c 2, a 1. Row 0 is padding.
 VECTORS = np.array([[0, 0], [1, 0], [3, 5], [2, 0], [3, -5]], dtype=np.float32)

@@ -18,15 +18,15 @@ import polars as pl
 import torch
 from torch import nn
 
-from recsys.errors import Fault, IntegrityError, ReleaseError
-from recsys.export.lists import SCORE_TOLERANCE, Expected, difference, expect, wrong_list
+from recsys.errors import Fault, ReleaseError
+from recsys.export.graph import REMEDY, difference, session
 from recsys.export.preprocessing import id_dtype, missing, raw_array
 from recsys.export.requests import Requests
+from recsys.task.retrieval.export.lists import SCORE_TOLERANCE, Expected, expect, wrong_list
 
 BATCH_SIZES = (1, 7, 64)
 EXCLUDED = 5
 """Ids that every second row of the second pass excludes: the row's best items, and one outside the catalogue."""
-REMEDY = "nothing was published; export again, and report the row if it stays: an operator differs between torch and onnxruntime"
 
 
 @dataclass(frozen=True)
@@ -188,18 +188,3 @@ def _compare_vectors(path: Path, requests: Requests, want: np.ndarray) -> float:
             raise ReleaseError("parity", Fault(what, f"row {row} in batches of {size}: {requests.describe(row)}", REMEDY))
         largest = max(largest, float(apart[row]))
     return largest
-
-
-def session(path: Path) -> onnxruntime.InferenceSession:
-    """A graph on one thread.
-
-    Raises:
-        IntegrityError: onnxruntime cannot load it.
-    """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime has one class per cause, none public; the message names the node
-        remedy = "replace the layer that makes this node, or update onnxruntime"
-        raise IntegrityError(Fault(f"onnxruntime cannot load the graph: {error}", path.name, remedy)) from error

@@ -1,0 +1,130 @@
+"""Test rows as a server is asked about them, and what is measured on their predictions. N rows, L list length."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recsys.data.read.impressions import EvaluationImpressions, outcomes
+from recsys.data.store.raw_categories import MOST_ROWS, spread
+from recsys.export.against import opened, rejected, request_columns
+from recsys.export.index.base import SearchIndex
+from recsys.export.section import Narrowed
+from recsys.export.source_values import SourceValues
+from recsys.metric.impressions import Impressions, impressions
+from recsys.metric.paired import Sample, drawn_again
+from recsys.run.finished import FinishedRun
+from recsys.schema import Schema, chains
+from recsys.serve import Ranker
+from recsys.task.ranking.export.narrowed import narrowed
+
+RESAMPLES = 400
+ROWS_PER_CALL = 4_096
+
+
+@dataclass(frozen=True)
+class RowQuestions:
+    """Test rows as a server is asked about them; see `recsys.export.section.Questions`.
+
+    Attributes:
+        raw: {column: [N] or [N, L]} raw values.
+        labels: {label: [N] float32}, NaN where missing.
+        user: [N] int64, drawn again as a whole; None: each row alone.
+    """
+
+    raw: Mapping[str, np.ndarray]
+    labels: Mapping[str, Tensor]
+    user: Tensor | None
+
+    def __len__(self) -> int:
+        return len(next(iter(self.labels.values())))
+
+    def narrowed(self, before: Path, after: Path, manifest: Mapping, schema: Schema) -> Narrowed:
+        """See `Questions.narrowed`."""
+        users = [feature.column for feature in schema.of("user")]
+        return narrowed(before, after, self.raw, users, *(self.truth(schema, kind) for kind in ("binary", "regression")))
+
+    def truth(self, schema: Schema, kind: Literal["binary", "regression"]) -> dict[str, np.ndarray]:
+        """{output of a ranker: what came of each row [N], NaN where that does not count}, of labels of this kind and of their funnels."""
+        return {name: np.where(counts, label, np.nan) for name, (label, counts) in targets(schema, self.labels, kind).items()}
+
+    def compared(self, new: Path, old: Path, schema: Schema) -> tuple[list[str], list[Sample]]:
+        """See `Questions.compared`."""
+        theirs, mine = opened(Ranker, old), Ranker(new)
+        absent = [f"it predicts no '{label}'" for label in theirs.labels if label not in mine.labels]
+        samples = self.samples(mine, theirs, schema, old)
+        return absent + ([] if samples else ["nothing can be compared: no label has both classes in the test data of both"]), samples
+
+    def samples(self, new: Ranker, old: Ranker, schema: Schema, production: Path) -> list[Sample]:
+        """AUC of both, for each label that both predict and that has both classes."""
+        both = [self._predicted(ranker, schema, production) for ranker in (old, new)]
+        samples = []
+        for name, (label, rows) in targets(schema, self.labels).items():
+            if all(name in each for each in both) and label[rows].unique().numel() == 2:
+                units = self.user[rows] if self.user is not None else None
+                measured = [impressions(each[name][rows], label[rows], user=units, session=None, ks=[]) for each in both]
+                bearing = measured[0].num_bearing()
+                samples += drawn_again({f"{name}/auc": _auc_of(*measured)}, measured[0].num_units, RESAMPLES, bearing=bearing)
+        return samples
+
+    def approximate(self, folder: Path, index: SearchIndex, manifest: Mapping) -> dict:
+        """A ranker searches nothing."""
+        raise NotImplementedError
+
+    def _predicted(self, ranker: Ranker, schema: Schema, production: Path) -> dict[str, Tensor]:
+        """{output: [N] float64}."""
+        rows = request_columns(self.raw, schema, {**ranker.user_fields, **ranker.row_fields})
+        parts = []
+        for start in range(0, len(self), ROWS_PER_CALL):
+            with rejected(production):
+                parts.append(ranker.predict({column: values[start : start + ROWS_PER_CALL] for column, values in rows.items()}))
+        return {label: torch.tensor([value for part in parts for value in part[label]], dtype=torch.float64) for label in ranker.labels}
+
+
+def questions_of(run: FinishedRun, lengths: Mapping[str, int]) -> RowQuestions:
+    """Impressions of a run's test, with what came of them.
+
+    Args:
+        lengths: {history: entries that another bundle reads}.
+    """
+    store = run.store
+    shown, came = EvaluationImpressions(store, "test"), outcomes(store, "test", ())
+    at = spread(len(shown), MOST_ROWS)
+    row = shown.impressions.rows[at]
+    user, item = store.user[row].long(), store.item[row].long()
+    raw = SourceValues(run, lengths).columns(
+        run.schema.of("user", "item", "context"),
+        shown.batch(at).features,
+        {"user": user, "item": item, "context": row},
+        events=(store.event_start[user], store.history_stop[row]),
+    )
+    return RowQuestions(raw, {column: values[at] for column, values in came.labels.items()}, None if came.user is None else came.user[at])
+
+
+def _auc_of(old: Impressions, new: Impressions) -> Callable[[np.ndarray], tuple[float, float]]:
+    return lambda copies: (old.ordered.tally(copies[old.unit]).auc(), new.ordered.tally(copies[new.unit]).auc())
+
+
+def targets(
+    schema: Schema, labels: Mapping[str, Tensor], kind: Literal["binary", "regression"] = "binary"
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """{output of a ranker: what came of each row [N], and where that counts [N] bool}, of labels of this kind and of their funnels.
+
+    A label counts in the rows where the one it is given is 1, its funnel in all; where it is missing neither does.
+    """
+    wanted = {label.column for label in schema.labels if label.kind == kind}
+    found = {}
+    for column, chain in chains(schema.labels).items():
+        if column in wanted:
+            reached = torch.stack([torch.ones_like(labels[column]), *(labels[given] for given in chain[:-1])]).eq(1).all(0)
+            whole = torch.stack([labels[name].nan_to_num() for name in chain]).prod(0)
+            found[column] = (labels[column], reached & ~labels[column].isnan())
+            # a later step of a funnel that ended is no conversion, whether or not it was written down
+            ended = torch.stack([labels[name] == 0 for name in chain]).any(0)
+            known = torch.stack([~labels[name].isnan() for name in chain]).all(0)
+            found.setdefault("_".join(chain), (whole, ended | known))
+    return found

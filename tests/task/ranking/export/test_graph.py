@@ -175,6 +175,8 @@ def test_a_bundle_of_the_other_kind_is_refused(served):
 class Written:
     """A section that is written and answers well."""
 
+    task = "retrieval"
+
     def write(self, folder, *arguments):
         (folder / "retriever.onnx").write_bytes(b"graph")
         return {}

@@ -40,7 +40,7 @@ def test_auc_and_calibration_of_the_rows_that_count(tmp_path):
     ranker(after / "ranker.onnx", -1)
     feed = {"score": np.array([0.0, 0.3, 0.25, 0.8, 0.7], np.float32), "bias": np.full(5, 0.1, np.float32)}
     labels = {"click": np.array([0, 0, 1, np.nan, 0], np.float32)}
-    found = narrowed(before, after, feed, ["bias"], labels)
+    found = narrowed(before, after, feed, ["bias"], labels, {})
     # .1 .4 .35 .8 for 0 0 1 0: one of three pairs in order, and |.1| + |.4| + |.35 - 1| + |.8| over four rows, each a bin of its own.
     # Negated: the other two pairs, and .1 + .4 + 1.35 + .8
     assert found.before == pytest.approx({"click/auc": 1 / 3, "click/ece": 1.95 / 4})
@@ -51,9 +51,9 @@ def test_auc_and_calibration_of_the_rows_that_count(tmp_path):
 def test_label_of_one_kind_has_no_auc_and_one_without_rows_nothing(tmp_path):
     ranker(tmp_path / "ranker.onnx", 1)
     feed = {"score": np.array([0.5, 0.5], np.float32), "bias": np.zeros(2, np.float32)}
-    one_kind = narrowed(tmp_path, tmp_path, feed, ["bias"], {"click": np.ones(2, np.float32)})
+    one_kind = narrowed(tmp_path, tmp_path, feed, ["bias"], {"click": np.ones(2, np.float32)}, {})
     assert one_kind.before == {"click/ece": 0.5}
-    nothing = narrowed(tmp_path, tmp_path, feed, ["bias"], {"click": np.full(2, np.nan, np.float32)})
+    nothing = narrowed(tmp_path, tmp_path, feed, ["bias"], {"click": np.full(2, np.nan, np.float32)}, {})
     assert nothing.before == {}
 
 

@@ -39,7 +39,7 @@ TINY = (
     "trainer.max_epochs=1",
     "model.dim=4",
     "model.embedding_dim=4",
-    "callbacks.evaluation.intervals=0",
+    "task.evaluation.intervals=0",
     "loader.batch_size=8",
 )
 

@@ -59,7 +59,7 @@ def test_new_key_reaches_hydra_as_one():
     texts = checked_command(
         (CONF,), "train", ["sweep=retrieval", "hydra.sweeper.space={seed: [1, 2]}"], TrainConfig, multirun=True, sweeps=trial_faults
     )
-    assert texts == ["sweep=retrieval", "++hydra.sweeper.space={seed: [1, 2]}"]
+    assert texts.overrides == ["sweep=retrieval", "++hydra.sweeper.space={seed: [1, 2]}"]
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def _value(graph: Graph, feature: Feature, schema: Schema, vocabularies: Mapping
             return _index(graph, raw, column, schema, vocabularies)
         case MultiCategorical():
             lists = _list_index(graph, feature, schema, vocabularies, batch)
-            return graph.add("Slice", lists.index, graph.integer(0), lists.width, graph.integer(1))  # the first entries
+            return graph.add("Slice", lists.indices, graph.integer(0), lists.width, graph.integer(1))  # the first entries
         case History():
             return _latest(graph, _list_index(graph, feature, schema, vocabularies, batch))
     raise AssertionError(f"no served input for {type(feature).__name__}")
@@ -155,9 +155,9 @@ def _index(graph: Graph, raw: str, table: str, schema: Schema, vocabularies: Map
 
 
 class _Lists(NamedTuple):
-    """Names of the values that make a list column: index [B, L], position [L], length [B, 1], width [1] = min(L, max_len)."""
+    """Names of the values that make a list column: indices [B, L], position [L], length [B, 1], width [1] = min(L, max_len)."""
 
-    index: str
+    indices: str
     position: str
     length: str
     width: str
@@ -181,7 +181,7 @@ def _latest(graph: Graph, lists: _Lists) -> str:
     """The last entries of each list: [B, min(L, max_len)]."""
     start = graph.add("Max", graph.add("Sub", lists.length, lists.width), graph.integer(0))  # [B, 1]
     latest = graph.add("Slice", lists.position, graph.integer(0), lists.width)
-    return graph.add("GatherElements", lists.index, graph.add("Add", start, latest), axis=1)
+    return graph.add("GatherElements", lists.indices, graph.add("Add", start, latest), axis=1)
 
 
 def _is_missing(graph: Graph, raw: str, dtype: str) -> str:

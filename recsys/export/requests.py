@@ -1,4 +1,4 @@
-"""The same rows twice: raw, as a served graph takes them, and by index, as the model reads them. N rows, L list length.
+"""Test requests in two forms: raw, as a served graph takes them, and by index, as the model reads them. N rows, L list length.
 
 The raw side is drawn from the index side (vocabulary entry -> raw value), never through the graph under test, so the two agree
 only if the graph's look-ups, hashes, padding and missing values are those of training.
@@ -53,12 +53,12 @@ def requests(
     unknown_share: float = UNKNOWN_SHARE,
     empty_share: float = EMPTY_SHARE,
 ) -> Requests:
-    """Requests like these rows, some of them changed, so that they meet what training never saw.
+    """Requests like these rows; some get values that training never saw, missing values or empty lists.
 
     Args:
         features: {column: [N] or [N, L]} by index, from the Store.
         kinds: the features to fill in.
-        vocabularies: {column: raw values by vocabulary index}. Hashed columns have none: their values are drawn afresh.
+        vocabularies: {column: raw values by vocabulary index}. Hashed columns have none, and get new values.
         unknown_share: of values replaced by ones that no training row held; half as many more are missing, where the column allows it.
         empty_share: of rows whose lists are emptied; the histories of one row together.
     """
@@ -86,16 +86,16 @@ def requests(
 
 
 def single(raw: Mapping[str, np.ndarray], row: int) -> dict[str, np.ndarray]:
-    """One raw row as a server asks it: lists end with their last entry, and are at least one wide.
+    """One raw row as a server sends it to the graph: lists end with their last entry, and are at least one wide.
 
-    Padding changes no answer in float32. Where products are in int8, it has a say in the scale of what is multiplied.
+    Padding changes no answer in float32; where products are in int8, it changes their scale.
     """
-    found = {column: values[row : row + 1] for column, values in raw.items()}
-    for column, values in found.items():
+    single_row = {column: values[row : row + 1] for column, values in raw.items()}
+    for column, values in single_row.items():
         if values.ndim == 2 and values.dtype != np.float32:
             filled = values[0] != missing("string" if values.dtype == object else "int64")
-            found[column] = values[:, : max([1, *(np.flatnonzero(filled) + 1)])]
-    return found
+            single_row[column] = values[:, : max([1, *(np.flatnonzero(filled) + 1)])]
+    return single_row
 
 
 def _categories(

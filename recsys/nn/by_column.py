@@ -12,7 +12,7 @@ class ByColumn(nn.Module, Generic[M]):
     """Takes every column name, as a ModuleDict does not; weights are saved under the name itself wherever torch allows it.
 
     Args:
-        modules: {column: module}; what `type`, `items` or `user.age` are to torch is no matter.
+        modules: {column: module}; names that torch keeps for itself, such as `type`, `items` or `user.age`, are allowed.
     """
 
     def __init__(self, modules: Mapping[str, M]):

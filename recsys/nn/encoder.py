@@ -1,4 +1,4 @@
-"""Feature columns to numbers a network reads: one part per feature, embeddings shared by table. B rows, L list length, D embedding dim.
+"""Feature columns as the numbers a network reads: one part per feature, embeddings shared by table. B rows, L list length, D embedding dim.
 
 Everything but the vocabulary look-up happens here (missing values, log, standardisation, buckets, clock), so that the exported
 graph takes raw values and cannot differ from training.
@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from recsys.nn.by_column import ByColumn
 from recsys.nn.pooling import SumOfEmbeddings
 from recsys.schema import PAD, UNKNOWN, Categorical, Feature, History, MultiCategorical, Numeric, Schema, Timestamp, Vector
-
-HOUR_S, DAY_S = 3_600, 86_400
+from recsys.schema.kind.timestamp import DAY_S, HOUR_S
 
 
 def embedding_tables(schema: Schema, features: tuple[Feature, ...], dim: int, sparse_from: int) -> ByColumn:
@@ -37,7 +36,7 @@ class Encoder(nn.Module):
         schema: fitted schema.
         features: the columns to read.
         tables: embedding tables by column, as from `embedding_tables`; may be shared between encoders.
-        id_dropout: share of training rows whose user or item id is taken for unknown, in [0, 1).
+        id_dropout: share of training rows in which the user's or item's id is replaced by the unknown one, in [0, 1).
     """
 
     def __init__(self, schema: Schema, features: tuple[Feature, ...], *, tables: ByColumn, id_dropout: float = 0.0):
@@ -52,7 +51,13 @@ class Encoder(nn.Module):
         return torch.cat([part(features[column]) for column, part in self.parts.items()], dim=1)
 
 
-def _part(schema: Schema, feature: Feature, tables: ByColumn, forgotten: float) -> nn.Module:
+class _Part(nn.Module):
+    """Network of one feature: [B, ...] -> [B, width]."""
+
+    width: int
+
+
+def _part(schema: Schema, feature: Feature, tables: ByColumn, forgotten: float) -> _Part:
     match feature:
         case Categorical():
             return _Embedded(tables[feature.column], forgotten)
@@ -67,8 +72,8 @@ def _part(schema: Schema, feature: Feature, tables: ByColumn, forgotten: float) 
     raise AssertionError(f"no encoder part for {type(feature).__name__}")
 
 
-class _Embedded(nn.Module):
-    """One embedding per row; a share of training rows gets the unknown one, so that it stands for what the other features leave open."""
+class _Embedded(_Part):
+    """One embedding per row. A share of training rows gets the unknown one, which so learns to stand beside the other features alone."""
 
     def __init__(self, table: nn.Embedding, forgotten: float):
         super().__init__()
@@ -82,7 +87,7 @@ class _Embedded(nn.Module):
         return self.table(index)  # [B, D]
 
 
-class _MeanEmbedded(nn.Module):
+class _MeanEmbedded(_Part):
     """Mean embedding of the entries that are no padding; the zero vector for an empty list."""
 
     def __init__(self, table: nn.Embedding):
@@ -97,8 +102,13 @@ class _MeanEmbedded(nn.Module):
         return self.table(index).sum(1) / count  # [B, L, D] -> [B, D]; padding rows are zero vectors
 
 
-class _Number(nn.Module):
+class _Number(_Part):
     """A standardised number, and the embedding of its quantile bucket where the feature asks for one."""
+
+    missing: Tensor
+    shift: Tensor
+    scale: Tensor
+    boundaries: Tensor
 
     def __init__(self, schema: Schema, feature: Numeric):
         super().__init__()
@@ -126,7 +136,9 @@ class _Number(nn.Module):
         return torch.cat([standard, self.buckets(bucket)], dim=1)
 
 
-class _Dense(nn.Module):
+class _Dense(_Part):
+    """The vector itself."""
+
     def __init__(self, width: int):
         super().__init__()
         self.width = width
@@ -135,7 +147,7 @@ class _Dense(nn.Module):
         return vector
 
 
-class _Clock(nn.Module):
+class _Clock(_Part):
     """Embeddings of the UTC hour of day and day of week of an epoch second."""
 
     def __init__(self):

@@ -1,4 +1,4 @@
-"""What the place of an impression adds to its labels, whatever was shown there. B rows, T outputs."""
+"""Effect of an impression's place on its labels, whatever item stood there. B rows, T outputs."""
 
 from functools import reduce
 

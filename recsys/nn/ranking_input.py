@@ -1,4 +1,4 @@
-"""All that a ranker reads of a row, as one vector. B rows, L history length, D embedding dim."""
+"""Input of a ranker: the features of a row as one vector. B rows, L history length, D embedding dim."""
 
 from collections.abc import Callable
 
@@ -14,12 +14,12 @@ from recsys.schema.kind.history import histories
 
 
 class RankingInput(nn.Module):
-    """Encoded features of user, item and context side by side, with products of them where asked for: [B, out_dim].
+    """Encoded features of user, item and context side by side, with their products where the config wants them: [B, out_dim].
 
     Args:
         embedding_dim: D of every embedding table; a History reads the table of the item column it lists.
-        id_dropout: share of training rows whose user or item id is taken for unknown, so that new users and items are judged by
-            their other features (after DropoutNet: Volkovs et al., NeurIPS 2017), in [0, 1).
+        id_dropout: share of training rows in which the user's or item's id is replaced by the unknown one, so that new users and
+            items are judged by their other features (after DropoutNet: Volkovs et al., NeurIPS 2017), in [0, 1).
         sparse_from: tables with at least this many rows get sparse gradients, for a row-wise optimizer.
         fm: append the bi-interaction of all embedded columns.
         cross: partially built from config, or None: the concatenation goes through it.

@@ -1,4 +1,4 @@
-"""Pools a history by what each entry has to do with the item in question. B rows, L history length, D dim, H first hidden width."""
+"""Pools a history with weights that depend on the row's item. B rows, L history length, D dim, H first hidden width."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What each column is: feature kinds, labels, and the Schema that names them. One column name from raw file to served graph."""
+"""Meaning of every column: feature kinds, labels, and the Schema that names them. One column name from raw file to served graph."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ from recsys.schema.vocabulary import PAD as PAD
 from recsys.schema.vocabulary import UNKNOWN as UNKNOWN
 
 RESERVED = ("exclude", "k", "items", "scores", "vector", "task")
-"""Inputs and outputs of served graphs that are no column, and the task of a golden request."""
+"""Names of a served graph's inputs and outputs that are no columns, and of the task in a golden request."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Schema:
     """Every column's meaning, and, once prepared, its training statistics.
 
     Attributes:
-        user, item: raw id columns of the interactions table (and the key of the users and items tables); None where rows name no
-            user or no item, which is enough to predict labels from what else a row holds.
-        time: column that orders a user's interactions; None when nothing is known of order. A column of this name in the users or items
-            table is the moment since which a row is known, null always: earlier interactions of it are faults, unless time is a rank.
+        user, item: raw id columns of the interactions table, and keys of the users and items tables; None where rows name no user or
+            no item. Labels can then still be predicted from the other columns.
+        time: column that orders a user's interactions; None where their order is unknown. In the users or items table, a column of this
+            name is the moment since which the row is known (null: always), and earlier interactions are faults, unless time is a rank.
         time_unit: "datetime" (a Date or Datetime column), "s", "ms" or "us" (integer epoch), or "rank" (order only, no calendar).
         features: one per column, in the order towers concatenate them.
         labels: columns of the interactions table.
@@ -70,7 +70,7 @@ class Schema:
         return tuple(feature for feature in self.features if feature.entity in entities)
 
     def feature(self, column: str) -> Feature:
-        """The feature of a column; a KeyError names the nearest one."""
+        """Feature of a column; a KeyError names the nearest one."""
         for feature in self.features:
             if feature.column == column:
                 return feature

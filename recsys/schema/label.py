@@ -1,4 +1,4 @@
-"""What is predicted, and which label is given which."""
+"""Labels that a model predicts, and the funnels that they form."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from recsys.errors import Fault, nearest
 
 @dataclass(frozen=True)
 class Label:
-    """What a model predicts.
+    """A column that a model predicts.
 
     Attributes:
         column: column name in the interactions table.

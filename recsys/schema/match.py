@@ -1,4 +1,4 @@
-"""Two schemas side by side: what one's model would misread in batches of the other, and what differs in the words of a config."""
+"""Comparison of two schemas: columns that a model of one would misread in batches of the other, and differences as a config names them."""
 
 from dataclasses import asdict
 
@@ -9,7 +9,7 @@ SETTINGS = ("user", "item", "time", "time_unit", "labels", "session", "positive"
 
 
 def misread(reader: Schema, batches: Schema) -> dict[str, str]:
-    """{column: why} of columns that a model of one schema would take for something else in batches of the other; empty = it can read them.
+    """{column: reason} of columns whose values mean something else to a model of `reader` than in batches of `batches`; empty = none.
 
     Batches hold numbers and moments as they are, and each model standardises them itself, so their statistics may differ. Everything
     else is an index into a vocabulary, or a list of a fixed length.

@@ -30,7 +30,7 @@ class Check:
         what: the fault in plain words, without numbers.
         bad: true where a row breaks the rule; null counts as false.
         remedy: what to type.
-        shown: the value printed for an offending row; None = there is nothing to show.
+        shown: expression of the value printed for an offending row; None = the row alone is printed.
         drop: leave such rows out, whatever data.bad_rows says.
     """
 
@@ -44,11 +44,11 @@ class Check:
 
 @dataclass(frozen=True)
 class Tally:
-    """Something worth saying that is no fault.
+    """A fact of a column that is worth a sentence and no fault.
 
     Attributes:
         sentence: may hold {count} and {rows}, which are filled in.
-        number: one number or boolean for the table; the sentence is said when it is above 0.
+        number: one number or boolean for the table; the sentence is written where it is above 0.
     """
 
     sentence: str
@@ -57,7 +57,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Rule(ABC):
-    """What one column must hold.
+    """What the values of one column must be.
 
     Attributes:
         column: column name in the raw table.
@@ -82,7 +82,7 @@ class Rule(ABC):
         yield from ()
 
     def cast(self, name: str) -> str:
-        """The remedy that brings the column to another type, as the source's config and as Polars write it."""
+        """Remedy that brings the column to another type, as the source's config and as Polars write it."""
         return f"set data.source.types.{self.column}={name}, or rewrite the file with pl.col('{self.column}').cast({CASTS[name]})"
 
 
@@ -92,7 +92,7 @@ def broken_text(values: pl.Expr) -> pl.Expr:
 
 
 def category_checks(column: str, dtype: pl.DataType) -> Iterator[Check]:
-    """What values of a categorical type can still get wrong: broken strings, integers beyond int64."""
+    """Checks of values of a categorical type: broken strings, integers beyond int64."""
     values = pl.col(column)
     if dtype == pl.String:
         yield Check(column, TEXT_FAULT, broken_text(values), text_remedy(column), values.str.head(40))
@@ -102,5 +102,5 @@ def category_checks(column: str, dtype: pl.DataType) -> Iterator[Check]:
 
 
 def text_remedy(column: str) -> str:
-    """What to type against broken strings."""
+    """Remedy against broken strings."""
     return f"export the file again, remove NUL bytes with pl.col('{column}').str.replace_all('\\x00', ''), {ASIDE}"

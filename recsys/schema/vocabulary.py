@@ -21,7 +21,7 @@ UNKNOWN = 1
 FIRST_KNOWN = 2
 """Index of the first known value in every vocabulary."""
 MISSING_INTEGER = -(2**63)
-"""What a missing integer is in a served request, which has no null."""
+"""Integer that stands for a missing one in a served request, which has no null."""
 CHUNK_ROWS = 4_000_000
 """Rows looked up at once; bounds memory, changes nothing."""
 
@@ -60,7 +60,8 @@ class Vocabulary:
         counts = frame.group_by("value").agg(number.cast(pl.Int64).alias("count"))
         known = counts.filter(pl.col("value").is_not_null() & (pl.col("count") >= max(min_count, 1)))
         known = known.sort("count", "value", descending=[True, False])
-        reserved = pl.DataFrame({"value": [None, None], "count": [0, counts["count"].sum() - known["count"].sum()]}, schema=known.schema)
+        unknown = int(counts["count"].sum()) - int(known["count"].sum())
+        reserved = pl.DataFrame({"value": [None, None], "count": [0, unknown]}, schema=known.schema)
         frame = pl.concat([reserved, known])
         return cls(frame["value"], frame["count"])
 
@@ -98,22 +99,22 @@ def canonical(values: pl.Series) -> pl.Series:
 
 
 def look_up(values: pl.Series, keys: pl.Series, index: np.ndarray) -> np.ndarray:
-    """The `index` (int32) of the key that each value equals; 1 (unknown) where there is none or the value is null.
+    """Entry of `index` (int32) for the key that each value equals; 1 (unknown) where no key does, or the value is null.
 
     Args:
         values: [N] Int64 or String.
         keys: [K] distinct, of the same type.
         index: [K] int32.
     """
-    if values.dtype != keys.dtype:  # text asked for among numbers, or the reverse: a join would refuse
+    if values.dtype != keys.dtype:  # text among numbers, or the reverse: a join would refuse
         return np.full(len(values), UNKNOWN, dtype=np.int32)
     known = pl.DataFrame({"value": keys, "index": index})
-    found = np.empty(len(values), dtype=np.int32)
+    places = np.empty(len(values), dtype=np.int32)
     for start in range(0, len(values), CHUNK_ROWS):
         chunk = values[start : start + CHUNK_ROWS].to_frame("value")
         joined = chunk.join(known, on="value", how="left", maintain_order="left")["index"]
-        found[start : start + len(chunk)] = joined.fill_null(UNKNOWN).to_numpy()
-    return found
+        places[start : start + len(chunk)] = joined.fill_null(UNKNOWN).to_numpy()
+    return places
 
 
 def hash_index(values: pl.Series, buckets: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from recsys.serve.bad_row import BadRow, report, shown
-from recsys.serve.kinds import BY_DTYPE, MOMENT, NUMBER, Kind, Unfit, absent, plain
+from recsys.serve.kinds import BY_DTYPE, MOMENT, NUMBER, Kind, Unfit, is_missing, python_values
 
 
 class Value:
@@ -24,7 +24,7 @@ class Value:
         return np.array([self._one(value, row, bad) for row, value in enumerate(values)], self.kind.element)
 
     def _one(self, value: Any, row: int, bad: list[BadRow] | None) -> Any:
-        entries = checked(self.kind, [value], row, self.column, bad)
+        entries = elements(self.kind, [value], row, self.column, bad)
         return entries[0] if entries else self.kind.missing
 
 
@@ -37,23 +37,23 @@ class List:
 
     def array(self, values: Sequence[Any], bad: list[BadRow] | None = None) -> np.ndarray:
         """As `Value.array`."""
-        lists = [self._kept(value, row, bad) for row, value in enumerate(values)]
+        lists = [self._entries(value, row, bad) for row, value in enumerate(values)]
         entries = self.kind.many(list(chain.from_iterable(lists)))
         if entries is None:
-            lists = [checked(self.kind, entries, row, self.column, bad) for row, entries in enumerate(lists)]
+            lists = [elements(self.kind, entries, row, self.column, bad) for row, entries in enumerate(lists)]
             entries = np.array(list(chain.from_iterable(lists)), self.kind.element)
         lengths = np.array([len(entries) for entries in lists], np.int64)
         padded = np.full((len(lists), max(1, lengths.max(initial=0))), self.kind.missing, self.kind.element)
         padded[np.arange(padded.shape[1]) < lengths[:, None]] = entries
         return padded
 
-    def _kept(self, value: Any, row: int, bad: list[BadRow] | None) -> Sequence[Any]:
-        entries = listed(value, row, self.column, bad)
+    def _entries(self, value: Any, row: int, bad: list[BadRow] | None) -> Sequence[Any]:
+        entries = list_entries(value, row, self.column, bad)
         if self.gaps:
-            return plain(entries[self.keep])
-        entries = plain(entries)
+            return python_values(entries[self.keep])
+        entries = python_values(entries)
         if not set(map(type, entries)) <= {int, str}:
-            entries = [entry for entry in entries if not absent(entry)]
+            entries = [entry for entry in entries if not is_missing(entry)]
         return entries[self.keep]
 
 
@@ -70,15 +70,15 @@ class Vector:
 
     def _entries(self, value: Any, row: int, bad: list[BadRow] | None) -> np.ndarray:
         nothing = np.zeros(self.size, np.float32)
-        if absent(value):
+        if is_missing(value):
             return nothing
         known = 0 if bad is None else len(bad)
-        entries = listed(value, row, self.column, bad)
-        found = NUMBER.many(entries)
-        if found is None:
-            found = np.array(checked(NUMBER, entries, row, self.column, bad), np.float32)
-        if len(found) == self.size and not np.isnan(found).any():
-            return found
+        entries = list_entries(value, row, self.column, bad)
+        numbers = NUMBER.many(entries)
+        if numbers is None:
+            numbers = np.array(elements(NUMBER, entries, row, self.column, bad), np.float32)
+        if len(numbers) == self.size and not np.isnan(numbers).any():
+            return numbers
         if bad is None or len(bad) == known:  # else the fault is reported
             report(BadRow(row, self.column, shown(value), f"{self.size} finite numbers"), bad)
         return nothing
@@ -122,21 +122,21 @@ def ids_field(column: str, dtype: str) -> List:
 
 
 def is_list(value: Any) -> bool:
-    """What a list may come as."""
+    """Whether a value is a list of some kind."""
     return isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
-def listed(value: Any, row: int, column: str, bad: list[BadRow] | None) -> Sequence[Any]:
-    """A list; [] where it is missing, or bad and reported."""
+def list_entries(value: Any, row: int, column: str, bad: list[BadRow] | None) -> Sequence[Any]:
+    """Entries of a list value; [] where it is missing, or bad and reported."""
     if is_list(value):
         return value
-    if not absent(value):
+    if not is_missing(value):
         report(BadRow(row, column, shown(value), "a list"), bad)
     return []
 
 
-def checked(kind: Kind, values: Iterable[Any], row: int, column: str, bad: list[BadRow] | None) -> list[Any]:
-    """Elements of values of one row; [] where one is bad: the first is reported."""
+def elements(kind: Kind, values: Iterable[Any], row: int, column: str, bad: list[BadRow] | None) -> list[Any]:
+    """Graph elements of the values of one row; [] where one is bad: the first is reported."""
     entries = []
     for value in values:
         try:

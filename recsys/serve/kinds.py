@@ -1,4 +1,4 @@
-"""Raw types: one value, or a whole column at once, to the elements that a graph reads, each checked. N values."""
+"""Raw types of requests: they turn one value, or a column at once, into checked elements of a graph's input. N values."""
 
 import datetime
 import math
@@ -15,7 +15,7 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 class Unfit(Exception):
-    """A value that a column cannot take; says what it wants."""
+    """A value that a column cannot take; its text says what the column takes."""
 
 
 class Kind(NamedTuple):
@@ -34,18 +34,18 @@ class Kind(NamedTuple):
     many: Callable[[Sequence[Any]], np.ndarray | None]
 
 
-def absent(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
     """None or NaN."""
     return value is None or (isinstance(value, numbers.Real) and bool(value != value))
 
 
-def plain(values: Sequence[Any]) -> Sequence[Any]:
+def python_values(values: Sequence[Any]) -> Sequence[Any]:
     """An array's values as a list of Python's own; anything else, and moments, as they are."""
     return values.tolist() if isinstance(values, np.ndarray) and values.dtype.kind in "biufUSO" else values
 
 
 def _is_number(value: Any, kind: type | UnionType) -> bool:
-    return isinstance(value, kind) and not isinstance(value, np.timedelta64)  # which counts as an integer, but is none
+    return isinstance(value, kind) and not isinstance(value, np.timedelta64)  # which counts as an integer and is a duration
 
 
 def _text(value: Any) -> str:
@@ -55,13 +55,13 @@ def _text(value: Any) -> str:
         except UnicodeEncodeError:
             raise Unfit("a string that UTF-8 can hold (no lone surrogates)") from None
         return str(value)
-    if absent(value):
+    if is_missing(value):
         return ""
     raise Unfit("a string")
 
 
 def _texts(values: Sequence[Any]) -> np.ndarray | None:
-    values = plain(values)
+    values = python_values(values)
     types = set(map(type, values))
     if not types <= {str, NoneType}:
         return None
@@ -77,7 +77,7 @@ def _texts(values: Sequence[Any]) -> np.ndarray | None:
 def _integer(value: Any) -> int:
     if _is_number(value, numbers.Integral) and not isinstance(value, bool) and MISSING_INTEGER <= value < 2**63:
         return int(value)
-    if absent(value):
+    if is_missing(value):
         return MISSING_INTEGER
     raise Unfit("an integer of 64 bits")
 
@@ -85,7 +85,7 @@ def _integer(value: Any) -> int:
 def _integers(values: Sequence[Any]) -> np.ndarray | None:
     if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind == "i":
         return values.astype(np.int64)
-    values = plain(values)
+    values = python_values(values)
     types = set(map(type, values))
     if not types <= {int, NoneType}:
         return None
@@ -100,23 +100,23 @@ def _integers(values: Sequence[Any]) -> np.ndarray | None:
 def _boolean(value: Any) -> int:
     if isinstance(value, bool | np.bool_) or (_is_number(value, numbers.Integral) and value in (0, 1)):
         return int(value)
-    if absent(value):
+    if is_missing(value):
         return MISSING_INTEGER
     raise Unfit("true or false")
 
 
 def _booleans(values: Sequence[Any]) -> np.ndarray | None:
-    values = plain(values)
+    values = python_values(values)
     if not set(map(type, values)) <= {bool, NoneType}:
         return None
     return np.array([MISSING_INTEGER if value is None else value for value in values], np.int64)
 
 
 def _number(value: Any) -> float:
-    if absent(value):
+    if is_missing(value):
         return math.nan
     if isinstance(value, np.bool_ | np.number) and _is_number(value, np.bool_ | numbers.Real):
-        value = float(value)  # the limit is none in float16
+        value = float(value)  # float16 cannot hold the limit
     if _is_number(value, numbers.Real) and abs(value) <= FLOAT32_MAX:
         return float(value)
     raise Unfit("a finite number")
@@ -129,10 +129,10 @@ def _numbers(values: Sequence[Any]) -> np.ndarray | None:
     elif not set(map(type, values)) <= {float, int, bool, NoneType}:
         return None
     try:
-        found = np.array(values, np.float64)  # None becomes NaN
+        elements = np.array(values, np.float64)  # None becomes NaN
     except OverflowError:
         return None
-    return found.astype(np.float32) if (np.isnan(found) | (np.abs(found) <= FLOAT32_MAX)).all() else None
+    return elements.astype(np.float32) if (np.isnan(elements) | (np.abs(elements) <= FLOAT32_MAX)).all() else None
 
 
 def _moment(value: Any) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from recsys.serve.bad_row import BadRow, cut, shown
 from recsys.serve.fields import Field, is_list
-from recsys.serve.kinds import absent
+from recsys.serve.kinds import is_missing
 
 
 @runtime_checkable
@@ -119,7 +119,7 @@ def unaligned(columns: Columns, histories: Sequence[str]) -> list[BadRow]:
     if len(histories) > 1:
         for row, values in enumerate(zip(*(columns.values[column] for column in histories))):
             lengths = {column: len(value) if is_list(value) else 0 for column, value in zip(histories, values)}
-            if len(set(lengths.values())) > 1 and all(is_list(value) or absent(value) for value in values):
+            if len(set(lengths.values())) > 1 and all(is_list(value) or is_missing(value) for value in values):
                 bad.append(BadRow(row, histories[0], f"histories of different lengths: {lengths}", "one entry per event in each", True))
     return bad
 

@@ -1,4 +1,4 @@
-"""Features that tell a label by themselves, most likely because they were written after it."""
+"""Features that predict a label alone, most likely because they were written after it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from recsys.errors import Fault
 from recsys.schema import Entity, Feature, Label
 
 MAX_ROWS = 1_000_000
-"""Of more training rows, a fixed random choice of about this many tells enough."""
+"""Most training rows that are read; of more, a fixed random choice of about this many is enough."""
 
 
 @dataclass(frozen=True)
 class FeatureAuc:
-    """What one feature alone says of one label.
+    """AUC of one feature alone for one label.
 
     Attributes:
         feature, label: columns.
@@ -34,28 +34,29 @@ class FeatureAuc:
 
 
 def feature_aucs(store: Store) -> tuple[list[FeatureAuc], list[str]]:
-    """Every feature but vectors against every binary label, over the training rows that concern it; and sentences on labels left out."""
-    found, notes = [], []
+    """AUC of every feature but vectors for every binary label, over the label's training rows; and sentences on labels left out."""
+    aucs: list[FeatureAuc] = []
+    notes: list[str] = []
     for label in store.schema.labels:
         if label.kind != "binary":
             continue
-        rows = _concerned(store, label)
+        rows = _training_rows(store, label)
         positive = store.labels[label.column].numpy()[rows] == 1
         fewer = min(int(positive.sum()), int((~positive).sum()))
         if fewer < MIN_ROWS:
             notes.append(f"label '{label.column}': no feature was checked for leaking it, with {fewer:,} training rows of 0 or of 1")
         else:
-            found += _of_label(store, label, rows, positive)
-    return found, notes
+            aucs += _of_label(store, label, rows, positive)
+    return aucs, notes
 
 
-def leak_faults(found: Iterable[FeatureAuc], limit: float) -> list[Fault]:
+def leak_faults(aucs: Iterable[FeatureAuc], limit: float) -> list[Fault]:
     """One fault per feature and label with an AUC above the limit (data.max_feature_auc)."""
-    return [_fault(entry, limit) for entry in found if entry.auc > limit]
+    return [_fault(entry, limit) for entry in aucs if entry.auc > limit]
 
 
-def _concerned(store: Store, label: Label) -> np.ndarray:
-    """Rows of training where the label is known, and the one that it is given is 1; ascending."""
+def _training_rows(store: Store, label: Label) -> np.ndarray:
+    """Ascending training rows in which the label is known, and its given label is 1."""
     known = (store.split.numpy() == TRAIN) & ~np.isnan(store.labels[label.column].numpy())
     if label.given is not None:
         known &= store.labels[label.given].numpy() == 1
@@ -66,7 +67,7 @@ def _concerned(store: Store, label: Label) -> np.ndarray:
 
 
 def _of_label(store: Store, label: Label, rows: np.ndarray, positive: np.ndarray) -> Iterator[FeatureAuc]:
-    """Every feature but vectors against one label.
+    """AUC of every feature but vectors for one label.
 
     Args:
         rows: [R] rows of the store.
@@ -90,7 +91,7 @@ def _counts(unit: np.ndarray, side: np.ndarray, size: int) -> np.ndarray:
 
 
 def _values(store: Store, feature: Feature, rows: np.ndarray) -> tuple[Entity, np.ndarray]:
-    """Whose values they are, and the values: [n + 1, ...] by user or item, or [R, ...] by row."""
+    """Entity that has the values, and the values: [n + 1, ...] by user or item, or [R, ...] by row."""
     if not feature.is_stored:
         return "context", store.history_stop.numpy()[rows] - store.event_start.numpy()[store.user.numpy()[rows]]
     if feature.entity == "user":
@@ -101,7 +102,7 @@ def _values(store: Store, feature: Feature, rows: np.ndarray) -> tuple[Entity, n
 
 
 def _random() -> np.random.Generator:
-    """The same numbers each time: what is found must not change from run to run."""
+    """Generator of the same numbers each time: two runs on the same data find the same."""
     return np.random.Generator(np.random.Philox(0))
 
 

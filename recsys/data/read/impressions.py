@@ -97,8 +97,9 @@ def feature_table(store: Store, split: int) -> FeatureTable:
     """
     impressions = Impressions(store, split)
     parts = [_tabular(store.schema, impressions.batch(index).features) for index in torch.arange(len(impressions)).split(TABLE_CHUNK)]
+    numbers, categories = (np.concatenate(columns) for columns in zip(*parts))
     sizes = [store.schema.statistics[feature.column].size for feature in store.schema.features if feature.is_category]
-    return FeatureTable(*(np.concatenate(column) for column in zip(*parts)), tuple(sizes))
+    return FeatureTable(numbers, categories, tuple(sizes))
 
 
 def _tabular(schema: Schema, features: dict[str, Tensor]) -> tuple[np.ndarray, np.ndarray]:

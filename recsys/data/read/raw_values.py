@@ -10,7 +10,7 @@ from recsys.data.store import Store
 def raw_values(store: Store, features: dict[str, Tensor]) -> list[dict[str, Any]]:
     """{column: value} of each row, None where a value is missing or unknown to training.
 
-    A history is its latest items, the last first. Vectors, and values that were hashed, cannot be told and are left out.
+    A history is its latest items, the last first. Vectors and hashed values are left out: nobody knows their raw values.
 
     Args:
         features: {column: [B] or [B, L]} by index, of a few rows.

@@ -108,7 +108,10 @@ def entity_values(column: str, entities: Entities, spool: Spool, described_by: n
     """
     if column == entities.key:
         return entities.ids
-    return entities.table[column] if described_by is None else spool.column(column).gather(described_by)
+    if described_by is not None:
+        return spool.column(column).gather(described_by)
+    assert entities.table is not None, "entities without a table are described by rows"
+    return entities.table[column]
 
 
 def _with_padding(array: np.ndarray) -> np.ndarray:

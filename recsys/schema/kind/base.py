@@ -140,7 +140,7 @@ class Feature(ABC):
 
     @abstractmethod
     def raw_words(self, values: list[Any], vocabulary: pl.Series | None) -> list[Any] | None:
-        """Values of a batch as a person wrote them, None where missing or unknown; None for all where they cannot be told.
+        """Values of a batch as a person wrote them, None where missing or unknown; None for the whole column where raw values are not kept.
 
         Args:
             values: one per row, as a batch holds them; a list per row where the kind has lists.
@@ -176,7 +176,7 @@ class Feature(ABC):
         """Which values are known, and what becomes of unknown and missing ones, in the words of a model card."""
 
     def request_words(self, statistics: Statistics) -> str:
-        """Values that a request gives for the column; features of equal words can be asked with the same values."""
+        """Kind, entity and type of a request's values; columns of equal words take the same values."""
         return f"{type(self).__name__} ({self.entity}, {statistics.dtype})"
 
     @abstractmethod

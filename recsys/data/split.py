@@ -1,4 +1,4 @@
-"""Which rows train, which select, which test. N rows in file order; codes: 0 train, 1 validation, 2 test."""
+"""Splits: rows to train on, to select by and to test with. N rows in file order; codes: 0 train, 1 validation, 2 test."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ DAY_US = 86_400_000_000
 
 @dataclass(frozen=True)
 class SplitRows:
-    """What a split may look at.
+    """Rows as a split sees them.
 
     Attributes:
         user: [N] int32 user entity index.
@@ -119,7 +119,7 @@ class LeaveOneOut(Split):
         codes = np.zeros(len(time), dtype=np.uint8)
         for row in (positive_at[by_user[last - 1]], positive_at[by_user[last]]):
             codes += _at_or_after(rows.user, time, users, row)
-        return _with_leaks(rows, codes)
+        return _assignment(rows, codes)
 
 
 @dataclass(frozen=True)
@@ -146,12 +146,12 @@ class Ratio(Split):
         codes = np.zeros(len(shuffled), dtype=np.uint8)
         codes[shuffled[:num_test]] = TEST
         codes[shuffled[num_test : num_test + num_val]] = VAL
-        return _with_leaks(rows, codes)
+        return _assignment(rows, codes)
 
 
 @dataclass(frozen=True)
 class Given(Split):
-    """As a column says: train, val (or valid, validation) or test.
+    """The parts that a column names: train, val (or valid, validation) or test.
 
     Attributes:
         column: raw column of the interactions; a source of several files adds it.
@@ -172,7 +172,7 @@ class Given(Split):
                 raise ConfigError(Fault(what, "data.split.val_share", "set val_share: 0"))
             train_at = np.flatnonzero(codes == TRAIN)
             codes[train_at[_share_of_each(rows.user[train_at], self.val_share, self.seed)]] = VAL
-        return _with_leaks(rows, codes)
+        return _assignment(rows, codes)
 
     def _codes(self, given: pl.Series) -> np.ndarray:
         codes = given.cast(pl.String).replace_strict(GIVEN, default=None, return_dtype=pl.UInt8)
@@ -208,7 +208,7 @@ def _share_of_each(user: np.ndarray, share: float, seed: int) -> np.ndarray:
     return chosen
 
 
-def _with_leaks(rows: SplitRows, codes: np.ndarray) -> Assignment:
+def _assignment(rows: SplitRows, codes: np.ndarray) -> Assignment:
     return Assignment(codes, future_leak(rows, train=codes == TRAIN, test=codes == TEST))
 
 

@@ -97,7 +97,7 @@ def _list(column: Column) -> Guess:
         return Guess(f"{column}: values are missing inside lists")
     if inner.is_float():
         if column.nulls == 0 and lengths.n_unique() == 1 and lists.explode().is_finite().all():
-            return Guess(f"{column}, all of length {lengths[0]}: Vector", "Vector")
+            return Guess(f"{column}, all of length {number(lengths[0]):.0f}: Vector", "Vector")
         return Guess(f"{column}: numbers, but not of one length in all rows")
     if inner.is_integer() or inner in (pl.String, pl.Boolean):
         return Guess(f"{column}, up to {lengths.max()} values: MultiCategorical", "MultiCategorical", _max_len(lists))

@@ -1,4 +1,4 @@
-"""A store as Lightning wants it: loaders of whole batches, and what tasks, baselines and reports ask of the data."""
+"""Lightning's view of a store: loaders of whole batches, and the data that tasks, baselines and reports read."""
 
 import signal
 from collections.abc import Callable, Sequence
@@ -25,7 +25,9 @@ SPLIT_CODES = {"train": 0, **SPLITS}
 
 
 class DataModule(LightningDataModule):
-    """Batches are a pure function of seed and step: the same for any number of workers, and after any interruption.
+    """Batches as a pure function of seed and step: the same for any number of workers, and after any interruption.
+
+    Callbacks and baselines read the data through this class alone.
 
     Set `use_distributed_sampler: false` on the trainer: processes share rows and users here already.
 
@@ -36,8 +38,8 @@ class DataModule(LightningDataModule):
         num_workers: processes that make training batches ahead; 0 = made when asked for. Evaluation has none: its batches cost less to
             make than to hand over.
         seed: of the order of rows.
-        rows: what is trained on.
-        evaluated: what is asked of "val" and "test".
+        rows: makes the training rows of a store.
+        evaluated: makes the users or impressions of "val" and of "test".
         device_resident: keep the whole store on the accelerator and make batches there, without workers; nothing changes on a CPU.
         slice_columns: categorical item columns of at most 20 values to report by; user columns of that kind always are.
         keep_negatives: share of the training impressions whose first label is 0 that an epoch reads, drawn anew each time; 1 = all.
@@ -89,7 +91,7 @@ class DataModule(LightningDataModule):
             sampler=sampler,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
-            worker_init_fn=_leave_signals,
+            worker_init_fn=_ignore_signals,
             generator=torch.Generator(),  # of its own: workers must not be seeded from the stream of dropout and initialisation
         )
 
@@ -103,22 +105,22 @@ class DataModule(LightningDataModule):
 
     @cached_property
     def negative_sample(self) -> NegativeSample | None:
-        """Which training impressions an epoch reads; None = all. A ConfigError where they cannot be told."""
+        """Training impressions of which an epoch reads a share; None = it reads all. A ConfigError as of `negative_sample`."""
         return negative_sample(self.store, self.keep_negatives)
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        """Every item, in memory."""
+        """The items, in memory."""
         features = {column: values if values.is_floating_point() else values.long() for column, values in self.store.item_features.items()}
         return Catalogue(features, self.store.item_count)
 
     @cached_property
     def training_events(self) -> TrainingEvents:
-        """Every positive training interaction, by user, then time."""
+        """Positive training interactions, by user, then time."""
         return self.events_before("val")
 
     def events_before(self, split: Literal["val", "test"]) -> TrainingEvents:
-        """Every positive interaction of the earlier splits, by user, then time: what an evaluation of this split may look back on."""
+        """Positive interactions of the earlier splits, by user, then time: the past of an evaluation of this split."""
         store = self.store
         earlier = (store.event_split < SPLITS[split]).nonzero().squeeze(1)
         user, item = store.user[store.event_row[earlier]].long(), store.event_item[earlier].long()
@@ -126,7 +128,7 @@ class DataModule(LightningDataModule):
 
     @cached_property
     def known(self) -> KnownItems:
-        """Each user's distinct training items."""
+        """Distinct training items of each user."""
         events, size = self.training_events, self.store.num_items + 1
         pairs = torch.unique(events.user * size + events.item)  # ascending by user, then item
         per_user = torch.bincount(pairs // size, minlength=events.num_users + 1)
@@ -141,7 +143,7 @@ class DataModule(LightningDataModule):
         return [popularity(self.store), *column_slices(self.store, self.slice_columns)]
 
     def outcomes(self, split: Literal["val", "test"]) -> Outcomes:
-        """What came of the split's impressions."""
+        """Outcomes of the split's impressions."""
         return outcomes(self.store, split, self.slice_columns)
 
     def first_pages(self, split: Literal["val", "test"]) -> FirstPages:
@@ -176,8 +178,8 @@ class DataModule(LightningDataModule):
         return self.trainer.global_rank if self.trainer else 0
 
 
-def _leave_signals(worker: int) -> None:
-    """A signal to all processes of a run is its own to answer; a worker ends when the run does."""
+def _ignore_signals(worker: int) -> None:
+    """Leave signals to the run: it answers those sent to all its processes, and its workers end with it."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
 

@@ -1,4 +1,4 @@
-"""What a model is trained and tested on, in few words: hashes, counts, dates."""
+"""Facts of prepared data: hashes, counts and dates."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from recsys.data.store import Store, read_manifest
 
 
 def data_facts(store: Store, name: str) -> dict:
-    """A prepared data set in hashes, counts and dates, never by its rows or the folders of this machine.
+    """Facts of a prepared data set, without its rows and the folders of this machine.
 
     Args:
         name: of the data config.
@@ -26,21 +26,21 @@ def data_facts(store: Store, name: str) -> dict:
             for entry in manifest["inputs"]
         ],
         "counts": {name: manifest["counts"][name] for name in ("rows", "users", "items")},
-        "split": _split(store, manifest["counts"]),
+        "split": _split_facts(store, manifest["counts"]),
         "dates": [_date(int(store.time.min())), _date(int(store.time.max()))] if calendar else None,
         "boundaries": None if store.boundaries is None else {name: _date(moment) for name, moment in store.boundaries.items()},
-        "notes": [_without_folders(note, manifest["inputs"]) for note in store.notes],
+        "notes": [_sentence_without_folders(note, manifest["inputs"]) for note in store.notes],
     }
 
 
-def _without_folders(note: str, entries: Sequence[dict]) -> str:
+def _sentence_without_folders(note: str, entries: Sequence[dict]) -> str:
     """A sentence that names input files by their names alone."""
     for name in {Path(entry["path"]).name for entry in entries} - {""}:
         note = re.sub(rf"\S*/{re.escape(name)}", lambda match: Path(match[0]).name, note)
     return note
 
 
-def _split(store: Store, counts: dict[str, int]) -> dict[str, dict[str, int]]:
+def _split_facts(store: Store, counts: dict[str, int]) -> dict[str, dict[str, int]]:
     """{part: rows, positives, and distinct users and items, with how many rows have one that training never saw}."""
     code = store.split.cpu().numpy()
     parts = {name: {"rows": counts[f"{name} rows"], "positives": counts[f"{name} positives"]} for name in NAMES}

@@ -1,4 +1,4 @@
-"""Users as they stand at the first page that a split shows them. B users."""
+"""Users at the first page that a split shows them. B users."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from recsys.batch import UserBatch
-from recsys.data.read.rows import SPLITS, EvaluationUsers, gathered
+from recsys.data.read.rows import SPLITS, EvaluationUsers, gather_rows
 from recsys.data.store import Store
 
 
@@ -29,15 +29,15 @@ class FirstPages:
     def batch(self, index: Tensor) -> UserBatch:
         """The users [B] int64 of these numbers, context columns among their features; bias columns are left out."""
         batch = self.users.batch(index)
-        return replace(batch, features={**batch.features, **gathered(self.context, self.rows[batch.user])})
+        return replace(batch, features={**batch.features, **gather_rows(self.context, self.rows[batch.user])})
 
 
 def first_rows(store: Store, split: str) -> Tensor:
-    """[num_users + 1] int64: each user's first row in a split, -1 where there is none."""
+    """First row of each user in a split, -1 where there is none: [num_users + 1] int64."""
     rows = (store.split == SPLITS[split]).nonzero().squeeze(1)  # by user, then time
     user = store.user[rows].long()
     first = torch.ones_like(user, dtype=torch.bool)
     first[1:] = user[1:] != user[:-1]
-    found = torch.full((store.num_users + 1,), -1, device=rows.device)
-    found[user[first]] = rows[first]
-    return found
+    row = torch.full((store.num_users + 1,), -1, device=rows.device)
+    row[user[first]] = rows[first]
+    return row

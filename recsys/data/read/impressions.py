@@ -1,4 +1,4 @@
-"""Every row of a split with all that is known of it, for ranking. B rows of a batch, N rows of a split, L list length."""
+"""Impressions of a split with their features and labels, for ranking. B rows of a batch, N rows of a split, L list length."""
 
 import numpy as np
 import torch
@@ -6,7 +6,7 @@ from torch import Tensor
 
 from recsys.baseline.base import FeatureTable
 from recsys.batch import Batch, ImpressionBatch, Outcomes, Slice
-from recsys.data.read.rows import SPLITS, Histories, Rows, gathered
+from recsys.data.read.rows import SPLITS, Histories, Rows, gather_rows
 from recsys.data.read.slices import activity, column_slices, popularity, row_slices, user_columns
 from recsys.data.store import Store
 from recsys.schema import Schema
@@ -37,17 +37,17 @@ class Impressions(Rows):
         row = self.rows[index.to(self.rows.device)]
         user, item = store.user[row].long(), store.item[row].long()
         features = {
-            **gathered(store.user_features, user),
+            **gather_rows(store.user_features, user),
             **self.histories.before(store.event_start[user], store.history_stop[row]),
-            **gathered(store.item_features, item),
-            **gathered(store.context_features, row),
+            **gather_rows(store.item_features, item),
+            **gather_rows(store.context_features, row),
         }
         labels = {column: values.index_select(0, row) for column, values in store.labels.items()}
         return Batch(features, labels, torch.ones(len(row), device=row.device), user, item)
 
 
 class EvaluationImpressions:
-    """The impressions of an evaluated split as questions: their features, and numbers to find the answers by.
+    """Impressions of an evaluated split: their features, and numbers that find their outcomes.
 
     Args:
         store: on any device; batches are made there.
@@ -67,7 +67,7 @@ class EvaluationImpressions:
 
 
 def outcomes(store: Store, split: str, item_columns: tuple[str, ...]) -> Outcomes:
-    """What came of a split's impressions, in the order of `EvaluationImpressions`.
+    """Outcomes of a split's impressions, in the order of `EvaluationImpressions`.
 
     Args:
         item_columns: categorical item columns of at most 20 values to divide the rows by, beside activity, popularity and the small
@@ -79,9 +79,9 @@ def outcomes(store: Store, split: str, item_columns: tuple[str, ...]) -> Outcome
     knows_user, knows_item = store.schema.user is not None, store.schema.item is not None
     slices = row_slices(store, rows)
     if knows_user:
-        slices += [_by_row(part, user) for part in (activity(store), *column_slices(store, user_columns(store)))]
+        slices += [_slice_of_rows(part, user) for part in (activity(store), *column_slices(store, user_columns(store)))]
     if knows_item:
-        slices += [_by_row(part, item) for part in (popularity(store), *column_slices(store, item_columns))]
+        slices += [_slice_of_rows(part, item) for part in (popularity(store), *column_slices(store, item_columns))]
     grouped = knows_user or store.schema.session is not None
     return Outcomes(labels, user if knows_user else None, store.session[rows].long().cpu() if grouped else None, slices)
 
@@ -113,6 +113,6 @@ def _tabular(schema: Schema, features: dict[str, Tensor]) -> tuple[np.ndarray, n
     return np.concatenate(numbers, 1), np.concatenate(categories, 1)
 
 
-def _by_row(part: Slice, entity: Tensor) -> Slice:
+def _slice_of_rows(part: Slice, entity: Tensor) -> Slice:
     """A division of entities as one of rows, [N] int64 entity index."""
     return Slice(part.name, part.values, part.codes[entity])

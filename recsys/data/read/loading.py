@@ -1,4 +1,4 @@
-"""What a DataLoader hands out: whole batches, each a pure function of its number. B rows."""
+"""Data sets and sampler of DataLoaders: whole batches, each a pure function of its number. B rows."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -34,9 +34,9 @@ class TrainingSteps(Dataset[Batch]):
 
 
 class StepSampler(Sampler[int]):
-    """Global step numbers of the next epoch, from wherever training stands when it is asked.
+    """Numbers of the global steps of the next epoch, counted on from the steps already taken.
 
-    A pass over the data is numbered on, never restarted: an interrupted epoch goes on with the step after the last one taken.
+    So an interrupted epoch goes on with the step after the last one taken.
 
     Args:
         steps_per_epoch: how many to hand out.
@@ -56,7 +56,7 @@ class StepSampler(Sampler[int]):
 
 
 class EvaluationSteps(Dataset[UserBatch | ImpressionBatch]):
-    """Batches of what is evaluated; each user or impression is in one batch of one process, none is repeated to fill up.
+    """Batches of an evaluation; each user or impression is in one batch of one process, none is repeated to fill up.
 
     Args:
         evaluated: all users, or all impressions, of a split.

@@ -1,4 +1,4 @@
-"""The training rows without the first label, of which every epoch reads a share. N rows."""
+"""Training rows whose first label is 0, of which every epoch reads a share. N rows."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ KEY = "task.keep_negatives"
 
 @dataclass(frozen=True)
 class NegativeSample:
-    """Each epoch reads as many of these rows, drawn anew, and all others.
+    """Rows of which each epoch reads `kept`, drawn anew; it reads all others.
 
     Attributes:
         negative: [N] bool, whether the first label is 0. A row whose first label is missing is no negative, and always read: it has no
@@ -26,27 +26,27 @@ class NegativeSample:
 
     @property
     def share(self) -> float:
-        """Of the negatives that an epoch reads; what was asked for, rounded to whole rows."""
+        """Share of the negatives that an epoch reads: the configured one, rounded to whole rows."""
         return self.kept / int(self.negative.sum())
 
     @property
     def num_rows(self) -> int:
-        """Rows of an epoch."""
+        """Number of rows of an epoch."""
         return int((~self.negative).sum()) + self.kept
 
     def draw(self, generator: np.random.Generator) -> np.ndarray:
-        """[num_rows] int64, the row numbers of one epoch."""
+        """Row numbers of one epoch, [num_rows] int64."""
         kept = generator.choice(self.negative.nonzero()[0], self.kept, replace=False, shuffle=False)
         return np.concatenate([(~self.negative).nonzero()[0], kept])
 
 
 def negative_sample(store: Store, share: float) -> NegativeSample | None:
-    """Which training rows an epoch reads, in the order of `recsys.data.read.impressions.Impressions`; None = all.
+    """Training rows of which an epoch reads a share, numbered as in `recsys.data.read.impressions.Impressions`; None = it reads all.
 
     Args:
         share: of the negatives, in (0, 1]; 1 = all.
     Raises:
-        ConfigError: the share is none, or keeps no row; or the labels are not one funnel behind one 0/1 label.
+        ConfigError: the share lies outside (0, 1], or keeps no row; or the labels are not one funnel behind one 0/1 label.
     """
     if share == 1:
         return None
@@ -62,7 +62,7 @@ def negative_sample(store: Store, share: float) -> NegativeSample | None:
 
 
 def _first_label(schema: Schema) -> str:
-    """The one label that all others are given, directly or by way of others."""
+    """Column of the one label that all others are given, directly or by way of others."""
     first = [label for label in schema.labels if label.given is None]
     if len(first) > 1:
         names = ", ".join(f"'{label.column}'" for label in first)

@@ -13,11 +13,11 @@ from recsys.source.base import Oracle, Source
 
 
 class CatalogueOracle:
-    """Scores the catalogue as an `Oracle` knows it for the period of the test split; an evaluation reads it like a baseline.
+    """Scores of the catalogue by an `Oracle`, for the period of the test split; an evaluation reads it like a baseline.
 
     Args:
         oracle: answers for raw ids.
-        store: whose users and items are asked about.
+        store: of the users and items.
         start, stop: the period, microseconds since 1970 UTC, stop exclusive.
     """
 
@@ -38,7 +38,7 @@ class FirstPageOracle:
 
     Args:
         oracle: answers for raw ids.
-        store: whose users and items are asked about.
+        store: of the users and items.
         labels: the columns of the funnel, whose probabilities are multiplied.
     """
 
@@ -60,8 +60,8 @@ class FirstPageOracle:
         row = self.rows[user]
         moments = self.store.time[row].numpy()
         context = {column: values[self.store.context_features[column][row].numpy()] for column, values in self.vocabularies.items()}
-        asked = {"user_ids": self.user_ids[user.numpy() - 1], "item_ids": self.item_ids, "moments": moments, "context": context}
-        scores = np.prod([self.oracle.if_shown(label, **asked) for label in self.labels], axis=0)
+        request = {"user_ids": self.user_ids[user.numpy() - 1], "item_ids": self.item_ids, "moments": moments, "context": context}
+        scores = np.prod([self.oracle.if_shown(label, **request) for label in self.labels], axis=0)
         return torch.nn.functional.pad(torch.from_numpy(scores), (1, 0))  # [B, V]
 
 
@@ -92,10 +92,10 @@ def impressions_of_test(source: Source, store: Store) -> Truth | None:
         return None
     rows = (store.split == SPLITS["test"]).nonzero().squeeze(1)
     keys = {schema.user: store.user_ids[store.user[rows].numpy()], schema.item: store.item_ids[store.item[rows].numpy()]}
-    asked = pl.DataFrame(keys | {schema.time: store.time[rows].numpy()})
+    keyed = pl.DataFrame(keys | {schema.time: store.time[rows].numpy()})
     known = oracle.probabilities().with_columns(pl.col(schema.time).dt.epoch("us"))
-    true = asked.lazy().join(known, on=list(asked.columns), how="left", maintain_order="left").collect()
-    assert len(true) == len(asked), "the truth has one row per impression"
+    true = keyed.lazy().join(known, on=list(keyed.columns), how="left", maintain_order="left").collect()
+    assert len(true) == len(keyed), "the truth has one row per impression"
     probability = {label.column: _tensor(true, f"{label.column}_probability") for label in schema.labels}
     forced = {label.column: _tensor(true, f"{label.column}_if_{label.given}") for label in schema.labels if label.given is not None}
     return Truth(probability, forced)

@@ -1,4 +1,4 @@
-"""Which rows make which step: a pure function of seed and step, so that any step of any epoch can be asked for at any time. B rows."""
+"""Rows of each step, as a pure function of seed and step: any step of any epoch can be made at any time. B rows."""
 
 import numpy as np
 import torch
@@ -9,12 +9,12 @@ from recsys.errors import ConfigError, Fault
 
 
 class Order:
-    """Every epoch visits every row once, shuffled anew; the ranks of a distributed run share each step's batch.
+    """Order of rows: every epoch visits each once, shuffled anew; the ranks of a distributed run share each step's batch.
 
     The number of workers, and where a run was interrupted, cannot change what a step holds.
 
     Args:
-        num_rows: rows there are.
+        num_rows: number of rows.
         batch_size: rows of a step over all ranks together; a multiple of world_size.
         seed: of the shuffles; the epoch is the second half of the key (Philox: Salmon et al., SC 2011).
         world_size, rank: this process takes every world_size-th row of a batch, from its rank on.

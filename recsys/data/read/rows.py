@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from recsys.batch import Batch, ImpressionBatch, UserBatch
+from recsys.data.split import TEST, VAL
 from recsys.data.store import Store
 from recsys.schema.kind.history import histories
 
-SPLITS = {"val": 1, "test": 2}
+SPLITS = {"val": VAL, "test": TEST}
 """{name of an evaluated split: its code in a Store}."""
 
 
@@ -23,7 +24,7 @@ class Rows(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many there are."""
+        """Number of rows."""
 
     @abstractmethod
     def batch(self, index: Tensor) -> Batch:
@@ -31,7 +32,7 @@ class Rows(ABC):
 
 
 class PositiveRows(Rows):
-    """Every training event, with its user's history strictly before it; no labels, since all are positive.
+    """Training events, each with its user's history strictly before it; no labels, since all are positive.
 
     Args:
         store: on any device; batches are made there.
@@ -51,7 +52,7 @@ class PositiveRows(Rows):
         row = self.rows[index.to(self.rows.device)]
         user = store.user[row].long()
         features = {
-            **gathered(store.user_features, user),
+            **gather_rows(store.user_features, user),
             **self.histories.before(store.event_start[user], store.history_stop[row]),
         }
         return Batch(features, {}, torch.ones(len(row), device=row.device), user, store.item[row].long())
@@ -97,7 +98,7 @@ class Sequences(Rows):
         length = int((stop - start).max())
         items = _window(self.items, start, stop, length)
         features = {
-            **gathered(store.user_features, user),
+            **gather_rows(store.user_features, user),
             **self.histories.before(start, stop, length=length),
         }
         seen = None if self.seen is None else (_window(self.seen, start, stop, length) - start[:, None]).clamp_(min=0)
@@ -105,17 +106,17 @@ class Sequences(Rows):
 
 
 class Evaluated(Protocol):
-    """What an evaluation asks about, in batches."""
+    """Users or impressions of an evaluation, in batches."""
 
     def __len__(self) -> int:
-        """How much there is to ask."""
+        """Number of users or impressions."""
 
     def batch(self, index: Tensor) -> UserBatch | ImpressionBatch:
-        """The questions [B] int64 of these numbers; a pure function."""
+        """Users or impressions [B] int64 of these numbers; a pure function."""
 
 
 class EvaluationUsers:
-    """Users who chose something in a split, as of its start: they know their events of earlier splits.
+    """Users who chose something in a split, as of its start: their histories hold their events of earlier splits.
 
     Args:
         store: on any device; batches are made there.
@@ -139,7 +140,7 @@ class EvaluationUsers:
         index = index.to(self.user.device)
         user, start, cut, stop = self.user[index], self.known_start[index], self.known_stop[index], self.relevant_stop[index]
         features = {
-            **gathered(store.user_features, user),
+            **gather_rows(store.user_features, user),
             **self.histories.before(start, cut),
         }
         return UserBatch(features, user, known=distinct_pairs(store, start, cut), relevant=distinct_pairs(store, cut, stop))
@@ -161,19 +162,19 @@ def distinct_pairs(store: Store, start: Tensor, stop: Tensor) -> Tensor:
 
 
 def _events_until(store: Store, split: int) -> Tensor:
-    """[num_users + 1] int64: end of each user's events in splits 0..split, which stand first among the user's events."""
-    kept = torch.zeros(len(store.event_split) + 1, dtype=torch.int64, device=store.event_split.device)
-    torch.cumsum(store.event_split <= split, 0, out=kept[1:])
-    return store.event_start[:-1] + kept[store.event_start[1:]] - kept[store.event_start[:-1]]
+    """End of each user's events in splits 0..split, which stand first among the user's events: [num_users + 1] int64."""
+    before = torch.zeros(len(store.event_split) + 1, dtype=torch.int64, device=store.event_split.device)
+    torch.cumsum(store.event_split <= split, 0, out=before[1:])
+    return store.event_start[:-1] + before[store.event_start[1:]] - before[store.event_start[:-1]]
 
 
-def gathered(columns: Mapping[str, Tensor], index: Tensor) -> dict[str, Tensor]:
+def gather_rows(columns: Mapping[str, Tensor], index: Tensor) -> dict[str, Tensor]:
     """Rows [B] int64 of each column, as batches hold them."""
-    return {column: _wide(values.index_select(0, index)) for column, values in columns.items()}
+    return {column: _indices_as_int64(values.index_select(0, index)) for column, values in columns.items()}
 
 
-def _wide(values: Tensor) -> Tensor:
-    """Indices as int64, as batches hold them; numbers stay float32."""
+def _indices_as_int64(values: Tensor) -> Tensor:
+    """Values as batches hold them: indices int64, numbers float32."""
     return values if values.is_floating_point() else values.long()
 
 

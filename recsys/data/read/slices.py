@@ -1,4 +1,4 @@
-"""Divisions of users and items that a report looks at one by one. n entities."""
+"""Divisions of users, items and rows that a report shows one by one. n entities."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,6 @@
-"""One prepared data set: a memory-mapped array per column, opened in milliseconds. N rows, E events, n entities, L list length.
+"""Store of one prepared data set: a memory-mapped array per column, opened in milliseconds.
+
+N rows, E events, n entities, L list length.
 
 An event is a positive row. Rows are sorted by (user, split, time, file order), so a user's events before any row are one range:
 a history is a window, never a copy.
@@ -53,7 +55,7 @@ class Store:
         event_row: [E] int64, the row of each event.
         event_start: [num_users + 2] int64: events of user u are event_start[u] : event_start[u + 1].
         item_count: [num_items + 1] int64 training events of each item.
-        notes: what preparation found, in sentences with counts.
+        notes: sentences of the preparation, with counts.
         boundaries: {"val", "test", "end"}: microseconds at which validation and test start, and after the last row; None unless temporal.
     """
 
@@ -87,8 +89,8 @@ class Store:
         if damaged:
             what = f"{len(damaged)} files are missing or damaged: {listed(damaged)}"
             raise IntegrityError(Fault(what, str(path), "delete this folder and prepare again: run train.py with the same data"))
-        fields: dict[str, Any] = {name: _mapped(path / file_name(name)) for name in ARRAYS}
-        fields |= {group: {column: _mapped(path / group / file_name(column)) for column in manifest[group]} for group in COLUMNS}
+        fields: dict[str, Any] = {name: _memory_map(path / file_name(name)) for name in ARRAYS}
+        fields |= {group: {column: _memory_map(path / group / file_name(column)) for column in manifest[group]} for group in COLUMNS}
         schema = Schema.load(path / "schema.json")
         return Store(path, schema, **fields, notes=tuple(manifest["notes"]), boundaries=manifest["boundaries"])
 
@@ -97,7 +99,7 @@ class Store:
         return Store.open, (self.path,)
 
     def to(self, device: torch.device) -> "Store":
-        """The same store with every tensor on a device."""
+        """This store with every tensor on a device."""
         fields: dict[str, Any] = {name: getattr(self, name).to(device) for name in ARRAYS}
         fields |= {group: {column: values.to(device) for column, values in getattr(self, group).items()} for group in COLUMNS}
         return replace(self, **fields)
@@ -138,7 +140,7 @@ class Store:
 
 
 def read_manifest(path: Path) -> dict:
-    """What preparation wrote down: format, files with sizes, inputs, counts, AUCs, seconds; an IntegrityError where there is no store."""
+    """Record of the preparation: format, files with sizes, inputs, counts, AUCs, seconds; an IntegrityError where there is no store."""
     if not (path / MANIFEST).exists():
         raise IntegrityError(Fault("no prepared store here", str(path), "prepare it again: run train.py with the same data"))
     manifest = json.loads((path / MANIFEST).read_text())
@@ -158,6 +160,6 @@ def file_name(column: str, suffix: str = ".npy") -> str:
     return quote(column, safe=" ") + suffix
 
 
-def _mapped(path: Path) -> Tensor:
+def _memory_map(path: Path) -> Tensor:
     # "c": pages are copied on write, so torch gets a writable array and the file never changes.
     return torch.from_numpy(np.load(path, mmap_mode="c"))

@@ -1,4 +1,4 @@
-"""Validated tables to the files of a store, one column at a time. N rows, n entities.
+"""Build the files of a store from validated tables, one column at a time. N rows, n entities.
 
 Ids become int32 codes first and rows are ordered once, by (user, split, time, file order); every column is then read, encoded, put in
 that order, written and freed before the next one is touched.
@@ -26,7 +26,7 @@ from recsys.source.base import Tables
 
 @dataclass(frozen=True)
 class Built:
-    """What the manifest says of a store beside its inputs.
+    """Facts of a built store, for its manifest.
 
     Attributes:
         columns: {"user_features" | "item_features" | "context_features" | "labels": columns kept}.
@@ -45,6 +45,8 @@ class Built:
 
 @dataclass
 class _Lap:
+    """Seconds of each step, one after another."""
+
     seconds: dict[str, float]
     started: float
 

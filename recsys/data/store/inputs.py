@@ -1,4 +1,4 @@
-"""What a store was prepared from: the files with their hashes, and the key that names the store after them."""
+"""Inputs of a store: the files with their hashes, and the key that names the store after them."""
 
 import hashlib
 import json
@@ -38,12 +38,12 @@ class Input:
 
     @property
     def content(self) -> tuple:
-        """What decides whether the file is the same; not its folder, and its time of change only where it was not read whole."""
+        """Facts that decide whether the file is the same: not its folder, and its time of change only where it was not read whole."""
         return self.table, Path(self.path).name, self.size, self.sha256, None if self.whole else self.mtime_ns
 
 
 def inputs(tables: Tables) -> tuple[Input, ...]:
-    """Every file behind the tables, in row order; tables without files stand for themselves by the hash of their content."""
+    """Files behind the tables, in row order; tables without files count by the hash of their content."""
     if not tables.files:
         frames = {"interactions": tables.interactions, "users": tables.users, "items": tables.items}
         return tuple(_in_memory(name, frame) for name, frame in frames.items() if frame is not None)
@@ -63,7 +63,7 @@ def content_key(read: tuple[Input, ...], *settings: object) -> str:
     return hashlib.sha256(document.encode()).hexdigest()[:KEY_LENGTH]
 
 
-def described(source: Source) -> tuple:
+def source_description(source: Source) -> tuple:
     """A source as (class, arguments), for the key."""
     return type(source).__qualname__, sorted(vars(source).items())
 

@@ -53,7 +53,7 @@ class KeyColumns:
     positive: np.ndarray
 
     def ordered(self, order: np.ndarray) -> "KeyColumns":
-        """The same rows in another order, [N] int64."""
+        """Rows in another order, [N] int64."""
         return KeyColumns(*(column[order] for column in vars(self).values()))
 
 

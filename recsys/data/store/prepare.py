@@ -1,4 +1,4 @@
-"""From a source to a store: found again by its content in milliseconds, or validated, split, encoded and published in one rename."""
+"""Prepare a source: find its store again in milliseconds, or validate, split and encode its tables into one that appears whole."""
 
 import json
 import time
@@ -16,7 +16,7 @@ from recsys.data.check.validate import validate
 from recsys.data.split import Split
 from recsys.data.store import FORMAT, MANIFEST, Store, read_manifest
 from recsys.data.store.build import Built, build
-from recsys.data.store.inputs import Input, changes, content_key, described, inputs
+from recsys.data.store.inputs import Input, changes, content_key, inputs, source_description
 from recsys.disk.folders import build_once
 from recsys.errors import DataError, Fault, IntegrityError
 from recsys.schema import Schema, nearest
@@ -61,7 +61,7 @@ def prepare(
         IntegrityError: an input file changed while it was read.
     """
     _check_order(schema)
-    origin = described(source)
+    origin = source_description(source)
     tables = source.tables()
     read = inputs(tables)
     key = content_key(read, FORMAT, origin, schema, split, bad_rows)
@@ -118,11 +118,11 @@ def _write_manifest(
 
 
 def _add_feature_aucs(building: Path) -> None:
-    """Write into the manifest what each feature alone tells of each label: measured once, held against the limit by every run."""
+    """Write into the manifest how well each feature alone tells each label: measured once, compared with the limit by every run."""
     started = time.perf_counter()
-    found, notes = feature_aucs(Store.open(building))
+    aucs, notes = feature_aucs(Store.open(building))
     manifest = read_manifest(building)
-    manifest["feature_auc"] = [asdict(entry) for entry in found]
+    manifest["feature_auc"] = [asdict(entry) for entry in aucs]
     manifest["notes"] += notes
     manifest["seconds"]["feature_auc"] = round(time.perf_counter() - started, 3)
     (building / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")

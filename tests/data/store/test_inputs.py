@@ -4,7 +4,7 @@ from dataclasses import asdict
 import polars as pl
 import pytest
 
-from recsys.data.store.inputs import changes, content_key, described, inputs
+from recsys.data.store.inputs import changes, content_key, inputs, source_description
 from recsys.source.base import Tables
 
 
@@ -86,8 +86,8 @@ def test_changes_see_one_flipped_bit(table):
 
 def test_sources_differ_by_their_arguments(source):
     first, second = type(source)("a"), type(source)("b")
-    assert content_key((), described(first)) != content_key((), described(second))
-    assert content_key((), described(first)) == content_key((), described(type(source)("a")))
+    assert content_key((), source_description(first)) != content_key((), source_description(second))
+    assert content_key((), source_description(first)) == content_key((), source_description(type(source)("a")))
 
 
 def test_files_that_were_named_from_one_folder_are_found_from_another(table, tmp_path, monkeypatch):

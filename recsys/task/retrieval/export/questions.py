@@ -10,7 +10,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from recsys.data.read.rows import EvaluationUsers, gathered
+from recsys.data.read.rows import EvaluationUsers, gather_rows
 from recsys.data.store.raw_categories import MOST_ENTITIES, spread
 from recsys.export.against import mean_difference, opened, rejected, request_columns
 from recsys.export.index.base import SearchIndex
@@ -96,7 +96,7 @@ def questions_of(run: FinishedRun, lengths: Mapping[str, int]) -> UserQuestions:
         {column: column_values[rows] for column, column_values in columns.items()},
         [exclude[row] for row in rows],
         [wanted[row] for row in rows],
-        items=values.columns(run.schema.of("item"), gathered(store.item_features, item), {"item": item}),
+        items=values.columns(run.schema.of("item"), gather_rows(store.item_features, item), {"item": item}),
     )
 
 

@@ -50,6 +50,10 @@ FLOORS = (
 """Rooms from the ground up: a file imports from its own floor and from those below, never from above."""
 FACETS = {"report": "report", "export": "export"}
 """Files of a task's folder that stand on a higher floor: what reports and exports ask of it."""
+TASK_WORDS = re.compile(r"\b(retrieval|ranking)\b|retriever\.onnx|ranker\.onnx")
+TASK_DOORS = {"train.py", "export.py"} | {f"recsys/serve/{name}.py" for name in ("retriever", "ranker", "search", "replay", "__main__")}
+"""Files outside of recsys/task that name a task or its graph: examples of the programs, and the doors of serving."""
+NOT_YET = {"recsys/run/files.py"}
 PURE_TORCH = {"candidates", "loss", "nn", "tower", "model", "optimizer"}
 SEE_HYDRA = {"config", "sweep"}
 LEARNING = PURE_TORCH | {"balance", "calibration", "baseline"}
@@ -143,6 +147,26 @@ def test_constructors_take_two_positional_arguments_at_most():
             if isinstance(node, ast.ClassDef) and node.name not in COMPLETED:
                 arguments = [entry.args for entry in node.body if isinstance(entry, ast.FunctionDef) and entry.name == "__init__"]
                 assert all(len(entry.args) <= 3 for entry in arguments), f"{node.name} of {path.name}"  # self, and two
+
+
+def words(path):
+    """Strings of a file that are no docstrings, and the tasks' modules that it imports."""
+    tree = ast.parse(path.read_text())
+    bodies = [node.body for node in ast.walk(tree) if isinstance(getattr(node, "body", None), list)]
+    docstrings = {id(line.value) for body in bodies for line in body if isinstance(line, ast.Expr)}
+    yield from (
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+    )
+    yield from (name for name in imported(path) if name.startswith("recsys.task."))
+
+
+def test_doors_alone_name_a_task():
+    files = [path for path in (*MODULES, HOME / "train.py", HOME / "export.py") if HOME / "recsys" / "task" not in path.parents]
+    named = {path.relative_to(HOME).as_posix() for path in files if any(TASK_WORDS.search(text) for text in words(path))}
+    assert named - NOT_YET == TASK_DOORS
+    assert len(TASK_DOORS) <= 8
 
 
 def test_no_drawer_for_everything():

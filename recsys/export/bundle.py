@@ -4,7 +4,9 @@ import datetime
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -20,7 +22,6 @@ from recsys.export.narrow import narrow
 from recsys.export.production import Production
 from recsys.export.publish import publishing, write_manifest
 from recsys.export.quantize.base import Quantization
-from recsys.export.sbom import sbom
 from recsys.export.section import Questions, Section
 from recsys.run.lineage import distributions, versions
 from recsys.schema import Schema
@@ -98,7 +99,7 @@ def export_bundle(
         schema.save(partial / "schema.json")
         (partial / "metrics.json").write_text(json.dumps(finite, indent=2, sort_keys=True) + "\n")
         facts = _facts(schema, partial / "schema.json")
-        document = {
+        document: dict[str, Any] = {
             "format": FORMAT,
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "versions": versions((*PACKAGES, *(distributions("faiss") if release.index is not None else ()))),
@@ -124,7 +125,7 @@ def export_bundle(
             refuse(gates, folder)  # a bundle cannot be served with an index that has no setting
         frames = [section.golden(partial, schema, vocabularies) for section in sections]
         document["golden"] = write_golden(partial, frames, (release.quantization or Quantization).golden_tolerance)
-        (partial / "sbom.json").write_text(sbom(document))
+        _write_sbom(partial, document)
         write_manifest(partial, document)  # so that it can be served
 
         answers = replayed(partial)
@@ -140,6 +141,16 @@ def export_bundle(
             write_card(partial, document, schema, finite, reliability=release.reliability)
             manifest = write_manifest(partial, document)
         return manifest
+
+
+def _write_sbom(folder: Path, manifest: Mapping) -> None:
+    """Write sbom.json, where the packages are installed that make one."""
+    if find_spec("cyclonedx") is None:
+        print("no sbom.json in the bundle: pip install cyclonedx-python-lib packageurl-python packaging, and export again")
+        return
+    from recsys.export.sbom import sbom  # what it imports is an extra
+
+    (folder / "sbom.json").write_text(sbom(manifest))
 
 
 def load_vocabularies(schema: Schema, vocabulary_path: Callable[[str], Path]) -> dict[str, pl.Series]:

@@ -106,6 +106,7 @@ def traced_model(
             )
     finally:
         exporter_log.setLevel(level)
+    assert program is not None
     traced = program.model_proto
     for node in traced.graph.node:
         node.ClearField("metadata_props")  # stack traces: they name folders of this machine

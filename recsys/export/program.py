@@ -11,6 +11,7 @@ from recsys.export.gates import floor_gates, refuse
 from recsys.export.pairing import check_pair, joined_metrics
 from recsys.export.production import Production
 from recsys.export.release import release_of
+from recsys.export.section import Section
 from recsys.logger.wandb import send_bundle
 from recsys.report.bundle import bundle_table
 from recsys.run.finished import FinishedRun
@@ -40,7 +41,10 @@ def export_run(config: ExportConfig) -> Path:
         remedy = "leave it out, or name a run of a task that answers items of its catalogue"
         raise ConfigError(Fault(f"an index finds items of a catalogue, and a {run.task} run searches none", "index", remedy))
     index = None if config.index is None else build(config.index)
-    sections, metrics, checkpoint, curves = [], {}, {}, {}
+    sections: list[Section] = []
+    metrics: dict[str, float | None] = {}
+    checkpoint: dict[str, dict] = {}
+    curves: dict[str, dict] = {}
     for each in runs:
         model, about = each.model(config.checkpoint)
         sections.append(facet(each.task, "export").section_of(each, model, about, config.k))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from typing import Any
 
 from cyclonedx.model import Property
 from cyclonedx.model.bom import Bom, BomMetaData
@@ -73,7 +74,7 @@ def _closure(names: Iterable[str]) -> dict[str, Package]:
 def _not_installed() -> dict[str, Package]:
     """The framework where it was found by PYTHONPATH alone, and what its pyproject.toml asks for, if that stands beside it."""
     path = CODE / "pyproject.toml"
-    project = tomllib.loads(path.read_text())["project"] if path.exists() else {"version": None, "dependencies": SERVING}
+    project: dict[str, Any] = tomllib.loads(path.read_text())["project"] if path.exists() else {"version": None, "dependencies": SERVING}
     needs = [*project["dependencies"], *project.get("optional-dependencies", {}).get(TRAIN, ())]
     wanted = [canonicalize_name(Requirement(need).name) for need in needs]
     found = _closure(wanted)
@@ -87,12 +88,12 @@ def installed(root: str, *extras: str) -> dict[str, Package]:
     """
     found: dict[str, Package] = {}
     waiting: list[tuple[str, frozenset[str]]] = [(canonicalize_name(root), frozenset(extras))]
-    asked: set[tuple[str, frozenset[str]]] = set()
+    seen: set[tuple[str, frozenset[str]]] = set()
     while waiting:
         name, chosen = waiting.pop()
-        if (name, chosen) in asked:
+        if (name, chosen) in seen:
             continue
-        asked.add((name, chosen))
+        seen.add((name, chosen))
         try:
             here = distribution(name)
         except PackageNotFoundError:

@@ -51,6 +51,7 @@ class SourceValues:
                 values = self.categories.values(kind.column, at[kind.entity].numpy())
                 raw[kind.column] = raw_lists(values.to_list(), dtype) if kind.is_list else raw_array(values, dtype)
             else:
-                items = items_before(self.store, *events, max(kind.max_len, self.lengths.get(kind.column, 0)))
+                assert events is not None
+                items = items_before(self.store, events[0], events[1], max(kind.max_len, self.lengths.get(kind.column, 0)))
                 raw[kind.column] = raw_array(self.categories.values(kind.table, items.flatten().numpy()), dtype).reshape(items.shape)
         return raw

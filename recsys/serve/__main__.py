@@ -144,7 +144,8 @@ def _score(options: argparse.Namespace, schema: "pyarrow.Schema", answer: Callab
 
     faults = pa.schema([("row", pa.int64()), ("field", pa.string()), ("got", pa.string()), ("want", pa.string())])
     console = Console(stderr=True)
-    first, bad_values, bad_rows, start = [], 0, 0, 0
+    first: list[BadRow] = []
+    bad_values, bad_rows, start = 0, 0, 0
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(pq.ParquetFile(options.requests, pre_buffer=False))
         answers = stack.enter_context(_written(options.out, schema))

@@ -15,7 +15,7 @@ from recsys.serve.processor import processor, processor_words
 
 if TYPE_CHECKING:
     from recsys.serve.ranker import Ranker
-    from recsys.serve.retriever import Retriever
+    from recsys.serve.retriever import Answer, Retriever
 
 Faults = Callable[[Sequence[Mapping[str, Any]], float], list[str]]
 """(golden requests with their answers, largest difference) -> one sentence per request that is answered otherwise."""
@@ -31,10 +31,17 @@ def check_answers(task: str, manifest: Mapping, files: Mapping[str, bytes], faul
     wrong = faults(golden["requests"], golden["tolerance"]) if golden else []
     if wrong:
         raise BundleError(
-            f"the bundle answers otherwise here than where it was exported: {wrong[0]}; here: {processor_words(processor())}, onnxruntime "
-            f"{onnxruntime.__version__}; export: {processor_words(manifest['processor'])}, onnxruntime "
+            f"the bundle answers otherwise here than where it was exported: {task} {wrong[0]}; here: {processor_words(processor())}, "
+            f"onnxruntime {onnxruntime.__version__}; export: {processor_words(manifest['processor'])}, onnxruntime "
             f"{manifest['versions']['onnxruntime']}; export the run again on a processor like this one, with this onnxruntime"
         )
+
+
+def answer_of(retriever: "Retriever", row: Mapping[str, Any], k: int) -> "Answer":
+    """The answer to one golden request alone."""
+    (answer,) = retriever.recommend([{name: row.get(name) for name in retriever.fields}], k=k, exclude=[row["exclude"]])
+    assert answer is not None  # None is for bad rows, of which `recommend` raises the first
+    return answer
 
 
 def list_faults(retriever: "Retriever", rows: Sequence[Mapping[str, Any]], limit: float) -> list[str]:
@@ -45,10 +52,10 @@ def list_faults(retriever: "Retriever", rows: Sequence[Mapping[str, Any]], limit
     k = max(len(row["answer/items"]) for row in rows)
     wrong = []
     for number, row in enumerate(rows):
-        (got,) = retriever.recommend([{name: row.get(name) for name in retriever.fields}], k=k, exclude=[row["exclude"]])
+        got = answer_of(retriever, row, k)
         want = dict(zip(row["answer/items"], row["answer/scores"]))
         if fault := _list_fault(got.items, got.scores, want, limit):
-            wrong.append(f"retrieval request {number}: {fault}")
+            wrong.append(f"request {number}: {fault}")
     return wrong
 
 
@@ -57,13 +64,13 @@ def score_faults(retriever: "Retriever", rows: Sequence[Mapping[str, Any]], limi
     wrong = []
     for number, row in enumerate(rows):
         want = dict(zip(row["answer/items"], row["answer/scores"]))
-        (got,) = retriever.recommend([{name: row.get(name) for name in retriever.fields}], k=max(1, len(want)), exclude=[row["exclude"]])
+        got = answer_of(retriever, row, max(1, len(want)))
         shared = {item: score for item, score in zip(got.items, got.scores) if item in want}
         if want and not shared:
-            wrong.append(f"retrieval request {number}: the index finds none of the {len(want)} golden items")
+            wrong.append(f"request {number}: the index finds none of the {len(want)} golden items")
         for item, score in shared.items():
             if not difference(score, want[item]) <= limit:
-                wrong.append(f"retrieval request {number}: item {item!r} with score {score}, golden is {want[item]}")
+                wrong.append(f"request {number}: item {item!r} with score {score}, golden is {want[item]}")
                 break
     return wrong
 
@@ -73,7 +80,7 @@ def prediction_faults(ranker: "Ranker", rows: Sequence[Mapping[str, Any]], limit
     fields = {**ranker.user_fields, **ranker.row_fields}
     predicted = [ranker.predict([{name: row.get(name) for name in fields}]) for row in rows]
     return [
-        f"ranking request {number}: predicts '{label}' {got}, golden is {row[f'answer/{label}']}"
+        f"request {number}: predicts '{label}' {got}, golden is {row[f'answer/{label}']}"
         for label in ranker.labels
         for number, (row, answer) in enumerate(zip(rows, predicted))
         for got in answer[label]

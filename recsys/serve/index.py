@@ -1,7 +1,9 @@
 """Approximate search in a bundle's index.faiss, with numpy and faiss alone. B rows, K answers, U distinct vectors."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +31,7 @@ class Index:
 
     def __init__(self, content: bytes, parameters: Mapping[str, int], threads: int = 1):
         try:
-            import faiss  # an extra
+            faiss: Any = import_module("faiss")  # an extra, whose types lack parts that it has
         except ModuleNotFoundError as error:
             raise BundleError("searching index.faiss needs faiss, which is not installed; pip install faiss-cpu") from error
         file = BytesIO(content)

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow.parquet
 
 from recsys.serve import BundleError, Ranker, Retriever
-from recsys.serve.golden import list_faults, prediction_faults
+from recsys.serve.golden import answer_of, list_faults, prediction_faults
 from recsys.serve.manifest import read_bundle
 
 TOLERANCE = {"retrieval": 1e-5, "ranking": 1e-6}
@@ -39,11 +39,14 @@ def replay(folder: Path) -> dict:
     _, files = read_bundle(folder, keep=("golden.parquet",))
     rows = pyarrow.parquet.read_table(io.BytesIO(files["golden.parquet"])).to_pylist()
     started = time.perf_counter()
-    wrong, latency, start = {}, {}, 0.0
+    wrong: dict[str, list[str]] = {}
+    latency: dict[str, dict] = {}
+    start = 0.0
     for task, check in {"retrieval": _retrieval, "ranking": _ranking}.items():
         mine = [{name: value for name, value in row.items() if name != "task"} for row in rows if row["task"] == task]
         if mine:
-            first, wrong[task], call = check(folder, mine)
+            first, faults, call = check(folder, mine)
+            wrong[task] = [f"{task} {fault}" for fault in faults]
             start += first - started
             of_task = {"retriever": _timed(call)} if task == "retrieval" else {"ranker": {**_timed(call), "candidates": CANDIDATES}}
             latency |= of_task
@@ -59,7 +62,7 @@ def _retrieval(folder: Path, rows: list[dict]) -> tuple[float, list[str], Callab
     first = time.perf_counter()
     wrong = list_faults(retriever, rows, TOLERANCE["retrieval"])
     if "index" in retriever.manifest:
-        wrong += _index_faults(Retriever(folder, search="index"), requests, rows, k)
+        wrong += _index_faults(Retriever(folder, search="index"), rows, k)
 
     def one(number: int) -> object:
         at = number % len(requests)
@@ -68,13 +71,12 @@ def _retrieval(folder: Path, rows: list[dict]) -> tuple[float, list[str], Callab
     return first, wrong, one
 
 
-def _index_faults(retriever: Retriever, asked: list[dict], rows: list[dict], k: int) -> list[str]:
+def _index_faults(retriever: Retriever, rows: list[dict], k: int) -> list[str]:
     """A sentence if approximate search finds fewer of the golden items than it was released with."""
     # one by one, as they were measured: in int8 a vector depends on the rows that it is computed beside
-    answers = [retriever.recommend([one], k=k, exclude=[row["exclude"]])[0] for one, row in zip(asked, rows)]
-    found = sum(len({*answer.items} & {*row["answer/items"]}) for answer, row in zip(answers, rows))
-    share, released = found / max(1, sum(len(row["answer/items"]) for row in rows)), retriever.manifest["index"]["recall"]
-    return [f"the index finds {share:.4f} of the golden items, released with {released}"] if share < released - INDEX_TOLERANCE else []
+    hits = sum(len({*answer_of(retriever, row, k).items} & {*row["answer/items"]}) for row in rows)
+    share, released = hits / max(1, sum(len(row["answer/items"]) for row in rows)), retriever.manifest["index"]["recall"]
+    return [f"index finds {share:.4f} of the golden items, released with {released}"] if share < released - INDEX_TOLERANCE else []
 
 
 def _ranking(folder: Path, rows: list[dict]) -> tuple[float, list[str], Callable[[int], object]]:
@@ -104,12 +106,12 @@ def main(arguments: Sequence[str]) -> int:
         print("usage: python -m recsys.serve.replay BUNDLE", file=sys.stderr)
         return 2
     try:
-        said = replay(Path(arguments[0]))
+        outcome = replay(Path(arguments[0]))
     except BundleError as error:
         print(error, file=sys.stderr)
         return 4
-    print(json.dumps(said))
-    return int(any(said["wrong"].values()))
+    print(json.dumps(outcome))
+    return int(any(outcome["wrong"].values()))
 
 
 if __name__ == "__main__":

@@ -86,4 +86,4 @@ def _ids(content: bytes, items: dict) -> np.ndarray:
     return ids.astype(object if items["dtype"] == "string" else np.int64)
 
 
-SEARCHES = {"exact": ExactSearch, "index": IndexSearch}
+SEARCHES: dict[str, type[ExactSearch] | type[IndexSearch]] = {"exact": ExactSearch, "index": IndexSearch}

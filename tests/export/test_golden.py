@@ -95,15 +95,17 @@ class AloneOrWrong:
 
     def __init__(self):
         self.manifest = {"index": {"recall": 1.0}}
+        self.fields = ["item"]
 
     def recommend(self, rows, k, exclude):
         return [Answer([rows[0]["item"]], [1.0]) for _ in rows]
 
 
 def test_index_is_asked_one_by_one():
-    rows = [{"answer/items": [item], "exclude": []} for item in (7, 8, 9)]
-    assert _index_faults(AloneOrWrong(), [{"item": item} for item in (7, 8, 9)], rows, k=1) == []
-    assert _index_faults(AloneOrWrong(), [{"item": 7}] * 3, rows, k=1) == ["the index finds 0.3333 of the golden items, released with 1.0"]
+    rows = [{"item": item, "answer/items": [item], "exclude": []} for item in (7, 8, 9)]
+    assert _index_faults(AloneOrWrong(), rows, k=1) == []
+    others = [row | {"item": 7} for row in rows]
+    assert _index_faults(AloneOrWrong(), others, k=1) == ["index finds 0.3333 of the golden items, released with 1.0"]
 
 
 def test_replay_on_the_command_line_ends_with_1_where_answers_differ(example, told, capsys):

@@ -8,6 +8,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from recsys.export.bundle import _write_sbom
 from recsys.export.sbom import installed, license_of, sbom
 
 MANIFEST = {
@@ -139,3 +140,11 @@ def test_requirements_are_followed_through_extras_and_markers(site):
 def test_license_is_the_most_exact_statement(site, lines, found):
     site("licensed", *lines)
     assert license_of(Distribution.from_name("licensed")) == found
+
+
+def test_without_its_packages_a_bundle_has_no_sbom_and_one_line_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("recsys.export.bundle.find_spec", lambda name: None)
+    _write_sbom(tmp_path, MANIFEST)
+    assert list(tmp_path.iterdir()) == []
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "pip install cyclonedx-python-lib packageurl-python packaging" in line

@@ -29,10 +29,12 @@ class SearchIndex(ABC):
     Attributes:
         kind: name of the index in the manifest.
         setting: what `settings` are values of, as `recsys.serve.index.Index` calls it.
+        advice: what else to do where no setting finds enough.
     """
 
     kind: ClassVar[str]
     setting: ClassVar[str]
+    advice: ClassVar[str] = ""
 
     def __init__(self, settings: Sequence[int], k: int, min_recall: float, seed: int):
         if find_spec("faiss") is None:
@@ -66,7 +68,7 @@ class SearchIndex(ABC):
         positions, starts = grouped(vectors)
         faiss.omp_set_num_threads(1)  # the same bytes on any number of cores: sums of floats depend on how work is cut
         file = BytesIO()
-        file.write(faiss.serialize_index(self.learned(vectors[positions[starts[:-1]]])))
+        file.write(faiss.serialize_index(self.learned(vectors[positions[starts[:-1]]])).tobytes())
         np.save(file, positions)
         np.save(file, starts)
         return file.getvalue()

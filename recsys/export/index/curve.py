@@ -56,6 +56,7 @@ def chosen(index: SearchIndex, found: np.ndarray, curve: list[dict]) -> dict:
     refusal = (
         f"{index.kind} finds {best['recall']:.4f} of the best {index.k} at {index.setting}={best[index.setting]}, its best setting; "
         f"want min_recall={index.min_recall}: add larger ones to index.{index.setting}, build a finer index, or leave it out (index=null)"
+        f"{index.advice}"
     )
     return {"chosen": None, "recall": best["recall"], "refusal": refusal}
 

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class IVFPQ(SearchIndex):
 
     def learned(self, distinct: np.ndarray) -> "faiss.IndexRefineFlat":
         """See `SearchIndex.learned`."""
-        import faiss  # an extra
+        faiss: Any = import_module("faiss")  # an extra, whose types lack parts that it has
 
         number, dim = distinct.shape
         nlist = self.nlist or math.ceil(4 * math.sqrt(number))

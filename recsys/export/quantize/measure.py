@@ -38,14 +38,14 @@ class Quantized:
 def quantized(kind: str, before: Path, after: Path, changes: Sequence[Narrowed]) -> Quantized:
     """The changes of all tasks, and the sizes of two folders that hold the same *.onnx, in float32 and narrow."""
     sizes = [sum(path.stat().st_size for path in folder.glob("*.onnx")) for folder in (before, after)]
-    ratios, float32, loss, same, vectors = {}, {}, {}, {}, {}
+    figures = Quantized(kind, sizes[0], sizes[1], {}, {}, {}, {}, {})
     for change in changes:
-        ratios |= change.p50_ratio
-        float32 |= change.before
-        loss |= {metric: change.after[metric] - value for metric, value in change.before.items()}
-        same |= change.same_items
-        vectors |= change.vectors
-    return Quantized(kind, *sizes, ratios, float32, loss, same, vectors)
+        figures.p50_ratio.update(change.p50_ratio)
+        figures.float32.update(change.before)
+        figures.loss.update({metric: change.after[metric] - value for metric, value in change.before.items()})
+        figures.same_items.update(change.same_items)
+        figures.vectors.update(change.vectors)
+    return figures
 
 
 def rows_of(feed: Feed, start: int, number: int) -> dict[str, np.ndarray]:

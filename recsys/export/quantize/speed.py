@@ -25,7 +25,8 @@ def p50_ratio(
     Args:
         requests: one feed per call; taken in turn, from the start again where they are fewer than REQUESTS.
     """
-    graphs, seconds = (before, after), ([], [])
+    graphs = (before, after)
+    seconds: tuple[list[float], list[float]] = ([], [])
     for number in range(WARM_UP + REQUESTS):
         feed = requests[number % len(requests)]
         for which in (0, 1) if number % 2 else (1, 0):

@@ -4,7 +4,7 @@ import faiss
 import numpy as np
 import pytest
 
-from recsys.export.index.curve import recall
+from recsys.export.index.curve import measured
 from recsys.export.index.hnsw import HNSW
 from recsys.serve.index import Index
 
@@ -50,24 +50,14 @@ def test_one_thread_builds(vectors):
     assert faiss.omp_get_max_threads() == 1
 
 
-def test_vector_of_two_graphs_links_to_another_once(of_many_lengths):
-    index = hnsw().learned(of_many_lengths[0][1:])
-    begin = faiss.vector_to_array(index.hnsw.offsets).astype(int)
-    links = faiss.vector_to_array(index.hnsw.neighbors)[begin[:-1, None] + np.arange(32)]  # of the lowest level, 2 x m places
-    assert (np.sort(links == -1, axis=1) == (links == -1)).all()  # faiss stops at the first -1
-    assert all(len(set(row[row >= 0])) == (row >= 0).sum() for row in links)
-
-
-def test_short_vectors_are_found_beside_long_ones(of_many_lengths):
+def test_vectors_of_many_lengths_are_refused_with_what_to_choose_instead(of_many_lengths):
     vectors, queries = of_many_lengths
-    index = faiss.IndexHNSWFlat(16, 8, faiss.METRIC_INNER_PRODUCT)  # what faiss does by itself
-    index.hnsw.efConstruction, index.hnsw.efSearch = 100, 400
-    index.add(vectors[1:])
-    alone = index.search(queries, 50)[1] + 1
-    ours = Index(hnsw(m=8).build(vectors), {"ef_search": 400}).search(queries, 50)[1]
-    found = recall(np.stack([alone, ours]), vectors, queries)
-    assert found[0] < 0.98
-    assert found[1] > 0.995
+    index = hnsw(m=8, k=50, ef_search=[400], min_recall=0.995)
+    entry = measured(index, index.build(vectors), vectors, queries, lambda query: None)
+    assert entry["chosen"] is None
+    assert 0.9 < entry["recall"] < 0.98
+    assert "index=ivf_pq" in entry["refusal"]
+    assert "model.normalize=true" in entry["refusal"]
 
 
 def test_scores_are_inner_products_where_lengths_differ(of_many_lengths):

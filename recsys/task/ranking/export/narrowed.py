@@ -32,7 +32,9 @@ def narrowed(
     graphs = [session(folder / "ranker.onnx") for folder in (before, after)]
     predicted = [_predictions(graph, feed, outputs) for graph in graphs]
     metrics = [_label_metrics(values, labels) | _errors(values, numbers) for values in predicted]
-    return Narrowed(*metrics, p50_ratio={"ranker": p50_ratio(*graphs, outputs, _single_users(feed, user_columns))})
+    return Narrowed(
+        metrics[0], metrics[1], p50_ratio={"ranker": p50_ratio(graphs[0], graphs[1], outputs, _single_users(feed, user_columns))}
+    )
 
 
 def _predictions(graph: InferenceSession, feed: Feed, outputs: Sequence[str]) -> dict[str, np.ndarray]:

@@ -32,7 +32,7 @@ def narrowed(before: Path, after: Path, feed: Feed, relevant: Sequence[np.ndarra
     return Narrowed(
         before={f"recall@{k}": _recall(lists[0], relevant)},
         after={f"recall@{k}": _recall(lists[1], relevant)},
-        p50_ratio={"retriever": p50_ratio(*graphs, ["items", "scores"], single)},
+        p50_ratio={"retriever": p50_ratio(graphs[0], graphs[1], ["items", "scores"], single)},
         same_items={f"same_items@{k}": _recall(lists[1], lists[0])},
         vectors={name: _distance(before / f"{name}.onnx", after / f"{name}.onnx", columns) for name, columns in towers.items()},
     )

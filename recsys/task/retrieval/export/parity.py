@@ -16,12 +16,12 @@ import numpy as np
 import onnxruntime
 import polars as pl
 import torch
-from torch import nn
 
 from recsys.errors import Fault, ReleaseError
 from recsys.export.graph import REMEDY, difference, session
 from recsys.export.preprocessing import id_dtype, missing, raw_array
 from recsys.export.requests import Requests
+from recsys.model.two_tower import TwoTower
 from recsys.task.retrieval.export.lists import SCORE_TOLERANCE, Expected, expect, wrong_list
 
 BATCH_SIZES = (1, 7, 64)
@@ -57,7 +57,7 @@ class Parity:
 def parity(
     folder: Path,
     *,
-    model: nn.Module,
+    model: TwoTower,
     users: Requests,
     items: Requests,
     item_vectors: np.ndarray,

@@ -69,8 +69,9 @@ class UserQuestions:
         gain = 1 / np.log2(np.arange(2, K + 2))
         values = []
         for answer, relevant in zip(answers, self.relevant):
+            assert answer is not None
             wanted = set(relevant)
-            hits = np.array([item in wanted for item in answer.items], bool)
+            hits = np.array([item in wanted for item in answer.items], np.bool_)
             values.append((hits.sum() / len(wanted), gain[: len(hits)][hits].sum() / gain[: len(wanted)].sum()))
         return np.array(values)
 

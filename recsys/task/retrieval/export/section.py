@@ -64,6 +64,7 @@ class RetrievalSection:
             describe(graph, **facts)
             check(name, graph)
             onnx.save(graph, folder / name)
+        assert schema.item is not None
         _write_vectors(folder / "item_embeddings.parquet", schema.item, item_ids, vectors)
         some_users = {column: values[:PARITY_ROWS] for column, values in self.user_features.items()}
         sample = torch.from_numpy(generator.choice(np.arange(1, len(item_ids)), min(PARITY_ROWS, len(item_ids) - 1), replace=False))

@@ -8,7 +8,7 @@ from recsys.tower.mlp import MLPTower
 from recsys.tower.sequence import SequenceTower
 
 
-def model(schema, *, normalize=True, share_item_table=True, user=None):
+def model(schema, *, normalize=True, share_item_table=True, user=None, id_dropout=0.0):
     return TwoTower(
         user or partial(MLPTower, [8], 0.0),
         partial(MLPTower, [8], 0.0),
@@ -16,7 +16,7 @@ def model(schema, *, normalize=True, share_item_table=True, user=None):
         embedding_dim=4,
         normalize=normalize,
         share_item_table=share_item_table,
-        id_dropout=0.0,
+        id_dropout=id_dropout,
         sparse_from=99,
         schema=schema,
     )
@@ -47,3 +47,12 @@ def test_positions_of_a_sequence_are_in_the_same_space(schema, user_features):
     prefix[:, 1:] = 0
     second = (user_features["history"] != 0).nonzero()[:, 1] == 1  # of the positions, those after one item
     torch.testing.assert_close(everywhere[second], towers.users({**user_features, "history": prefix})[:2])
+
+
+def test_catalogue_is_a_zero_row_and_every_item_without_dropout(schema, item_features):
+    towers = model(schema, id_dropout=0.9).train()
+    catalogue = towers.catalogue({column: torch.cat([values[:1], values]) for column, values in item_features.items()})
+    assert towers.training
+    assert catalogue.shape == (3, 4)
+    assert catalogue[0].tolist() == [0.0] * 4
+    torch.testing.assert_close(catalogue[1:], towers.eval().items(item_features))

@@ -50,6 +50,16 @@ def test_quantile_bucket_of_the_raw_value(items, item_features):
     assert torch.equal(encoded, buckets[[0, 1]])  # 4 < 5 <= 9
 
 
+def test_value_at_a_boundary_is_in_the_bucket_above_it(items, item_features):
+    buckets = items.parts["price"].buckets.weight
+    assert torch.equal(items({**item_features, "price": torch.tensor([5.0, 4.9])})[:, 5:13], buckets[[1, 0]])
+
+
+def test_history_of_one_entry_is_that_entry(users, user_features):
+    history = users({**user_features, "history": torch.tensor([[4, 0, 0]] * 3)})[:, 21:]
+    torch.testing.assert_close(history[0], users.parts["history"].table.weight[4])
+
+
 def test_history_is_the_mean_of_real_entries_only(users, user_features):
     table = users.parts["history"].table.weight
     history = users(user_features)[:, 21:]

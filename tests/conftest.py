@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -256,13 +257,43 @@ def forked(server, tmp_path_factory):
     folder = tmp_path_factory.mktemp("printed")
 
     def forked(*command, cwd, timeout_s=300, environment=None):
-        script = command[0] if command[0] == "-m" else str(HOME / command[0])
-        printed = {name: str(folder / name) for name in ("stdout", "stderr")}
-        environment = {**os.environ, "PYTHONPATH": str(HOME)} if environment is None else environment
-        request = {"command": [script, *command[1:]], "cwd": str(cwd), "environment": environment, "timeout_s": timeout_s, **printed}
-        server.stdin.write(json.dumps(request) + "\n")
-        server.stdin.flush()
-        code = int(server.stdout.readline())
-        return subprocess.CompletedProcess(command, code, *(Path(path).read_text() for path in printed.values()))
+        return _started(server, folder, [(command, environment)], cwd=cwd, timeout_s=timeout_s)[0]
 
     return forked
+
+
+@pytest.fixture(scope="session")
+def forked_ranks(server, tmp_path_factory):
+    """forked_ranks(script, ["0.pt", "1.pt"]) runs a script in two processes that find each other, with an argument each."""
+    folder = tmp_path_factory.mktemp("ranks")
+
+    def forked_ranks(script, arguments):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        shared = {**os.environ, "PYTHONPATH": str(HOME), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": str(len(arguments))}
+        shared |= {"OMP_NUM_THREADS": "1", "TORCHELASTIC_RUN_ID": "test", "LOCAL_WORLD_SIZE": str(len(arguments)), "GROUP_RANK": "0"}
+        ranks = [{**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(len(arguments))]
+        programs = [((script, str(argument)), environment) for argument, environment in zip(arguments, ranks)]
+        finished = _started(server, folder, programs, cwd=folder, timeout_s=300)
+        assert [done.returncode for done in finished] == [0] * len(arguments), finished[0].stderr
+
+    return forked_ranks
+
+
+def _started(server, folder, programs, *, cwd, timeout_s):
+    """The finished command lines of programs that run at the same time, each (command, environment)."""
+    requests = []
+    for number, (command, environment) in enumerate(programs):
+        script = command[0] if command[0] == "-m" else str(HOME / command[0])
+        printed = {name: str(folder / f"{name}{number}") for name in ("stdout", "stderr")}
+        environment = {**os.environ, "PYTHONPATH": str(HOME)} if environment is None else environment
+        request = {"command": [script, *command[1:]], "cwd": str(cwd), "environment": environment, "timeout_s": timeout_s, **printed}
+        requests.append(request)
+    server.stdin.write(json.dumps(requests) + "\n")
+    server.stdin.flush()
+    codes = json.loads(server.stdout.readline())
+    return [
+        subprocess.CompletedProcess(request["command"], code, *(Path(request[name]).read_text() for name in ("stdout", "stderr")))
+        for request, code in zip(requests, codes)
+    ]

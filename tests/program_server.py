@@ -3,7 +3,7 @@
 Their import takes a program longer than most of what tests have it do. The modules of this project, and all else, are a fork's own:
 folder, environment, arguments, output and exit code.
 
-A request is a line of JSON on standard input, and its answer, the exit code, a line on standard output.
+A request is a line of JSON on standard input, programs that run at the same time; its answer, their exit codes, one on standard output.
 """
 
 import importlib
@@ -31,16 +31,17 @@ def main() -> None:
     assert not {"polars", "pyarrow", "onnxruntime", "recsys"} & set(sys.modules)
     print("ready", flush=True)
     for line in sys.stdin:
-        request = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            become(request)
-            return
-        print(exit_code(child, request["timeout_s"]), flush=True)
+        children = []
+        for program in json.loads(line):
+            children.append((os.fork(), program["timeout_s"]))
+            if children[-1][0] == 0:
+                become(program)
+                return
+        print(json.dumps([exit_code(*child) for child in children]), flush=True)
 
 
 def become(request: dict) -> None:
-    """Run the program of a request, as python would with this command line."""
+    """Run one program of a request, as python would with this command line."""
     for stream, path in enumerate((os.devnull, request["stdout"], request["stderr"])):
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, stream)

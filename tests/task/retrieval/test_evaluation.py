@@ -2,8 +2,6 @@
 
 import json
 import os
-import socket
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -231,18 +229,8 @@ def full() -> CatalogueEvaluation:
 
 
 @pytest.mark.parametrize("world", [2, 3])
-def test_several_processes_give_the_numbers_of_one(tmp_path, world):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(world), "OMP_NUM_THREADS": "1"}
-    shared |= {"TORCHELASTIC_RUN_ID": "test", "LOCAL_WORLD_SIZE": str(world), "GROUP_RANK": "0"}
-    started = [
-        subprocess.Popen([sys.executable, __file__, tmp_path / f"{rank}.json"], env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)})
-        for rank in range(world)
-    ]
-    assert [process.wait(timeout=120) for process in started] == [0] * world
-
+def test_several_processes_give_the_numbers_of_one(forked_ranks, tmp_path, world):
+    forked_ranks(__file__, [tmp_path / f"{rank}.json" for rank in range(world)])
     alone = full()
     run("test", alone)
     for rank in range(world):

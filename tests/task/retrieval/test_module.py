@@ -1,6 +1,4 @@
 import os
-import socket
-import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
@@ -146,23 +144,10 @@ def test_a_query_has_not_seen_events_of_its_own_moment():
     assert not torch.equal(users[3], users[2])
 
 
-def test_processes_with_differing_weights_train_like_one(tmp_path):
+def test_processes_with_differing_weights_train_like_one(forked_ranks, tmp_path):
     """In the first process a fill-up row and a row that weighs little, in the second three full rows."""
     module = fitted_on(joined(*PARTS))
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        shared = {
-            **os.environ,
-            "MASTER_ADDR": "localhost",
-            "MASTER_PORT": str(free.getsockname()[1]),
-            "WORLD_SIZE": "2",
-            "OMP_NUM_THREADS": "1",
-        }
-    processes = [
-        subprocess.Popen([sys.executable, __file__, tmp_path / f"{rank}.pt"], env={**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)})
-        for rank in (0, 1)
-    ]
-    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    forked_ranks(__file__, [tmp_path / f"{rank}.pt" for rank in (0, 1)])
     for rank in (0, 1):
         for name, weights in torch.load(tmp_path / f"{rank}.pt").items():
             torch.testing.assert_close(weights, module.model.state_dict()[name], atol=1e-5, rtol=1e-4)

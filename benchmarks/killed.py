@@ -19,8 +19,8 @@ from recsys.run.directory import CHECKPOINTS, LOGGED, RESULT
 from recsys.run.metrics_log import MetricsLog
 from recsys.run.progress import ProgressBars
 from recsys.run.saver import Checkpoints
-from recsys.task.ranking.module import Ranking
-from recsys.task.retrieval.module import Retrieval
+from recsys.task.ranking.module import RankingModule
+from recsys.task.retrieval.module import RetrievalModule
 
 POINTS = ("random", "step", "mid-write", "before rename", "before pointer", "before tidying", "mid-log", "mid-validation", "mid-test")
 """random is some moment after training began; at the others a certain call is the last."""
@@ -102,7 +102,7 @@ def _kill_at(point: str, moment: float) -> None:
         _before(Checkpoints, "on_train_start", 0, lambda *_: threading.Timer(moment, _kill).start())
         return
     owner, name, last = {
-        "step": ((Retrieval, Ranking), "training_step", _ended),
+        "step": ((RetrievalModule, RankingModule), "training_step", _ended),
         "mid-write": (checkpoint, "save_file", _half_written),
         "before rename": (checkpoint, "_published", _ended),
         "before pointer": (sys.modules[Checkpoints.__module__], "point", _ended),

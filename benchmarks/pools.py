@@ -20,7 +20,6 @@ from recsys.schema import Schema
 from recsys.task.base import facet
 from recsys.task.ranking.export.graph import Served
 from recsys.task.ranking.export.section import RankingSection
-from recsys.task.retrieval.evaluation import question
 from recsys.task.retrieval.export.section import RetrievalSection
 
 DRAWN = 4_096
@@ -66,7 +65,7 @@ def of_runs(retrieval: Path, ranking: Path, k: int) -> Pools:
     store, schema = runs[0].store, runs[0].schema
     asked, shown = EvaluationUsers(store, "test"), EvaluationImpressions(runs[1].store, "test")
     users = asked.batch(torch.arange(len(asked)))
-    known, relevant = question(users, exclude_known=True, num_items=store.num_items)
+    known, relevant = users.question(exclude_known=True, num_items=store.num_items)
     first = outcomes(runs[1].store, "test", ()).labels[schema.labels[0].column].numpy()
     told = torch.from_numpy(np.flatnonzero(~np.isnan(first)))
     return Pools(

@@ -43,7 +43,7 @@ class MovieLens(Source):
             raise DataError(*faults)
         files = {table: paths for table, (paths, _) in found.items()}
         read = _read_published if published else _read_parquet
-        parts = {table: (read(table, paths[0]),) for table, paths in files.items()}
+        parts: dict[str, tuple[pl.LazyFrame, ...]] = {table: (read(table, paths[0]),) for table, paths in files.items()}
         notes = () if published else _unranked(files["interactions"][0])
         return Tables.joined(files, parts, notes)
 

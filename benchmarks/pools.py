@@ -15,7 +15,7 @@ from recsys.data.read.impressions import EvaluationImpressions, outcomes
 from recsys.data.read.rows import EvaluationUsers
 from recsys.export.bundle import load_vocabularies
 from recsys.export.pairing import check_pair
-from recsys.run.finished import FinishedRun
+from recsys.run.directory import RunDirectory
 from recsys.schema import Schema
 from recsys.task.base import facet
 from recsys.task.ranking.export.graph import Served
@@ -59,7 +59,7 @@ def of_runs(retrieval: Path, ranking: Path, k: int) -> Pools:
     Raises:
         ConfigError: they did not finish, or are no pair.
     """
-    runs = FinishedRun.open(retrieval), FinishedRun.open(ranking)
+    runs = RunDirectory.finished(retrieval), RunDirectory.finished(ranking)
     check_pair(*runs)
     retriever, ranker = (facet(run.task, "export").section_of(run, *run.model(), k) for run in runs)
     store, schema = runs[0].store, runs[0].schema

@@ -35,12 +35,11 @@ from recsys.errors import ConfigError, DataError, Fault
 from recsys.logger.wandb import finish_logging
 from recsys.report.result import publish_result
 from recsys.run.checkpoint import load_checkpoint
-from recsys.run.cost import COST, Cost
-from recsys.run.directory import CHECKPOINTS, LOGGED, write_tested
-from recsys.run.finished import FinishedRun
+from recsys.run.cost import Cost
+from recsys.run.directory import CHECKPOINTS, COST, LINEAGE, LOG, LOGGED, SCHEMA, RunDirectory, write_tested
 from recsys.run.interruption import signals_restored
-from recsys.run.lineage import LINEAGE, write_lineage
-from recsys.run.log_file import LOG, log_file
+from recsys.run.lineage import write_lineage
+from recsys.run.log_file import log_file
 from recsys.run.memory import keep_memory
 from recsys.run.metrics_log import MetricsLog
 from recsys.run.resume import Start, best_weights, place_of, start
@@ -182,7 +181,7 @@ def _train(config: TrainConfig, run: Path, begun: Start) -> None:
 @rank_zero_only
 def record_data(store: Store, run: Path, *, others: Mapping[str, str], goes_on: bool) -> None:
     """Write down what the run is trained on and by, and say what was found in the data."""
-    store.schema.save(run / "schema.json")
+    store.schema.save(run / SCHEMA)
     write_lineage(run / LINEAGE, store=store.path, others=others, goes_on=goes_on)
     for note in store.notes:
         log.info(note)
@@ -206,7 +205,7 @@ def evaluate(run: Path | str) -> dict[str, float]:
         recsys.errors.ConfigError: 1 problem:
           1. there is no config.yaml...
     """
-    finished = FinishedRun.open(Path(run))
+    finished = RunDirectory.finished(Path(run))
     config, store = finished.config, finished.store
     seed_everything(config.seed, workers=True, verbose=False)
     parts = build(config.task).parts(config, store, build(config.data.source))

@@ -18,14 +18,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from benchmarks.base import composed
-from recsys.config import save_config
+from recsys.config import build, save_config
 from recsys.disk import file_sha256
 from recsys.disk.folders import point
 from recsys.errors import IntegrityError, RecsysError
 from recsys.run.checkpoint import write_checkpoint
-from recsys.run.directory import write_tested
-from recsys.run.finished import FinishedRun, model_of
+from recsys.run.directory import RunDirectory, write_tested
 from recsys.schema import Categorical, Label, Schema, Statistics
+from recsys.task.ranking.calibrations import saved_calibrations
 
 HOME = Path(__file__).parent.parent
 EVENTS = ("pickle.find_class", "os.system", "subprocess.Popen", "socket.connect")
@@ -74,7 +74,9 @@ def run(tmp_path, monkeypatch, config):
     write(run / "metrics.json", METRICS)
     write(run / "calibration.json", {label.column: {"slope": 1.0, "intercept": 0.0} for label in LABELS})
     written = write_checkpoint(
-        model_of(config, SCHEMA).state_dict(), run / "checkpoints", about={"step": 3, "epoch": 0, "metrics": {"val/click/auc": 0.7}}
+        build(config.task).model(config, SCHEMA).state_dict(),
+        run / "checkpoints",
+        about={"step": 3, "epoch": 0, "metrics": {"val/click/auc": 0.7}},
     )
     point(run / "checkpoints" / "best", written)
     write_tested(run, file_sha256(written / "model.safetensors"))
@@ -90,10 +92,10 @@ def write(path, document):
 
 def read(run):
     """Everything that export.py reads of a run, in its order."""
-    finished = FinishedRun.open(run)
+    finished = RunDirectory.finished(run)
     model, about = finished.model()
-    metrics = finished.metrics(about)
-    calibrations = finished.calibrations(about)
+    metrics = finished.metrics_of(about)
+    calibrations = saved_calibrations(finished, about)
     return finished, model, metrics, calibrations
 
 
@@ -365,7 +367,7 @@ BROKEN = ["{", "[]", '{"format": 3}', '{"format": 3, "files": ["x"]}', '{"format
 def test_strange_place_of_the_store_is_refused(run, document):
     write(run / "lineage.json", document)
     with pytest.raises(IntegrityError):
-        FinishedRun.open(run).store  # noqa: B018
+        RunDirectory.finished(run).store  # noqa: B018
 
 
 @pytest.mark.parametrize("manifest", BROKEN)
@@ -373,7 +375,7 @@ def test_strange_store_is_refused(run, tmp_path, manifest):
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "manifest.json").write_text(manifest)
     with pytest.raises(IntegrityError):
-        FinishedRun.open(run).store  # noqa: B018
+        RunDirectory.finished(run).store  # noqa: B018
 
 
 def test_array_that_would_be_unpickled_is_refused(run, tmp_path):
@@ -382,7 +384,7 @@ def test_array_that_would_be_unpickled_is_refused(run, tmp_path):
     groups = {"user_features": [], "item_features": [], "context_features": [], "labels": []}
     write(tmp_path / "store" / "manifest.json", {"format": 3, "files": {}, **groups, "notes": [], "boundaries": None})
     with pytest.raises(IntegrityError):
-        FinishedRun.open(run).store  # noqa: B018
+        RunDirectory.finished(run).store  # noqa: B018
 
 
 def test_command_line_ends_with_4_and_one_line(forked, run):

@@ -4,15 +4,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-import yaml
-
 from recsys.data.read.facts import data_facts
-from recsys.run.directory import CONFIG
-from recsys.run.finished import FinishedRun
+from recsys.run.directory import CONFIG, RunDirectory
 from recsys.run.lineage import CODE, git, lock
 
 
-def lineage(runs: Sequence[FinishedRun]) -> dict:
+def lineage(runs: Sequence[RunDirectory]) -> dict:
     """The manifest's "lineage". Code and lock file are those of the export; under "train" stands what each run recorded of its own.
 
     Config values are those that the runs saved; data is described by hashes, counts and dates, never by its rows.
@@ -27,12 +24,12 @@ def lineage(runs: Sequence[FinishedRun]) -> dict:
     }
 
 
-def _train(run: FinishedRun) -> dict:
+def _train(run: RunDirectory) -> dict:
     """What the run recorded, and the hash of its config; without the store, which is a folder of one machine."""
     recorded = {key: value for key, value in run.lineage.items() if key != "store"}
     return {**recorded, "config_sha256": hashlib.sha256((run.path / CONFIG).read_bytes()).hexdigest()}
 
 
-def _config(run: FinishedRun) -> dict:
+def _config(run: RunDirectory) -> dict:
     """config.yaml as plain JSON, which has no infinity."""
-    return json.loads(json.dumps(yaml.safe_load((run.path / CONFIG).read_text())), parse_constant=str)
+    return json.loads(json.dumps(run.plain), parse_constant=str)

@@ -5,12 +5,12 @@ from dataclasses import asdict
 from typing import Any
 
 from recsys.errors import ConfigError, Fault, listed
-from recsys.run.finished import FinishedRun
+from recsys.run.directory import RunDirectory
 from recsys.schema.match import differences
 from recsys.task.base import facet
 
 
-def check_pair(run: FinishedRun, ranker: FinishedRun) -> None:
+def check_pair(run: RunDirectory, ranker: RunDirectory) -> None:
     """Whether two runs fit into one bundle, which has one schema.
 
     Raises:
@@ -32,12 +32,12 @@ def joined_metrics(one: Mapping[str, float | None], other: Mapping[str, float | 
     return {**one, **other}
 
 
-def _place(run: FinishedRun) -> str:
+def _place(run: RunDirectory) -> str:
     """Key of export.yaml that names a run of this task where two make one bundle."""
     return facet(run.task, "export").PLACE
 
 
-def _wrong_tasks(run: FinishedRun, ranker: FinishedRun) -> Fault:
+def _wrong_tasks(run: RunDirectory, ranker: RunDirectory) -> Fault:
     if (_place(run), _place(ranker)) == ("ranker", "run"):
         what = f"'run' names a {run.task} run and 'ranker' a {ranker.task} run, the other way round than they make one bundle"
         remedy = f"exchange them: python export.py run={ranker.path} ranker={run.path}"
@@ -48,7 +48,7 @@ def _wrong_tasks(run: FinishedRun, ranker: FinishedRun) -> Fault:
     return Fault(what, f"run={run.path}, ranker={ranker.path}", remedy)
 
 
-def _same_data(run: FinishedRun, ranker: FinishedRun) -> str:
+def _same_data(run: RunDirectory, ranker: RunDirectory) -> str:
     """What to type, or where to look if the settings are the same."""
     # where prepared data is kept changes nothing
     one, other = (_settings({**asdict(each.config.data), "store": None}, "data") for each in (run, ranker))

@@ -14,7 +14,7 @@ from recsys.export.release import release_of
 from recsys.export.section import Section
 from recsys.logger.wandb import send_bundle
 from recsys.report.bundle import bundle_table
-from recsys.run.finished import FinishedRun
+from recsys.run.directory import BUNDLE, RunDirectory
 from recsys.task.base import facet
 
 
@@ -30,8 +30,8 @@ def export_run(config: ExportConfig) -> Path:
         The folder of the bundle.
     """
     production = None if config.against is None else Production.open(config.against)
-    run = FinishedRun.open(config.run)
-    runs = [run] if config.ranker is None else [run, FinishedRun.open(config.ranker)]
+    run = RunDirectory.finished(config.run)
+    runs = [run] if config.ranker is None else [run, RunDirectory.finished(config.ranker)]
     if len(runs) > 1:
         check_pair(*runs)
     for store in {each.store.path: each.store for each in runs}.values():
@@ -48,21 +48,21 @@ def export_run(config: ExportConfig) -> Path:
     for each in runs:
         model, about = each.model(config.checkpoint)
         sections.append(facet(each.task, "export").section_of(each, model, about, config.k))
-        metrics = joined_metrics(metrics, each.metrics(about))
+        metrics = joined_metrics(metrics, each.metrics_of(about))
         checkpoint[each.task] = {"run": str(each.path)} | {key: about[key] for key in ("step", "epoch", "sha256")}
-        curves |= each.reliability(about)
-    refuse(floor_gates(metrics, config.gate.min), run.path / "bundle")  # before test data is read
+        curves |= each.reliability if each.is_tested(about) else {}
+    refuse(floor_gates(metrics, config.gate.min), run.path / BUNDLE)  # before test data is read
     manifest = export_bundle(
         sections,
         run.schema,
         vocabulary_path=lambda column: run.store.vocabulary_path(run.schema.table(column)),
         metrics=metrics,
         checkpoint=checkpoint,
-        folder=run.path / "bundle",
+        folder=run.path / BUNDLE,
         release=release_of(config, runs, production=production, index=index, reliability=curves),
     )
     Console().print(bundle_table(manifest))
     if not config.dry_run:
         send_bundle(run.path)
-    print(f"{'would publish' if config.dry_run else 'bundle'}: {run.path / 'bundle'}")
-    return run.path / "bundle"
+    print(f"{'would publish' if config.dry_run else 'bundle'}: {run.path / BUNDLE}")
+    return run.path / BUNDLE

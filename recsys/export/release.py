@@ -9,13 +9,13 @@ from recsys.export.gates import Limits
 from recsys.export.index.base import SearchIndex
 from recsys.export.lineage import lineage
 from recsys.export.production import Production
-from recsys.run.finished import FinishedRun
+from recsys.run.directory import RunDirectory
 from recsys.task.base import facet
 
 
 def release_of(
     config: ExportConfig,
-    runs: Sequence[FinishedRun],
+    runs: Sequence[RunDirectory],
     *,
     production: Production | None,
     index: SearchIndex | None,

@@ -6,7 +6,7 @@ The facet of a task has:
     COLUMNS, ASKED: entities whose columns its models read, and those that a request brings.
     PARITY: key of the manifest under which its comparison with the model stands.
     SEARCHES: whether it finds items of a catalogue, so that an index can serve it.
-    section_of(run, model, about, k) -> Section: of a finished run and its model, as from `FinishedRun.model`; k is the length of lists.
+    section_of(run, model, about, k) -> Section: of a finished run and its model, as from `RunDirectory.model`; k is the length of lists.
     questions_of(run, lengths) -> Questions: of its test data; lengths are {history: entries that the bundle in production reads}.
     parity_words(figures) -> (limit, found), of what stands under PARITY.
     card_lines(manifest, schema, model), card_limits(manifest, schema): lines of card.md about it; `model` is the name of the model.

@@ -12,7 +12,7 @@ from torch import Tensor
 from recsys.data.read.rows import items_before
 from recsys.data.store.raw_categories import RawCategories
 from recsys.export.preprocessing import raw_array, raw_lists
-from recsys.run.finished import FinishedRun
+from recsys.run.directory import RunDirectory
 from recsys.schema import Feature
 
 
@@ -23,7 +23,7 @@ class SourceValues:
         lengths: {history: entries that another bundle reads}.
     """
 
-    def __init__(self, run: FinishedRun, lengths: Mapping[str, int]):
+    def __init__(self, run: RunDirectory, lengths: Mapping[str, int]):
         self.store, self.schema, self.lengths = run.store, run.schema, lengths
         self.categories = RawCategories.read(run.path, run.store)
 

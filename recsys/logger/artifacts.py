@@ -11,7 +11,7 @@ import wandb
 from recsys.disk.records import read_record
 from recsys.logger.destination import Destination
 from recsys.logger.secrets import without_secrets
-from recsys.run.directory import CHECKPOINTS
+from recsys.run.directory import ABOUT, BUNDLE, CHECKPOINTS, DATA, LINEAGE, RunDirectory
 
 ALIASES = ("best", "last")
 
@@ -23,13 +23,13 @@ def log_checkpoints(talk: Any, run: Path, destination: Destination) -> None:
         if (run / CHECKPOINTS / alias).exists():
             aliases.setdefault((run / CHECKPOINTS / alias).resolve(), []).append(alias)
     for folder, names in aliases.items():
-        about = _document(folder / "checkpoint.json")
+        about = _document(folder / ABOUT)
         _log(talk, checkpoint_name(destination.id), "model", folder, {"checkpoint": about, **_origin(run)}, names)
 
 
 def log_bundle(talk: Any, run: Path, destination: Destination) -> None:
     """Hand on a run's bundle, with the artifacts of the checkpoints it was made of."""
-    manifest = _document(run / "bundle" / "manifest.json")
+    manifest = _document(run / BUNDLE / "manifest.json")
     made_of = {task: {**about, "artifact": _artifact_of(about)} for task, about in manifest["checkpoint"].items()}
     names = [about["artifact"] for about in made_of.values() if about["artifact"] is not None]
     if not talk.offline:
@@ -37,7 +37,7 @@ def log_bundle(talk: Any, run: Path, destination: Destination) -> None:
             with contextlib.suppress(wandb.Error, ValueError):  # it was not sent; the metadata names it
                 talk.use_artifact(name, type="model")
     facts = {key: manifest[key] for key in ("lineage", "gates", "versions", "created") if key in manifest}
-    _log(talk, f"bundle-{destination.id}", "bundle", run / "bundle", {"checkpoint": made_of, **facts, **_origin(run)}, [])
+    _log(talk, f"bundle-{destination.id}", "bundle", run / BUNDLE, {"checkpoint": made_of, **facts, **_origin(run)}, [])
 
 
 def checkpoint_name(own: str) -> str:
@@ -52,7 +52,7 @@ def _artifact_of(about: Mapping[str, Any]) -> str | None:
     if destination is None:
         return None
     for alias in ALIASES:
-        document = run / CHECKPOINTS / alias / "checkpoint.json"
+        document = run / CHECKPOINTS / alias / ABOUT
         if document.exists() and _document(document)["sha256"] == about["sha256"]:
             return f"{checkpoint_name(destination.id)}:{alias}"
     return None
@@ -60,9 +60,10 @@ def _artifact_of(about: Mapping[str, Any]) -> str | None:
 
 def _origin(run: Path) -> dict[str, Any]:
     """The run's directory, its code and machine, and hashes of its data."""
-    found = {name: _document(run / f"{name}.json") for name in ("lineage", "data") if (run / f"{name}.json").is_file()}
-    data = {key: value for key, value in found.get("data", {}).items() if key in ("name", "store", "inputs")}
-    return {"run": str(run), "lineage": found.get("lineage"), "data": data}
+    files = RunDirectory.open(run)
+    data = files.data if (run / DATA).is_file() else {}
+    data = {key: value for key, value in data.items() if key in ("name", "store", "inputs")}
+    return {"run": str(run), "lineage": files.lineage if (run / LINEAGE).is_file() else None, "data": data}
 
 
 def _log(talk: Any, name: str, kind: str, folder: Path, metadata: Mapping[str, Any], aliases: list[str]) -> None:

@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import wandb
-import yaml
 
 from recsys.disk.locks import is_locked
-from recsys.disk.records import numbers_by_name, read_record
 from recsys.logger.artifacts import log_bundle, log_checkpoints
 from recsys.logger.destination import FINISHED, LOCK, Destination, lone_sender
 from recsys.logger.ledger import STEP, Ledger
@@ -25,7 +23,7 @@ from recsys.logger.page import save_page
 from recsys.logger.secrets import without_secrets
 from recsys.logger.twin import log_report
 from recsys.report.run import report_of
-from recsys.run.directory import CONFIG, RESULT
+from recsys.run.directory import LINEAGE, RESULT, RunDirectory
 
 LOOK_S = 1.0
 """Between two looks at metrics.jsonl."""
@@ -146,9 +144,8 @@ def _settings(stats_of: int | None) -> wandb.Settings:
 
 def _config(run: Path) -> dict[str, Any]:
     """config.yaml and lineage.json, without secrets."""
-    config = yaml.safe_load((run / CONFIG).read_text())
-    lineage = run / "lineage.json"
-    return without_secrets(config | ({"lineage": read_record(lineage, dict)} if lineage.exists() else {}))
+    files = RunDirectory.open(run)
+    return without_secrets(dict(files.plain) | ({"lineage": files.lineage} if (run / LINEAGE).exists() else {}))
 
 
 def _ledger(run: Path, talk: Any) -> Ledger:
@@ -162,8 +159,8 @@ def _rest(run: Path, destination: Destination, talk: Any, ledger: Ledger, *, fin
     ledger.forward(lambda row, step: talk.log(row, step=step, commit=True))
     try:
         if finished:
-            numbers = read_record(run / RESULT, lambda document: numbers_by_name(document, "metric"))
-            talk.summary.update({key: math.nan if value is None else value for key, value in numbers.items()})
+            result = RunDirectory.open(run).result
+            talk.summary.update({key: math.nan if value is None else value for key, value in result.items()})
             if destination.artifacts:
                 log_checkpoints(talk, run, destination)
             report = report_of(run)

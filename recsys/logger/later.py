@@ -4,7 +4,7 @@ from pathlib import Path
 
 from recsys.errors import ConfigError, Fault, RecsysError, ResourceError
 from recsys.logger.destination import DISABLED, FILE, VARIABLE, Destination, mode_now
-from recsys.run.directory import CONFIG
+from recsys.run.directory import RunDirectory
 
 
 def send_run(run: Path, project: str | None) -> str:
@@ -16,8 +16,7 @@ def send_run(run: Path, project: str | None) -> str:
         ConfigError: there is no run, it belongs nowhere or to another project, or WANDB_MODE is disabled.
         ResourceError: Weights & Biases does not take it.
     """
-    if not (run / CONFIG).is_file():
-        raise ConfigError(Fault("there is no run here: it has no config.yaml", str(run), "name the directory that train.py printed"))
+    RunDirectory.open(run)
     mode = mode_now("online")
     if mode == DISABLED:
         raise ConfigError(Fault(f"{VARIABLE} is {DISABLED}: nothing is sent", "the environment", "unset it, or say online or offline"))

@@ -6,7 +6,7 @@ from typing import Any
 import wandb
 
 from recsys.report.content import Figure, Grid, Report
-from recsys.report.run import REPORT
+from recsys.run.directory import REPORT
 
 WHOLE = "report"
 """Key of the whole page."""

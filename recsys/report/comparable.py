@@ -6,14 +6,14 @@ from typing import Any
 from recsys.config import flattened
 from recsys.disk.records import reading
 from recsys.errors import ConfigError, Fault, listed
-from recsys.run.files import DATA, RunFiles
+from recsys.run.directory import DATA, RunDirectory
 from recsys.task.base import facet
 
 REMEDY = "train one of them again with the data options of the other, or compare runs of one test"
 ABSENT = "nothing"
 
 
-def require_comparable(runs: Sequence[RunFiles]) -> None:
+def require_comparable(runs: Sequence[RunDirectory]) -> None:
     """A ConfigError that names what differs, for every run that was not tested as the first one was."""
     first = runs[0]
     faults = [Fault(what, f"{run.path} beside {first.path}", REMEDY) for run in runs[1:] for what in _reasons(first, run)]
@@ -28,7 +28,7 @@ def differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str,
     return {key: (str(one.get(key, ABSENT)), str(two.get(key, ABSENT))) for key in keys if one.get(key, ABSENT) != two.get(key, ABSENT)}
 
 
-def _reasons(first: RunFiles, run: RunFiles) -> Iterator[str]:
+def _reasons(first: RunDirectory, run: RunDirectory) -> Iterator[str]:
     """Why a run cannot be held against the first."""
     if run.task != first.task:
         yield f"the runs have different tasks: {first.task} and {run.task}"
@@ -41,10 +41,10 @@ def _reasons(first: RunFiles, run: RunFiles) -> Iterator[str]:
     yield from facet(first.task, "report").incomparable(first, run)
 
 
-def _of_data(first: RunFiles, run: RunFiles) -> str:
+def _of_data(first: RunDirectory, run: RunDirectory) -> str:
     """The config keys or files behind it."""
     keys = ("source", "split", "user", "item", "time", "labels", "positive", "bad_rows")
-    one, two = ({key: each.config["data"].get(key) for key in keys} for each in (first, run))
+    one, two = ({key: each.plain["data"].get(key) for key in keys} for each in (first, run))
     found = [f"data.{key}: {old} and {new}" for key, (old, new) in differences(one, two).items()]
     if not found:
         old, new = _inputs(first), _inputs(run)
@@ -52,7 +52,7 @@ def _of_data(first: RunFiles, run: RunFiles) -> str:
     return listed(found) if found else "their rows"
 
 
-def _inputs(run: RunFiles) -> dict[tuple[str, str], str]:
+def _inputs(run: RunDirectory) -> dict[tuple[str, str], str]:
     """{(table, file): sha256}."""
     with reading(run.path / DATA):
         return {(entry["table"], entry["file"]): entry["sha256"] for entry in run.data["inputs"]}

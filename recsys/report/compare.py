@@ -9,7 +9,8 @@ import numpy as np
 from recsys.errors import ConfigError, Fault, IntegrityError, listed
 from recsys.metric.paired import Compared, Sample, compared
 from recsys.report.comparable import differences, require_comparable
-from recsys.run.files import RunFiles
+from recsys.report.run import reported_run
+from recsys.run.directory import RunDirectory
 from recsys.task.base import facet
 
 STORE = "data.store"
@@ -69,19 +70,19 @@ def compare(paths: Sequence[Path]) -> Comparison:
         IntegrityError: a file of a run is damaged.
     """
     _require_once(paths)
-    runs, names = [RunFiles.open(path) for path in paths], _names(paths)
+    runs, names = [reported_run(path) for path in paths], _names(paths)
     require_comparable(runs)
     task = facet(runs[0].task, "report")
     measured = task.measured(runs, names)
     if not measured.samples:
         what = f"no metric can be compared: {listed(measured.left_out, 12)}"
         raise ConfigError(Fault(what, ", ".join(str(run.path) for run in runs), task.REMEDY))
-    changed = [differences(runs[0].config, run.config) for run in runs[1:]]
+    changed = [differences(runs[0].plain, run.plain) for run in runs[1:]]
     configs = tuple({key: values for key, values in each.items() if key != STORE} for each in changed)
     return Comparison(runs[0].task, names, measured, tuple(compared(measured.samples)), configs, task.RESAMPLES)
 
 
-def require_same_rows(run: RunFiles, file: str, same: bool, of: str) -> None:
+def require_same_rows(run: RunDirectory, file: str, same: bool, of: str) -> None:
     """An IntegrityError where a run's table has other rows than that of the first run, although both took the same test."""
     if not same:
         what = f"{file} has other {of} than that of the first run, of the same test"

@@ -8,9 +8,9 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 
 from recsys.disk import write_whole
-from recsys.report.run import REPORT, write_page
+from recsys.report.run import write_page
 from recsys.report.terminal import results_view
-from recsys.run.directory import RESULT
+from recsys.run.directory import LOG, REPORT, RESULT
 from recsys.task.base import facet
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def publish_result(metrics: Mapping[str, float], run: Path, *, task: str, model:
     verdict = " ".join(outcome.verdict for outcome in report.outcomes(metrics, model))
     table = results_view(report.tables(metrics, model), verdict)
     write_whole(run / RESULT, json.dumps(dict(metrics), indent=2) + "\n")
-    with (run / "train.log").open("a") as file:
+    with (run / LOG).open("a") as file:
         _show(Console(file=file, width=LOG_WIDTH), table, notes)
     _show(Console(), table, notes)
     _page(run)

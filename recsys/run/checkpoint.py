@@ -21,10 +21,11 @@ from recsys.disk import file_sha256, move_synced, writing
 from recsys.disk.folders import partial_folder, remove_whole
 from recsys.disk.records import RESTORE, read_record, reading, require_type
 from recsys.errors import ConfigError, Fault, IntegrityError
+from recsys.run.directory import ABOUT
 
 State = tuple[Mapping[str, Tensor], Any]
 """Tensors, and a JSON document."""
-WEIGHTS, STATE, ABOUT = "model.safetensors", "state.safetensors", "checkpoint.json"
+WEIGHTS, STATE = "model.safetensors", "state.safetensors"
 FACTS = {
     "step": int,
     "epoch": int,

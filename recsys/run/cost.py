@@ -17,8 +17,6 @@ from recsys.disk import write_whole
 from recsys.run.energy import Energy
 from recsys.run.progress import rows_seen
 
-COST = "cost.json"
-"""File of the run directory that holds it."""
 STAGES = ("prepare", "fit", "evaluate", "baselines", "test", "report")
 LOOK_S = 60.0
 """Seconds between two looks at counters of energy."""

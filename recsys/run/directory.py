@@ -1,21 +1,223 @@
-"""Files of a run directory: their names, written once."""
+"""A run directory: the names of its files, written once, and their content, read as if a stranger had written it."""
 
 import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from recsys.config import CONFIG
+import polars as pl
+
+from recsys.config import CONFIG as CONFIG
+from recsys.config import TrainConfig, build, schema_of
+from recsys.config.check import load_config
+from recsys.config.files import saved_config
+from recsys.config.target import component_name
 from recsys.disk import write_whole
+from recsys.disk.records import numbers_by_name, read_record, reading, require_type
+from recsys.errors import ConfigError, Fault, IntegrityError, listed
+from recsys.schema import Schema
 
-LOGGED = "metrics.jsonl"
-"""Every logged value, one line a step."""
-CHECKPOINTS = "checkpoints"
-"""Folder of weights and of the state of training."""
-RESULT = "metrics.json"
-"""Final metrics; a run that has it is finished."""
-TESTED = "tested.json"
-"""Hash of the weights that were tested: calibration.json, reliability.json and metrics.json are of these."""
+if TYPE_CHECKING:  # who reads no weights and no store is spared seconds of imports
+    from torch import nn
 
-__all__ = ["CHECKPOINTS", "CONFIG", "LOGGED", "RESULT", "TESTED", "write_tested"]
+    from recsys.data.store import Store
+
+SCHEMA, LINEAGE = "schema.json", "lineage.json"
+"""Columns, labels and what training rows say of them; code, packages, machine, command and data that the run comes from."""
+LOGGED, LOG, CHECKPOINTS = "metrics.jsonl", "train.log", "checkpoints"
+"""Every logged value, one line a step; every message; the folder of weights and of the state of training."""
+TESTED, RESULT = "tested.json", "metrics.json"
+"""Hash of the weights that were tested; their final metrics, written last: a run that has them is finished."""
+DATA, EXAMPLES, COST = "data.json", "examples.json", "cost.json"
+"""Counts, dates and hashes of the data; sample users or worst mistakes; seconds, rows, memory, energy."""
+PER_USER, ITEM_VECTORS = "per_user.parquet", "item_vectors.parquet"
+"""Of a retrieval run: metrics of every test user; a sample of items."""
+PREDICTIONS, CALIBRATION, RELIABILITY = "predictions.parquet", "calibration.json", "reliability.json"
+"""Of a ranking run: what was predicted of every test row; by label what was fitted, and the reliability curve at test."""
+ABOUT = "checkpoint.json"
+"""File of a checkpoint: step, epoch, metrics of validation, hashes."""
+REPORT, BUNDLE = "report.html", "bundle"
+"""The report; the link to what export.py has published."""
+REPORTED = (DATA, EXAMPLES, COST, LOGGED)
+"""What a report of any task reads."""
+DTYPES = ("string", "int64", "float32", "bool")
+LARGEST_TABLE = 2**31
+"""Rows of an embedding table."""
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The directory of a run that this version of the package has begun; each file is read when it is asked for.
+
+    Attributes:
+        path: the directory.
+        plain: config.yaml as mappings, lists, text and numbers.
+    """
+
+    path: Path
+    plain: Mapping[str, Any]
+
+    @staticmethod
+    def open(path: Path) -> "RunDirectory":
+        """Read config.yaml.
+
+        Raises:
+            ConfigError: there is no run, its config.yaml cannot be read, or another version of this package wrote it.
+        """
+        return RunDirectory(path, saved_config(path / CONFIG))
+
+    @staticmethod
+    def finished(path: Path, *files: str) -> "RunDirectory":
+        """Read config.yaml of a run that was trained and tested.
+
+        Args:
+            files: what the run must have beside that.
+        Raises:
+            ConfigError: as in `open`, or files are missing, which are all named.
+        """
+        run = RunDirectory.open(path)
+        if missing := run._missing((SCHEMA, LINEAGE, TESTED, RESULT)):
+            what = f"the run did not finish: it has no {', '.join(missing)}"
+            raise ConfigError(Fault(what, str(path), "train it to its end, or name another run"))
+        if missing := run._missing(files):
+            what = f"an older version trained this run: it has no {listed(missing, 9)}"
+            raise ConfigError(Fault(what, str(path), "train again with this version; the metrics alone are in metrics.json"))
+        return run
+
+    def _missing(self, files: Sequence[str]) -> list[str]:
+        return [name for name in files if not (self.path / name).is_file()]
+
+    @cached_property
+    def config(self) -> TrainConfig:
+        """The config, checked against today's code; a ConfigError names every key that does not fit."""
+        return load_config(self.path / CONFIG, TrainConfig)
+
+    @property
+    def task(self) -> str:
+        """What the run was trained for, such as retrieval."""
+        return self._component("task")
+
+    @property
+    def model_name(self) -> str:
+        """What the model is called, such as two_tower."""
+        return self._component("model")
+
+    def _component(self, key: str) -> str:
+        with reading(self.path / CONFIG):
+            return component_name(self.plain[key])
+
+    @cached_property
+    def schema(self) -> Schema:
+        """The fitted schema: that of the config, with what training rows say of each column."""
+        own = schema_of(self.config.data)
+        return read_record(self.path / SCHEMA, lambda document: _checked_schema(Schema.of_document(document), own))
+
+    @cached_property
+    def lineage(self) -> dict[str, Any]:
+        """Code, packages, machine, command and data of the run; see `recsys.run.lineage.write_lineage`."""
+        return self._document(LINEAGE)
+
+    @cached_property
+    def store(self) -> "Store":
+        """The prepared data that the run was trained on; see `Store.open`."""
+        from recsys.data.store import Store
+
+        place = read_record(self.path / LINEAGE, lambda document: Path(require_type(document["store"], str, "'store'")))
+        with reading(place, "delete this folder and prepare again: run train.py with the same data"):
+            return Store.open(place)
+
+    def model(self, checkpoint: Literal["best", "last"] = "best") -> "tuple[nn.Module, dict[str, Any]]":
+        """The trained model in evaluation mode, on the CPU, and what its checkpoint.json says; see `load_checkpoint`.
+
+        Raises:
+            IntegrityError: `best` names other weights than those that the run was tested with.
+        """
+        from recsys.run.checkpoint import load_checkpoint
+
+        model, place = build(self.config.task).model(self.config, self.schema), self.path / CHECKPOINTS / checkpoint
+        about = load_checkpoint(model, place)
+        if checkpoint == "best" and not self.is_tested(about):
+            what = f"the weights are not those that were tested: their sha256 is {about['sha256']}, {TESTED} says {self._tested_sha256}"
+            remedy = f"let it name step-*-{self._tested_sha256[:8]} again, or train again: metrics and calibrations are of those weights"
+            raise IntegrityError(Fault(what, str(place), remedy))
+        return model.eval(), about
+
+    def is_tested(self, about: Mapping[str, Any]) -> bool:
+        """Whether a checkpoint, as `model` describes it, holds the weights that the run was tested with."""
+        return about["sha256"] == self._tested_sha256
+
+    @cached_property
+    def _tested_sha256(self) -> str:
+        return read_record(self.path / TESTED, _sha256)
+
+    @cached_property
+    def result(self) -> dict[str, float | None]:
+        """Final metrics under their flat names; None where one is not finite."""
+        return read_record(self.path / RESULT, lambda document: numbers_by_name(document, "metric"))
+
+    @cached_property
+    def metrics(self) -> dict[str, float]:
+        """Final metrics under their flat names, without those that are not finite."""
+        return {name: value for name, value in self.result.items() if value is not None}
+
+    def metrics_of(self, about: Mapping[str, Any]) -> dict[str, float | None]:
+        """Metrics of the weights of a checkpoint: the final ones of tested weights, of others those of their validation.
+
+        None where one is not finite.
+
+        Args:
+            about: as from `model`.
+        """
+        return self.result if self.is_tested(about) else numbers_by_name(about["metrics"], "metric")
+
+    @cached_property
+    def reliability(self) -> dict[str, Any]:
+        """{binary label or funnel: its reliability curve at test, as `recsys.metric.reliability` describes it}; empty for other tasks."""
+        return self._document(RELIABILITY) if (self.path / RELIABILITY).exists() else {}
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """Counts, dates and hashes of the data."""
+        return self._document(DATA)
+
+    @cached_property
+    def examples(self) -> dict[str, Any]:
+        """Sample users, or worst mistakes."""
+        return self._document(EXAMPLES)
+
+    @cached_property
+    def cost(self) -> dict[str, Any]:
+        """Seconds, rows, memory, energy."""
+        return self._document(COST)
+
+    @cached_property
+    def logged(self) -> list[dict[str, Any]]:
+        """Logged values with their step, in the order they were logged."""
+        with reading(self.path / LOGGED):
+            return [require_type(json.loads(line), dict, "a line") for line in (self.path / LOGGED).read_text().splitlines()]
+
+    @cached_property
+    def test(self) -> dict[str, Any]:
+        """What data.json says of the test: its user column, rows, items, and the hash of its questions."""
+        with reading(self.path / DATA):
+            test = require_type(self.data["test"], dict, "'test'")
+            kinds = {"user": (str, type(None)), "rows": int, "items": int, "sha256": str}
+            return {key: require_type(test[key], kind, f"'{key}' of 'test'") for key, kind in kinds.items()}
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """A parquet file of the run; of its columns these, or all."""
+        with reading(self.path / name):
+            try:
+                return pl.read_parquet(self.path / name, columns=None if columns is None else list(columns))
+            except pl.exceptions.PolarsError as error:
+                raise ValueError(str(error)) from error
+
+    def _document(self, name: str) -> dict[str, Any]:
+        return read_record(self.path / name, lambda document: require_type(document, dict, "its content"))
 
 
 def write_tested(run: Path, sha256: str) -> None:
@@ -25,3 +227,23 @@ def write_tested(run: Path, sha256: str) -> None:
         sha256: of the weights' file, as their checkpoint.json says.
     """
     write_whole(run / TESTED, json.dumps({"sha256": sha256}) + "\n")
+
+
+def _sha256(document: Any) -> str:
+    sha256 = require_type(document["sha256"], str, "'sha256'")
+    if not re.fullmatch("[0-9a-f]{64}", sha256):
+        raise ValueError("'sha256' is not a hash of 64 hexadecimal digits")
+    return sha256
+
+
+def _checked_schema(schema: Schema, own: Schema) -> Schema:
+    """The schema of a run, whose columns are those of its config and whose statistics are possible."""
+    if schema.fitted({}) != own:
+        raise ValueError("its columns are not those of config.yaml")
+    for column, values in schema.statistics.items():
+        size, numbers = require_type(values.size, int, f"size of '{column}'"), (values.mean, values.std, *values.boundaries)
+        finite = all(math.isfinite(require_type(number, (int, float), f"number of '{column}'")) for number in numbers)
+        known = values.dtype in DTYPES and re.fullmatch("([0-9a-f]{64})?", values.vocabulary_sha256)
+        if not (finite and known and 0 <= size <= LARGEST_TABLE):
+            raise ValueError(f"the statistics of '{column}' are impossible")
+    return schema

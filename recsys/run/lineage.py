@@ -16,8 +16,6 @@ from typing import Any
 from recsys.disk import write_whole
 from recsys.disk.records import read_record, require_type
 
-LINEAGE = "lineage.json"
-"""File of the run directory that holds it."""
 CODE = Path(__file__).resolve().parents[2]
 """Folder of the programs and of the package."""
 PARTS = ("recsys", "conf", "train.py", "export.py", "pyproject.toml", "constraints.txt")

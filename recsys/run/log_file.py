@@ -9,8 +9,6 @@ from pathlib import Path
 from recsys.disk import writing
 
 log = logging.getLogger(__name__)
-LOG = "train.log"
-"""File of the run directory."""
 FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
 OTHERS = ("pytorch_lightning", "lightning_fabric")
 """Loggers that write to the terminal, which belongs to the bars and the table."""

@@ -13,8 +13,7 @@ from recsys.disk.locks import Lock, try_lock
 from recsys.disk.records import RESTORE, read_record, require_type
 from recsys.errors import ConfigError, Fault, IntegrityError, RecsysError, ResourceError
 from recsys.run.checkpoint import checkpoint_facts
-from recsys.run.directory import CHECKPOINTS, CONFIG, RESULT
-from recsys.run.lineage import LINEAGE
+from recsys.run.directory import CHECKPOINTS, CONFIG, LINEAGE, RESULT
 
 LOCK = ".lock"
 MISSING = "nothing"

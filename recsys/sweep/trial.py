@@ -14,9 +14,9 @@ from pathlib import Path
 
 from recsys.config.overrides import as_override
 from recsys.disk.locks import is_locked, lock
-from recsys.run.directory import RESULT
+from recsys.run.directory import BUNDLE, RESULT
 
-ALIVE, OUTPUT, MANIFEST = "alive", "output.log", "bundle/manifest.json"
+ALIVE, OUTPUT, MANIFEST = "alive", "output.log", f"{BUNDLE}/manifest.json"
 
 
 @dataclass(frozen=True)

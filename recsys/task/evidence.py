@@ -13,8 +13,6 @@ from recsys.data.read.rows import SPLITS
 from recsys.data.store import Store
 from recsys.disk import write_whole
 
-DATA, EXAMPLES = "data.json", "examples.json"
-"""Files of the run directory."""
 BLOCK = 100_000
 """Rows that are hashed at once."""
 

@@ -49,14 +49,14 @@ SPELLINGS = [
 """Homoglyphs, invisible characters, spaces and dots."""
 WRITERS = [
     "recsys.run.checkpoint.write_checkpoint",
-    "recsys.run.checkpoint.point",
+    "recsys.disk.folders.point",
     "recsys.config.save_config",
     "recsys.config.build",
     "recsys.config.launch.launch",
     "recsys.config.target.locate",
     "recsys.export.publish.publishing",
     "recsys.export.publish.write_manifest",
-    "recsys.data.store.publish.published",
+    "recsys.disk.folders.build_once",
     "recsys.report.result.publish_result",
     "recsys.run.memory.keep_memory",
     "recsys.serve.manifest.read_bundle",
@@ -67,7 +67,7 @@ WRITERS = [
     "recsys.optimizer.schedule.cosine",
     "recsys.run.metrics_log.MetricsLog",
     "recsys.data.store.Store",
-    "recsys.run.finished.FinishedRun",
+    "recsys.run.directory.RunDirectory",
     "pytorch_lightning.Trainer",
     "pytorch_lightning.callbacks.LambdaCallback",
     "pytorch_lightning.loggers.CSVLogger",
@@ -182,10 +182,10 @@ NESTED = {
         "callbacks.evil",
         {
             "_target_": "pytorch_lightning.callbacks.LambdaCallback",
-            "on_fit_start": {"_target_": "recsys.run.checkpoint.point", "_partial_": True, "link": "a", "target": "b"},
+            "on_fit_start": {"_target_": "recsys.disk.folders.point", "_partial_": True, "link": "a", "target": "b"},
         },
     ),
-    "own_function_for_a_source": ("data.source", {"_target_": "recsys.run.checkpoint.point", "link": "a", "target": "b"}),
+    "own_function_for_a_source": ("data.source", {"_target_": "recsys.disk.folders.point", "link": "a", "target": "b"}),
     "own_function_for_a_path": ("data.root", {"_target_": "recsys.run.checkpoint.write_checkpoint", "folder": "a"}),
     "own_function_in_kwargs": (
         "logger.evil",

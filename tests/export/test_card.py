@@ -44,7 +44,7 @@ DATA |= {"split": {"training": {"rows": 800, "positives": 90}, "validation": PAR
 CONFIG = {
     "data": {"source": {"_target_": "recsys.source.shop.Shop"}, "split": {"_target_": "recsys.data.split.LeaveOneOut"}},
     "model": {"_target_": "recsys.model.mmoe.MMoE"},
-    "calibration": {"_target_": "recsys.calibration.platt.Platt"},
+    "task": {"_target_": "recsys.task.ranking.Ranking", "calibration": {"_target_": "recsys.calibration.platt.Platt"}},
     "trainer": {"accelerator": "cpu"},
 }
 LINEAGE = {

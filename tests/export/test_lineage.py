@@ -12,8 +12,7 @@ from recsys.config import save_config
 from recsys.data.split import Temporal
 from recsys.data.store.prepare import prepare
 from recsys.export.lineage import lineage
-from recsys.run.directory import write_tested
-from recsys.run.finished import FinishedRun
+from recsys.run.directory import RunDirectory, write_tested
 from recsys.schema import Categorical, Label, Schema
 from recsys.source.tables import TableFiles
 
@@ -41,7 +40,7 @@ def run(tmp_path, described):
     (folder / "lineage.json").write_text(json.dumps(recorded))
     write_tested(folder, "0" * 64)
     (folder / "metrics.json").write_text("{}")
-    return FinishedRun.open(folder)
+    return RunDirectory.finished(folder)
 
 
 def test_data_is_named_by_hashes_without_folders(run, tmp_path):

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.base import composed
+from recsys.config import plain
 from recsys.errors import ConfigError
 from recsys.export.pairing import check_pair, joined_metrics
-from recsys.run.finished import FinishedRun
+from recsys.run.directory import RunDirectory
 from recsys.schema import Categorical, History, Label, Schema, Statistics
 
 FEATURES = (Categorical("user", "user"), History("history", "user", of="item", max_len=50), Categorical("item", "item"))
@@ -16,7 +17,10 @@ SCHEMA = Schema("user", "item", time="time", features=FEATURES, labels=(Label("c
 
 
 def finished(name, *overrides, schema=SCHEMA):
-    return FinishedRun(Path(name), composed(*overrides), schema)
+    config = composed(*overrides)
+    run = RunDirectory(Path(name), plain(config))
+    vars(run).update(config=config, schema=schema)  # as read from its files
+    return run
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,7 @@ from benchmarks.base import composed
 from recsys.config import build, save_config
 from recsys.data.store.prepare import store_of
 from recsys.data.store.raw_categories import copy_raw_categories
-from recsys.run.directory import write_tested
-from recsys.run.finished import FinishedRun
+from recsys.run.directory import RunDirectory, write_tested
 from recsys.run.lineage import write_lineage
 from recsys.task.ranking.export.questions import questions_of as row_questions
 from recsys.task.retrieval.export.questions import questions_of as user_questions
@@ -57,7 +56,7 @@ def run(tmp_path):
         write_tested(folder, "0" * 64)
         copy_raw_categories(store, folder)
         (folder / "metrics.json").write_text("{}")
-        return FinishedRun.open(folder)
+        return RunDirectory.finished(folder)
 
     return finished
 

@@ -4,18 +4,18 @@ import pytest
 
 from recsys.errors import ConfigError, IntegrityError
 from recsys.report.comparable import differences, require_comparable
-from recsys.run.files import RunFiles
+from recsys.run.directory import RunDirectory
 
 
 def refused(*paths):
     """(what, where) of every fault."""
     with pytest.raises(ConfigError) as caught:
-        require_comparable([RunFiles.open(path) for path in paths])
+        require_comparable([RunDirectory.open(path) for path in paths])
     return [(fault.what, fault.where) for fault in caught.value.faults]
 
 
 def test_runs_of_one_test_are_comparable_whatever_their_model(retrieval):
-    require_comparable([RunFiles.open(retrieval("a")), RunFiles.open(retrieval("b", recall=[1, 1, 0, 0]))])
+    require_comparable([RunDirectory.open(retrieval("a")), RunDirectory.open(retrieval("b", recall=[1, 1, 0, 0]))])
 
 
 def test_other_tasks_are_refused(retrieval, ranking):
@@ -55,7 +55,7 @@ def test_labels_of_another_meaning_are_named(ranking, changed, told):
 
 def test_labels_that_say_their_defaults_mean_the_same(ranking):
     labels = [{"column": "click", "given": None, "kind": "binary"}, {"column": "buy", "given": "click", "policy": "drop"}]
-    require_comparable([RunFiles.open(ranking("a")), RunFiles.open(ranking("b", labels=labels))])
+    require_comparable([RunDirectory.open(ranking("a")), RunDirectory.open(ranking("b", labels=labels))])
 
 
 @pytest.mark.parametrize("test", [None, {}, {"user": "user_id", "rows": "4", "items": 8, "sha256": "ab"}])
@@ -64,7 +64,7 @@ def test_a_file_that_does_not_say_what_was_tested_is_damage(retrieval, test):
     document = json.loads((b / "data.json").read_text()) | {"test": test}
     (b / "data.json").write_text(json.dumps({key: value for key, value in document.items() if value is not None}))
     with pytest.raises(IntegrityError, match=r"data\.json is not what a run writes"):
-        require_comparable([RunFiles.open(a), RunFiles.open(b)])
+        require_comparable([RunDirectory.open(a), RunDirectory.open(b)])
 
 
 def test_every_run_that_differs_is_named(retrieval):

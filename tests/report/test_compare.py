@@ -11,7 +11,7 @@ from recsys.errors import ConfigError, IntegrityError
 from recsys.metric.paired import compared
 from recsys.report.compare import compare
 from recsys.report.comparison import judged
-from recsys.run.files import RunFiles
+from recsys.run.directory import RunDirectory
 from recsys.task.ranking.report import compare as of_ranking
 from recsys.task.retrieval.report import compare as of_retrieval
 
@@ -183,7 +183,7 @@ def test_a_damaged_table_of_predictions_is_named(ranking, edit, told):
 
 
 def test_labels_are_measured_as_scikit_learn_does(ranking):
-    runs = [RunFiles.open(ranking("a")), RunFiles.open(ranking("b", click=np.linspace(0.1, 0.9, 400)))]
+    runs = [RunDirectory.open(ranking("a")), RunDirectory.open(ranking("b", click=np.linspace(0.1, 0.9, 400)))]
     samples = {sample.metric: sample.estimates for sample in of_ranking.measured(runs, "ab").samples}
     assert set(samples) == {f"{label}/{metric}" for label in ("click", "buy", "click_buy") for metric in ("auc", "log_loss")}
     for run, place in zip(runs, (0, 1)):
@@ -226,6 +226,6 @@ def test_users_with_both_outcomes_bear_on_a_label(ranking):
 def test_users_share_what_is_easy(retrieval):
     rng = np.random.default_rng(0)
     easy = rng.random(500)
-    runs = [RunFiles.open(retrieval("a", easy)), RunFiles.open(retrieval("b", easy + rng.normal(0, 0.01, 500)))]
+    runs = [RunDirectory.open(retrieval("a", easy)), RunDirectory.open(retrieval("b", easy + rng.normal(0, 0.01, 500)))]
     recall, _ = compared(of_retrieval.measured(runs, "ab").samples)
     assert recall.difference[2] - recall.difference[1] < 0.1 * (recall.new[2] - recall.new[1])

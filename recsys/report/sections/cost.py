@@ -2,7 +2,7 @@
 
 from recsys.report.content import Grid, Section
 from recsys.report.words import duration, readable_size
-from recsys.run.files import RunFiles
+from recsys.run.directory import RunDirectory
 
 STAGES = {
     "prepare": "prepare the data, or find them prepared",
@@ -15,7 +15,7 @@ STAGES = {
 }
 
 
-def section(run: RunFiles) -> Section:
+def section(run: RunDirectory) -> Section:
     """Seconds by stage, speed, memory and energy."""
     seconds = run.cost["seconds"]
     total = seconds["total"]
@@ -24,7 +24,7 @@ def section(run: RunFiles) -> Section:
     return Section("cost", "Cost", (" ".join(_sentences(run)),), (grid,))
 
 
-def _sentences(run: RunFiles) -> list[str]:
+def _sentences(run: RunDirectory) -> list[str]:
     cost, lineage = run.cost, run.lineage
     told = [f"{cost['rows']:,} rows of training"]
     told[0] += f", {cost['rows_per_s']:,.0f} a second." if cost["rows_per_s"] else "."

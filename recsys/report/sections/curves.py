@@ -7,7 +7,7 @@ from typing import Any
 
 from recsys.report.content import Figure, Section
 from recsys.report.draw import PALETTE, drawing, element
-from recsys.run.files import RunFiles
+from recsys.run.directory import RunDirectory
 
 SAME = 1e-9
 """Two values of one metric that are this close are one."""
@@ -15,7 +15,7 @@ MOST_POINTS = 400
 """Of a line: a long run is thinned evenly."""
 
 
-def section(run: RunFiles, validation: Mapping[str, tuple[str, Sequence[str]]]) -> Section | None:
+def section(run: RunDirectory, validation: Mapping[str, tuple[str, Sequence[str]]]) -> Section | None:
     """Losses of training, and metrics of validation; None where nothing was logged.
 
     Args:
@@ -25,7 +25,7 @@ def section(run: RunFiles, validation: Mapping[str, tuple[str, Sequence[str]]]) 
     losses = [key for key in keys if re.fullmatch(r"train/(.+/)?loss", key)]
     panels = {"losses": ("Training loss", losses if len(losses) < 3 else [key for key in losses if key != "train/loss"])}
     panels |= {name: (title, [key for key in of_panel if key in keys]) for name, (title, of_panel) in validation.items()}
-    monitor = run.config["monitor"]
+    monitor = run.plain["monitor"]
     if monitor in keys and not any(monitor in of_panel for _, of_panel in panels.values()):
         panels["monitor"] = ("What chose the weights", [monitor])
     figures = [_lines(name, title, {key: _points(run.logged, key) for key in chosen}) for name, (title, chosen) in panels.items() if chosen]
@@ -35,9 +35,9 @@ def section(run: RunFiles, validation: Mapping[str, tuple[str, Sequence[str]]]) 
     return Section("curves", "Learning curves", (text,), tuple(figures))
 
 
-def _best_step(run: RunFiles) -> str:
+def _best_step(run: RunDirectory) -> str:
     """The first logged step at which the metric that chooses was what the tested weights had."""
-    monitor = run.config["monitor"]
+    monitor = run.plain["monitor"]
     value = run.metrics.get(monitor, math.nan)
     steps = [line["step"] for line in run.logged if abs((line.get(monitor) or math.inf) - value) < SAME]
     return f"{steps[0]:,}" if steps else "unknown"

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 
 from recsys.report.content import Grid, Section
 from recsys.report.words import day, percent, readable_size
-from recsys.run.files import RunFiles
+from recsys.run.directory import RunDirectory
 
 COUNTS = ("rows", "positives", "users", "items", "rows_of_new_users", "rows_of_new_items")
 
 
-def section(run: RunFiles) -> Section:
+def section(run: RunDirectory) -> Section:
     """Rows, users and items of each part, the files, and what preparation had to say."""
     name = f"Data set {run.data['name']}, prepared as {run.data['store']}."
-    return Section("data", "Data", (f"{name} {data_text(run.data, run.config['data']['split'])}",), data_grids(run.data))
+    return Section("data", "Data", (f"{name} {data_text(run.data, run.plain['data']['split'])}",), data_grids(run.data))
 
 
 def data_text(data: Mapping, split: Mapping | None) -> str:

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 
 from recsys.report.content import Grid, Section
 from recsys.report.sections.data import unknown_rows
-from recsys.run.files import RunFiles
+from recsys.run.directory import RunDirectory
 
 SIMULATED = "recsys.source.shop.Shop"
 
 
-def section(run: RunFiles, of_task: Sequence[str]) -> Section:
+def section(run: RunDirectory, of_task: Sequence[str]) -> Section:
     """A line per limit.
 
     Args:
@@ -19,8 +19,8 @@ def section(run: RunFiles, of_task: Sequence[str]) -> Section:
     return Section("limits", "Limits", (), (Grid("limits", "What these figures do not say", ("limit",), lines),))
 
 
-def _limits(run: RunFiles, of_task: Sequence[str]) -> Iterator[str]:
-    if run.config["data"]["source"]["_target_"] == SIMULATED:
+def _limits(run: RunDirectory, of_task: Sequence[str]) -> Iterator[str]:
+    if run.plain["data"]["source"]["_target_"] == SIMULATED:
         yield "The data are simulated: their users are a program, and figures say nothing of real ones."
     yield "Intervals say how far other users would move the figures, not another seed, other weeks or another split."
     yield from of_task
@@ -30,5 +30,5 @@ def _limits(run: RunFiles, of_task: Sequence[str]) -> Iterator[str]:
         yield "The commit is not known: the run cannot be made again exactly."
     elif git["dirty"]:
         yield "Code was changed and not committed: the commit alone does not make the run again."
-    if run.config["trainer"].get("accelerator") == "cpu":
+    if run.plain["trainer"].get("accelerator") == "cpu":
         yield "Trained on CPUs; no figure here is of a GPU."

@@ -24,7 +24,7 @@ from recsys.errors import DataError, Fault
 from recsys.metric.funnel import Target, targets
 from recsys.metric.impressions import METRICS, binary_intervals, binary_metrics
 from recsys.metric.predictions import Predictions
-from recsys.run.finished import CALIBRATION, RELIABILITY
+from recsys.run.directory import CALIBRATION, RELIABILITY
 from recsys.task.base import Evaluation
 from recsys.task.ranking.pair import Pair
 from recsys.task.ranking.predicted import against_truth, by_label, calibrated, numbers, reliability_curves, side_by_side

@@ -10,12 +10,10 @@ from recsys.data.read.rows import SPLITS
 from recsys.data.store import Store
 from recsys.data.store.raw_categories import copy_raw_categories
 from recsys.metric.funnel import targets
+from recsys.run.directory import DATA, EXAMPLES, PREDICTIONS
 from recsys.source.base import Source
-from recsys.task.evidence import DATA, EXAMPLES, described_data, write_document, write_table
+from recsys.task.evidence import described_data, write_document, write_table
 from recsys.task.ranking.mistakes import row_mistakes
-
-PREDICTIONS = "predictions.parquet"
-"""File of the run directory."""
 
 
 def write_evidence(run: Path, store: Store, source: Source, *, name: str, predicted: Mapping[str, Tensor]) -> None:

@@ -8,7 +8,7 @@ from recsys.config.target import component_name
 from recsys.data.read.oracle import oracles_of_candidates
 from recsys.data.store import Store
 from recsys.errors import ConfigError, Fault, listed
-from recsys.run.finished import FinishedRun
+from recsys.run.directory import RunDirectory
 from recsys.schema import Schema, chains
 from recsys.schema.match import differences
 from recsys.source.base import Source
@@ -29,7 +29,7 @@ def pair_of(retriever: Path | None, pair: Callable[..., Pair], config: TrainConf
     """
     if retriever is None:
         return None
-    run, schema = FinishedRun.open(retriever), store.schema
+    run, schema = RunDirectory.finished(retriever), store.schema
     if faults := list(_faults(run, config, schema)):
         raise ConfigError(*faults)
     labels = chains(schema.labels)[schema.positive]
@@ -38,7 +38,7 @@ def pair_of(retriever: Path | None, pair: Callable[..., Pair], config: TrainConf
     return pair(retriever=model, exclude_known=exclude_known, labels=labels, truths=oracles_of_candidates(source, store, labels))
 
 
-def _faults(run: FinishedRun, config: TrainConfig, schema: Schema) -> Iterator[Fault]:
+def _faults(run: RunDirectory, config: TrainConfig, schema: Schema) -> Iterator[Fault]:
     """Why a run's model cannot retrieve for this one."""
     if run.task == component_name(config.task):
         yield Fault("the run trained a ranker", f"{KEY}={run.path}", "name a retrieval run; python train.py makes one")

@@ -15,9 +15,10 @@ from recsys.config.target import component_name
 from recsys.errors import ConfigError, Fault
 from recsys.loss.base import weighted_mean
 from recsys.model.base import Ranker
-from recsys.run.finished import FinishedRun
+from recsys.run.directory import RunDirectory
 from recsys.schema import Label, Schema
 from recsys.schema.match import misread
+from recsys.task.ranking.calibrations import saved_calibrations
 
 REMEDY = "train both on the same data config"
 
@@ -102,7 +103,7 @@ def teacher_of(distillation: Distillation, config: TrainConfig, schema: Schema) 
     """
     if distillation.run is None:
         return None
-    run = FinishedRun.open(distillation.run)
+    run = RunDirectory.finished(distillation.run)
     if run.task != component_name(config.task):
         raise ConfigError(Fault(f"the teacher is a {run.task} run", str(run.path), "name the directory of a ranking run"))
     faults = list(teacher_faults(run.schema, schema))
@@ -112,7 +113,7 @@ def teacher_of(distillation: Distillation, config: TrainConfig, schema: Schema) 
     if faults:
         raise ConfigError(*faults)
     model, about = run.model()
-    return Teacher(model, run.calibrations(about), labels=schema.labels, weight=distillation.weight)
+    return Teacher(model, saved_calibrations(run, about), labels=schema.labels, weight=distillation.weight)
 
 
 def teacher_faults(teacher: Schema, student: Schema) -> Iterator[Fault]:

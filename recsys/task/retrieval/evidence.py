@@ -14,15 +14,14 @@ from torch import Tensor
 from recsys.data.store import Store
 from recsys.data.store.raw_categories import copy_raw_categories
 from recsys.metric.per_user import declarations
+from recsys.run.directory import DATA, EXAMPLES, ITEM_VECTORS, PER_USER
 from recsys.schema import FIRST_KNOWN
 from recsys.source.base import Source
-from recsys.task.evidence import DATA, EXAMPLES, described_data, write_document, write_table
+from recsys.task.evidence import described_data, write_document, write_table
 from recsys.task.item_names import item_titles
 from recsys.task.retrieval.evaluation import CatalogueEvaluation
 from recsys.task.retrieval.examples import user_examples
 
-PER_USER, ITEM_VECTORS = "per_user.parquet", "item_vectors.parquet"
-"""Files of the run directory."""
 MOST_ITEMS = 2_000
 """Items whose vectors are kept."""
 MOST_VALUES = 200

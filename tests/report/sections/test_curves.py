@@ -1,5 +1,5 @@
 from recsys.report.sections.curves import _points
-from recsys.run.files import RunFiles
+from recsys.run.directory import RunDirectory
 from recsys.task.base import facet
 
 
@@ -9,17 +9,17 @@ def section(run):
 
 
 def test_the_weights_that_were_tested_are_named_by_their_step(retrieval):
-    assert "best val/recall@20: step 500." in section(RunFiles.open(retrieval("a"))).text[0]
+    assert "best val/recall@20: step 500." in section(RunDirectory.open(retrieval("a"))).text[0]
 
 
 def test_losses_and_validation_are_drawn(retrieval):
-    losses, validation = section(RunFiles.open(retrieval("a"))).parts
+    losses, validation = section(RunDirectory.open(retrieval("a"))).parts
     assert losses.alt == "Training loss by step: train/loss from 4.9900 to 4.0000"
     assert validation.alt == "Validation by step: val/recall@20 from 0.4000 to 0.3000"
 
 
 def test_what_chose_the_weights_of_a_ranker_has_a_panel_of_its_own(ranking):
-    names = [figure.name for figure in section(RunFiles.open(ranking("a"))).parts]
+    names = [figure.name for figure in section(RunDirectory.open(ranking("a"))).parts]
     assert names == ["curves/losses", "curves/validation", "curves/monitor"]
 
 
@@ -36,4 +36,4 @@ def test_a_value_that_was_not_finite_is_left_out():
 def test_a_run_that_logged_nothing_has_no_curves(retrieval):
     run = retrieval("a")
     (run / "metrics.jsonl").write_text("")
-    assert section(RunFiles.open(run)) is None
+    assert section(RunDirectory.open(run)) is None

@@ -3,24 +3,24 @@
 import json
 
 from recsys.report.sections import cost, data, limits
-from recsys.run.files import RunFiles
+from recsys.run.directory import RunDirectory
 
 
 def changed(run, name, **more):
     document = json.loads((run / name).read_text())
     (run / name).write_text(json.dumps(document | more))
-    return RunFiles.open(run)
+    return RunDirectory.open(run)
 
 
 def test_data_are_told_with_counts_and_dates(retrieval):
-    section = data.section(RunFiles.open(retrieval("a")))
+    section = data.section(RunDirectory.open(retrieval("a")))
     assert "Split: Temporal (val_days 7, test_days 7)." in section.text[0]
     assert "Validation starts 2025-03-16 23:51, the test 2025-03-23 23:51 UTC." in section.text[0]
     assert section.parts[0].rows[2] == ("test", 10, 4, 3, 4, 1, 0)
 
 
 def test_cost_is_told_by_stage(retrieval):
-    run = RunFiles.open(retrieval("a"))
+    run = RunDirectory.open(retrieval("a"))
     section = cost.section(run)
     assert section.parts[0].rows[1] == ("training", 60.0, 0.6)
     assert section.text[0].startswith("120,000 rows of training, 2,000 a second. Peak memory 842.1 MB.")
@@ -38,7 +38,7 @@ def lines(run):
 
 
 def test_limits_name_what_was_not_tested(retrieval):
-    told = " ".join(lines(RunFiles.open(retrieval("a"))))
+    told = " ".join(lines(RunDirectory.open(retrieval("a"))))
     assert "10.0 % of the test rows have users that training never saw" in told
     assert "items that training never saw" not in told
     assert "Trained on CPUs" in told
@@ -53,4 +53,4 @@ def test_code_that_was_not_committed_is_a_limit(retrieval):
 def test_the_cost_of_a_run_that_went_on_is_that_of_its_last_part(retrieval):
     told = cost.section(changed(retrieval("a"), "lineage.json", resumed=[{}, {}])).text[0]
     assert "went on 2 times: all this is of the last part alone" in told
-    assert "went on" not in cost.section(RunFiles.open(retrieval("b"))).text[0]
+    assert "went on" not in cost.section(RunDirectory.open(retrieval("b"))).text[0]

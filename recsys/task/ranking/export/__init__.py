@@ -27,7 +27,7 @@ def card_lines(manifest: Mapping, schema: Schema, model: str) -> list[str]:
     """Its labels, and their funnels."""
     if "labels" not in manifest:
         return []
-    config = manifest.get("lineage", {}).get("config", {}).get("ranking", {})
+    config = manifest.get("lineage", {}).get("config", {}).get("ranking", {}).get("task", {})
     calibration = f", calibrated by {code(component_name(config['calibration']))}" if config.get("calibration") else ""
     lines = [f"- Ranking ({code(model)}): predicts {', '.join(map(code, manifest['labels']))} of a row{calibration}."]
     for column, chain in chains(schema.labels).items():

@@ -17,7 +17,7 @@ from recsys.export.section import Narrowed
 from recsys.export.source_values import SourceValues
 from recsys.metric.impressions import Impressions, impressions
 from recsys.metric.paired import Sample, drawn_again
-from recsys.run.finished import FinishedRun
+from recsys.run.directory import RunDirectory
 from recsys.schema import Schema, chains
 from recsys.serve import Ranker
 from recsys.task.ranking.export.narrowed import narrowed
@@ -85,7 +85,7 @@ class RowQuestions:
         return {label: torch.tensor([value for part in parts for value in part[label]], dtype=torch.float64) for label in ranker.labels}
 
 
-def questions_of(run: FinishedRun, lengths: Mapping[str, int]) -> RowQuestions:
+def questions_of(run: RunDirectory, lengths: Mapping[str, int]) -> RowQuestions:
     """Impressions of a run's test, with what came of them.
 
     Args:

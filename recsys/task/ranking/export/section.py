@@ -17,8 +17,9 @@ from recsys.export.golden import columns
 from recsys.export.graph import REMEDY, check, describe, difference, session
 from recsys.export.requests import Requests, requests, single
 from recsys.model.base import Ranker
-from recsys.run.finished import FinishedRun
+from recsys.run.directory import RunDirectory
 from recsys.schema import Schema
+from recsys.task.ranking.calibrations import saved_calibrations
 from recsys.task.ranking.export.graph import Served, export_ranker
 
 BATCH_SIZES = (1, 7, 1024)
@@ -84,11 +85,11 @@ class RankingSection:
         return golden_predictions(folder / "ranker.onnx", asked, schema, served.outputs)
 
 
-def section_of(run: FinishedRun, model: Ranker, about: dict, k: int) -> RankingSection:
+def section_of(run: RunDirectory, model: Ranker, about: dict, k: int) -> RankingSection:
     """The part of a bundle that a finished run's model becomes, compared on its test's impressions; see `recsys.export.section`."""
     shown = EvaluationImpressions(run.store, "test")
     features = shown.batch(torch.arange(min(len(shown), PARITY_ROWS))).features
-    return RankingSection(model, run.calibrations(about), features, run.config.seed)
+    return RankingSection(model, saved_calibrations(run, about), features, run.config.seed)
 
 
 def golden_predictions(graph: Path, asked: Requests, schema: Schema, outputs: tuple[str, ...]) -> pl.DataFrame:

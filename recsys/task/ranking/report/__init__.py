@@ -6,11 +6,13 @@ from recsys.metric.impressions import METRICS
 from recsys.report.content import Grid, Section
 from recsys.report.grids import Metrics, Outcome
 from recsys.report.sections import curves
-from recsys.run.files import RunFiles
+from recsys.run.directory import PREDICTIONS, RELIABILITY, RunDirectory
 from recsys.task.ranking.report import calibration, confusion, labels, mistakes, pair
 from recsys.task.ranking.report.compare import REMEDY, RESAMPLES, incomparable, measured
 
 __all__ = ["REMEDY", "RESAMPLES", "incomparable", "measured"]
+FILES = (PREDICTIONS, RELIABILITY)
+"""Files of a run of this task that its report reads."""
 
 
 def outcomes(metrics: Metrics, model: str) -> list[Outcome]:
@@ -31,12 +33,12 @@ def tables(metrics: Metrics, model: str) -> list[Grid]:
     return [*(outcome.table for outcome in outcomes(metrics, model)), *([] if groups is None else [groups])]
 
 
-def tested_on(run: RunFiles) -> str:
+def tested_on(run: RunDirectory) -> str:
     """What the test asked."""
     return f"{run.data['split']['test']['rows']:,} impressions"
 
 
-def sections(run: RunFiles) -> Iterator[Section | None]:
+def sections(run: RunDirectory) -> Iterator[Section | None]:
     """What a report says of this task, before data, cost and limits."""
     yield labels.section(run)
     yield pair.section(run)
@@ -50,7 +52,7 @@ def sections(run: RunFiles) -> Iterator[Section | None]:
     yield curves.section(run, {name: (titles[name], keys) for name, keys in panels.items()})
 
 
-def limits(run: RunFiles) -> Iterator[str]:
+def limits(run: RunDirectory) -> Iterator[str]:
     """What speaks against trusting figures of this task."""
     yield "Only rows that were shown are predicted here: of items that an earlier system did not show nothing is known."
     for label in labels.tested(run.metrics):

@@ -3,7 +3,7 @@
 from recsys.report.content import Figure, Grid, Section
 from recsys.report.draw import element
 from recsys.report.reliability import off_diagonal, reliability_plot
-from recsys.run.files import RunFiles
+from recsys.run.directory import RunDirectory
 
 TEXT = (
     "Test rows in groups of equal size by predicted probability: on the diagonal, what was predicted came true as often. Bars are "
@@ -12,7 +12,7 @@ TEXT = (
 HEADINGS = ("label", "rows", "positive", "groups", "groups off the diagonal", "farthest: predicted", "farthest: came true")
 
 
-def section(run: RunFiles) -> Section | None:
+def section(run: RunDirectory) -> Section | None:
     """A reliability curve per binary label and funnel; None where there is none."""
     if not run.reliability:
         return None

@@ -12,8 +12,7 @@ from recsys.metric.funnel import Target
 from recsys.metric.paired import Measure, Sample, drawn_again
 from recsys.report.comparable import differences
 from recsys.report.compare import Measured, require_same_rows, weighted_totals
-from recsys.run.files import RunFiles
-from recsys.task.ranking.report.predictions import FILE as PREDICTIONS
+from recsys.run.directory import PREDICTIONS, RunDirectory
 from recsys.task.ranking.report.predictions import tested_labels, tested_targets
 
 RESAMPLES = 400
@@ -21,19 +20,19 @@ REMEDY = "compare runs whose test rows hold both classes of a label"
 """Where no metric can be compared."""
 
 
-def incomparable(first: RunFiles, run: RunFiles) -> Iterator[str]:
+def incomparable(first: RunDirectory, run: RunDirectory) -> Iterator[str]:
     """What tells two runs of the same test apart."""
     labels, others = _meanings(first), _meanings(run)
     for key, (old, new) in differences(labels, others).items():
         yield f"their labels mean different things: {key} is {old} and {new}"
 
 
-def _meanings(run: RunFiles) -> dict[str, dict[str, str | None]]:
+def _meanings(run: RunDirectory) -> dict[str, dict[str, str | None]]:
     """{label: the label it is given, and its kind}."""
     return {label.column: {"given": label.given, "kind": label.kind} for label in tested_labels(run)}
 
 
-def measured(runs: Sequence[RunFiles], names: Sequence[str]) -> Measured:
+def measured(runs: Sequence[RunDirectory], names: Sequence[str]) -> Measured:
     """AUC and log loss of every 0/1 label, and the error of numbers, of all runs."""
     read = [tested_targets(run) for run in runs]
     columns = (runs[0].test["user"], *(label.column for label in tested_labels(runs[0])))

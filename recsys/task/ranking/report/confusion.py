@@ -4,7 +4,7 @@ import math
 
 from recsys.metric.binary import auc
 from recsys.report.content import Grid, Section
-from recsys.run.files import RunFiles
+from recsys.run.directory import RunDirectory
 from recsys.task.ranking.report.predictions import tested_targets
 
 TEXT = (
@@ -13,7 +13,7 @@ TEXT = (
 )
 
 
-def section(run: RunFiles) -> Section | None:
+def section(run: RunDirectory) -> Section | None:
     """A column per label, over the rows that it concerns; None where there are not two labels."""
     binary = [target for target in tested_targets(run)[0] if target.binary]
     if len(binary) < 2:

@@ -9,7 +9,7 @@ from recsys.metric.declaration import Declaration, usual_columns
 from recsys.report.content import Grid, Section
 from recsys.report.grids import MODEL, Metrics, Outcome, beside_baselines, by_groups, headline, table_figure, verdict
 from recsys.report.sections import groups as groups_page
-from recsys.run.files import RunFiles
+from recsys.run.directory import RunDirectory
 
 TEXT = (
     "Every impression of the test was predicted once. Validation chose the weights; the test was looked at once, at the end. "
@@ -62,9 +62,9 @@ def groups(metrics: Metrics, chosen: Sequence[Declaration]) -> Grid | None:
     return by_groups(metrics, ends, name="slices", title=title, sizes=sizes, bars=chosen[0].chance)
 
 
-def section(run: RunFiles) -> Section:
+def section(run: RunDirectory) -> Section:
     """Headline metrics of every label, and the model among its baselines."""
-    found = [(label, outcome(run.metrics, label, run.model)) for label in measured(run.metrics)]
+    found = [(label, outcome(run.metrics, label, run.model_name)) for label in measured(run.metrics)]
     rows = []
     for place, (label, _) in enumerate(found):
         for name, value, words in headline(run.metrics, declarations(), f"{MODEL}{label}/"):
@@ -74,7 +74,7 @@ def section(run: RunFiles) -> Section:
     return Section("results", "Results", (TEXT,), (*figures, best, *(each.table for _, each in found)))
 
 
-def groups_section(run: RunFiles) -> Section | None:
+def groups_section(run: RunDirectory) -> Section | None:
     """The groups of all labels."""
     grid = groups(run.metrics, [metric for metric in impressions.METRICS if metric.groups and metric.better != "less"])
     return None if grid is None else groups_page.section(replace(grid, title="Every group"), "Groups with few rows are left out.")

@@ -2,7 +2,7 @@
 
 from recsys.report.content import Grid, Section
 from recsys.report.words import item_text, value_text
-from recsys.run.files import RunFiles
+from recsys.run.directory import RunDirectory
 
 TEXT = (
     "Most of these are chance: of a hundred rows with a probability of 1 % one comes true. Look for what they have in common: a value "
@@ -10,7 +10,7 @@ TEXT = (
 )
 
 
-def section(run: RunFiles) -> Section:
+def section(run: RunDirectory) -> Section:
     """A row per mistake, label by label."""
     rows = []
     for mistake in run.examples["mistakes"]:

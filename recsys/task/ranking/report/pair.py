@@ -9,7 +9,7 @@ import re
 from recsys.report.content import Grid, Mark, Section
 from recsys.report.grids import Metrics, Outcome, estimate
 from recsys.report.words import rounded_percent
-from recsys.run.files import RunFiles
+from recsys.run.directory import RunDirectory
 
 USUAL = 20
 """Cut-off that is preferred."""
@@ -36,7 +36,7 @@ def outcome(metrics: Metrics) -> Outcome | None:
     return Outcome(table, verdict(metrics))
 
 
-def section(run: RunFiles) -> Section | None:
+def section(run: RunDirectory) -> Section | None:
     """A row per order of the same candidates; None where no retriever was named."""
     found = outcome(run.metrics)
     return None if found is None else Section("pair", "Behind a retriever", (found.verdict,), (found.table,))

@@ -9,20 +9,17 @@ from torch import Tensor
 
 from recsys.disk.records import reading
 from recsys.metric.funnel import Target, targets
-from recsys.run.directory import CONFIG
-from recsys.run.files import RunFiles
+from recsys.run.directory import CONFIG, PREDICTIONS, RunDirectory
 from recsys.schema import Label
 
-FILE = "predictions.parquet"
 
-
-def tested_labels(run: RunFiles) -> list[Label]:
+def tested_labels(run: RunDirectory) -> list[Label]:
     """Labels as config.yaml has them."""
     with reading(run.path / CONFIG):
-        return [_label(node) for node in run.config["data"]["labels"]]
+        return [_label(node) for node in run.plain["data"]["labels"]]
 
 
-def tested_targets(run: RunFiles) -> tuple[list[Target], Tensor | None]:
+def tested_targets(run: RunDirectory) -> tuple[list[Target], Tensor | None]:
     """Labels and funnels as the test measured them, and the number of each row's user [N] int64, where rows name one.
 
     Raises:
@@ -30,8 +27,8 @@ def tested_targets(run: RunFiles) -> tuple[list[Target], Tensor | None]:
     """
     labels, user = tested_labels(run), run.test["user"]
     columns = [column for label in labels for column in (label.column, f"predicted/{label.column}")]
-    frame = run.table(FILE, [*columns, *([] if user is None else [user])])
-    with reading(run.path / FILE):
+    frame = run.table(PREDICTIONS, [*columns, *([] if user is None else [user])])
+    with reading(run.path / PREDICTIONS):
         if len(frame) != run.test["rows"]:
             raise ValueError(f"it has {len(frame):,} rows, and the test had {run.test['rows']:,}")
         if user is not None and frame[user].null_count():

@@ -18,7 +18,7 @@ from recsys.export.preprocessing import raw_lists
 from recsys.export.section import Narrowed
 from recsys.export.source_values import SourceValues
 from recsys.metric.paired import Sample, drawn_again
-from recsys.run.finished import FinishedRun
+from recsys.run.directory import RunDirectory
 from recsys.schema import Schema
 from recsys.serve import Retriever
 from recsys.task.retrieval.export.approximate import write_approximate
@@ -76,7 +76,7 @@ class UserQuestions:
         return np.array(values)
 
 
-def questions_of(run: FinishedRun, lengths: Mapping[str, int]) -> UserQuestions:
+def questions_of(run: RunDirectory, lengths: Mapping[str, int]) -> UserQuestions:
     """Users of a run's test, with what its evaluation leaves out and looks for, and items of its catalogue.
 
     Args:

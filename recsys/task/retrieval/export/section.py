@@ -17,7 +17,7 @@ from recsys.export.graph import check, describe, session
 from recsys.export.preprocessing import id_dtype, missing
 from recsys.export.requests import Requests, requests, single
 from recsys.model.two_tower import TwoTower
-from recsys.run.finished import FinishedRun
+from recsys.run.directory import RunDirectory
 from recsys.schema import Schema
 from recsys.task.retrieval.export.graph import export_retriever, export_tower
 from recsys.task.retrieval.export.parity import parity
@@ -88,7 +88,7 @@ class RetrievalSection:
         return golden_lists(folder / "retriever.onnx", asked, schema, id_dtype(self.item_ids))
 
 
-def section_of(run: FinishedRun, model: TwoTower, about: dict, k: int) -> RetrievalSection:
+def section_of(run: RunDirectory, model: TwoTower, about: dict, k: int) -> RetrievalSection:
     """The part of a bundle that a finished run's model becomes, compared on users of its test; see `recsys.export.section`."""
     store, users = run.store, EvaluationUsers(run.store, "test")
     return RetrievalSection(

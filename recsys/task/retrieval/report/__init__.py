@@ -7,11 +7,13 @@ from recsys.metric.per_user import declarations
 from recsys.report.content import Grid, Section
 from recsys.report.grids import MODEL, VALIDATION, Metrics, Outcome, beside_baselines, by_groups, verdict
 from recsys.report.sections import curves
-from recsys.run.files import RunFiles
+from recsys.run.directory import ITEM_VECTORS, PER_USER, RunDirectory
 from recsys.task.retrieval.report import embeddings, examples, results
 from recsys.task.retrieval.report.compare import REMEDY, RESAMPLES, incomparable, measured
 
 __all__ = ["REMEDY", "RESAMPLES", "incomparable", "measured"]
+FILES = (PER_USER, ITEM_VECTORS)
+"""Files of a run of this task that its report reads."""
 
 
 def outcomes(metrics: Metrics, model: str) -> list[Outcome]:
@@ -51,14 +53,14 @@ def group_columns(metrics: Metrics) -> list[str]:
     return list(usual_columns([metric for metric in declarations() if metric.groups and metric.beside], ends, ""))
 
 
-def tested_on(run: RunFiles) -> str:
+def tested_on(run: RunDirectory) -> str:
     """What the test asked."""
     return f"{run.metrics['test/users']:,.0f} users"
 
 
-def sections(run: RunFiles) -> Iterator[Section | None]:
+def sections(run: RunDirectory) -> Iterator[Section | None]:
     """What a report says of this task, before data, cost and limits."""
-    (outcome,) = outcomes(run.metrics, run.model)
+    (outcome,) = outcomes(run.metrics, run.model_name)
     yield results.section(run, outcome)
     yield results.groups_section(run, outcome.groups)
     yield examples.section(run, next(iter(beside_columns(run.metrics))))
@@ -67,6 +69,6 @@ def sections(run: RunFiles) -> Iterator[Section | None]:
     yield curves.section(run, {"validation": ("Validation", keys)})
 
 
-def limits(run: RunFiles) -> Iterator[str]:
+def limits(run: RunDirectory) -> Iterator[str]:
     """What speaks against trusting figures of this task."""
     yield "What users chose, they chose among what was shown to them then: an item that was never shown counts as no hit."

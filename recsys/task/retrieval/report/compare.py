@@ -11,23 +11,21 @@ from recsys.metric.declaration import usual_columns
 from recsys.metric.paired import Measure, drawn_again
 from recsys.metric.per_user import declarations
 from recsys.report.compare import Measured, require_same_rows, weighted_totals
-from recsys.run.directory import CONFIG
-from recsys.run.files import RunFiles
+from recsys.run.directory import CONFIG, PER_USER, RunDirectory
 
 RESAMPLES = 2_000
-PER_USER = "per_user.parquet"
 REMEDY = "train one of them again with the task.evaluation.ks of the other"
 """Where no metric can be compared."""
 
 
-def incomparable(first: RunFiles, run: RunFiles) -> Iterator[str]:
+def incomparable(first: RunDirectory, run: RunDirectory) -> Iterator[str]:
     """What tells two runs of the same test apart."""
     known = [_exclude_known(each) for each in (first, run)]
     if known[0] != known[1]:
         yield f"task.evaluation.exclude_known differs: {known[0]} and {known[1]}"
 
 
-def measured(runs: Sequence[RunFiles], names: Sequence[str]) -> Measured:
+def measured(runs: Sequence[RunDirectory], names: Sequence[str]) -> Measured:
     """Metrics of every user, of all runs."""
     columns, left_out = _shared(runs, names)
     keys = [f"test/{column}" for column in columns]
@@ -41,12 +39,12 @@ def measured(runs: Sequence[RunFiles], names: Sequence[str]) -> Measured:
     return Measured(drawn_again(measures, number, RESAMPLES, bearing=number), left_out, "users", number, less)
 
 
-def _exclude_known(run: RunFiles) -> Any:
+def _exclude_known(run: RunDirectory) -> Any:
     with reading(run.path / CONFIG):
-        return run.config["task"]["evaluation"]["exclude_known"]
+        return run.plain["task"]["evaluation"]["exclude_known"]
 
 
-def _per_user(run: RunFiles, user: str, keys: Sequence[str]) -> pl.DataFrame:
+def _per_user(run: RunDirectory, user: str, keys: Sequence[str]) -> pl.DataFrame:
     """Users, and the finite values of each."""
     table = run.table(PER_USER, [user, *keys])
     with reading(run.path / PER_USER):
@@ -58,7 +56,7 @@ def _per_user(run: RunFiles, user: str, keys: Sequence[str]) -> pl.DataFrame:
     return table
 
 
-def _shared(runs: Sequence[RunFiles], names: Sequence[str]) -> tuple[list[str], list[str]]:
+def _shared(runs: Sequence[RunDirectory], names: Sequence[str]) -> tuple[list[str], list[str]]:
     """Metrics that all runs have, at the cut-offs nearest to the usual ones; and all others, with the names of the runs that have them."""
     common = {key: value for key, value in runs[0].metrics.items() if all(key in run.metrics for run in runs)}
     columns = list(usual_columns([metric for metric in declarations() if metric.compared], common, "test/"))
@@ -69,7 +67,7 @@ def _shared(runs: Sequence[RunFiles], names: Sequence[str]) -> tuple[list[str], 
     return columns, [f"{column} (measured by {', '.join(those)})" for column, those in owners.items() if column not in columns]
 
 
-def _compared(run: RunFiles) -> dict:
+def _compared(run: RunDirectory) -> dict:
     """Metrics of a run that are compared."""
     return usual_columns([metric for metric in declarations() if metric.compared], run.metrics, "test/")
 

@@ -8,7 +8,7 @@ import polars as pl
 from recsys.report.content import Figure, Section
 from recsys.report.draw import FAINT, PALETTE, WIDTH, drawing, element
 from recsys.report.words import percent
-from recsys.run.files import RunFiles
+from recsys.run.directory import ITEM_VECTORS, RunDirectory
 
 DRAWN = 800
 """Items of the drawing."""
@@ -16,9 +16,9 @@ OWN = ("title", "training_events", "vector")
 """Columns of item_vectors.parquet that are no category."""
 
 
-def section(run: RunFiles) -> Section | None:
+def section(run: RunDirectory) -> Section | None:
     """A map of the sampled items; None where there are too few, or no two directions."""
-    items = run.table("item_vectors.parquet")
+    items = run.table(ITEM_VECTORS)
     if len(items) < 3 or items["vector"].to_numpy().shape[1] < 2:
         return None
     places, explained = principal(items["vector"].to_numpy())

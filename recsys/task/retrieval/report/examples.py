@@ -5,13 +5,13 @@ from typing import Any
 
 from recsys.report.content import Grid, Section
 from recsys.report.words import HIT, item_text, value_text
-from recsys.run.files import RunFiles
+from recsys.run.directory import RunDirectory
 
 SHOWN = {"history": 5, "truth": 8, "recommended": 10}
 """Items of each list."""
 
 
-def section(run: RunFiles, metric: str) -> Section:
+def section(run: RunDirectory, metric: str) -> Section:
     """A row per user: what they had, what they chose in the test, what the model recommended, and its value in this metric."""
     rows = []
     for user in run.examples["users"]:

@@ -9,12 +9,12 @@ from recsys.report.content import Estimate, Figure, Grid, Section
 from recsys.report.draw import ACCENT, FAINT, WARM, drawing, element, estimates_figure
 from recsys.report.grids import MODEL, Outcome, headline, table_figure
 from recsys.report.sections import groups
-from recsys.run.files import RunFiles
+from recsys.run.directory import PER_USER, RunDirectory
 
 RESAMPLES = 1_000
 
 
-def section(run: RunFiles, outcome: Outcome) -> Section:
+def section(run: RunDirectory, outcome: Outcome) -> Section:
     """Headline metrics, and the model among its baselines."""
     users = int(run.metrics.get(f"{MODEL}users", 0))
     text = (
@@ -38,12 +38,12 @@ def section(run: RunFiles, outcome: Outcome) -> Section:
     return Section("results", "Results", (text, aside) if left_out else (text,), tuple(parts))
 
 
-def _differences(run: RunFiles, table: Grid) -> Grid:
+def _differences(run: RunDirectory, table: Grid) -> Grid:
     """How far the model is ahead of each row that was kept by user."""
-    column, values = table.columns[1], run.table("per_user.parquet")
+    column, values = table.columns[1], run.table(PER_USER)
     prefixes = {row[0]: "oracle/" if mark == "truth" else f"baseline/{row[0]}/" for mark, row in table.marked() if mark in ("", "truth")}
     others = {name: f"{prefix}{MODEL}{column}" for name, prefix in prefixes.items() if f"{prefix}{MODEL}{column}" in values.columns}
-    heading = f"{run.model} − this, {column}"
+    heading = f"{run.model_name} − this, {column}"
     note = "The two are compared user by user: an interval without 0 is more than chance among users."
     if not others or f"{MODEL}{column}" not in values.columns:
         return Grid("differences", "User by user", ("", heading), (), note)
@@ -65,7 +65,7 @@ def _forest(differences: Grid) -> Figure:
     return estimates_figure("headline_differences", title, rows, "user by user, with 95 % intervals", differences=True)
 
 
-def groups_section(run: RunFiles, grid: Grid | None) -> Section | None:
+def groups_section(run: RunDirectory, grid: Grid | None) -> Section | None:
     """A row per group, and the popularity of items as a drawing; None where no group was large enough."""
     if grid is None:
         return None
@@ -74,7 +74,7 @@ def groups_section(run: RunFiles, grid: Grid | None) -> Section | None:
     return groups.section(grid, text, () if popularity is None else (popularity,))
 
 
-def _popularity(run: RunFiles, grid: Grid) -> Figure | None:
+def _popularity(run: RunDirectory, grid: Grid) -> Figure | None:
     """The first metric among popular and rare items."""
     column = grid.columns[3]
     bars = [(str(row[1]), row[3]) for row in grid.rows if row[0] == "popularity" and isinstance(row[3], float)]

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from recsys.run.files import RunFiles
+from recsys.run.directory import RunDirectory
 from recsys.task.ranking.report.confusion import section
 
 
 def test_every_prediction_is_tried_on_every_label(ranking):
-    run = RunFiles.open(ranking("a"))
+    run = RunDirectory.open(ranking("a"))
     (grid,) = section(run).parts
     assert grid.columns == ("prediction", "click", "buy", "click_buy")
     frame = run.table("predictions.parquet")
@@ -19,7 +19,7 @@ def test_every_prediction_is_tried_on_every_label(ranking):
 
 
 def test_a_label_that_another_knows_better_is_named(ranking):
-    known = RunFiles.open(ranking("a")).table("predictions.parquet")
+    known = RunDirectory.open(ranking("a")).table("predictions.parquet")
     swapped = known["buy"].fill_null(0).to_numpy() * 0.5 + 0.25  # the click's prediction says who buys
-    section_text = section(RunFiles.open(ranking("b", click=swapped, buy=np.full(400, 0.5)))).text
+    section_text = section(RunDirectory.open(ranking("b", click=swapped, buy=np.full(400, 0.5)))).text
     assert any(text.startswith("buy is ordered better by the prediction of click: 1.0000 against 0.5000") for text in section_text)

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from recsys.report.terminal import grid_table
-from recsys.run.files import RunFiles
+from recsys.run.directory import RunDirectory
 from recsys.task.ranking.report import outcomes
 from recsys.task.ranking.report.pair import outcome, section, verdict
 
@@ -96,10 +96,10 @@ def test_the_pair_comes_behind_the_labels_or_not_at_all():
 
 def test_a_report_has_the_pair_where_there_is_one(ranking):
     run = ranking("a")
-    assert section(RunFiles.open(run)) is None
+    assert section(RunDirectory.open(run)) is None
     metrics = json.loads((run / "metrics.json").read_text())
     (run / "metrics.json").write_text(json.dumps(metrics | TRUE))
-    (grid,) = section(RunFiles.open(run)).parts
+    (grid,) = section(RunDirectory.open(run)).parts
     assert grid.rows[0] == ("retriever", (0.1, 0.09, 0.11), (0.04, None, None), (0.16, None, None))
     assert grid.marks == ("reference", "own", "truth", "truth", "truth")
 

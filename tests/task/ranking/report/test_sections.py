@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from recsys.run.files import RunFiles
+from recsys.run.directory import RunDirectory
 from recsys.task.ranking.report import calibration, labels, limits, mistakes
 from recsys.task.ranking.report.labels import section
 
@@ -14,7 +14,7 @@ def grid(section, name):
 
 
 def test_every_label_stands_beside_its_baselines(ranking):
-    results = section(RunFiles.open(ranking("a")))
+    results = section(RunDirectory.open(ranking("a")))
     found = grid(results, "baselines/click")
     assert found.rows[0][:2] == ("two_tower", pytest.approx((0.72, 0.67, 0.77)))
     assert found.rows[1][:3] == ("prior", (0.5, None, None), None)
@@ -22,27 +22,27 @@ def test_every_label_stands_beside_its_baselines(ranking):
 
 
 def test_what_a_metric_says_is_told_once(ranking):
-    rows = grid(section(RunFiles.open(ranking("a"))), "headline").rows
+    rows = grid(section(RunDirectory.open(ranking("a"))), "headline").rows
     told = {row[0]: row[-1] for row in rows if row[1] == "auc"}
     assert "0.5 is guessing" in told["click"]
     assert told["buy"] == told["click_buy"] == ""
 
 
 def test_groups_of_rows_have_columns_of_every_label(ranking):
-    _, found = labels.groups_section(RunFiles.open(ranking("a"))).parts
+    _, found = labels.groups_section(RunDirectory.open(ranking("a"))).parts
     assert found.columns[:5] == ("group", "value", "rows", "click auc", "click pred./actual")
     assert found.rows[0][2:5] == (200, 0.7, None)
 
 
 def test_a_mistake_is_told_with_what_was_known(ranking):
-    (grid,) = mistakes.section(RunFiles.open(ranking("a"))).parts
+    (grid,) = mistakes.section(RunDirectory.open(ranking("a"))).parts
     (row,) = grid.rows
     assert row[:4] == ("click", "missed", 0.01, 1)
     assert row[5] == "user 7, device <script>alert('x')</script> & \"quoted\", history 5 · unknown"
 
 
 def test_calibration_counts_groups_off_the_diagonal(ranking):
-    *_, grid = calibration.section(RunFiles.open(ranking("a"))).parts
+    *_, grid = calibration.section(RunDirectory.open(ranking("a"))).parts
     assert grid.rows == (("click", 400, 180, 1, 1, 0.4, 0.45),)  # 0.4 lies outside 0.41 to 0.5
 
 
@@ -50,4 +50,4 @@ def test_a_label_of_one_class_is_a_limit(ranking):
     path = ranking("a")
     metrics = json.loads((path / "metrics.json").read_text()) | {"test/buy/positives": 0}
     (path / "metrics.json").write_text(json.dumps(metrics))
-    assert any(line.startswith("buy has rows of one class alone") for line in limits(RunFiles.open(path)))
+    assert any(line.startswith("buy has rows of one class alone") for line in limits(RunDirectory.open(path)))

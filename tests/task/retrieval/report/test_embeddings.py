@@ -3,7 +3,7 @@ import polars as pl
 import pytest
 from sklearn.decomposition import PCA
 
-from recsys.run.files import RunFiles
+from recsys.run.directory import RunDirectory
 from recsys.task.retrieval.report.embeddings import principal, section
 
 
@@ -17,7 +17,7 @@ def test_the_map_is_a_principal_component_analysis():
 
 
 def test_it_says_how_much_the_map_explains(retrieval):
-    report = section(RunFiles.open(retrieval("a")))
+    report = section(RunDirectory.open(retrieval("a")))
     assert report.text[0].startswith("30 of 8 items, in the two directions")
     assert "% of the variance" in report.text[0]
     assert [figure.name for figure in report.parts] == ["embeddings", "embeddings_by_events"]
@@ -28,13 +28,13 @@ def test_without_a_category_colours_tell_popularity(retrieval):
     run = retrieval("a")
     frame = pl.read_parquet(run / "item_vectors.parquet").drop("kind")
     frame.write_parquet(run / "item_vectors.parquet")
-    assert section(RunFiles.open(run)).parts[0].title == "Items by popularity in training"
+    assert section(RunDirectory.open(run)).parts[0].title == "Items by popularity in training"
 
 
 def test_two_items_make_no_map(retrieval):
     run = retrieval("a")
     pl.read_parquet(run / "item_vectors.parquet").head(2).write_parquet(run / "item_vectors.parquet")
-    assert section(RunFiles.open(run)) is None
+    assert section(RunDirectory.open(run)) is None
 
 
 def test_equal_vectors_are_one_place():

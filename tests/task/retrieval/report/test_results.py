@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from recsys.run.files import RunFiles
+from recsys.run.directory import RunDirectory
 from recsys.task.retrieval.report import sections
 
 
 def section(path, name="results"):
-    return next(part for part in sections(RunFiles.open(path)) if part is not None and part.name == name)
+    return next(part for part in sections(RunDirectory.open(path)) if part is not None and part.name == name)
 
 
 def grid(section, name):
@@ -54,7 +54,7 @@ def test_a_run_without_groups_has_no_such_section(retrieval):
     run = retrieval("a")
     metrics = {key: value for key, value in json.loads((run / "metrics.json").read_text()).items() if "=" not in key}
     (run / "metrics.json").write_text(json.dumps(metrics))
-    assert "slices" not in [part.name for part in sections(RunFiles.open(run)) if part is not None]
+    assert "slices" not in [part.name for part in sections(RunDirectory.open(run)) if part is not None]
 
 
 def test_a_user_is_a_row_with_lists(retrieval):

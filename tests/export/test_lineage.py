@@ -88,4 +88,4 @@ def test_each_run_brings_config_seed_and_what_it_recorded(run):
 def test_lineage_can_be_written_where_the_config_has_infinity(run):
     path = run.path / "config.yaml"
     path.write_text(path.read_text().replace("min_delta: 0.0", "min_delta: .inf"))
-    assert "Infinity" in json.dumps(lineage([run]), allow_nan=False)
+    assert "Infinity" in json.dumps(lineage([RunDirectory.finished(run.path)]), allow_nan=False)

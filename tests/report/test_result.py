@@ -22,7 +22,7 @@ def test_result_is_on_disk_in_the_log_and_on_the_terminal(tmp_path, capsys):
 def test_a_page_that_cannot_be_made_fails_no_run(tmp_path, capsys):
     publish_result(METRICS, tmp_path, task="retrieval", model="two_tower", notes=[])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-2].startswith("no report.html: 1 problem: 1. there is no run here")
+    assert lines[-2].startswith("no report.html: 1 problem: 1. there is no config.yaml")
     assert lines[-1] == f"run: {tmp_path}"
 
 

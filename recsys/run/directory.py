@@ -89,7 +89,7 @@ class RunDirectory:
         return run
 
     def _missing(self, files: Sequence[str]) -> list[str]:
-        return [name for name in files if not (self.path / name).is_file()]
+        return [name for name in files if not (self.path / name).exists()]
 
     @cached_property
     def config(self) -> TrainConfig:

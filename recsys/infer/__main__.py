@@ -15,7 +15,7 @@ import polars as pl
 from recsys.errors import ConfigError, DataError, Fault, RecsysError
 from recsys.infer.draft import Draft, yaml_text
 from recsys.infer.tables import infer
-from recsys.source.base import FILE, ROW, SUFFIXES, find_files, joined, scan
+from recsys.source.base import FILE, ROW, SUFFIXES, concat_rows, find_files, scan
 
 EPILOG = """\
 The yaml trains as it stands: python train.py data=NAME. Each line carries the reason for its guess as a comment; read them once,
@@ -133,7 +133,7 @@ def _open(pattern: Path, separator: str | None, nulls: Sequence[str]) -> tuple[p
         for column, dtype in schema.items():
             dtypes.setdefault(column, set()).add(dtype)
     differing = {column: types for column, types in dtypes.items() if len(types) > 1 and not any(dtype.is_nested() for dtype in types)}
-    return joined(parts), {column: _common_type(types - {pl.Null()}) for column, types in differing.items()}
+    return concat_rows(parts), {column: _common_type(types - {pl.Null()}) for column, types in differing.items()}
 
 
 def _common_type(dtypes: Set[pl.DataType]) -> str:

@@ -24,7 +24,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Draft:
-    """Everything that a yaml of `conf/data` says about tables.
+    """Content of a yaml of `conf/data`.
 
     Attributes:
         user, item, labels, positive: as in Schema.
@@ -82,7 +82,7 @@ def _lines(draft: Draft, name: str, root: str, paths: Mapping[str, str], separat
     yield f"time_unit: {draft.time.unit if draft.time else 'datetime'}"
     yield "features:"
     yield from (f"  - {_feature(line)}" for line in draft.lines if line.used)
-    yield from _unused(draft)
+    yield from _unused_lines(draft)
     yield "labels:" if draft.labels else "labels: []  # no 0/1 column of the interactions has the name of something to predict"
     for label in draft.labels:
         node = {"_target_": "recsys.schema.Label", "column": label.column} | ({"given": label.given} if label.given else {})
@@ -96,7 +96,7 @@ def _lines(draft: Draft, name: str, root: str, paths: Mapping[str, str], separat
     yield "store: .cache/store"
 
 
-def _unused(draft: Draft) -> Iterator[str]:
+def _unused_lines(draft: Draft) -> Iterator[str]:
     proposed = [line for line in draft.lines if not line.used and line.guess.kind]
     left_out = [line for line in draft.lines if not line.used and not line.guess.kind]
     if proposed:

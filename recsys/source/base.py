@@ -1,4 +1,4 @@
-"""Where raw tables come from: lazy Polars frames in raw columns."""
+"""Sources of raw tables: lazy Polars frames in raw columns."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -49,14 +49,14 @@ class Tables:
     notes: Sequence[str] = ()
 
     @staticmethod
-    def joined(files: dict[str, tuple[Path, ...]], parts: dict[str, tuple[pl.LazyFrame, ...]], notes: Sequence[str] = ()) -> "Tables":
+    def from_parts(files: dict[str, tuple[Path, ...]], parts: dict[str, tuple[pl.LazyFrame, ...]], notes: Sequence[str] = ()) -> "Tables":
         """Tables whose frames are their parts, one after another."""
-        frames = {table: joined(frames) for table, frames in parts.items()}
+        frames = {table: concat_rows(frames) for table, frames in parts.items()}
         return Tables(frames["interactions"], frames.get("users"), frames.get("items"), files=files, parts=parts, notes=notes)
 
 
 class Oracle(ABC):
-    """Knows the true probabilities of a simulated world; evaluation alone reads it."""
+    """True probabilities of a simulated world; evaluation alone reads them."""
 
     @abstractmethod
     def scores(self, user_ids: np.ndarray, item_ids: np.ndarray, start: int, stop: int) -> np.ndarray:
@@ -96,7 +96,7 @@ class Oracle(ABC):
 
 
 class Source(ABC):
-    """Yields raw tables; `data/<name>.yaml` says which columns mean what."""
+    """Source of raw tables; `conf/data/<name>.yaml` says what each column means."""
 
     @abstractmethod
     def tables(self) -> Tables:
@@ -146,8 +146,8 @@ def scan(
     return frame.with_columns(pl.lit(str(file)).alias(FILE))
 
 
-def joined(parts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
-    """The rows of all parts, one after another; columns by name in any order, missing ones null.
+def concat_rows(parts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
+    """Rows of all parts, one after another; columns by name in any order, missing ones null.
 
     Never raises: it gives differing types their common type (int and string become string), so compare the parts' types first.
     """
@@ -167,7 +167,7 @@ def folder(root: Path | None, holds: str) -> Path:
 
 
 def find_files(pattern: Path, key: str) -> tuple[tuple[Path, ...], tuple[Fault, ...]]:
-    """The files that a path, a glob ("**" for any depth) or a folder stands for, sorted; or the one fault that there are none.
+    """Files that a path, a glob ("**" for any depth) or a folder stands for, sorted; or the one fault that there are none.
 
     Names that begin with "." or "_" (_SUCCESS, .crc) are left out of globs and folders.
 

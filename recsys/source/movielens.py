@@ -37,15 +37,15 @@ class MovieLens(Source):
         root = folder(self.root, "ratings.dat, users.dat and movies.dat, or the same as .parquet")
         published = not (root / "ratings.parquet").exists() and (root / "ratings.dat").exists()
         suffix = ".dat" if published else ".parquet"
-        found = {table: find_files(root / f"{name}{suffix}", "data.root") for table, name in TABLES.items()}
-        faults = [fault for _, missing in found.values() for fault in missing]
+        searches = {table: find_files(root / f"{name}{suffix}", "data.root") for table, name in TABLES.items()}
+        faults = [fault for _, missing in searches.values() for fault in missing]
         if faults:
             raise DataError(*faults)
-        files = {table: paths for table, (paths, _) in found.items()}
+        files = {table: paths for table, (paths, _) in searches.items()}
         read = _read_published if published else _read_parquet
         parts: dict[str, tuple[pl.LazyFrame, ...]] = {table: (read(table, paths[0]),) for table, paths in files.items()}
         notes = () if published else _unranked(files["interactions"][0])
-        return Tables.joined(files, parts, notes)
+        return Tables.from_parts(files, parts, notes)
 
 
 def _read_parquet(table: str, file: Path) -> pl.LazyFrame:

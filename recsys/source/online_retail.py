@@ -76,7 +76,7 @@ class _Sales:
 
     @cached_property
     def purchases(self) -> pl.DataFrame:
-        kept = self.lines.filter(~pl.any_horizontal(*_dirt().values())).with_columns(pl.col("description").str.strip_chars())
+        kept = self.lines.filter(~pl.any_horizontal(*_reasons().values())).with_columns(pl.col("description").str.strip_chars())
         return kept.select(*COLUMNS, FILE, ROW).unique(list(COLUMNS), keep="first", maintain_order=True).collect()
 
     @cached_property
@@ -93,8 +93,8 @@ class _Sales:
         return self.first_lines.group_by("stock_code", maintain_order=True).agg(described, pl.col("unit_price").first().alias("price"))
 
 
-def _dirt() -> dict[str, pl.Expr]:
-    """Why a line is no purchase of a known customer; a line is counted under the first reason it meets.
+def _reasons() -> dict[str, pl.Expr]:
+    """Reasons for which a line is no purchase of a known customer; a line is counted under the first that holds.
 
     A missing code, date or price is no reason: validation names those lines.
     """
@@ -122,7 +122,7 @@ def _check_columns(part: pl.LazyFrame, file: Path) -> None:
 
 
 class _Notes(Sequence):
-    """What is dropped, and described several times: counted when the first sentence is read, for a prepared store reads none."""
+    """Sentences on lines that were dropped, counted when the first one is read, since a prepared store reads none."""
 
     def __init__(self, sales: _Sales):
         self.sales = sales
@@ -136,7 +136,7 @@ class _Notes(Sequence):
     @cached_property
     def sentences(self) -> tuple[str, ...]:
         dropped, seen = {}, pl.lit(False)
-        for reason, dirty in _dirt().items():
+        for reason, dirty in _reasons().items():
             dropped[reason] = (dirty & ~seen).sum()
             seen = seen | dirty
         count = self.sales.lines.select(pl.len().alias("lines"), **dropped).collect().row(0, named=True)

@@ -52,7 +52,7 @@ class Shop(Source):
         names = {"interactions": "interactions-*.parquet", "users": "users.parquet", "items": "items.parquet"}
         files = {table: tuple(sorted(place.glob(name))) for table, name in names.items()}
         parts = {table: tuple(scan(file) for file in paths) for table, paths in files.items()}
-        return Tables.joined(files, parts)
+        return Tables.from_parts(files, parts)
 
     def oracle(self) -> "ShopOracle":
         """The truth; simulates the shop if it is not in the folder yet."""

@@ -76,7 +76,7 @@ class TableFiles(Source):
                 self._scan(file).with_columns(pl.lit(part).alias(SPLIT)) for part, found in split_files.items() for file in found
             )
         self._check_columns(frame for frames in parts.values() for frame in frames)
-        return Tables.joined(files, parts)
+        return Tables.from_parts(files, parts)
 
     def _scan(self, file: Path) -> pl.LazyFrame:
         frame = scan(file, types={column: TYPES[name] for column, name in self.types.items()}, separator=self.separator, nulls=self.nulls)

@@ -47,7 +47,7 @@ def id_findings(
         remedy = f"set data.source.types.{key}=string, or rewrite one table with pl.col('{key}').cast(pl.String)"
         yield Fault(f"id '{key}' is {left} in interactions and {right} in {table}", where, remedy)
         return
-    total, missing, first = _missing(interactions, entities, pl.col(key).cast(pl.Int64 if left.is_integer() else pl.String), key)
+    total, missing, first = _missing_ids(interactions, entities, pl.col(key).cast(pl.Int64 if left.is_integer() else pl.String), key)
     if not missing:
         return
     examples = ", ".join(map(repr, first)) + (", ..." if missing > len(first) else "")
@@ -60,7 +60,7 @@ def id_findings(
     yield f"{warning}{what}; their features are unknown"
 
 
-def _missing(interactions: pl.LazyFrame, entities: pl.LazyFrame, ids: pl.Expr, key: str) -> tuple[int, int, list]:
+def _missing_ids(interactions: pl.LazyFrame, entities: pl.LazyFrame, ids: pl.Expr, key: str) -> tuple[int, int, list]:
     """Distinct ids of the interactions, how many of them the entities lack, and the first few of these."""
     used = interactions.select(ids).drop_nulls().unique()
     known = entities.select(ids, known=True).drop_nulls().unique()

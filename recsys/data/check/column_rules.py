@@ -110,39 +110,39 @@ class LabelRule(Rule):
             return
         column = as_number(self.column, dtype)
         if self.label.kind == "regression":
-            yield from self._no_number(column, dtype)
+            yield from self._number_checks(column, dtype)
         else:
-            yield from self._no_class(column)
-        impossible = self._impossible(dtypes)
+            yield from self._class_checks(column)
+        impossible = self._impossible_rows(dtypes)
         if impossible is not None and self.label.policy != "clip":
             given = self.label.given
             remedy = f"correct '{given}' in these rows, set policy: drop or clip, or remove 'given: {given}' from data.labels, {ASIDE}"
             yield Check(self.column, self._contradiction(), impossible, remedy, drop=self.label.policy == "drop")
 
     def tallies(self, dtypes: Dtypes) -> Iterator[Tally]:
-        impossible = self._impossible(dtypes)
+        impossible = self._impossible_rows(dtypes)
         if impossible is not None and self.label.policy == "clip":
             yield Tally(f"{{count:,}} of {{rows:,}} rows have {self._contradiction()}: taken for 0", impossible.sum())
 
-    def clipped(self, dtypes: Dtypes) -> pl.Expr | None:
+    def clip_expression(self, dtypes: Dtypes) -> pl.Expr | None:
         """The column with 0 in impossible rows, where the policy says so; None = as it is."""
-        impossible = self._impossible(dtypes)
+        impossible = self._impossible_rows(dtypes)
         if impossible is None or self.label.policy != "clip":
             return None
         return pl.when(impossible).then(0).otherwise(pl.col(self.column)).alias(self.column)
 
-    def _no_class(self, column: pl.Expr) -> Iterator[Check]:
+    def _class_checks(self, column: pl.Expr) -> Iterator[Check]:
         remedy = f"map the values to 0 and 1, null where missing, e.g. (pl.col('{self.column}') > 0).cast(pl.Int8), {ASIDE}"
         yield Check(self.column, "label other than 0, 1, false, true or null", (column != 0) & (column != 1), remedy, column)
 
-    def _no_number(self, column: pl.Expr, dtype: pl.DataType) -> Iterator[Check]:
-        if dtype.is_float():  # other numbers are finite, and some of them cannot even be asked
+    def _number_checks(self, column: pl.Expr, dtype: pl.DataType) -> Iterator[Check]:
+        if dtype.is_float():  # other numbers are finite, and Polars cannot ask some of them
             remedy = f"replace NaN and infinity, e.g. with null where the value is missing, {ASIDE}"
             finite = column.is_finite() & (column.abs() <= FLOAT32_MAX)
             yield Check(self.column, "label that is NaN, infinite or beyond float32", ~finite, remedy, column)
 
-    def _impossible(self, dtypes: Dtypes) -> pl.Expr | None:
-        """Rows where the label is set and the one it is given is 0; None where that cannot be asked."""
+    def _impossible_rows(self, dtypes: Dtypes) -> pl.Expr | None:
+        """Rows where the label is set and the one it is given is 0; None where the columns do not show it."""
         given = self.label.given
         if given is None or not all(column in dtypes and is_number(dtypes[column]) for column in (self.column, given)):
             return None
@@ -155,7 +155,7 @@ class LabelRule(Rule):
 
 @dataclass(frozen=True)
 class TimeRule(Rule):
-    """When a row happened: present, between 2000 and 2100, not in the future.
+    """Moment of a row: never missing, between 2000 and 2100, not in the future.
 
     Attributes:
         unit: as in Schema.time_unit.
@@ -169,7 +169,7 @@ class TimeRule(Rule):
         if is_date(dtype):
             return None if self.unit in ("datetime", "rank") else "set data.time_unit=datetime"
         if dtype.is_integer():
-            return None  # under "datetime" the values tell which unit to set: see `_misread`
+            return None  # under "datetime" the values tell which unit to set: see `_unit_checks`
         return self.cast("datetime" if dtype == pl.String else "int64")
 
     def checks(self, dtypes: Dtypes) -> Iterator[Check]:
@@ -181,27 +181,27 @@ class TimeRule(Rule):
             return
         if is_date(dtype):
             ticks = column.dt.epoch("us")
-            yield from self._implausible(column, ~plausible(ticks, "us"))
-            yield from self._future(column, ticks, "us")
+            yield from self._year_checks(column, ~plausible(ticks, "us"))
+            yield from self._future_checks(column, ticks, "us")
         if dtype.is_integer():
             ticks = column.cast(pl.Int64, strict=False)
-            yield from self._misread(column, ticks)
-            yield from self._implausible(column, ~pl.any_horizontal(plausible(ticks, unit) for unit in TICKS_PER_S))
+            yield from self._unit_checks(column, ticks)
+            yield from self._year_checks(column, ~pl.any_horizontal(plausible(ticks, unit) for unit in TICKS_PER_S))
             if self.unit in TICKS_PER_S:
-                yield from self._future(column, ticks, self.unit)
+                yield from self._future_checks(column, ticks, self.unit)
 
-    def _misread(self, column: pl.Expr, ticks: pl.Expr) -> Iterator[Check]:
+    def _unit_checks(self, column: pl.Expr, ticks: pl.Expr) -> Iterator[Check]:
         for unit in TICKS_PER_S:
             if unit != self.unit:
                 what = f"integer time that lies between 2000 and 2100 as {unit}, not as {self.unit}"
                 remedy = f"set data.time_unit={unit}; if only some files are in {unit}, bring all to one unit"
                 yield Check(self.column, what, plausible(ticks, unit), remedy, column)
 
-    def _implausible(self, column: pl.Expr, bad: pl.Expr) -> Iterator[Check]:
+    def _year_checks(self, column: pl.Expr, bad: pl.Expr) -> Iterator[Check]:
         remedy = f"correct these times, or set data.time_unit=rank if only their order matters, {ASIDE}"
         yield Check(self.column, "time outside 2000 to 2100", bad, remedy, column)
 
-    def _future(self, column: pl.Expr, ticks: pl.Expr, unit: str) -> Iterator[Check]:
+    def _future_checks(self, column: pl.Expr, ticks: pl.Expr, unit: str) -> Iterator[Check]:
         tomorrow = (self.now_us + DAY_US) * TICKS_PER_S[unit] // TICKS_PER_S["us"]
         remedy = f"correct the clock or time zone behind these rows, {ASIDE}"
         yield Check(self.column, "time in the future", (ticks > tomorrow) & plausible(ticks, unit), remedy, column)

@@ -1,4 +1,4 @@
-"""What is wrong with a file itself: empty, truncated, corrupted, not UTF-8, or a CSV field that is not of its column's type."""
+"""Faults of a file itself: empty, truncated, corrupted, not UTF-8, or a CSV field that is not of its column's type."""
 
 import codecs
 import csv
@@ -25,7 +25,7 @@ THRIFT_I32 = 0x15
 
 @dataclass(frozen=True)
 class FileReport:
-    """What was found in one file.
+    """Result of reading one file.
 
     Attributes:
         faults: empty when its rows can be read.
@@ -37,7 +37,7 @@ class FileReport:
 
 
 def inspect(path: Path, columns: Iterable[str] | None) -> FileReport:
-    """Everything wrong with one file as such.
+    """Read one file for faults of its own.
 
     Args:
         columns: those whose pages are verified; others are not read. None = all.
@@ -49,12 +49,12 @@ def inspect(path: Path, columns: Iterable[str] | None) -> FileReport:
             return _inspect_parquet(path, columns)
         return FileReport(tuple(_text_faults(path)) if path.name.endswith(TEXT) else ())
     except OSError as error:
-        return _unread(path, error.strerror or str(error))
+        return _unreadable_report(path, error.strerror or str(error))
     except (EOFError, zlib.error) as error:
-        return _unread(path, str(error))
+        return _unreadable_report(path, str(error))
 
 
-def _unread(path: Path, reason: str) -> FileReport:
+def _unreadable_report(path: Path, reason: str) -> FileReport:
     return FileReport((Fault(f"file cannot be read: {reason}", str(path), "check that it exists and may be read, or copy it again"),))
 
 
@@ -62,10 +62,8 @@ def _inspect_parquet(path: Path, columns: Iterable[str] | None) -> FileReport:
     try:
         metadata = pq.read_metadata(path)
     except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        return FileReport(
-            (Fault(f"no readable parquet file, truncated or of another format: {reason}", str(path), "copy or export it again"),)
-        )
+        what = f"the parquet file cannot be read, it is truncated or of another format: {str(error).splitlines()[0]}"
+        return FileReport((Fault(what, str(path), "copy or export it again"),))
     if metadata.num_rows == 0:
         return FileReport((Fault("no rows in the file", str(path), "delete the file, or export it again"),))
     if not _has_checksums(path, metadata):
@@ -132,7 +130,7 @@ def _text_faults(path: Path) -> Iterator[Fault]:
         yield Fault("no rows in the file", str(path), "delete the file, or export it again")
 
 
-def unreadable(paths: Sequence[Path], error: pl.exceptions.PolarsError | OSError) -> Fault:
+def unreadable_fault(paths: Sequence[Path], error: pl.exceptions.PolarsError | OSError) -> Fault:
     """The fault behind an error that Polars raised while it read these files: for a CSV field, with file and line."""
     reason = str(error).splitlines()[0]
     parsing = re.match(
@@ -145,8 +143,8 @@ def unreadable(paths: Sequence[Path], error: pl.exceptions.PolarsError | OSError
             "export these files again, or set data.source.types for the column named",
         )
     value, dtype, column, number = parsing["value"], parsing["dtype"], parsing["column"], int(parsing["number"])
-    found = (f"{path}, line {line}" for path in paths if (line := _line_of(path, value, column, number - 1)))
-    where = next(found, ", ".join(map(str, paths)))
+    places = (f"{path}, line {line}" for path in paths if (line := _line_of(path, value, column, number - 1)))
+    where = next(places, ", ".join(map(str, paths)))
     remedy = f"correct the field, set data.source.types.{column}=string, or data.source.nulls=['{value}'] if it means a missing value"
     return Fault(f"field '{value}' is not the {dtype} that the rows above it hold", f"{where}, column '{column}'", remedy)
 

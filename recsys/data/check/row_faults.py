@@ -1,4 +1,4 @@
-"""Rows that break a rule: counted in one pass over a table, shown by their first few, left out or written aside."""
+"""Rows that break a rule: counted in one pass over a table, named by their first few, left out or written aside."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from recsys.errors import Fault
 from recsys.schema.rule import Check, Tally
 from recsys.source.base import FILE, ROW
 
-SHOWN = 5
+EXAMPLES = 5
 """Offenders that a fault names."""
 WHY = "fault"
-"""Column that the rows written aside get: what is wrong with each."""
+"""Column of the rows written aside that names the faults of each."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What one pass over a table counted.
+    """Counts of one pass over a table.
 
     Attributes:
         rows: rows of the table.
@@ -38,8 +38,8 @@ class Counts:
 def count(frame: pl.LazyFrame, checks: Sequence[Check], tallies: Sequence[Tally]) -> Counts:
     """Count the rows that break each check, all in one streaming pass."""
     bad = [check.bad.sum() for check in checks]
-    said = [tally.number.cast(pl.Int64) for tally in tallies]
-    numbered = [number.alias(str(index)) for index, number in enumerate([pl.len(), _any(checks).sum(), *bad, *said])]
+    noted = [tally.number.cast(pl.Int64) for tally in tallies]
+    numbered = [number.alias(str(index)) for index, number in enumerate([pl.len(), _any_bad(checks).sum(), *bad, *noted])]
     rows, bad_rows, *numbers = frame.select(numbered).collect(engine="streaming").row(0)
     broken = [(check, number) for check, number in zip(checks, numbers) if number]
     notes = [tally.sentence.format(count=number, rows=rows) for tally, number in zip(tallies, numbers[len(checks) :]) if number]
@@ -53,17 +53,17 @@ def row_fault(frame: pl.LazyFrame, table: str, check: Check, number: int, rows: 
         frame: the table, with or without FILE and ROW; without them, rows are counted from the top of the table.
         number: rows that break the check, out of `rows`.
     """
-    offenders = located(frame, table).filter(check.bad)
+    offenders = _with_place(frame, table).filter(check.bad)
     shown = pl.lit(None) if check.shown is None else check.shown
-    first = offenders.select(FILE, ROW, shown.alias("value")).head(SHOWN).collect(engine="streaming")
+    first = offenders.select(FILE, ROW, shown.alias("value")).head(EXAMPLES).collect(engine="streaming")
     values = "" if check.shown is None else ": " + ", ".join(_text(value) for value in first["value"].to_list())
-    more = ", ..." if values and number > SHOWN else ""
-    where = f"{places(first)}{f' (first {SHOWN})' if number > SHOWN else ''}, column '{check.column}'"
+    more = ", ..." if values and number > EXAMPLES else ""
+    where = f"{places(first)}{f' (first {EXAMPLES})' if number > EXAMPLES else ''}, column '{check.column}'"
     return Fault(f"{check.what} in {number:,} of {rows:,} rows{values}{more}", where, check.remedy)
 
 
-def located(frame: pl.LazyFrame, table: str) -> pl.LazyFrame:
-    """The frame with FILE and ROW; where it has none, the table's name and the row number from the top."""
+def _with_place(frame: pl.LazyFrame, table: str) -> pl.LazyFrame:
+    """Add FILE and ROW where the frame lacks them: the table's name, and the row number from the top."""
     columns = frame.collect_schema().names()
     if ROW not in columns:
         frame = frame.with_row_index(ROW)
@@ -71,7 +71,7 @@ def located(frame: pl.LazyFrame, table: str) -> pl.LazyFrame:
 
 
 def places(rows: pl.DataFrame) -> str:
-    """Where rows stand: "a.parquet, rows 3, 7; b.parquet, row 0".
+    """Places of rows: "a.parquet, rows 3, 7; b.parquet, row 0".
 
     Args:
         rows: with FILE and ROW.
@@ -83,9 +83,9 @@ def places(rows: pl.DataFrame) -> str:
     return "; ".join(parts)
 
 
-def without(frame: pl.LazyFrame, checks: Sequence[Check]) -> pl.LazyFrame:
+def sound_rows(frame: pl.LazyFrame, checks: Sequence[Check]) -> pl.LazyFrame:
     """The rows that break none of the checks, still lazy."""
-    return frame.filter(~_any(checks))
+    return frame.filter(~_any_bad(checks))
 
 
 def write_aside(frame: pl.LazyFrame, checks: Sequence[Check], path: Path) -> None:
@@ -95,12 +95,12 @@ def write_aside(frame: pl.LazyFrame, checks: Sequence[Check], path: Path) -> Non
     """
     reasons = [pl.when(check.bad).then(pl.lit(f"{check.column}: {check.what}")) for check in checks]
     # Before the filter: what is a first row or a usual width is a question to the whole table.
-    told = frame.with_columns(pl.concat_str(reasons, separator="; ", ignore_nulls=True).alias(WHY))
+    explained = frame.with_columns(pl.concat_str(reasons, separator="; ", ignore_nulls=True).alias(WHY))
     with whole_file(path) as aside:
-        told.filter(pl.col(WHY) != "").sink_parquet(aside, mkdir=True)
+        explained.filter(pl.col(WHY) != "").sink_parquet(aside, mkdir=True)
 
 
-def _any(checks: Sequence[Check]) -> pl.Expr:
+def _any_bad(checks: Sequence[Check]) -> pl.Expr:
     return pl.any_horizontal(pl.lit(False), *(check.bad.fill_null(False) for check in checks))
 
 

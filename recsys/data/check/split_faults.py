@@ -83,7 +83,7 @@ def repeated_rows(user: np.ndarray, item: np.ndarray, time: np.ndarray, split: n
         time: [N] int64.
         split: [N] 0 train, 1 validation, 2 test.
     """
-    repeated = _repeated(user, item, time)
+    repeated = _repeated_numbers(user, item, time)
     if not len(repeated):
         return
     rows = pl.DataFrame({"user": user[repeated], "item": item[repeated], "time": time[repeated], "split": split[repeated], "row": repeated})
@@ -101,7 +101,7 @@ def repeated_rows(user: np.ndarray, item: np.ndarray, time: np.ndarray, split: n
         )
 
 
-def _repeated(user: np.ndarray, item: np.ndarray, time: np.ndarray) -> np.ndarray:
+def _repeated_numbers(user: np.ndarray, item: np.ndarray, time: np.ndarray) -> np.ndarray:
     """Row numbers whose 64-bit hash of (user, item, time) occurs more than once: all repeats, and rarely a collision.
 
     Sorting hashes alone takes 20 M rows a few seconds; sorting the rows by three columns would take a minute.
@@ -139,8 +139,8 @@ def vocabulary_notes(schema: Schema) -> tuple[str, ...]:
     Args:
         schema: fitted.
     """
-    kept = [feature for feature in schema.features if feature.keeps_vocabulary]
-    sizes = {feature.column: schema.statistics[feature.column].size - FIRST_KNOWN for feature in kept}
+    features = [feature for feature in schema.features if feature.keeps_vocabulary]
+    sizes = {feature.column: schema.statistics[feature.column].size - FIRST_KNOWN for feature in features}
     return tuple(
         f"feature '{column}' knows {['no value', 'one value only'][size]} in training: it tells a model nothing"
         for column, size in sizes.items()

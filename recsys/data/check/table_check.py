@@ -7,11 +7,11 @@ from pathlib import Path
 import polars as pl
 
 from recsys.data.check.column_faults import differing_columns, missing_faults, type_faults
-from recsys.data.check.file_faults import inspect, unreadable
-from recsys.data.check.row_faults import Counts, count, row_fault, without
+from recsys.data.check.file_faults import inspect, unreadable_fault
+from recsys.data.check.row_faults import Counts, count, row_fault, sound_rows
 from recsys.errors import Fault, listed
 from recsys.schema.rule import Check, Dtypes, Rule, Tally
-from recsys.source.base import joined
+from recsys.source.base import concat_rows
 
 READ_ERRORS = (pl.exceptions.PolarsError, OSError)
 NOTHING = Counts(0, 0, (), ())
@@ -19,7 +19,7 @@ NOTHING = Counts(0, 0, (), ())
 
 @dataclass(frozen=True)
 class Place:
-    """Rows of a table and where they stand.
+    """Rows of a table and the files that hold them.
 
     Attributes:
         name: as faults print it.
@@ -58,10 +58,10 @@ class CheckedTable:
 
     def sound(self) -> pl.LazyFrame:
         """The rows that break no check."""
-        return without(self.frame, [check for check, _ in self.counts.broken]) if self.counts.broken else self.frame
+        return sound_rows(self.frame, [check for check, _ in self.counts.broken]) if self.counts.broken else self.frame
 
-    def also(self, checks: Sequence[Check]) -> "CheckedTable":
-        """The same table with checks that take other tables to make, counted in a second pass where there are any."""
+    def with_checks(self, checks: Sequence[Check]) -> "CheckedTable":
+        """This table with further checks, which other tables are needed for, counted in a second pass where there are any."""
         if not checks:
             return self
         counts = count(self.frame, [*(check for check, _ in self.counts.broken), *checks], ())
@@ -91,12 +91,12 @@ def check_table(
         # What can be read is still checked, so that all faults come together; columns nobody reads may differ between files.
         differing = differing_columns(types)
         places = [replace(place, frame=place.frame.drop(differing, strict=False)) for place in places if place.name in types]
-        frame = joined([place.frame for place in places]) if places else pl.LazyFrame()
+        frame = concat_rows([place.frame for place in places]) if places else pl.LazyFrame()
     dtypes: Dtypes = dict(frame.collect_schema())
     usable = [rule for rule in rules if all(rule.column in known for known in (dtypes, *types.values()))]
     checks = [check for rule in usable for check in rule.checks(dtypes)]
     tallies = [tally for rule in usable for tally in rule.tallies(dtypes)]
-    frame, counts, read_faults = _counted(frame, places, checks, tallies)
+    frame, counts, read_faults = _count_rows(frame, places, checks, tallies)
     faults += read_faults
     if counts.rows == 0 and not faults:
         faults.append(Fault(f"no rows in {name}", listed(list(reports)) or name, f"change data.source.{name} to files that hold rows"))
@@ -110,7 +110,7 @@ def _types(places: Sequence[Place]) -> tuple[dict[str, Dtypes], list[Fault]]:
         try:
             types[place.name] = dict(place.frame.collect_schema())
         except READ_ERRORS as error:
-            faults.append(unreadable(place.files, error))
+            faults.append(unreadable_fault(place.files, error))
     return types, faults
 
 
@@ -122,7 +122,7 @@ def _resolves(frame: pl.LazyFrame) -> bool:
     return True
 
 
-def _counted(
+def _count_rows(
     frame: pl.LazyFrame, places: Sequence[Place], checks: Sequence[Check], tallies: Sequence[Tally]
 ) -> tuple[pl.LazyFrame, Counts, list[Fault]]:
     """Count faulty rows; where rows cannot be read, name the files and count the rows of the others."""
@@ -135,7 +135,7 @@ def _counted(
                 count(place.frame, checks, tallies)
                 sound.append(place.frame)
             except READ_ERRORS as part_error:
-                faults.append(unreadable(place.files, part_error))
+                faults.append(unreadable_fault(place.files, part_error))
         if not faults:
-            return pl.LazyFrame(), NOTHING, [unreadable([path for place in places for path in place.files], error)]
-        return (joined(sound), count(joined(sound), checks, tallies), faults) if sound else (pl.LazyFrame(), NOTHING, faults)
+            return pl.LazyFrame(), NOTHING, [unreadable_fault([path for place in places for path in place.files], error)]
+        return (concat_rows(sound), count(concat_rows(sound), checks, tallies), faults) if sound else (pl.LazyFrame(), NOTHING, faults)

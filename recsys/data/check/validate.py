@@ -23,8 +23,8 @@ class Validated:
     """Tables that keep every rule of the schema, nothing read yet.
 
     Attributes:
-        tables: as given, less the rows set aside; columns that nobody reads are missing where their types did not agree.
-        notes: what is worth knowing and no fault, in sentences with counts.
+        tables: those that came, less the rows set aside; columns that nobody reads are missing where their types did not agree.
+        notes: sentences with counts on what is no fault.
     """
 
     tables: Tables
@@ -45,8 +45,8 @@ def validate(
     Raises:
         DataError: with all faults; then nothing has been written.
     """
-    given = (("interactions", tables.interactions), ("users", tables.users), ("items", tables.items))
-    frames = {name: frame for name, frame in given if frame is not None}
+    named = (("interactions", tables.interactions), ("users", tables.users), ("items", tables.items))
+    frames = {name: frame for name, frame in named if frame is not None}
     now_us = time.time_ns() // 1_000
     rules = {name: table_rules(schema, name, frames, now_us) for name in frames}
     checked = {
@@ -56,7 +56,7 @@ def validate(
     pairs = list(table_pairs(checked, schema))
     ids = [finding for pair in pairs for finding in _id_findings(*pair, max_unknown_share)]
     since = [finding for pair in pairs for finding in since_findings(*pair, schema)]
-    checked["interactions"] = checked["interactions"].also([check for check in since if isinstance(check, Check)])
+    checked["interactions"] = checked["interactions"].with_checks([check for check in since if isinstance(check, Check)])
     faults = [fault for table in checked.values() for fault in table.faults]
     faults += [finding for finding in (*ids, *since) if isinstance(finding, Fault)]
     for table in checked.values():
@@ -68,7 +68,7 @@ def validate(
     notes += [*_checksum_note(checked.values()), *(finding for finding in ids if isinstance(finding, str))]
     notes += [_set_aside(table, quarantine / f"{name}.parquet") for name, table in checked.items() if table.counts.broken]
     sound = {name: table.sound() for name, table in checked.items()}
-    interactions = _clipped(sound["interactions"], rules["interactions"], checked["interactions"].dtypes)
+    interactions = _clip_labels(sound["interactions"], rules["interactions"], checked["interactions"].dtypes)
     return Validated(replace(tables, interactions=interactions, users=sound.get("users"), items=sound.get("items")), tuple(notes))
 
 
@@ -86,11 +86,11 @@ def _notes(table: CheckedTable, rules: Sequence[Rule], schema: Schema) -> Iterat
     yield from (f"{table.name}: {note}" for note in table.counts.notes)
 
 
-def _clipped(frame: pl.LazyFrame, rules: Sequence[Rule], dtypes: Dtypes) -> pl.LazyFrame:
+def _clip_labels(frame: pl.LazyFrame, rules: Sequence[Rule], dtypes: Dtypes) -> pl.LazyFrame:
     """Labels with 0 where their policy asks for it, each seeing those before it as clipped."""
     for rule in rules:
-        clipped = rule.clipped(dtypes) if isinstance(rule, LabelRule) else None
-        frame = frame if clipped is None else frame.with_columns(clipped)
+        clip = rule.clip_expression(dtypes) if isinstance(rule, LabelRule) else None
+        frame = frame if clip is None else frame.with_columns(clip)
     return frame
 
 

@@ -154,7 +154,7 @@ IMPOSSIBLE = "buy=1 where click=0, though buy is given click"
 
 
 def clipped(rule: LabelRule, frame: pl.DataFrame) -> list | None:
-    expression = rule.clipped(frame.schema)
+    expression = rule.clip_expression(frame.schema)
     return None if expression is None else frame.select(expression)[rule.column].to_list()
 
 

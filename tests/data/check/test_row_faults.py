@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from recsys.data.check.row_faults import count, row_fault, without, write_aside
+from recsys.data.check.row_faults import count, row_fault, sound_rows, write_aside
 from recsys.schema.rule import Check, Tally
 from recsys.source.base import FILE, ROW
 
@@ -67,11 +67,11 @@ def test_fault_that_shows_all_its_rows_says_no_more():
 
 
 def test_without_keeps_rows_that_leave_a_check_open(frame: pl.LazyFrame):
-    assert without(frame, [NEGATIVE]).collect()["n"].to_list() == [2, None]
+    assert sound_rows(frame, [NEGATIVE]).collect()["n"].to_list() == [2, None]
 
 
 def test_without_keeps_first_of_repeated_rows(frame: pl.LazyFrame):
-    assert without(frame, [AGAIN]).collect()["n"].to_list() == [-1, 2, None]
+    assert sound_rows(frame, [AGAIN]).collect()["n"].to_list() == [-1, 2, None]
 
 
 def test_rows_aside_say_every_fault_they_have(frame: pl.LazyFrame, tmp_path: Path):

@@ -10,7 +10,7 @@ import pytest
 from recsys.data.check.column_rules import table_rules
 from recsys.data.check.table_check import CheckedTable, check_table
 from recsys.schema import Numeric, Schema
-from recsys.source.base import joined, scan
+from recsys.source.base import concat_rows, scan
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def people() -> Schema:
 
 def checked(schema: Schema, files: Sequence[Path]) -> CheckedTable:
     parts = [scan(file) for file in files]
-    return check_table("users", joined(parts), table_rules(schema, "users", ["users"], 0), files=files, parts=parts)
+    return check_table("users", concat_rows(parts), table_rules(schema, "users", ["users"], 0), files=files, parts=parts)
 
 
 def test_sound_table_is_handed_on_as_it_came(people: Schema, tmp_path: Path):

@@ -143,7 +143,7 @@ def test_faults_of_files_columns_and_rows_come_together(shop: Schema, tmp_path: 
     (tmp_path / "clicks2.parquet").write_bytes(b"PAR1, cut short")
     error = refused(read(tmp_path), shop, tmp_path)
     assert [(fault.what.split(" in ")[0].split(":")[0], Path(fault.where.split(",")[0]).name) for fault in error.faults] == [
-        ("no readable parquet file, truncated or of another format", "clicks2.parquet"),
+        ("the parquet file cannot be read, it is truncated or of another format", "clicks2.parquet"),
         ("label 'buy' is String", "clicks.parquet"),
         ("no column 'age'; did you mean 'agee'?", "users.parquet"),
         ("missing id", "clicks.parquet"),
@@ -151,7 +151,7 @@ def test_faults_of_files_columns_and_rows_come_together(shop: Schema, tmp_path: 
         ("null inside a list", "items.parquet"),
     ]
     assert error.exit_code == 3
-    assert str(error).startswith("6 problems:\n  1. no readable parquet file")
+    assert str(error).startswith("6 problems:\n  1. the parquet file cannot be read")
 
 
 def test_times_with_and_without_zone_name_both_files(shop: Schema, tmp_path: Path):

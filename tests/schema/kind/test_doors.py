@@ -16,6 +16,7 @@ from onnx import TensorProto
 
 from recsys.export.graph import traced_model
 from recsys.export.preprocessing import Graph, read_features
+from recsys.nn.by_column import ByColumn
 from recsys.nn.encoder import Encoder, embedding_tables
 from recsys.schema import Categorical, Feature, Schema, Statistics, kind
 from recsys.schema.kind import KINDS
@@ -55,10 +56,14 @@ def example(sample: Sample) -> np.ndarray:
     return sample.feature.example(sample.statistics, 3)
 
 
+def tables(sample: Sample) -> ByColumn:
+    return embedding_tables(sample.schema, sample.schema.features, 4, sparse_from=9)
+
+
 def network(sample: Sample) -> torch.Size:
     """Shape of what the encoder makes of three rows."""
     features = sample.schema.features[1:]
-    encoder = Encoder(sample.schema, features, embedding_tables(sample.schema, sample.schema.features, 4, sparse_from=9))
+    encoder = Encoder(sample.schema, features, tables=tables(sample))
     encoded = encoder({"column": torch.from_numpy(example(sample))})
     assert encoded.shape == (3, encoder.out_dim)
     return encoded.shape
@@ -105,7 +110,7 @@ def test_what_a_server_makes_of_raw_values_is_what_the_graph_takes_and_the_netwo
 
 def test_a_network_is_traced_from_the_example_of_a_kind(sample):
     features = sample.schema.features[1:]
-    encoder = Encoder(sample.schema, features, embedding_tables(sample.schema, sample.schema.features, 4, sparse_from=9)).eval()
+    encoder = Encoder(sample.schema, features, tables=tables(sample)).eval()
     traced = traced_model(encoder, encoder.forward, features, sample.schema, outputs=("encoded",))
     assert [given.name for given in traced.graph.input] == ["column"]
 

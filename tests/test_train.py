@@ -399,7 +399,7 @@ def test_an_index_that_finds_too_little_is_refused(forked, home):
 def test_an_index_of_a_run_without_items_is_refused(forked, home, ranked):
     done = forked("export.py", "run=ranked", "index=hnsw", cwd=home)
     assert done.returncode == 2
-    assert "an index is of a retriever's items" in done.stderr
+    assert "an index finds items of a catalogue" in done.stderr
 
 
 def test_export_of_a_pair_the_wrong_way_round_ends_with_2(forked, home, ranked):

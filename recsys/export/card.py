@@ -53,9 +53,9 @@ def card(manifest: Mapping, schema: Schema, metrics: Mapping[str, float], *, rel
         "Limits": ["\n".join(f"- {limit}" for limit in _limits(manifest, schema, metrics, facets.values()))],
     }
     blocks = [_title(manifest, names), f"Made on {manifest['created']} from the facts of this bundle; not edited by hand."]
-    for heading, told in sections.items():
-        told = [block for block in told if block]
-        blocks += [f"## {heading}", *told] if told else []
+    for heading, section in sections.items():
+        filled = [block for block in section if block]
+        blocks += [f"## {heading}", *filled] if filled else []
     return "\n\n".join(blocks) + "\n"
 
 
@@ -87,7 +87,7 @@ def _calibration(reliability: Mapping[str, Mapping]) -> list[str]:
     if not reliability:
         return []
     bins = max(len(curve["bins"]) for curve in reliability.values())
-    told = (
+    legend = (
         f"Test rows in up to {bins} groups of equal size by predicted probability: on the diagonal, what was predicted came true as often. "
         "Bars are Wilson 95 % intervals, rows taken as independent."
     )
@@ -95,9 +95,9 @@ def _calibration(reliability: Mapping[str, Mapping]) -> list[str]:
     for label, curve in reliability.items():
         outside, worst = off_diagonal(curve)
         share = f"{curve['positives'] / curve['rows']:.2%}".replace("%", " %")
-        apart = f"{worst['predicted']:.4f} predicted, {worst['actual']:.4f} came true"
-        rows.append([code(label), f"{curve['rows']:,}", share, f"{outside} of {len(curve['bins'])}", apart])
-    return [told, PLOT, table(["label", "rows", "positive", "groups off the diagonal", "farthest"], rows)]
+        farthest = f"{worst['predicted']:.4f} predicted, {worst['actual']:.4f} came true"
+        rows.append([code(label), f"{curve['rows']:,}", share, f"{outside} of {len(curve['bins'])}", farthest])
+    return [legend, PLOT, table(["label", "rows", "positive", "groups off the diagonal", "farthest"], rows)]
 
 
 def _limits(manifest: Mapping, schema: Schema, metrics: Mapping[str, float], facets: Iterable[ModuleType]) -> Iterator[str]:
@@ -129,5 +129,5 @@ def _without_value(metrics: Mapping[str, float]) -> Iterator[str]:
             continue
         positives = metrics[f"test/{label}/positives"]
         if positives in (0, rows):
-            found = f"no {'negative' if positives else 'positive'} among {rows:,.0f} test rows" if rows else "no row in the test"
-            yield f"{code(label)}: {found}, so AUC and what needs both classes are n/a."
+            lack = f"no {'negative' if positives else 'positive'} among {rows:,.0f} test rows" if rows else "no row in the test"
+            yield f"{code(label)}: {lack}, so AUC and what needs both classes are n/a."

@@ -96,15 +96,15 @@ def replayed(folder: Path) -> dict:
         raise ReleaseError("golden", Fault(f"a new process cannot serve the bundle: {last}", str(folder), remedy)) from None
 
 
-def golden_gate(asked: Mapping[str, int], wrong: Mapping[str, Sequence[str]]) -> Gate:
+def golden_gate(counts: Mapping[str, int], wrong: Mapping[str, Sequence[str]]) -> Gate:
     """That a new process gives the golden answers.
 
     Args:
-        asked: requests of each task.
+        counts: {task: number of golden requests}.
         wrong: of these, sentences about the ones that were answered differently.
     """
-    limit = f"{sum(asked.values()):,} requests answered alike in a new process"
-    faults = [f"no request of {task} was replayed" for task in asked if task not in wrong]
+    limit = f"{sum(counts.values()):,} requests answered alike in a new process"
+    faults = [f"no request of {task} was replayed" for task in counts if task not in wrong]
     faults += [sentence for task in wrong.values() for sentence in task]
     found = f"{len(faults):,} answered differently: {listed(faults, 3)}" if faults else "all"
     return Gate("golden", not faults, limit, found, "export again, and report the request if it stays")

@@ -31,7 +31,7 @@ def narrow(
         for path in folder.glob("*.onnx"):
             path.rename(wide / path.name)
         quantization.apply_to_folder(wide, folder)
-        changes = [asked.narrowed(wide, folder, manifest, schema) for asked in questions]
+        changes = [each.narrowed(wide, folder, manifest, schema) for each in questions]
         figures = quantized(quantization.kind, wide, folder, changes)
     faults = verdict(figures, quantization)
     limit = (

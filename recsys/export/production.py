@@ -42,26 +42,26 @@ class Production:
     def check_columns(self, schema: Schema, tasks: Sequence[str]) -> None:
         """A ConfigError where it reads columns that the test data lacks, or as something else.
 
-        It would be asked with values that it is never asked with in production, and its answers would say nothing.
+        With such columns the test data would not be requests as production sends them, and the answers would say nothing.
 
         Args:
             schema: of the test data.
-            tasks: of this export; those that production has too will be asked.
+            tasks: of this export; those that production has too are compared.
         """
         facets = [facet(task, "export") for task in tasks]
-        asked: Iterator[Entity] = (entity for part in facets if part.GRAPH in self.manifest["files"] for entity in part.ASKED)
-        entities: list[Entity] = list(dict.fromkeys(["user", *asked]))
+        requested: Iterator[Entity] = (entity for part in facets if part.GRAPH in self.manifest["files"] for entity in part.ASKED)
+        entities: list[Entity] = list(dict.fromkeys(["user", *requested]))
         theirs, ours = _columns(self.schema, entities), _columns(schema, entities)
         absent = [column for column in theirs if column not in ours]
-        told = [f"it reads columns that this run's test data does not have: {listed(absent)}"] if absent else []
-        told += [
+        faults = [f"it reads columns that this run's test data does not have: {listed(absent)}"] if absent else []
+        faults += [
             f"it reads '{column}' as {kind}, and this run's test data has {ours[column]}"
             for column, kind in theirs.items()
             if kind != ours.get(column, kind)
         ]
-        if told:
+        if faults:
             remedy = "compare with a bundle of the same raw columns"
-            raise ConfigError(*(Fault(f"production cannot be judged: {what}", f"against={self.folder}", remedy) for what in told))
+            raise ConfigError(*(Fault(f"production cannot be judged: {what}", f"against={self.folder}", remedy) for what in faults))
 
 
 def _columns(schema: Schema, entities: Sequence[Entity]) -> dict[str, str]:

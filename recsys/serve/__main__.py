@@ -30,7 +30,7 @@ and a list column `exclude` may hold ids that must not be answered; for ranking 
 answers: one row per request in the same order; `items` and `scores`, or one column per label. They are null where a request was bad;
 those are counted, the first are printed, and --errors takes them all: row, field, got, want.
 
-exit codes: 0 written (bad rows are said), 2 wrong arguments, 3 the requests cannot be read, 4 the bundle is damaged
+exit codes: 0 written (bad rows are counted), 2 wrong arguments, 3 the requests cannot be read, 4 the bundle is damaged
 """
 Answers = dict[str, list[Any]]
 
@@ -101,7 +101,7 @@ def _checked(options: argparse.Namespace) -> str:
         raise UsageError("--requests, --out and --errors name one file twice; choose another name")
     held = [task for task, graph in GRAPHS.items() if graph in read_manifest(options.bundle)["files"]]
     if options.task is None and len(held) != 1:
-        raise UsageError(f"the bundle answers {' and '.join(held) or 'nothing'}; say --task retrieval or --task ranking")
+        raise UsageError(f"the bundle answers {' and '.join(held) or 'nothing'}; add --task retrieval or --task ranking")
     if options.task is not None and options.task not in held:
         raise UsageError(f"--task {options.task}: the bundle answers {' and '.join(held) or 'nothing'}")
     return options.task or held[0]
@@ -115,9 +115,9 @@ def _answering(options: argparse.Namespace, task: str) -> "tuple[pyarrow.Schema,
         ranker = Ranker(options.bundle, options.threads)
 
         def predict(columns: Answers, errors: list[BadRow]) -> Answers:
-            found = ranker.predict(columns, errors=errors)
+            predicted = ranker.predict(columns, errors=errors)
             bad = {fault.row for fault in errors}
-            return {label: [None if row in bad else value for row, value in enumerate(values)] for label, values in found.items()}
+            return {label: [None if row in bad else value for row, value in enumerate(values)] for label, values in predicted.items()}
 
         return pa.schema([(label, pa.float32()) for label in ranker.labels]), predict
     retriever = Retriever(options.bundle, options.threads)
@@ -154,20 +154,20 @@ def _score(options: argparse.Namespace, schema: "pyarrow.Schema", answer: Callab
         bar = progress.add_task("requests", total=file.metadata.num_rows)
         for block in file.iter_batches(BLOCK):
             answered: Answers = {name: [] for name in schema.names}
-            found: list[BadRow] = []
+            faults_of_block: list[BadRow] = []
             for at in range(0, len(block), options.batch_size):
                 batch = block.slice(at, options.batch_size)
                 bad: list[BadRow] = []
                 for name, values in answer(_columns(batch), bad).items():
                     answered[name] += values
-                found += [BadRow(start + at + fault.row, fault.field, fault.got, fault.want, fault.of_row) for fault in bad]
+                faults_of_block += [BadRow(start + at + fault.row, fault.field, fault.got, fault.want, fault.of_row) for fault in bad]
                 progress.advance(bar, len(batch))
             answers.write_table(pa.table(answered, schema))
-            if errors and found:
-                rows = [{"row": fault.row, "field": fault.field, "got": fault.got, "want": fault.want} for fault in found]
+            if errors and faults_of_block:
+                rows = [{"row": fault.row, "field": fault.field, "got": fault.got, "want": fault.want} for fault in faults_of_block]
                 errors.write_table(pa.Table.from_pylist(rows, faults))
-            first += found[: SHOWN - len(first)]
-            bad_values, bad_rows = bad_values + len(found), bad_rows + len({fault.row for fault in found})
+            first += faults_of_block[: SHOWN - len(first)]
+            bad_values, bad_rows = bad_values + len(faults_of_block), bad_rows + len({fault.row for fault in faults_of_block})
             start += len(block)
     _show(console, first, bad_values, options.errors)
     return start - bad_rows, bad_rows

@@ -42,6 +42,6 @@ def cut(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def shown(value: Any) -> str:
+def value_text(value: Any) -> str:
     """A value as text of bounded length, with its type."""
     return f"{cut(value)} ({type(value).__name__})"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys.serve.bad_row import BadRow, report, shown
+from recsys.serve.bad_row import BadRow, report, value_text
 from recsys.serve.kinds import BY_DTYPE, MOMENT, NUMBER, Kind, Unfit, is_missing, python_values
 
 
@@ -80,7 +80,7 @@ class Vector:
         if len(numbers) == self.size and not np.isnan(numbers).any():
             return numbers
         if bad is None or len(bad) == known:  # else the fault is reported
-            report(BadRow(row, self.column, shown(value), f"{self.size} finite numbers"), bad)
+            report(BadRow(row, self.column, value_text(value), f"{self.size} finite numbers"), bad)
         return nothing
 
 
@@ -131,7 +131,7 @@ def list_entries(value: Any, row: int, column: str, bad: list[BadRow] | None) ->
     if is_list(value):
         return value
     if not is_missing(value):
-        report(BadRow(row, column, shown(value), "a list"), bad)
+        report(BadRow(row, column, value_text(value), "a list"), bad)
     return []
 
 
@@ -142,6 +142,6 @@ def elements(kind: Kind, values: Iterable[Any], row: int, column: str, bad: list
         try:
             entries.append(kind.one(value))
         except Unfit as unfit:
-            report(BadRow(row, column, shown(value), str(unfit)), bad)
+            report(BadRow(row, column, value_text(value), str(unfit)), bad)
             return []
     return entries

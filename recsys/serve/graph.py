@@ -41,10 +41,10 @@ def load_graph(name: str, files: Mapping[str, bytes], threads: int) -> onnxrunti
     return session
 
 
-def _check_origin(name: str, told: Mapping[str, str], schema: bytes) -> None:
+def _check_origin(name: str, metadata: Mapping[str, str], schema: bytes) -> None:
     statistics = json.loads(schema).get("statistics", {})
     hashes = {f"vocabulary_sha256/{column}": facts.get("vocabulary_sha256") for column, facts in statistics.items()}
     for fact, want in {**hashes, "schema_sha256": hashlib.sha256(schema).hexdigest()}.items():
-        if want and told.get(fact) != want:
-            got = told.get(fact, "missing")
+        if want and metadata.get(fact) != want:
+            got = metadata.get(fact, "missing")
             raise BundleError(f"{name} is a graph of another run: its {fact} is {got}, that of {SCHEMA} {want}; export the run again")

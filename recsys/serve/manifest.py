@@ -65,11 +65,11 @@ def read_manifest(folder: Path) -> dict:
     try:
         manifest = json.loads(content)
         unsigned = {key: value for key, value in manifest.items() if key != "sha256"}
-        whole = content == render_manifest(manifest) and manifest["sha256"] == hashlib.sha256(render_manifest(unsigned)).hexdigest()
+        intact = content == render_manifest(manifest) and manifest["sha256"] == hashlib.sha256(render_manifest(unsigned)).hexdigest()
         files = {name: (facts["size"], facts["sha256"]) for name, facts in manifest["files"].items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BundleError(f"{path} is damaged: {error}; export the run again") from error
-    if not whole or not all(isinstance(size, int) and isinstance(sha256, str) for size, sha256 in files.values()):
+    if not intact or not all(isinstance(size, int) and isinstance(sha256, str) for size, sha256 in files.values()):
         raise BundleError(f"{path} has been changed since the export; export the run again")
     if manifest.get("format", FORMAT) != FORMAT:
         raise BundleError(f"{path} is of format {manifest['format']!r}, this version reads {FORMAT}; install the version that exported it")

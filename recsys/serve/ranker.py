@@ -84,21 +84,21 @@ class Ranker:
         columns = by_column(rows, fields)
         shared = {} if user is None else self._shared(user, errors)
         request = read(columns, fields, self.histories if user is None else [], errors)
-        found = {label: np.full(columns.number, np.nan, np.float32) for label in self.labels}
+        predicted = {label: np.full(columns.number, np.nan, np.float32) for label in self.labels}
         if shared is not None:
             for start in range(0, len(request.good), ROWS_PER_RUN):
                 stop = start + ROWS_PER_RUN
                 for label, values in zip(self.labels, self.session.run(self.labels, {**shared, **request.chunk(start, stop)})):
-                    found[label][request.good[start:stop]] = values
-        return {label: values.tolist() for label, values in found.items()}
+                    predicted[label][request.good[start:stop]] = values
+        return {label: values.tolist() for label, values in predicted.items()}
 
     def _shared(self, user: Mapping[str, Any], errors: list[BadRow] | None) -> dict[str, np.ndarray] | None:
         """Arrays of the one user; None where it is bad."""
-        found: list[BadRow] = []
-        request: Request = read(by_column([user], self.user_fields), self.user_fields, self.histories, found)
-        if not found:
+        bad: list[BadRow] = []
+        request: Request = read(by_column([user], self.user_fields), self.user_fields, self.histories, bad)
+        if not bad:
             return request.feed
-        faults = [BadRow(USER, fault.field, fault.got, fault.want, fault.of_row) for fault in found]
+        faults = [BadRow(USER, fault.field, fault.got, fault.want, fault.of_row) for fault in bad]
         if errors is None:
             raise faults[0]
         errors += faults

@@ -90,9 +90,9 @@ class Recommender:
         seen = [feed.pop(name) for name in self.seen]
         if exclude_seen:
             feed["exclude"] = np.concatenate([feed["exclude"], *seen], axis=1)
-        asked = {column: values for column, values in feed.items() if column not in context}
+        users = {column: values for column, values in feed.items() if column not in context}
         answers: list[Answer | None] = [None] * columns.number
-        for at, (items, _) in enumerate(self.retriever.find(asked, max(k, self.num_candidates))):
+        for at, (items, _) in enumerate(self.retriever.find(users, max(k, self.num_candidates))):
             answers[good[at]] = self._ranked(items, {column: values[at : at + 1] for column, values in feed.items()}, k)
         return answers
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from recsys.serve.bad_row import BadRow, cut, shown
+from recsys.serve.bad_row import BadRow, cut, value_text
 from recsys.serve.fields import Field, is_list
 from recsys.serve.kinds import is_missing
 
@@ -69,18 +69,18 @@ def by_column(rows: Rows, known: Collection[str]) -> Columns:
             raise ValueError(f"rows: got a field {cut(unknown[0])}; want {wanted(unknown[0], known)}")
         single = [column for column, values in rows.items() if not is_list(values)]
         if single:
-            raise ValueError(f"rows, '{single[0]}': got {shown(rows[single[0]])}; want a list")
+            raise ValueError(f"rows, '{single[0]}': got {value_text(rows[single[0]])}; want a list")
         lengths = {column: len(values) for column, values in rows.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"rows: got columns of different lengths: {lengths}; want one value per row in each")
         number = max(lengths.values(), default=0)
         return Columns({column: rows.get(column, [None] * number) for column in known}, number, [])
     if not isinstance(rows, Sequence):
-        raise ValueError(f"rows: got {shown(rows)}; want a list of dicts, a dict of columns or an arrow table")
+        raise ValueError(f"rows: got {value_text(rows)}; want a list of dicts, a dict of columns or an arrow table")
     names, bad = set(known), []
     for position, row in enumerate(rows):
         if not isinstance(row, Mapping):
-            bad.append(BadRow(position, "", shown(row), "a dict of raw features", True))
+            bad.append(BadRow(position, "", value_text(row), "a dict of raw features", True))
         elif not row.keys() <= names:  # a misspelt field would count as missing, in silence
             unknown = [name for name in row if name not in names]
             bad += [BadRow(position, _name(name), f"a field {cut(name)}", wanted(name, known), True) for name in unknown]

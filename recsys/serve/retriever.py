@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from recsys.serve.bad_row import BadRow, shown
+from recsys.serve.bad_row import BadRow, value_text
 from recsys.serve.fields import history_columns, ids_field, is_list, request_fields
 from recsys.serve.golden import check_answers, list_faults, score_faults
 from recsys.serve.manifest import read_bundle, read_manifest
@@ -52,7 +52,7 @@ class Retriever:
     def files(folder: str | Path, search: str) -> tuple[str, ...]:
         """Files of a bundle that this search reads; a ValueError where there is no such search."""
         if search not in SEARCHES:
-            raise ValueError(f"'search': got {shown(search)}; want one of {list(SEARCHES)}")
+            raise ValueError(f"'search': got {value_text(search)}; want one of {list(SEARCHES)}")
         if search == "index" and "index" not in read_manifest(Path(folder)):
             raise ValueError(f"{folder} holds no index; export the run with index=hnsw, or use search='exact'")
         return (*SEARCHES[search].FILES, "schema.json")
@@ -122,7 +122,7 @@ class Retriever:
 def check_count(name: str, count: Any) -> None:
     """A ValueError where an argument is no number of answers."""
     if isinstance(count, bool) or not isinstance(count, numbers.Integral) or count < 1:
-        raise ValueError(f"'{name}': got {shown(count)}; want an integer of at least 1")
+        raise ValueError(f"'{name}': got {value_text(count)}; want an integer of at least 1")
 
 
 def with_exclude(columns: Columns, exclude: Any) -> Columns:
@@ -130,7 +130,7 @@ def with_exclude(columns: Columns, exclude: Any) -> Columns:
     if exclude is None:
         exclude = [None] * columns.number
     if not is_list(exclude):
-        raise ValueError(f"'exclude': got {shown(exclude)}; want one list per row (None for nothing to exclude)")
+        raise ValueError(f"'exclude': got {value_text(exclude)}; want one list per row (None for nothing to exclude)")
     if len(exclude) != columns.number:
         raise ValueError(f"'exclude': got {len(exclude)} lists for {columns.number} rows; want one per row (None for nothing to exclude)")
     return columns._replace(values={**columns.values, "exclude": exclude})

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from recsys.serve.bad_row import BadRow, shown
+from recsys.serve.bad_row import BadRow, value_text
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,9 @@ def nested(depth):
 
 @pytest.mark.parametrize("value", [10**5_000, nested(100_000)], ids=["digits", "nested"])
 def test_value_without_a_text_is_still_shown(value):
-    assert shown(value) == f"a value that cannot be shown ({type(value).__name__})"
+    assert value_text(value) == f"a value that cannot be shown ({type(value).__name__})"
 
 
 @pytest.mark.parametrize("value", ["x" * 10_000_000, b"x" * 10_000_000, list(range(1_000))], ids=["text", "bytes", "list"])
 def test_long_value_is_cut(value):
-    assert len(shown(value)) < 80
+    assert len(value_text(value)) < 80

@@ -36,9 +36,9 @@ def with_tables(model: ModelProto, narrow: Narrow, read: Read) -> ModelProto | N
 def _tables(model: ModelProto) -> set[str]:
     graph = model.graph
     by_row = {node.input[0] for node in graph.node if _reads_rows(node)}
-    whole = {name for node in graph.node for name in (node.input[1:] if _reads_rows(node) else node.input)}
-    whole |= {value.name for value in graph.output}
-    return {constant.name for constant in _large_matrices(model) if constant.name in by_row - whole}
+    read_whole = {name for node in graph.node for name in (node.input[1:] if _reads_rows(node) else node.input)}
+    read_whole |= {value.name for value in graph.output}
+    return {constant.name for constant in _large_matrices(model) if constant.name in by_row - read_whole}
 
 
 def _reads_rows(node: NodeProto) -> bool:

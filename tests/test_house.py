@@ -169,6 +169,15 @@ def test_doors_alone_name_a_task():
     assert len(TASK_DOORS) <= 8
 
 
+def test_folders_of_tests_are_rooms():
+    folders = {path.parent.relative_to(HOME / "tests") for path in (HOME / "tests").rglob("*.py")} - {Path()}
+    without_room = [
+        folder for folder in folders if not (HOME / "recsys" / folder).exists() and not (HOME / "recsys" / f"{folder}.py").exists()
+    ]
+    assert not without_room
+    assert not [folder for folder in folders if not list((HOME / "tests" / folder).rglob("test_*.py"))], "fixtures that no test reads"
+
+
 def test_no_drawer_for_everything():
     drawers = {"util", "utils", "helper", "helpers", "common", "core", "misc", "registry"}
     assert not [path for path in MODULES if drawers & {path.stem, *path.parts}]

@@ -33,7 +33,7 @@ class Tally:
     positives: np.ndarray
 
     def auc(self) -> float:
-        """See `auc`."""
+        """Area under the ROC curve; see the function `auc`."""
         negatives = self.rows - self.positives
         pairs = 2 * int(self.positives.sum()) * int(negatives.sum())
         below = negatives.cumsum() - negatives
@@ -55,12 +55,12 @@ class Tally:
             0.8333333333333333
         """
         positives = self.positives[::-1]
-        found = positives.cumsum()
-        precision = found / np.maximum(self.rows[::-1].cumsum(), 1)  # 0 / 1 above the first row
-        return float((positives * precision).sum() / found[-1]) if len(found) and found[-1] else math.nan
+        above = positives.cumsum()
+        precision = above / np.maximum(self.rows[::-1].cumsum(), 1)  # 0 / 1 above the first row
+        return float((positives * precision).sum() / above[-1]) if len(above) and above[-1] else math.nan
 
     def calibration_error(self, bins: int) -> float:
-        """See `expected_calibration_error`."""
+        """Mean distance of predicted and actual rates in bins; see `expected_calibration_error`."""
         total = int(self.rows.sum())
         if total == 0:
             return math.nan
@@ -157,5 +157,5 @@ def expected_calibration_error(probability: Tensor, label: Tensor, *, bins: int 
 
 
 def _tally(probability: Tensor, label: Tensor) -> Tally:
-    """Every row once."""
+    """The tally of rows that count once each."""
     return sort_rows(probability, label).tally(np.ones(len(label), dtype=np.int64))

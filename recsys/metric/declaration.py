@@ -21,7 +21,7 @@ class Declaration(Generic[Measure]):
         unit: of its values; "" = a share, or none.
         heading: of its column in tables; "" = its name.
         cutoff: the usual k; None for a metric that has none.
-        chance: value that guessing gets, where bars start; at 0.0 one value may be told as a multiple of another.
+        chance: value that guessing gets, where bars start; at 0.0 a value may be given as a multiple of another.
         place: order in which metrics stand side by side; the first that has a value orders models and judges them.
         headline: it is among the headline metrics of a report.
         beside: it is shown beside baselines: on the terminal, in the report and on the model card.

@@ -36,15 +36,15 @@ def targets(labels: Sequence[Label], predicted: Mapping[str, Tensor], actual: Ma
         predicted: {label: [N] float64}: P(label | given = 1), or the number of a regression where given = 1.
         actual: {label: [N] float32}, NaN where missing.
     """
-    found, funnels = [], chains(labels)
+    measured, funnels = [], chains(labels)
     for label in labels:
         columns = funnels[label.column]
         own = actual[label.column].double()
         binary = label.kind == "binary"
         known = torch.stack([~actual[column].isnan() for column in columns]).all(0)
         reached = torch.stack([actual[column] == 1 for column in columns[:-1]]).all(0) if len(columns) > 1 else torch.ones_like(known)
-        found.append(Target(label.column, binary, known & reached, predicted[label.column], own))
+        measured.append(Target(label.column, binary, known & reached, predicted[label.column], own))
         if len(columns) > 1:
             product = torch.stack([predicted[column] for column in columns]).prod(0)
-            found.append(Target("_".join(columns), binary, known, product, torch.where(reached, own, 0.0)))
-    return found
+            measured.append(Target("_".join(columns), binary, known, product, torch.where(reached, own, 0.0)))
+    return measured

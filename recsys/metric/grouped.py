@@ -88,8 +88,8 @@ def recall_per_group(groups: Groups, k: int) -> np.ndarray:
         [G] float64 in [0, 1]; NaN without positives.
     """
     inside = np.clip(k - groups.start, 0, groups.size)
-    found = np.bincount(groups.owner, weights=groups.hits * inside / groups.size, minlength=len(groups.id))
-    return _quotient(found, groups.positives)
+    hits = np.bincount(groups.owner, weights=groups.hits * inside / groups.size, minlength=len(groups.id))
+    return _quotient(hits, groups.positives)
 
 
 def ndcg_per_group(groups: Groups, k: int) -> np.ndarray:
@@ -102,8 +102,8 @@ def ndcg_per_group(groups: Groups, k: int) -> np.ndarray:
     """
     gains = np.append(0.0, (1 / np.log2(np.arange(2, k + 2))).cumsum())  # [k + 1] of the first 0, 1, ..., k positions
     between = gains[np.minimum(groups.start + groups.size, k)] - gains[np.minimum(groups.start, k)]
-    found = np.bincount(groups.owner, weights=groups.hits * between / groups.size, minlength=len(groups.id))
-    return _quotient(found, gains[np.minimum(groups.positives, k)])
+    hits = np.bincount(groups.owner, weights=groups.hits * between / groups.size, minlength=len(groups.id))
+    return _quotient(hits, gains[np.minimum(groups.positives, k)])
 
 
 def _quotient(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a report says about one label over shown items: metrics, why some are missing, and intervals from resampled users.
+"""Metrics of one label over impressions, why some are missing, and intervals from resampled users.
 
 N rows, U units that are resampled (users; without them sessions; without those rows), L lists (sessions; without them a user's rows).
 """
@@ -101,7 +101,7 @@ class Impressions:
     counts: dict[str, float]
 
     def num_bearing(self) -> int:
-        """Units that have a row of the rarer class: one of the many others tells little of how well the classes are told apart."""
+        """Number of units with a row of the rarer class: the many others say little of how well a model separates the classes."""
         return min(len(np.unique(self.unit[self.ordered.label == label])) for label in (0, 1))
 
     def measure(self, copies: np.ndarray) -> dict[str, float]:
@@ -246,13 +246,13 @@ def _row_ratios(probability: Tensor, label: Tensor, unit: np.ndarray) -> Ratios:
 
 
 def _user_ratios(groups: Groups) -> Ratios:
-    """Of GAUC; groups by ascending user are the units."""
+    """Sums of GAUC and GAUC by positives; groups by ascending user are the units."""
     value = auc_per_group(groups)
     return {"gauc": _weighted(value, groups.rows), "gauc_by_positives": _weighted(value, groups.positives)}
 
 
 def _list_ratios(groups: Groups, owner: np.ndarray, *, num_units: int, ks: list[int]) -> Ratios:
-    """Of NDCG and recall; owner: [L] int64 unit of each list."""
+    """Sums of NDCG and recall; owner: [L] int64 unit of each list."""
     ratios = {}
     for name, metric in (("ndcg", ndcg_per_group), ("recall", recall_per_group)):
         for k in ks:

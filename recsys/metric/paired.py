@@ -1,6 +1,6 @@
-"""Models that were asked the same, compared by drawing again who asked, the same for all of them. U units, R models, S resamples.
+"""Models that answered the same requests, compared by drawing the requesting users again, the same for all. U units, R models, S resamples.
 
-What is lost or gained is then seen through the noise that all of them share: some users are easier than others for every model.
+A loss or gain is then seen through the noise that all models share: some users are easier than others for every model.
 """
 
 import math
@@ -11,16 +11,16 @@ import numpy as np
 from scipy.special import stdtrit
 
 LEVEL = 0.95
-"""Of all intervals of differences together: where M differences are looked at, each has 1 - .05 / M (Bonferroni)."""
+"""Probability that all intervals of differences hold together: each of M has 1 - .05 / M (Bonferroni)."""
 POWER = 0.8
-"""Share of repetitions in which a difference of the smallest size that is told would be found."""
+"""Share of repetitions that would find a difference of the smallest size that is reported."""
 FEWEST = 10
-"""Units below which no difference is told from chance: a standard error of so few is itself mostly chance."""
+"""Fewest units from which a difference is judged: the standard error of fewer is itself mostly chance."""
 
 Interval = tuple[float, float, float]
 """A value, and the bounds around it."""
 Measure = Callable[[np.ndarray], Sequence[float]]
-"""Of copies [U] int64 of each unit: a metric's value for the reference and for each model."""
+"""From copies [U] int64 of each unit to a metric's value for the reference and for each model."""
 
 
 @dataclass(frozen=True)
@@ -100,25 +100,25 @@ def compared(samples: Sequence[Sample]) -> Iterator[Compared]:
     each = (1 - LEVEL) / 2 / max(1, number_of_differences(samples))
     for sample in samples:
         freedom = max(1, sample.units - 1)
-        bound, found = (float(stdtrit(freedom, share)) for share in (1 - each, POWER))
+        bound, power = (float(stdtrit(freedom, share)) for share in (1 - each, POWER))
         old = _interval(sample.estimates[0], sample.drawn[0])
         for place in range(1, len(sample.estimates)):
             change = sample.estimates[place] - sample.estimates[0]
             error = _standard_error(change, sample.drawn[place] - sample.drawn[0], sample.units)
             difference = (change, change - bound * error, change + bound * error)
             new = _interval(sample.estimates[place], sample.drawn[place])
-            yield Compared(sample.metric, place, new, old, difference, smallest=(bound + found) * error, units=sample.units)
+            yield Compared(sample.metric, place, new, old, difference, smallest=(bound + power) * error, units=sample.units)
 
 
 def _standard_error(change: float, drawn: np.ndarray, units: int) -> float:
-    """Of a difference; resamples of U units vary by (U - 1) / U of what other units would, and those of a single one not at all."""
+    """Standard error of a difference: resamples of U units vary by (U - 1) / U of what other units would, and those of one not at all."""
     if units < 2:
         return math.inf if change else 0.0
     return float(np.nanstd(drawn)) * math.sqrt(units / (units - 1))  # a resample without a positive has no AUC
 
 
 def number_of_differences(samples: Sequence[Sample]) -> int:
-    """How many are looked at together."""
+    """Number of differences that are looked at together."""
     return sum(len(sample.estimates) - 1 for sample in samples)
 
 

@@ -1,4 +1,4 @@
-"""What every user got, gathered over processes: the table that all averages, slices and intervals are made of.
+"""Metrics of every user, gathered over processes: the table from which all averages, groups and intervals are made.
 
 U users, V catalogue rows, K positions, R relevant pairs, M metrics.
 """
@@ -78,6 +78,9 @@ class UserMetrics(Metric):
     """
 
     full_state_update = False
+    user: list[Tensor]
+    values: list[Tensor]
+    items: list[Tensor]
 
     def __init__(self, ks: list[int], slice_ks: list[int], *, bits: Tensor, groups: list[Group]):
         super().__init__()

@@ -14,6 +14,8 @@ class Predictions(Metric):
     """
 
     full_state_update = False
+    number: list[Tensor]
+    values: list[Tensor]
 
     def __init__(self, width: int, *, dtype: torch.dtype = torch.float32):
         super().__init__()

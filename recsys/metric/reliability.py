@@ -10,9 +10,9 @@ from recsys.metric.binary import sort_rows
 BINS = 10
 """A tenth of the rows each: of a label that is 1 in one row of a hundred, 10,000 rows still bring ten positives to a bin."""
 COLUMNS = 30
-"""Of the histogram."""
+"""Columns of the histogram."""
 Z = 1.959963984540054
-"""Of a two-sided 95 % interval."""
+"""Quantile of the normal distribution for a two-sided 95 % interval."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,14 @@ def reliability(probability: Tensor, label: Tensor, *, bins: int = BINS) -> Reli
     below = tally.rows.cumsum() - tally.rows
     starts = np.flatnonzero(np.diff(below * bins // len(label), prepend=-1))  # [bins that have rows] first of the T in each
     columns = (tally.rows, tally.rows * tally.probability, tally.positives)
-    found = zip(*(np.add.reduceat(column, starts).tolist() for column in columns))
+    sums = zip(*(np.add.reduceat(column, starts).tolist() for column in columns))
     smallest, largest = float(tally.probability[0]), float(tally.probability[-1])
     place = (tally.probability - smallest) / max(largest - smallest, np.finfo(np.float64).tiny)
     column = np.minimum((place * COLUMNS).astype(np.int64), COLUMNS - 1)  # the largest belongs to the last column
     return Reliability(
         rows=len(label),
         positives=int(tally.positives.sum()),
-        bins=tuple(Bin(rows, total / rows, positives / rows, *wilson(positives, rows)) for rows, total, positives in found),
+        bins=tuple(Bin(rows, total / rows, positives / rows, *wilson(positives, rows)) for rows, total, positives in sums),
         smallest=smallest,
         largest=largest,
         histogram=tuple(np.bincount(column, weights=tally.rows, minlength=COLUMNS).astype(np.int64).tolist()),

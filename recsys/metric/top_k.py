@@ -65,10 +65,10 @@ def top_k(scores: Scores, k: int, *, known: Tensor, relevant: Tensor, item_chunk
     if not tiles:
         nobody = torch.empty((0, k), dtype=torch.int64, device=scores.device)
         return TopK(nobody, nobody.to(scores.dtype), nobody, nobody, nobody.new_empty(0))
-    found = TopK(*(torch.cat([getattr(tile, entry.name) for tile in tiles]) for entry in fields(TopK)))
-    if found.scores.isnan().any():
+    best = TopK(*(torch.cat([getattr(tile, entry.name) for tile in tiles]) for entry in fields(TopK)))
+    if best.scores.isnan().any():
         raise ValueError("a score is NaN; look for an overflow or a NaN in the user and item vectors")
-    return found
+    return best
 
 
 def rows_between(pairs: Tensor, start: int, stop: int) -> Tensor:
@@ -136,11 +136,11 @@ class _Tile:
         items = torch.zeros_like(values, dtype=torch.int64)
         relevant_scores = values.new_full((relevant.shape[1],), NOTHING)
         for first_item, block in self._chunks():
-            found, columns = _largest(block, count)
-            if first_item == 0 and found.shape[1] == count:
-                values, items = found, columns  # nothing to choose from yet
+            scores, columns = _largest(block, count)
+            if first_item == 0 and scores.shape[1] == count:
+                values, items = scores, columns  # nothing to choose from yet
             else:
-                values, order = torch.cat([values, found], 1).topk(count)
+                values, order = torch.cat([values, scores], 1).topk(count)
                 items = torch.cat([items, columns + first_item], 1).gather(1, order)
             row, column = relevant[0], relevant[1] - first_item
             inside = (column >= 0) & (column < block.shape[1])

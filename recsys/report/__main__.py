@@ -1,7 +1,7 @@
-"""python -m recsys.report RUN makes report.html of a finished run again; ... compare RUN RUN holds runs against the first of them;
-... send RUN sends to Weights & Biases what it missed.
+"""The command line of reports: `python -m recsys.report RUN` makes report.html of a finished run again, `compare RUN RUN` holds runs
+against the first of them, and `send RUN` sends to Weights & Biases what it missed.
 
-All read the files of run directories alone.
+All three read only the files of run directories.
 """
 
 import argparse
@@ -49,21 +49,21 @@ def _compare(arguments: Sequence[str]) -> None:
         parser.error("name two runs or more")
     if options.out is not None:
         _require_folder(options.out)
-    found = compare(options.runs)
+    comparison = compare(options.runs)
     if options.json:
-        print(_json(found), end="")
+        print(_json(comparison), end="")
     else:
-        Console().print(comparison_table(found))
+        Console().print(comparison_table(comparison))
     if options.out is not None:
         with writing(options.out):
             options.out.mkdir(parents=True, exist_ok=True)
-        write_whole(options.out / DOCUMENT, _json(found))
-        write_whole(options.out / PAGE, page(comparison_report(found)))
+        write_whole(options.out / DOCUMENT, _json(comparison))
+        write_whole(options.out / PAGE, page(comparison_report(comparison)))
         print(f"comparison: {options.out / PAGE}", file=sys.stderr if options.json else sys.stdout)
 
 
 def _require_folder(out: Path) -> None:
-    """A ConfigError where a file stands in its place or above it."""
+    """Raise a ConfigError where a file stands in the place of the folder, or above it."""
     there = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
     if not there.is_dir():
         raise ConfigError(Fault(f"{there} is no folder", f"--out {out}", "name a folder, there or not"))
@@ -77,8 +77,8 @@ def _send(arguments: Sequence[str]) -> None:
     print(f"sent: {send_run(options.run, options.project)}")
 
 
-def _json(found: Comparison) -> str:
-    return json.dumps(document(found), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+def _json(comparison: Comparison) -> str:
+    return json.dumps(document(comparison), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Whether runs were asked the same test, and if not, what tells them apart."""
+"""Whether runs took the same test, and if not, how their tests differ."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -45,11 +45,11 @@ def _of_data(first: RunDirectory, run: RunDirectory) -> str:
     """The config keys or files behind it."""
     keys = ("source", "split", "user", "item", "time", "labels", "positive", "bad_rows")
     one, two = ({key: each.plain["data"].get(key) for key in keys} for each in (first, run))
-    found = [f"data.{key}: {old} and {new}" for key, (old, new) in differences(one, two).items()]
-    if not found:
+    origins = [f"data.{key}: {old} and {new}" for key, (old, new) in differences(one, two).items()]
+    if not origins:
         old, new = _inputs(first), _inputs(run)
-        found = sorted({file or table for table, file in {*old, *new} if old.get((table, file)) != new.get((table, file))})
-    return listed(found) if found else "their rows"
+        origins = sorted({file or table for table, file in {*old, *new} if old.get((table, file)) != new.get((table, file))})
+    return listed(origins) if origins else "their rows"
 
 
 def _inputs(run: RunDirectory) -> dict[tuple[str, str], str]:

@@ -1,4 +1,4 @@
-"""Runs held against the first of them, on the users or rows that all of them were asked about. U users, R runs."""
+"""Runs held against the first of them, on the users or rows of the test that all of them took. U users, R runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

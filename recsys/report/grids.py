@@ -20,13 +20,13 @@ COLOURS: dict[Mark, str] = {"own": ACCENT, "truth": GOLD}
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a test found of one question: a whole task, or one label.
+    """The result of a test in one subject: a whole task, or one label.
 
     Attributes:
         table: the model among its baselines, best first.
         verdict: in words: who is ahead, by how much, and how sure that is.
         groups: the model by groups of users, items or rows; None where none was measured.
-        metric: that of the first column; None where the question has none that judges.
+        metric: that of the first column; None where nothing judges.
     """
 
     table: Grid
@@ -135,5 +135,5 @@ def table_figure(table: Grid, metric: Declaration, *, name: str, title: str) -> 
 
 def _row(table: Grid, mark: Mark) -> tuple[str, Estimate] | None:
     """Name and first value of the first row of a kind."""
-    found = next((row for kind, row in table.marked() if kind == mark), None)
-    return None if found is None or not isinstance(found[1], Estimate) else (str(found[0]), found[1])
+    first = next((row for kind, row in table.marked() if kind == mark), None)
+    return None if first is None or not isinstance(first[1], Estimate) else (str(first[0]), first[1])

@@ -53,10 +53,10 @@ def _lock(lock: Mapping | None) -> str:
     return "–" if lock is None else f"{code(lock['file'])} {code(lock['sha256'][:12])}"
 
 
-def _versions(found: Mapping[str, Mapping]) -> str:
-    packages = list(dict.fromkeys(package for versions in found.values() for package in versions))
-    rows = [[package, *(prose(versions.get(package) or "–") for versions in found.values())] for package in packages]
-    return table(["package", *found], rows, text=1 + len(found))
+def _versions(versions_of: Mapping[str, Mapping]) -> str:
+    packages = list(dict.fromkeys(package for versions in versions_of.values() for package in versions))
+    rows = [[package, *(prose(versions.get(package) or "–") for versions in versions_of.values())] for package in packages]
+    return table(["package", *versions_of], rows, text=1 + len(versions_of))
 
 
 def _again(command: str) -> str:

@@ -1,4 +1,4 @@
-"""What a release was asked and what it costs to serve, in Markdown, from the manifest alone."""
+"""Checks of a release and its cost of serving, in Markdown, from the manifest alone."""
 
 from collections.abc import Iterator, Mapping
 
@@ -46,13 +46,13 @@ def _index(index: Mapping | None) -> Iterator[str]:
         f"Approximate search {code(index['kind'])} ({prose(chosen)}) finds {index['recall']:.4f} of the exact first {index['k']:,}; "
         f"exact search takes {index['exact_p50_ms']:.2f} ms."
     )
-    found = {"recall": "{:.4f}", "p50_ms": "{:.2f} ms", "p99_ms": "{:.2f} ms"}
-    settings = [key for key in index["curve"][0] if key not in found] if index["curve"] else []
+    formats = {"recall": "{:.4f}", "p50_ms": "{:.2f} ms", "p99_ms": "{:.2f} ms"}
+    settings = [key for key in index["curve"][0] if key not in formats] if index["curve"] else []
     rows = [
-        [*(str(point[key]) for key in settings), *(form.format(point[key]) for key, form in found.items() if key in point)]
+        [*(str(point[key]) for key in settings), *(form.format(point[key]) for key, form in formats.items() if key in point)]
         for point in index["curve"]
     ]
-    measured = [name.removesuffix("_ms") for name in found if name in index["curve"][0]] if index["curve"] else []
+    measured = [name.removesuffix("_ms") for name in formats if name in index["curve"][0]] if index["curve"] else []
     yield table([*settings, *measured], rows, text=0)
     yield "![Recall and latency of approximate search](index.svg)"
 

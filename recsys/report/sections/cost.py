@@ -1,4 +1,4 @@
-"""What a run cost."""
+"""Time, memory and energy of a run."""
 
 from recsys.report.content import Grid, Section
 from recsys.report.words import duration, readable_size
@@ -26,19 +26,19 @@ def section(run: RunDirectory) -> Section:
 
 def _sentences(run: RunDirectory) -> list[str]:
     cost, lineage = run.cost, run.lineage
-    told = [f"{cost['rows']:,} rows of training"]
-    told[0] += f", {cost['rows_per_s']:,.0f} a second." if cost["rows_per_s"] else "."
+    sentences = [f"{cost['rows']:,} rows of training"]
+    sentences[0] += f", {cost['rows_per_s']:,.0f} a second." if cost["rows_per_s"] else "."
     processes = f" (of the first of {cost['processes']} processes)" if cost["processes"] > 1 else ""
-    told.append(f"Peak memory {readable_size(cost['peak_memory_bytes'])}{processes}.")
+    sentences.append(f"Peak memory {readable_size(cost['peak_memory_bytes'])}{processes}.")
     if cost["peak_gpu_memory_bytes"]:
-        told.append(f"On the GPU {readable_size(cost['peak_gpu_memory_bytes'])}.")
+        sentences.append(f"On the GPU {readable_size(cost['peak_gpu_memory_bytes'])}.")
     joules = cost["energy_joules"]
     if joules:
-        shown = " and ".join(f"{value / 3.6e3:,.1f} Wh by the {noun.upper()}" for noun, value in joules.items())
-        told.append(f"Energy: {shown}, with whatever else ran there.")
+        parts = " and ".join(f"{value / 3.6e3:,.1f} Wh by the {noun.upper()}" for noun, value in joules.items())
+        sentences.append(f"Energy: {parts}, with whatever else ran there.")
     else:
-        told.append("This machine does not tell what energy it uses.")
+        sentences.append("The energy is not known: this machine does not measure it.")
     if times := len(lineage.get("resumed", [])):
-        told.append(f"The run was interrupted and went on {times} time{'s' * (times > 1)}: all this is of the last part alone.")
-    told.append(f"All in all {duration(cost['seconds']['total'])} on {lineage.get('platform', 'an unknown machine')}.")
-    return told
+        sentences.append(f"The run was interrupted and went on {times} time{'s' * (times > 1)}: all this is of the last part alone.")
+    sentences.append(f"All in all {duration(cost['seconds']['total'])} on {lineage.get('platform', 'an unknown machine')}.")
+    return sentences

@@ -34,7 +34,7 @@ def tables(metrics: Metrics, model: str) -> list[Grid]:
 
 
 def tested_on(run: RunDirectory) -> str:
-    """What the test asked."""
+    """How many impressions the test predicted, in words."""
     return f"{run.data['split']['test']['rows']:,} impressions"
 
 

@@ -25,16 +25,16 @@ def section(run: RunDirectory) -> Section | None:
     grid = Grid(
         "task_confusion", "AUC of a prediction (row) for a label (column)", ("prediction", *(of.name for of in binary)), tuple(rows)
     )
-    return Section("task_confusion", "Labels against each other", (TEXT, *_judged(rows)), (grid,))
+    return Section("task_confusion", "Labels against each other", (TEXT, *_confused(rows)), (grid,))
 
 
-def _judged(rows: list[tuple]) -> list[str]:
-    """Labels that another prediction orders better."""
-    found = []
+def _confused(rows: list[tuple]) -> list[str]:
+    """A sentence on each label that the prediction of another label orders better."""
+    sentences = []
     for place, (name, *_) in enumerate(rows, 1):
         known = [(row[place], row[0]) for row in rows if row[place] is not None]
         best = max(known, default=None, key=lambda entry: entry[0])
         own = rows[place - 1][place]
         if best is not None and own is not None and best[0] > own:
-            found.append(f"{name} is ordered better by the prediction of {best[1]}: {best[0]:.4f} against {own:.4f}.")
-    return found
+            sentences.append(f"{name} is ordered better by the prediction of {best[1]}: {best[0]:.4f} against {own:.4f}.")
+    return sentences

@@ -28,7 +28,7 @@ def tested(metrics: Metrics) -> list[str]:
 
 
 def measured(metrics: Metrics) -> list[str]:
-    """Of these the ones that have a metric."""
+    """Labels and funnels that have a metric to show."""
     return [label for label in tested(metrics) if columns(metrics, label)]
 
 
@@ -38,7 +38,7 @@ def columns(metrics: Metrics, label: str) -> dict[str, Declaration]:
 
 
 def outcome(metrics: Metrics, label: str, model: str) -> Outcome:
-    """What the test found of one label."""
+    """The result of the test in one label."""
     rows, positives = (metrics.get(f"{MODEL}{label}/{name}") for name in ("rows", "positives"))
     title = f"{label}: {rows or 0:,.0f} impressions" + ("" if positives is None else f", {positives:,.0f} positive")
     of_label = columns(metrics, label)
@@ -64,14 +64,14 @@ def groups(metrics: Metrics, chosen: Sequence[Declaration]) -> Grid | None:
 
 def section(run: RunDirectory) -> Section:
     """Headline metrics of every label, and the model among its baselines."""
-    found = [(label, outcome(run.metrics, label, run.model_name)) for label in measured(run.metrics)]
+    results = [(label, outcome(run.metrics, label, run.model_name)) for label in measured(run.metrics)]
     rows = []
-    for place, (label, _) in enumerate(found):
+    for place, (label, _) in enumerate(results):
         for name, value, words in headline(run.metrics, declarations(), f"{MODEL}{label}/"):
             rows.append((label, name, value, words if place == 0 else ""))  # what a metric says is read once
     best = Grid("headline", "Headline metrics", ("label", "metric", "value", "what it says"), tuple(rows))
-    figures = [table_figure(each.table, each.metric, name=f"headline/{label}", title=label) for label, each in found if each.metric]
-    return Section("results", "Results", (TEXT,), (*figures, best, *(each.table for _, each in found)))
+    figures = [table_figure(each.table, each.metric, name=f"headline/{label}", title=label) for label, each in results if each.metric]
+    return Section("results", "Results", (TEXT,), (*figures, best, *(each.table for _, each in results)))
 
 
 def groups_section(run: RunDirectory) -> Section | None:

@@ -54,7 +54,7 @@ def group_columns(metrics: Metrics) -> list[str]:
 
 
 def tested_on(run: RunDirectory) -> str:
-    """What the test asked."""
+    """How many users the test asked for, in words."""
     return f"{run.metrics['test/users']:,.0f} users"
 
 

@@ -113,13 +113,14 @@ def train(config: TrainConfig, run: Path | str | None = None) -> Path:
     folder = _directory(config, run)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    is_first = rank_zero_only(lambda: True)() is True
     with ExitStack() as stack:
         stack.enter_context(signals_restored())
-        if rank_zero_only.rank == 0:
+        if is_first:
             stack.enter_context(log_file(folder / LOG))
             if (config.trainer.get("devices"), config.trainer.get("num_nodes")) != (1, 1):
                 stack.enter_context(handed_on(plain(config), folder, "recsys.program"))
-        begun = start(config, folder, is_first=rank_zero_only.rank == 0)
+        begun = start(config, folder, is_first=is_first)
         if begun.lock is not None:
             stack.enter_context(begun.lock)
         _train(config, folder, begun)

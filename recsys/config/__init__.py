@@ -159,7 +159,7 @@ class Node(dict[str, Any]):
     key = ""
 
 
-def typed_config(config: dict[str, Any], root: type, path: str = "") -> Any:
+def typed_config(config: dict[str, Any], root: Any, path: str = "") -> Any:
     """A checked mapping as the root config it was checked against; nodes stay mappings until they are built.
 
     Args:
@@ -169,7 +169,9 @@ def typed_config(config: dict[str, Any], root: type, path: str = "") -> Any:
     values = {}
     for key, value in config.items():
         kind, inner = kinds[key], f"{path}.{key}" if path else key
-        values[key] = typed_config(value, kind, inner) if is_dataclass(kind) else convert(_with_keys(value, inner), kind)
+        values[key] = (
+            typed_config(value, kind, inner) if isinstance(kind, type) and is_dataclass(kind) else convert(_with_keys(value, inner), kind)
+        )
     return root(**values)
 
 

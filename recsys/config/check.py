@@ -69,7 +69,7 @@ class _Check:
         if isinstance(value, dict):
             yield from self.mapping(value, annotation, path)
         elif isinstance(value, list):
-            yield from self.list(value, annotation, path)
+            yield from self.sequence(value, annotation, path)
         elif not fits(value, annotation):
             yield self.unfit(value, annotation, path)
 
@@ -79,9 +79,9 @@ class _Check:
         what = f"'{path}' takes {words(annotation)}, got {shown}{nearest(str(value), choices(annotation))}"
         return Fault(what, self.where(path), hint(value, annotation))
 
-    def list(self, value: list, annotation: Any, path: str) -> Iterator[Fault]:
+    def sequence(self, value: list, annotation: Any, path: str) -> Iterator[Fault]:
         kinds = alternatives(annotation)
-        candidates = [(Any, ...)] if Any in kinds else [elements(kind) for kind in kinds if elements(kind) is not None]
+        candidates = [(Any, ...)] if Any in kinds else [inner for kind in kinds if (inner := elements(kind)) is not None]
         if not candidates:
             yield self.unfit(value, annotation, path)
             return
@@ -100,7 +100,7 @@ class _Check:
             yield from self.node(value, annotation, path)
             return
         kinds = alternatives(annotation)
-        closed = [kind for kind in kinds if is_dataclass(kind)]
+        closed = [kind for kind in kinds if isinstance(kind, type) and is_dataclass(kind)]
         inner = [Any] if Any in kinds else [mapping_values(kind) for kind in kinds if mapping_values(kind) is not None]
         if _makes(annotation) is not None:
             keys = f" but {', '.join(map(str, value))}" if value else ""
@@ -158,8 +158,8 @@ class _Check:
         where, makes = self.where(_join(path, "_target_")), _makes(annotation)
         kinds = (_located(makes.base),) if makes else tuple(kind for kind in alternatives(annotation) if kind is not type(None))
         wants_partial = bool(makes.later) or makes.repeated if makes else all(returned(kind) is not None for kind in kinds)
-        bases = [returned(kind) if wants_partial and not makes else kind for kind in kinds]
-        bases = [base for base in bases if inspect.isclass(base) and base not in (*WORDS, object)]
+        built_kinds = [returned(kind) if wants_partial and not makes else kind for kind in kinds]
+        bases = [base for base in built_kinds if isinstance(base, type) and base not in (*WORDS, object)]
         if not bases:
             return Fault(f"'{path}' is no place for a _target_", where, "give a plain value")
         result = target if inspect.isclass(target) else signature(target).return_annotation

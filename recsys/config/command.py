@@ -7,7 +7,7 @@ still be one that its target takes, so such keys are added to the config (`++`) 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from hydra._internal.defaults_list import DefaultsList
@@ -73,7 +73,7 @@ class Command:
         choices = [entry for entry in values if self.is_choice(entry.override)]
         accepted, faults = self.accepted(choices)
         try:
-            base = OmegaConf.to_container(self.loaded(accepted))
+            base = plain_config(self.loaded(accepted))
         except COMPOSITION_ERRORS as error:
             return [*faults, _file_fault(error)]
         unknown = tuple(f"{entry.override.package or entry.override.key_or_group}." for entry in choices if entry not in accepted)
@@ -94,10 +94,9 @@ class Command:
 
     def accepted(self, choices: list[OverrideValue]) -> tuple[list[OverrideValue], list[Fault]]:
         """The choices that exist and have a place, and a fault for each other."""
-        faults, known = [], []
-        for entry in choices:
-            fault = self.choice_fault(entry)
-            (known if fault is None else faults).append(entry if fault is None else fault)
+        judged = [(entry, self.choice_fault(entry)) for entry in choices]
+        known = [entry for entry, fault in judged if fault is None]
+        faults = [fault for _, fault in judged if fault is not None]
         if self.composes(known):
             return known, faults
         placed: list[OverrideValue] = []
@@ -159,20 +158,20 @@ class Command:
         return list(self.judged(config, self.origin(values)))
 
     def judged(self, config: DictConfig, origin: Mapping[str, str]) -> Iterator[Fault]:
-        plain = OmegaConf.to_container(config, resolve=False)
+        plain = plain_config(config)
         yield from hydra_faults(plain.pop("hydra"))
         refused = list(text_faults(plain, origin))
         if refused:  # other values may depend on these
             yield from refused
             return
         try:
-            resolved = OmegaConf.to_container(OmegaConf.create(plain), resolve=True)
+            resolved = plain_config(OmegaConf.create(plain), resolve=True)
             check_config(resolved, self.root, origin=origin)
             if self.first is None:
                 HydraConfig.instance().set_config(config)  # for ${hydra:...} in the directory's name
                 self.first = Path(config.hydra.run.dir).absolute(), resolved
         except OmegaConfBaseException as error:
-            place = origin.get(error.full_key, self.name)
+            place = origin.get(str(error.full_key), self.name)
             yield Fault(_first_line(error), f"{place}, key '{error.full_key}'", "an interpolation like ${data.root} names another key")
         except ConfigError as error:
             yield from error.faults
@@ -182,7 +181,7 @@ class Command:
         choices = [entry.text for entry in values if self.is_choice(entry.override)]
         places: dict[str, str] = {}
         for default in self.defaults(choices).defaults:
-            path = config_file(self.conf, default.config_path)
+            path = config_file(self.conf, str(default.config_path))
             if path is not None:
                 folder = next(folder for folder in self.conf if path.is_relative_to(folder))
                 for key, line in key_lines(path).items():
@@ -190,6 +189,11 @@ class Command:
         for entry in values:
             places[entry.override.key_or_group] = f"{entry.place}, {entry.override.input_line}"
         return places
+
+
+def plain_config(config: DictConfig, *, resolve: bool = False) -> dict[str, Any]:
+    """A config of Hydra as mappings, lists, text and numbers."""
+    return cast(dict[str, Any], OmegaConf.to_container(config, resolve=resolve))
 
 
 def _holds(node: Any, path: str) -> bool:
@@ -205,7 +209,7 @@ def _holds(node: Any, path: str) -> bool:
 
 def _file_fault(error: Exception) -> Fault:
     """A yaml file that Hydra could not read or place."""
-    if isinstance(error, yaml.MarkedYAMLError):
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return Fault(
             f"not readable as yaml: {error.problem}", f"{error.problem_mark.name}, line {error.problem_mark.line + 1}", "correct that line"
         )

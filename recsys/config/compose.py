@@ -22,7 +22,7 @@ from omegaconf import OmegaConf
 
 from recsys.config import CONFIG
 from recsys.config.check import EVERYTHING, check_config
-from recsys.config.command import Command
+from recsys.config.command import Command, plain_config
 from recsys.config.earlier_run import earlier_run
 from recsys.config.files import file_faults
 from recsys.config.overrides import OverrideValue, parsed_overrides, variants
@@ -78,8 +78,9 @@ def checked_command(
             faults += sweeps(command, next(variants(overrides)), multirun)
         if faults:
             raise ConfigError(*dict.fromkeys(faults))
+        assert command.first is not None  # a run without a fault was composed
         run, config = command.first
-        return CheckedCommand([command.as_known(override, override.input_line) for override in overrides], config, run)
+        return CheckedCommand([command.as_known(override, str(override.input_line)) for override in overrides], config, run)
 
 
 def composed_run(
@@ -140,9 +141,9 @@ def _register_plugin() -> None:
 
 def composed_config(loader: ConfigLoader, name: str, texts: list[str]) -> dict[str, Any]:
     """The resolved config that checked overrides stand for, without Hydra's own node."""
-    plain = OmegaConf.to_container(loader.load_configuration(name, texts, RunMode.RUN))
+    plain = plain_config(loader.load_configuration(name, texts, RunMode.RUN))
     plain.pop("hydra")
-    return OmegaConf.to_container(OmegaConf.create(plain), resolve=True)
+    return plain_config(OmegaConf.create(plain), resolve=True)
 
 
 def _searches(override: Override) -> bool:

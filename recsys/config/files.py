@@ -118,7 +118,7 @@ def _event_faults(text: str, name: str) -> Iterator[Fault]:
     depth = 0
     try:
         for event in yaml.parse(text, Loader=LOADER):
-            where = f"{name}, line {event.start_mark.line + 1}"
+            where = f"{name}, line {event.start_mark.line + 1 if event.start_mark else 1}"
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > DEEPEST:
                 yield Fault(f"more than {DEEPEST} levels of yaml", where, "make it flatter")

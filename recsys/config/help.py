@@ -47,7 +47,8 @@ def help_text(name: str, *, about: str, conf: Sequence[Path], examples: tuple[st
             textwrap.fill(listed, width, initial_indent=f"  {key}=".ljust(indent), subsequent_indent=" " * indent) for key, listed in rows
         ]
         lines += [""]
-    keys = [match.groups("") for match in KEY.finditer(config_file(conf, name).read_text())]
+    path = config_file(conf, name)
+    keys = [match.groups("") for match in KEY.finditer(path.read_text() if path else "")]
     lines += ["Keys" + (": any value of the resolved config; print all of them with --cfg job." if chosen else ":")]
     lines += [f"  {key}={value}".ljust(22) + f" {comment}".rstrip() for key, value, comment in keys]
     lines += ["  trainer.max_epochs=3   (a key inside a group)"] if "trainer" in chosen else []

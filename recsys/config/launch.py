@@ -9,13 +9,14 @@ from typing import Any, Protocol
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
 from recsys.config import typed_config
 from recsys.config.check import check_config
+from recsys.config.command import plain_config
 from recsys.config.compose import SweepFaults, checked_command, composed_run, searching
 from recsys.config.earlier_run import earlier_run
 from recsys.config.files import conf_folders
@@ -84,9 +85,9 @@ def launch(
 
     def job(config: DictConfig) -> None:
         with plain_errors():
-            if faults := list(text_faults(OmegaConf.to_container(config, resolve=False), {})):  # a sweep combines what was checked alone
+            if faults := list(text_faults(plain_config(config), {})):  # a sweep combines what was checked alone
                 raise ConfigError(*faults)
-            plain = OmegaConf.to_container(config, resolve=True)
+            plain = plain_config(config, resolve=True)
             check_config(plain, root, origin={})
             _run_once(program, typed_config(plain, root), Path(HydraConfig.get().runtime.output_dir))
 

@@ -62,7 +62,8 @@ def parsed_overrides(texts: list[str], loader: ConfigLoader, *, multirun: bool) 
         except HydraException:
             faults.append(Fault(f"cannot read '{text:.200}'", "command line", "write key=value, and put quotes around special characters"))
             continue
-        if isinstance(override.value(), RangeSweep) and _length(override.value()) > MOST_VALUES:
+        value = override.value()
+        if isinstance(value, RangeSweep) and _length(value) > MOST_VALUES:
             faults.append(Fault(f"'{text:.200}' stands for too many values", "command line", f"sweep over at most {MOST_VALUES:,}"))
             continue
         if override.is_sweep_override() and not multirun:
@@ -83,14 +84,15 @@ def variants(overrides: list[Override]) -> Iterator[list[OverrideValue]]:
 
 def _values(override: Override) -> list[str]:
     if not override.is_sweep_override():
-        return [override.input_line]
+        return [str(override.input_line)]
     sweep = override.value()
     values = [str(sweep.start), str(sweep.end)] if isinstance(sweep, IntervalSweep) else list(override.sweep_string_iterator())
-    return [f"{override.get_key_element()}={value}" for value in values] or [override.input_line]
+    return [f"{override.get_key_element()}={value}" for value in values] or [str(override.input_line)]
 
 
 def _length(sweep: RangeSweep) -> float:
-    return abs(float(sweep.stop) - float(sweep.start)) / abs(float(sweep.step)) if sweep.step else math.inf
+    start, stop, step = (float(end or 0) for end in (sweep.start, sweep.stop, sweep.step))
+    return abs(stop - start) / abs(step) if step else math.inf
 
 
 def as_override(key: str, value: Any) -> str:

@@ -7,7 +7,7 @@ Hydra builds what it names.
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -31,13 +31,13 @@ LOG_STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
 REMEDY = "remove it: a config cannot run arbitrary code"
 
 
-def text_faults(config: dict, origin: dict[str, str]) -> Iterator[Fault]:
+def text_faults(config: dict[str, Any], origin: Mapping[str, str]) -> Iterator[Fault]:
     """Texts of a plain, unresolved config that may not be resolved."""
     refused = [*resolver_faults(config, origin), *missing_faults(config, origin)]
     yield from refused or expansion_faults(config, origin)
 
 
-def resolver_faults(config: dict, origin: dict[str, str]) -> Iterator[Fault]:
+def resolver_faults(config: dict, origin: Mapping[str, str]) -> Iterator[Fault]:
     """Interpolations of a plain, unresolved config that are more than the name of another key."""
     for key, text in texts(config):
         if calls(text):
@@ -45,7 +45,7 @@ def resolver_faults(config: dict, origin: dict[str, str]) -> Iterator[Fault]:
             yield Fault(f"'{text:.80}' calls a resolver", f"{place}, key '{key}'", "write the value; only ${another.key} is read here")
 
 
-def missing_faults(config: dict, origin: dict[str, str]) -> Iterator[Fault]:
+def missing_faults(config: dict, origin: Mapping[str, str]) -> Iterator[Fault]:
     """Values that a yaml file leaves open with ???."""
     for key, text in texts(config):
         if text == MISSING:
@@ -58,7 +58,7 @@ def calls(text: str) -> bool:
     return "${" in REFERENCE.sub("", text)
 
 
-def expansion_faults(config: dict, origin: dict[str, str]) -> Iterator[Fault]:
+def expansion_faults(config: dict, origin: Mapping[str, str]) -> Iterator[Fault]:
     """References of a plain, unresolved config that lead back to themselves, or stand for more text than a config can hold."""
     sizes = _Sizes(config)
     if sizes.of(config) <= LARGEST_CHARACTERS:

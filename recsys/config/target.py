@@ -33,7 +33,7 @@ def locate(name: str) -> Callable:
         raise ValueError(f"'{name}' is not allowed; a target is a public name like recsys.loss.bpr.BPR")
     module_name, _, attribute = name.rpartition(".")
     module = _module(module_name)
-    found = vars(module).get(attribute)
+    found: Any = vars(module).get(attribute)
     public = _public(module, package)
     if not _defined_in(found, package):
         raise ValueError(f"{module_name} defines no '{attribute}'{nearest(attribute, public)}{_there(public)}")

@@ -83,7 +83,7 @@ def plain(annotation: Any) -> bool:
         or kind in WORDS
         or returned(kind) is not None
         or typing.get_origin(kind) is Literal
-        or (elements(kind) is not None and plain(elements(kind)[0]))
+        or ((inner := elements(kind)) is not None and plain(inner[0]))
         for kind in alternatives(annotation)
     )
 
@@ -109,8 +109,8 @@ def _words(kind: Any) -> str:
         return "anything"
     if kind in WORDS:
         return WORDS[kind]
-    if elements(kind) is not None:
-        inner = words(elements(kind)[0]).removeprefix("a ")
+    if (entries := elements(kind)) is not None:
+        inner = words(entries[0]).removeprefix("a ")
         return "a list" if inner == "anything" else f"a list of {inner}" + ("s" if inner.endswith(("number", "path")) else "")
     if mapping_values(kind) is not None:
         return "a mapping"

@@ -87,7 +87,7 @@ def _address(talk: Any) -> str:
 
 
 @contextlib.contextmanager
-def connected(run: Path, mode: str, *, waits: bool = True, stats_of: int | None = None) -> Iterator[tuple[Destination, Any]]:
+def connected(run: Path, mode: Any, *, waits: bool = True, stats_of: int | None = None) -> Iterator[tuple[Destination, Any]]:
     """The run there that a run directory belongs to; one process at a time.
 
     Args:

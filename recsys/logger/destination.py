@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from uuid import uuid4
 
@@ -48,14 +48,14 @@ class Destination:
     page: str | None = None
 
     @staticmethod
-    def of(run: Path, **said: object) -> "Destination":
-        """That of a run directory, made now unless it has one; `said` are fields apart from `id` and `page`."""
-        kept = Destination.find(run)
-        own = os.environ.get(RUN_ID) or f"{UNFIT.sub('-', run.resolve().name)}-{uuid4().hex[:8]}"
-        found = Destination(own, **said) if kept is None else replace(kept, **said)
-        if found != kept:
-            found.save(run)
-        return found
+    def of(run: Path, *, project: str, name: str, group: str | None, tags: tuple[str, ...], artifacts: bool, mode: str) -> "Destination":
+        """The destination of a run directory with these fields; one that it has keeps its id and page, else it gets an id now."""
+        before = Destination.find(run)
+        own = before.id if before else os.environ.get(RUN_ID) or f"{UNFIT.sub('-', run.resolve().name)}-{uuid4().hex[:8]}"
+        after = Destination(own, project, name, group, tags, artifacts, mode, page=before.page if before else None)
+        if after != before:
+            after.save(run)
+        return after
 
     @staticmethod
     def read(run: Path) -> "Destination":

@@ -37,7 +37,7 @@ def report_page(destination: Destination, report: Report, *, entity: str) -> Any
         return wr.PanelGrid(runsets=[runs], panels=list(found))
 
     layout = wr.Layout(w=WIDTH, h=HEIGHT)
-    blocks = [*(wr.P(line) for line in report.verdict.splitlines())]
+    blocks: list[Any] = [*(wr.P(line) for line in report.verdict.splitlines())]
     blocks.append(wr.UnorderedList(items=[f"{name}: {value}" for name, value in report.facts]))
     blocks.append(wr.H2("Live curves"))
     blocks += [panels(wr.LinePlot(title=title, x=STEP, metric_regex=keys, layout=layout)) for title, keys in CURVES.items()]

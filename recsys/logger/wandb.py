@@ -58,9 +58,9 @@ class Wandb(Logger):
         if self.mode != DISABLED and find_spec("wandb") is None:
             raise ConfigError(Fault("logger=wandb needs wandb, which is not installed", "logger", "pip install wandb"))
         self.timeout_s = timeout_s
-        self.said = {"project": project, "name": name or self.run.resolve().name, "group": group, "tags": tuple(tags)}
-        self.said |= {"artifacts": artifacts, "mode": self.mode}
-        self._process: subprocess.Popen | None = None
+        self.project, self.title, self.group, self.tags = project, name or self.run.resolve().name, group, tuple(tags)
+        self.artifacts = artifacts
+        self._process: subprocess.Popen[bytes] | None = None
         self._works = self.mode != DISABLED
 
     @property
@@ -76,9 +76,11 @@ class Wandb(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Nothing but a look whether the process lives: it reads metrics.jsonl, where these values are."""
-        if self._works and self._process is None:
+        if not self._works:
+            return
+        if self._process is None:
             self._start()
-        elif self._works and self._process.poll() is not None:
+        elif self._process.poll() is not None:
             self._warn(_last_words(self._process.communicate()[0]), "training goes on without it")
 
     @rank_zero_only
@@ -89,7 +91,7 @@ class Wandb(Logger):
     def finalize(self, status: str) -> None:
         """Lets the process end by itself where training failed; after a success there is more to come."""
         if self._works and self._process is not None and status != "success":
-            self._tell(FAILED)
+            _write(self._process, FAILED)
             self._works = False
 
     def finish(self) -> None:
@@ -98,7 +100,7 @@ class Wandb(Logger):
             log.info("Weights & Biases: disabled, nothing is sent")
         if not self._works or self._process is None:
             return
-        self._tell(FINISHED)
+        _write(self._process, FINISHED)
         said, ended = _ended(self._process, self.timeout_s + GRACE_S)
         if ended:
             log.info("Weights & Biases: %s", said)
@@ -108,17 +110,18 @@ class Wandb(Logger):
 
     def _start(self) -> None:
         try:
-            Destination.of(self.run, **self.said)
+            Destination.of(
+                self.run,
+                project=self.project,
+                name=self.title,
+                group=self.group,
+                tags=self.tags,
+                artifacts=self.artifacts,
+                mode=self.mode,
+            )
             self._process = _companion(self.run, "follow", self.mode, self.timeout_s)
         except (OSError, ValueError) as error:
             self._warn(str(error), "training goes on without it")
-
-    def _tell(self, what: bytes) -> None:
-        try:
-            self._process.stdin.write(what)
-            self._process.stdin.flush()
-        except OSError:  # it has ended, and says why
-            return
 
     def _warn(self, reason: str, consequence: str) -> None:
         self._works = False
@@ -157,7 +160,7 @@ def warn(reason: str, consequence: str) -> None:
     print(text, file=sys.stderr)
 
 
-def _companion(run: Path, work: str, mode: str, timeout_s: float) -> subprocess.Popen:
+def _companion(run: Path, work: str, mode: str, timeout_s: float) -> subprocess.Popen[bytes]:
     """The process that talks; in a session of its own, so that Ctrl-C lets it send what there is."""
     command = [sys.executable, "-m", "recsys.logger.companion", work, str(run.resolve()), mode, str(timeout_s)]
     home = Path(__file__).resolve().parents[2]
@@ -172,7 +175,17 @@ def _companion(run: Path, work: str, mode: str, timeout_s: float) -> subprocess.
     )
 
 
-def _ended(process: subprocess.Popen, timeout_s: float) -> tuple[str, bool]:
+def _write(process: subprocess.Popen[bytes], message: bytes) -> None:
+    """Write to the standard input of a process, unless it has ended: then its last line says why."""
+    assert process.stdin is not None
+    try:
+        process.stdin.write(message)
+        process.stdin.flush()
+    except OSError:
+        return
+
+
+def _ended(process: subprocess.Popen[bytes], timeout_s: float) -> tuple[str, bool]:
     """What a process said last, and whether it ended well; one that does not end is ended."""
     try:
         said, _ = process.communicate(timeout=timeout_s)

@@ -1,12 +1,14 @@
-"""Overrides as a file of conf/experiment."""
+"""A trial as a file of conf/experiment: the choices and values by which it differs from the defaults."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import QuotedString
+
+from recsys.sweep.plan import CONF, Plan
 
 PLAIN = re.compile(r"[A-Za-z_/][\w ./@-]*")
 WORDS = ("null", "true", "false", "yes", "no", "on", "off")
@@ -24,7 +26,21 @@ _Dumper.add_representer(
 )
 
 
-def experiment(overrides: Sequence[str], *, conf: Path, header: str) -> str:
+def trial_experiment(number: int, values: Mapping[str, float | None], parameters: Mapping[str, object], plan: Plan, folder: Path) -> str:
+    """The yaml of a trial, ready for conf/experiment.
+
+    Args:
+        values: {objective: value}.
+        parameters: {key: value, a choice as the command line takes it}.
+        folder: of the sweep.
+    """
+    scored = ", ".join(f"{key} {value:.4g}" for key, value in values.items())
+    header = f"Trial {number} of the sweep '{plan.name}': {scored}."
+    overrides = [*plan.fixed, *(f"{key}={value}" for key, value in parameters.items())]
+    return experiment_yaml(overrides, conf=folder / CONF, header=header)
+
+
+def experiment_yaml(overrides: Sequence[str], *, conf: Path, header: str) -> str:
     """The yaml of an experiment that says the same as these overrides; what a file cannot say is added to the header's command.
 
     Args:
@@ -38,7 +54,7 @@ def experiment(overrides: Sequence[str], *, conf: Path, header: str) -> str:
     for override in OverridesParser.create().parse_overrides(list(overrides)):
         group = override.key_or_group
         if override.is_delete() or any(part.isdecimal() for part in group.split(".")):  # of a list's entry
-            left.append(override.input_line)
+            left.append(str(override.input_line))
         elif not (conf / group).is_dir() or isinstance(override.value(), dict):
             _put(values, group.split("."), _plain(override.value()))
         elif group == "experiment":

@@ -6,13 +6,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
-from omegaconf import OmegaConf
 
 from recsys.config.check import argument_faults
-from recsys.config.command import Command
+from recsys.config.command import Command, plain_config
 from recsys.config.overrides import OverrideValue, as_override
 from recsys.errors import Fault
-from recsys.sweep.sweep_config import dimensions, ends, left_open, sweep_faults
+from recsys.sweep.sweep_config import dimensions, extremes, sweep_faults, varied_space
 
 OURS = "hydra_plugins.recsys."
 SWEEPER = f"{OURS}OptunaSweeper"
@@ -26,7 +25,7 @@ def trial_faults(command: Command, values: list[OverrideValue], multirun: bool) 
     Args:
         values: the command line, without faults of its own; what it sets is not varied.
     """
-    hydra = OmegaConf.to_container(command.loaded(values).hydra, resolve=False)
+    hydra = plain_config(command.loaded(values))["hydra"]
     name = hydra["launcher"].pop("_target_")
     plugin = {f"{kind.__module__}.{kind.__qualname__}": kind for kind in Plugins.instance().discover(Launcher)}[name]
     if name.startswith(OURS):
@@ -43,7 +42,7 @@ def trial_faults(command: Command, values: list[OverrideValue], multirun: bool) 
         yield Fault(f"'{override.input_line}' lists values beside a sweep", f"command line, {override.input_line}", remedy)
     origin = _origin(command, values, SWEEPERS)
     if isinstance(node.get("space"), dict):
-        node["space"] = left_open(node["space"], [entry.text for entry in values])
+        node["space"] = varied_space(node["space"], [entry.text for entry in values])
     faults = list(sweep_faults(node, origin))
     yield from faults
     if not faults and not lists:
@@ -66,18 +65,18 @@ def _origin(command: Command, values: list[OverrideValue], node: str) -> dict[st
 
 def _value_faults(command: Command, values: list[OverrideValue], space: dict, origin: dict[str, str]) -> Iterator[Fault]:
     parser = OverridesParser.create(config_loader=command.loader)
-    trials: dict[str, list[OverrideValue]] = {}
+    varied: dict[str, list[OverrideValue]] = {}
     for key, dimension in dimensions(space).items():
         place = origin.get(f"space.{key}", origin.get("space", origin[""]))
-        texts = [as_override(key, value) for value in ends(dimension)]
+        texts = [as_override(key, value) for value in extremes(dimension)]
         try:
-            trials[key] = [OverrideValue(parser.parse_override(text), text, place) for text in texts]
+            varied[key] = [OverrideValue(parser.parse_override(text), text, place) for text in texts]
         except HydraException:
             yield Fault(f"'{key}' is no key that can be set", place, "write it as on the command line: model.dim, or tower@model.user")
             return
-    first = {key: entries[0] for key, entries in trials.items()}
-    said: set[str] = set()
-    for key, entry in [(None, None), *((key, entry) for key, entries in trials.items() for entry in entries[1:])]:
-        faults = command.faults([*values, *({**first, key: entry} if key else first).values()])
-        yield from (fault for fault in faults if fault.what not in said)
-        said.update(fault.what for fault in faults)
+    first = {key: entries[0] for key, entries in varied.items()}
+    yielded: set[str] = set()
+    for trial in [first, *({**first, key: entry} for key, entries in varied.items() for entry in entries[1:])]:
+        faults = command.faults([*values, *trial.values()])
+        yield from (fault for fault in faults if fault.what not in yielded)
+        yielded.update(fault.what for fault in faults)

@@ -52,8 +52,8 @@ class ProcessLauncher(Launcher):
                     config.hydra.job.num = number
                 run = folder / config.hydra.sweep.subdir
                 print(f"#{number}: {' '.join(overrides)}   {run}")
-                runs.append((run, overrides, executor.submit(run_alone, program(), list(overrides), run, self.config.hydra.runtime.cwd)))
-            return [_returned(*each) for each in runs]
+                runs.append((run, overrides, executor.submit(run_program, program(), list(overrides), run, self.config.hydra.runtime.cwd)))
+            return [_job_return(*each) for each in runs]
 
 
 class JoblibLauncher(ProcessLauncher):
@@ -73,7 +73,7 @@ class _Workers(Executor):
 
         return get_reusable_executor(max_workers=self.n_jobs)
 
-    def submit(self, function: Callable, /, *arguments: Any) -> Future:
+    def submit(self, function: Callable, /, *arguments: Any) -> Future:  # type: ignore[override]  # functions take no keywords here
         return self._pool().submit(function, *arguments)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -118,9 +118,10 @@ class SubmititLauncher(ProcessLauncher):
 class _Jobs(ThreadPoolExecutor):
     def __init__(self, jobs: Any, n_jobs: int):
         super().__init__(n_jobs)
-        self.jobs, self.submitted = jobs, []
+        self.jobs = jobs
+        self.submitted: list[Any] = []
 
-    def submit(self, function: Callable, /, *arguments: Any) -> Future:
+    def submit(self, function: Callable, /, *arguments: Any) -> Future:  # type: ignore[override]  # as above
         return super().submit(self._result, function, *arguments)
 
     def _result(self, function: Callable, *arguments: Any) -> Any:
@@ -140,7 +141,7 @@ def program() -> list[str]:
     return [sys.executable, str(Path(sys.argv[0]).absolute())]
 
 
-def run_alone(command: list[str], overrides: list[str], run: Path, cwd: str) -> int:
+def run_program(command: list[str], overrides: list[str], run: Path, cwd: str) -> int:
     """Exit code of a run in a directory of its own."""
     run.mkdir(parents=True, exist_ok=True)
     place = as_override("hydra.run.dir", str(run))
@@ -148,7 +149,7 @@ def run_alone(command: list[str], overrides: list[str], run: Path, cwd: str) -> 
         return subprocess.call([*command, *overrides, place], cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 
 
-def _returned(run: Path, overrides: Sequence[str], future: Future) -> JobReturn:
+def _job_return(run: Path, overrides: Sequence[str], future: Future) -> JobReturn:
     code = future.result()
     error = RuntimeError(f"{run} ended with exit code {code}; see {run / OUTPUT}")
     return JobReturn(overrides=overrides, status=JobStatus.FAILED if code else JobStatus.COMPLETED, _return_value=error if code else None)

@@ -6,6 +6,7 @@ from collections import Counter, deque
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from pathlib import Path
 from shlex import quote
+from typing import Any
 
 import optuna
 from optuna.trial import TrialState
@@ -14,15 +15,15 @@ from rich.text import Text
 
 from recsys.config.overrides import as_override
 from recsys.errors import ConfigError, Fault, RecsysError, SweepError
-from recsys.sweep.frozen import CONF, Plan
+from recsys.sweep.ended_trials import ended_trials
 from recsys.sweep.launcher import ProcessLauncher, program
 from recsys.sweep.outcome import Outcome, outcome
-from recsys.sweep.result import BEST, PAGE, Drawing, publish
-from recsys.sweep.rows import rows
-from recsys.sweep.study import again, ask, open_study, suggested, tell
+from recsys.sweep.plan import CONF, Plan
+from recsys.sweep.results import BEST, PAGE, Drawing, write_results
+from recsys.sweep.study import ask, open_study, suggested_overrides, tell, unfinished_trials
 from recsys.sweep.sweep_config import MEASURES, dimensions, grid_size
-from recsys.sweep.table import progress_line, trial_table
-from recsys.sweep.trial import Commands, place, run_trial, stop
+from recsys.sweep.terminal import progress_line, trial_table
+from recsys.sweep.trial import Commands, run_trial, stop, trial_folder
 
 STATES = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 MOST_BROKEN = 2
@@ -47,26 +48,26 @@ class Sweep:
         self.study = open_study(folder, plan.sweep)
         if not self.study.trials and any(folder.glob("trial-*")):  # their results would be taken for those of new trials
             raise ConfigError(Fault("trials of another sweep are here", str(folder), "choose an empty directory with hydra.sweep.dir=DIR"))
-        self.wanted = plan.sweep.trials or grid_size(dimensions(plan.sweep.space))
+        self.wanted = plan.sweep.trials or grid_size(dimensions(plan.sweep.space)) or 0  # one without an end is refused before
         self.seconds: list[float] = []
         self.drawing = Drawing(folder)
         self.console = Console()
 
     def run(self) -> None:
         """Until every trial is told; those that were begun go first."""
-        waiting = deque(again(self.study, self.plan.sweep))
+        waiting = deque(unfinished_trials(self.study, self.plan.sweep))
         pending: dict[Future, tuple[optuna.Trial, float]] = {}
         broken: Counter[int] = Counter()
         self._greet(len(waiting))
         executor = self.launcher.executor(self.folder)
         try:
-            while waiting or pending or self._told() < self.wanted:
-                while len(pending) < self.launcher.n_jobs and (waiting or self._told() + len(pending) < self.wanted):
+            while waiting or pending or self._num_ended() < self.wanted:
+                while len(pending) < self.launcher.n_jobs and (waiting or self._num_ended() + len(pending) < self.wanted):
                     trial = waiting.popleft() if waiting else ask(self.study, self.plan.sweep)
                     pending[executor.submit(run_trial, self.folder, trial.number, self._commands(trial))] = trial, time.monotonic()
                 for future in wait(pending, return_when=FIRST_COMPLETED).done:
                     trial, started = pending.pop(future)
-                    if _cut_off(future) and broken[trial.number] < MOST_BROKEN:
+                    if _was_interrupted(future) and broken[trial.number] < MOST_BROKEN:
                         broken[trial.number] += 1
                         waiting.append(trial)
                     else:
@@ -78,17 +79,18 @@ class Sweep:
         executor.shutdown()
         self._conclude()
 
-    def _told(self) -> int:
+    def _num_ended(self) -> int:
         return sum(trial.state.is_finished() for trial in self.study.get_trials(deepcopy=False))
 
     def _greet(self, begun: int) -> None:
-        told = self._told()
+        told = self._num_ended()
         before = f", of which {told} are told and {begun} were begun" if told or begun else ""
         self._say(f"sweep: {self.folder}   {self.wanted} trial{'s' * (self.wanted > 1)}{before}")
 
     def _commands(self, trial: optuna.Trial) -> Commands:
         """A trial is an ordinary run of the frozen config; what its sweep adds changes nothing that it learns."""
-        objectives, added = self.plan.sweep.objectives, {}
+        objectives = self.plan.sweep.objectives
+        added: dict[str, Any] = {}
         if self.plan.sweep.pruner:
             (monitor,) = objectives
             added = {"+callbacks@callbacks.pruning": "pruning", "callbacks.pruning.monitor": monitor}
@@ -97,7 +99,7 @@ class Sweep:
             group = self._group()
             added |= {"logger.wandb.group": group, "logger.wandb.name": f"{group}-{trial.number}"}
         python, train = program()
-        chosen = [*suggested(trial, self.plan.sweep), *(as_override(key, value) for key, value in added.items())]
+        chosen = [*suggested_overrides(trial, self.plan.sweep), *(as_override(key, value) for key, value in added.items())]
         export = (python, str(Path(train).with_name("export.py"))) if set(objectives) & set(MEASURES) else None
         return Commands((python, train, f"--config-path={self.folder / CONF}", *self.plan.fixed, *chosen), export, self.cwd)
 
@@ -122,11 +124,11 @@ class Sweep:
         if ended.reason:
             trial.set_user_attr("reason", ended.reason)
         tell(self.study, trial, ended.values, STATES[ended.state])
-        found = rows(self.study, self.plan.sweep)
-        publish(self.folder, found, self.plan)
+        found = ended_trials(self.study, self.plan.sweep)
+        write_results(self.folder, found, self.plan)
         if time.monotonic() >= self.drawing.due:
             self.drawing.draw(found, self.study, self.plan)
-        left = max(0, self.wanted - self._told())  # fewer may be wanted than were begun
+        left = max(0, self.wanted - self._num_ended())  # fewer may be wanted than were begun
         left_s = left * sum(self.seconds) / len(self.seconds) / self.launcher.n_jobs
         self._say(progress_line(trial.number, found, self.plan.sweep, left=left, left_s=left_s))
 
@@ -136,14 +138,14 @@ class Sweep:
         given_up = time.monotonic() + BEFORE_KILL_S
         while not all(future.done() for future in pending) and time.monotonic() < given_up + AFTER_KILL_S:
             how = signal.SIGTERM if time.monotonic() < given_up else signal.SIGKILL
-            for run in [place(self.folder, trial.number) for trial, _ in pending.values()]:
+            for run in [trial_folder(self.folder, trial.number) for trial, _ in pending.values()]:
                 if (run, how) not in asked and stop(run, how):
                     asked.add((run, how))  # twice would be taken for impatience
             wait(pending, timeout=0.2)
 
     def _conclude(self) -> None:
-        found = rows(self.study, self.plan.sweep)
-        publish(self.folder, found, self.plan)
+        found = ended_trials(self.study, self.plan.sweep)
+        write_results(self.folder, found, self.plan)
         self.drawing.draw(found, self.study, self.plan)
         self.console.print(trial_table(found, self.plan.sweep))
         if all(row.state == "failed" for row in found):
@@ -162,7 +164,7 @@ class Sweep:
         self.console.print(Text(text), soft_wrap=True)
 
 
-def _cut_off(future: Future) -> bool:
+def _was_interrupted(future: Future) -> bool:
     """Whether a trial ended for no reason of its own: it was asked to, or a killed worker took the pool down with it."""
     error = future.exception()
     return isinstance(error, BrokenExecutor) if error else future.result()[1] in ASKED_TO_STOP

@@ -50,7 +50,7 @@ def outcome(run: Path, code: int, objectives: Iterable[str]) -> Outcome:
     """
     if code == PRUNED:
         return Outcome("pruned")
-    if code == ConfigError.exit_code and (said := OF_THE_SWEEP.search(_printed(run))):
+    if code == ConfigError.exit_code and (said := OF_THE_SWEEP.search(_output_end(run))):
         raise ConfigError(Fault(said[1], OBJECTIVES, said[2]))
     if code:
         return Outcome("failed", reason=_reason(run, code))
@@ -83,7 +83,7 @@ def _bundle(run: Path, objectives: Iterable[str]) -> dict[str, float]:
 
 def _reason(run: Path, code: int) -> str:
     """The kind of error and its message in one line."""
-    text = _printed(run)
+    text = _output_end(run)
     if code < 0:
         name = signal.Signals(-code).name
         return f"killed by {name}{', as happens where memory runs out' if name == 'SIGKILL' else ''}"
@@ -92,7 +92,7 @@ def _reason(run: Path, code: int) -> str:
     return f"{said:.{LONGEST_REASON}}"
 
 
-def _printed(run: Path) -> str:
+def _output_end(run: Path) -> str:
     """The end of what a trial printed."""
     with (run / OUTPUT).open("rb") as file:
         file.seek(max(0, file.seek(0, 2) - TAIL_BYTES))

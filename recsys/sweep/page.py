@@ -9,14 +9,14 @@ import optuna
 from recsys.report import html
 from recsys.report.content import Figure, Report, Section
 from recsys.sweep import plots
-from recsys.sweep.frozen import Plan
-from recsys.sweep.rows import Row
-from recsys.sweep.table import duration, shown, trials_grid
+from recsys.sweep.ended_trials import EndedTrial
+from recsys.sweep.plan import Plan
+from recsys.sweep.terminal import duration, short_text, trials_grid
 
 FANOVA = "Share of the spread between finished trials that each setting explains by itself (fANOVA); with few trials, a hint."
 
 
-def page(trials: Sequence[Row], study: optuna.Study, plan: Plan) -> str:
+def page(trials: Sequence[EndedTrial], study: optuna.Study, plan: Plan) -> str:
     """The page; trials come best first."""
     grid = trials_grid(trials, plan.sweep)
     rows = [(*cells, duration(row.seconds), row.run, row.reason) for cells, row in zip(grid.rows, trials)]
@@ -32,18 +32,18 @@ def page(trials: Sequence[Row], study: optuna.Study, plan: Plan) -> str:
     return html.page(Report(f"Sweep: {plan.name}", _verdict(trials, plan), facts, tuple(sections), kind="Sweep"))
 
 
-def _counts(trials: Sequence[Row]) -> dict[str, int]:
+def _counts(trials: Sequence[EndedTrial]) -> dict[str, int]:
     return {state: sum(row.state == state for row in trials) for state in ("finished", "pruned", "failed")}
 
 
-def _verdict(trials: Sequence[Row], plan: Plan) -> str:
+def _verdict(trials: Sequence[EndedTrial], plan: Plan) -> str:
     best = [row for row in trials if row.best]
-    names = ", ".join(f"trial {row.number} ({', '.join(shown(value) for value in row.values.values())})" for row in best)
+    names = ", ".join(f"trial {row.number} ({', '.join(short_text(value) for value in row.values.values())})" for row in best)
     verdict = f"Nothing beats {names}." if len(plan.sweep.objectives) > 1 else f"The best is {names}."
     return verdict if best else "No trial has finished."
 
 
-def _sections(trials: Sequence[Row], study: optuna.Study, plan: Plan) -> Iterator[Section]:
+def _sections(trials: Sequence[EndedTrial], study: optuna.Study, plan: Plan) -> Iterator[Section]:
     """Pictures of the finished trials, objective by objective."""
     finished = [row for row in trials if row.state == "finished"]
     if not finished:

@@ -11,9 +11,9 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from recsys.config.overrides import as_override
 from recsys.report.content import Figure
 from recsys.report.draw import ACCENT, FAINT, HEIGHT, INK, WIDTH, drawing, element
-from recsys.sweep.rows import Row
+from recsys.sweep.ended_trials import EndedTrial
 from recsys.sweep.sweep_config import Dimension, Range, SweepConfig, dimensions
-from recsys.sweep.table import short, shown
+from recsys.sweep.terminal import short_keys, short_text
 
 WIDE = 2 * WIDTH
 """Of what needs more space than a panel, in inches."""
@@ -21,7 +21,7 @@ FEWEST = 4
 """Finished trials before anything can be said about importance."""
 
 
-def history(rows: Sequence[Row], objective: str, direction: str) -> Figure:
+def history(rows: Sequence[EndedTrial], objective: str, direction: str) -> Figure:
     """Every finished trial in its turn, and the best so far."""
     ordered = sorted(rows, key=lambda row: row.number)
     values = [value for row in ordered if (value := row.values[objective]) is not None]
@@ -32,7 +32,7 @@ def history(rows: Sequence[Row], objective: str, direction: str) -> Figure:
         axes.step([row.number for row in ordered], best, where="post", color=ACCENT)
         axes.set_xlabel("trial")
         axes.set_ylabel(objective)
-    alt = f"{objective} of {len(ordered)} finished trials; the best has {shown(best[-1])}"
+    alt = f"{objective} of {len(ordered)} finished trials; the best has {short_text(best[-1])}"
     return Figure(f"history/{objective}", "How it went", element(drawn.svg), alt)
 
 
@@ -62,7 +62,7 @@ def importance_plot(shares: dict[str, float], objective: str) -> Figure:
     return Figure(f"importance/{objective}", "What mattered", element(drawn.svg), alt)
 
 
-def parallel_plot(rows: Sequence[Row], config: SweepConfig, objective: str, direction: str) -> Figure:
+def parallel_plot(rows: Sequence[EndedTrial], config: SweepConfig, objective: str, direction: str) -> Figure:
     """One line per finished trial through its settings to its value; the darker, the better."""
     from matplotlib import colormaps
 
@@ -80,16 +80,16 @@ def parallel_plot(rows: Sequence[Row], config: SweepConfig, objective: str, dire
             axes.plot(range(len(heights)), heights, color=color, linewidth=2 if row.best else 1, alpha=0.9)
         for place, dimension in enumerate((*space.values(), Range(low, high))):
             _axis(axes, place, dimension)
-        axes.set_xticks(range(len(space) + 1), [*short(list(space)), objective], rotation=20, ha="right", rotation_mode="anchor")
+        axes.set_xticks(range(len(space) + 1), [*short_keys(list(space)), objective], rotation=20, ha="right", rotation_mode="anchor")
         axes.set_xlim(-0.25, len(space) + 0.6)
         axes.set_ylim(-0.05, 1.05)  # else lines that all lie low leave the upper marks outside
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
-    alt = f"Settings of {len(rows)} finished trials, from {objective} {shown(low)} to {shown(high)}"
+    alt = f"Settings of {len(rows)} finished trials, from {objective} {short_text(low)} to {short_text(high)}"
     return Figure(f"settings/{objective}", "Settings and results", element(drawn.svg), alt)
 
 
-def front_plot(rows: Sequence[Row], first: str, second: str) -> Figure:
+def front_plot(rows: Sequence[EndedTrial], first: str, second: str) -> Figure:
     """Two objectives against each other; trials that nothing beats in every objective are named."""
     with drawing(1.5 * WIDTH, 3.6) as drawn:
         axes = drawn.figure.subplots()
@@ -101,7 +101,7 @@ def front_plot(rows: Sequence[Row], first: str, second: str) -> Figure:
             axes.annotate(str(row.number), (row.values[first], row.values[second]), xytext=(4, 4), textcoords="offset points")
         axes.set_xlabel(first)
         axes.set_ylabel(second)
-    points = ", ".join(f"trial {row.number} {shown(row.values[first])} and {shown(row.values[second])}" for row in named)
+    points = ", ".join(f"trial {row.number} {short_text(row.values[first])} and {short_text(row.values[second])}" for row in named)
     return Figure(f"front/{first}/{second}", f"{first} against {second}", element(drawn.svg), f"Nothing beats {points}")
 
 
@@ -119,4 +119,4 @@ def _axis(axes: Any, place: int, dimension: Dimension) -> None:
     axes.axvline(place, color=FAINT, linewidth=1, zorder=0)
     marks = dimension if isinstance(dimension, list) else [dimension.low, dimension.high]
     for height, mark in zip((entry / max(1, len(marks) - 1) for entry in range(len(marks))), marks):
-        axes.text(place + 0.04, height, shown(mark), fontsize=8, color=INK, va="center")
+        axes.text(place + 0.04, height, short_text(mark), fontsize=8, color=INK, va="center")

@@ -7,8 +7,8 @@ import optuna
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from recsys.errors import PRUNED
-from recsys.sweep.frozen import asked
 from recsys.sweep.outcome import unknown_objective
+from recsys.sweep.plan import stored_settings
 from recsys.sweep.study import open_study
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Pruning(Callback):
         self.evaluations = state_dict["evaluations"]
 
     def _reported(self, value: float) -> bool:
-        study = open_study(self.sweep, asked(self.sweep))
+        study = open_study(self.sweep, stored_settings(self.sweep))
         trial = optuna.Trial(study, study.get_trials(deepcopy=False)[self.trial]._trial_id)
         trial.report(value, self.evaluations)
         return trial.should_prune()

@@ -17,6 +17,7 @@ from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner,
 from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalFileOpenLock
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from recsys.config.overrides import as_override
@@ -60,7 +61,7 @@ def open_study(folder: Path, config: SweepConfig) -> optuna.Study:
     """The study of a sweep's directory, begun if it is new."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    directions = [f"{which}imize" for which in config.objectives.values()]
+    directions = [StudyDirection.MAXIMIZE if which == "max" else StudyDirection.MINIMIZE for which in config.objectives.values()]
     with reading(folder / JOURNAL, "restore it from a copy, or start a new sweep with hydra.sweep.dir=DIR"):
         storage = JournalStorage(_backend(folder))
         return optuna.create_study(storage=storage, study_name=NAME, directions=directions, pruner=pruner_of(config), load_if_exists=True)
@@ -78,17 +79,17 @@ def ask(study: optuna.Study, config: SweepConfig) -> optuna.Trial:
     """A new trial. Its values depend on the seed, its number and the trials before it, so a sweep that was killed goes on alike."""
     study.sampler = sampler_of(config, len(study.get_trials(deepcopy=False)))
     trial = study.ask()
-    suggested(trial, config)
+    suggested_overrides(trial, config)
     return trial
 
 
-def again(study: optuna.Study, config: SweepConfig) -> list[optuna.Trial]:
+def unfinished_trials(study: optuna.Study, config: SweepConfig) -> list[optuna.Trial]:
     """Trials that were asked for and never told; one that was killed while its values were drawn gets those that are missing."""
     trials = []
     for open_trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         study.sampler = sampler_of(config, open_trial.number)
         trials.append(optuna.Trial(study, open_trial._trial_id))
-        suggested(trials[-1], config)
+        suggested_overrides(trials[-1], config)
     return trials
 
 
@@ -98,7 +99,7 @@ def tell(study: optuna.Study, trial: optuna.Trial, values: Sequence[float], stat
     study.tell(trial, list(values) or None, state=state)
 
 
-def suggested(trial: optuna.Trial, config: SweepConfig) -> list[str]:
+def suggested_overrides(trial: optuna.Trial, config: SweepConfig) -> list[str]:
     """The trial's values as overrides."""
     texts = []
     for key, dimension in dimensions(config.space).items():
@@ -106,9 +107,8 @@ def suggested(trial: optuna.Trial, config: SweepConfig) -> list[str]:
             choices = [as_override(key, value) for value in dimension]
             texts.append(f"{key}={trial.suggest_categorical(key, [text.partition('=')[2] for text in choices])}")
         elif dimension.whole:
-            texts.append(
-                as_override(key, trial.suggest_int(key, dimension.low, dimension.high, log=dimension.log, step=dimension.step or 1))
-            )
+            low, high, step = int(dimension.low), int(dimension.high), int(dimension.step or 1)
+            texts.append(as_override(key, trial.suggest_int(key, low, high, log=dimension.log, step=step)))
         else:
             texts.append(as_override(key, trial.suggest_float(key, dimension.low, dimension.high, log=dimension.log, step=dimension.step)))
     return texts

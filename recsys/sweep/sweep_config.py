@@ -70,7 +70,7 @@ class Range:
 
     def values(self) -> list[float]:
         """All of them, where there is an end."""
-        return [self.low + place * self.distance for place in range(self.count)]
+        return [self.low + place * (self.distance or 0) for place in range(self.count or 0)]
 
 
 Dimension = list | Range
@@ -81,13 +81,13 @@ def dimensions(space: Mapping[str, Any]) -> dict[str, Dimension]:
     return {key: Range(**entry) if isinstance(entry, dict) else entry for key, entry in space.items()}
 
 
-def left_open(space: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+def varied_space(space: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
     """The part of a space that a command line does not set."""
     fixed = {text.partition("=")[0].lstrip("+~") for text in overrides}
     return {key: entry for key, entry in space.items() if key not in fixed}
 
 
-def ends(dimension: Dimension) -> list:
+def extremes(dimension: Dimension) -> list:
     """Values that stand for all of a dimension when it is held against the code."""
     return dimension if isinstance(dimension, list) else [dimension.low, dimension.high]
 
@@ -164,20 +164,20 @@ def _size_faults(node: dict, origin: Mapping[str, str]) -> Iterator[Fault]:
         endless = [key for key, dimension in space.items() if _count(dimension) is None]
         remedy = "give them a step or a list of values, or use sampler tpe or random"
         yield Fault(f"a grid has no end over {', '.join(endless)}", _where("space", origin), remedy)
-    elif node["sampler"] == "grid" and size > LARGEST_GRID:
+    elif node["sampler"] == "grid" and size is not None and size > LARGEST_GRID:
         yield Fault(f"a grid of {size:,} points", _where("space", origin), f"keep it below {LARGEST_GRID:,}, or use sampler tpe or random")
     elif trials is None and node["sampler"] != "grid":
         yield Fault(f"sampler {node['sampler']} would never end", where, "say how many trials")
     elif trials is not None and trials < 1:
         yield Fault(f"{trials} trials", where, "at least 1")
-    elif trials is not None and node["sampler"] == "grid" and trials > size:
+    elif trials is not None and node["sampler"] == "grid" and size is not None and trials > size:
         yield Fault(f"{trials} trials, but the grid has {size} points", where, "set trials to null for all of them")
 
 
 def grid_size(space: Mapping[str, Dimension]) -> int | None:
     """Points of the space; None where there is no end of them."""
-    counts = [_count(dimension) for dimension in space.values()]
-    return None if None in counts else math.prod(counts)
+    counts = [count for dimension in space.values() if (count := _count(dimension)) is not None]
+    return math.prod(counts) if len(counts) == len(space) else None
 
 
 def _count(dimension: Dimension) -> int | None:

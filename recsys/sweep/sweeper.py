@@ -8,23 +8,24 @@ from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from recsys.config import flattened
+from recsys.config.command import plain_config
 from recsys.config.compose import composed_config
 from recsys.config.files import config_file, is_group, read_document
 from recsys.config.launch import plain_errors
 from recsys.config.overrides import as_override
 from recsys.disk.locks import try_lock
 from recsys.errors import ConfigError, Fault
-from recsys.sweep.frozen import Plan, frozen
 from recsys.sweep.launcher import ProcessLauncher
-from recsys.sweep.sweep_config import SweepConfig, left_open
+from recsys.sweep.plan import Plan, stored_plan
+from recsys.sweep.sweep_config import SweepConfig, varied_space
 
 
 class OneByOne(ProcessLauncher):
@@ -38,11 +39,19 @@ class OneByOne(ProcessLauncher):
 class OptunaSweeper(Sweeper):
     """Lets Optuna choose the trials; see `recsys.sweep.sweep_config.SweepConfig` for the arguments."""
 
+    config: DictConfig
+    launcher: ProcessLauncher
+
     def __init__(
-        self, objectives: dict[str, str], space: dict[str, Any], sampler: str, trials: int | None, pruner: str | None = None, seed: int = 0
+        self,
+        objectives: DictConfig,
+        space: DictConfig,
+        sampler: Literal["tpe", "random", "grid"],
+        trials: int | None,
+        pruner: Literal["median", "halving", "hyperband"] | None = None,
+        seed: int = 0,
     ):
-        plain = {key: OmegaConf.to_container(value) for key, value in {"objectives": objectives, "space": space}.items()}
-        self.asked = SweepConfig(**plain, sampler=sampler, trials=trials, pruner=pruner, seed=seed)
+        self.settings = SweepConfig(plain_config(objectives), plain_config(space), sampler, trials, pruner, seed)
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Remembers how Hydra composes a run."""
@@ -60,7 +69,7 @@ class OptunaSweeper(Sweeper):
             folder = Path(self.config.hydra.sweep.dir).absolute()
             conf = [Path(source.path) for source in self.config.hydra.runtime.config_sources if source.schema == "file"]
             with lone_sweep(folder):
-                plan = frozen(folder, self.plan(arguments, conf), conf)
+                plan = stored_plan(folder, self.plan(arguments, conf), conf)
                 try:
                     Sweep(folder, plan, self.launcher, cwd=self.config.hydra.runtime.cwd).run()
                 except KeyboardInterrupt:
@@ -71,8 +80,9 @@ class OptunaSweeper(Sweeper):
         """What a command line asks for, without the sweep itself: its trials are ordinary runs."""
         given = [text for text in arguments if text.partition("=")[0] != "sweep"]
         name = self.config.hydra.runtime.choices.get("sweep")
-        fixed = [*_said_by(config_file(conf, f"sweep/{name}"), given), *given] if name else given
-        space = left_open(self.asked.space, given)
+        path = config_file(conf, f"sweep/{name}")
+        fixed = [*_file_overrides(path, given), *given] if path else given
+        space = varied_space(self.settings.space, given)
         groups = {key: entry for key, entry in space.items() if isinstance(entry, list) and is_group(conf, key.partition("@")[0])}
         first = {key: as_override(key, entry[0]) for key, entry in groups.items()}
         root = self.config.hydra.job.config_name
@@ -84,13 +94,13 @@ class OptunaSweeper(Sweeper):
         return Plan(
             name or "sweep",
             tuple(fixed),
-            replace(self.asked, space=space),
+            replace(self.settings, space=space),
             composed_config(self.loader, root, fixed),
             choices,
         )
 
 
-def _said_by(path: Path, given: list[str]) -> list[str]:
+def _file_overrides(path: Path, given: list[str]) -> list[str]:
     """Choices and values of a file of conf/sweep beside the sweep itself, but for choices that the command line makes."""
     document = read_document(path)
     keys = {text.partition("=")[0] for text in given}

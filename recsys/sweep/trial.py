@@ -47,14 +47,14 @@ def run_trial(sweep: Path, number: int, commands: Commands) -> tuple[Path, int]:
     Returns:
         Its directory, and the exit code of the first command that did not end well, 0 if all did.
     """
-    run = place(sweep, number)
+    run = trial_folder(sweep, number)
     run.mkdir(parents=True, exist_ok=True)
     with lock(run / ALIVE) as alive:  # a process of the trial that still trains is waited for
         os.ftruncate(alive.descriptor, 0)  # the process whose number stands there is gone, and the number may be another's by now
-        return run, next((code for command in commands.left(run) if (code := _ended(command, run, alive.descriptor, commands.cwd))), 0)
+        return run, next((code for command in commands.left(run) if (code := _exit_code(command, run, alive.descriptor, commands.cwd))), 0)
 
 
-def place(sweep: Path, number: int) -> Path:
+def trial_folder(sweep: Path, number: int) -> Path:
     """The directory of a trial."""
     return sweep / f"trial-{number}"
 
@@ -73,7 +73,7 @@ def stop(run: Path, how: signal.Signals) -> bool:
     return False
 
 
-def _ended(command: list[str], run: Path, alive: int, cwd: str) -> int:
+def _exit_code(command: list[str], run: Path, alive: int, cwd: str) -> int:
     """The command's exit code, or the number of the signal that ended it, below 0."""
     with (run / OUTPUT).open("ab") as output:
         process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=[alive])

@@ -11,8 +11,8 @@ from recsys.config import TrainConfig
 from recsys.config.compose import checked_command
 from recsys.errors import ConfigError
 from recsys.sweep import launcher, result
-from recsys.sweep.frozen import FILE, Plan
 from recsys.sweep.loop import Sweep
+from recsys.sweep.plan import FILE, Plan
 from recsys.sweep.study import ask
 from recsys.sweep.sweep_config import SweepConfig
 

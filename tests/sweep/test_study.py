@@ -9,7 +9,7 @@ import pytest
 from optuna.trial import TrialState
 
 from recsys.errors import IntegrityError
-from recsys.sweep.study import JOURNAL, KernelLock, again, ask, open_study, suggested, tell
+from recsys.sweep.study import JOURNAL, KernelLock, ask, open_study, suggested_overrides, tell, unfinished_trials
 from recsys.sweep.sweep_config import SweepConfig
 
 SPACE = {
@@ -28,7 +28,7 @@ def test_values_are_overrides_within_the_space(tmp_path):
     asked = config()
     study = open_study(tmp_path, asked)
     for _ in range(20):
-        given = dict(text.split("=") for text in suggested(ask(study, asked), asked))
+        given = dict(text.split("=") for text in suggested_overrides(ask(study, asked), asked))
         assert 1e-4 <= float(given["lr"]) <= 1.0
         assert given["depth"] in ("1", "2", "3", "4")
         assert any(float(given["share"]) == pytest.approx(value) for value in (0.0, 0.1, 0.2, 0.3))
@@ -57,7 +57,7 @@ def test_study_that_is_opened_again_asks_as_if_it_had_stayed_open(tmp_path, samp
 def test_trial_that_was_not_told_comes_back_with_its_values(tmp_path):
     asked = config()
     trial = ask(open_study(tmp_path, asked), asked)
-    (found,) = again(open_study(tmp_path, asked), asked)
+    (found,) = unfinished_trials(open_study(tmp_path, asked), asked)
     assert (found.number, found.params) == (0, trial.params)
 
 
@@ -66,7 +66,7 @@ def test_trial_that_was_killed_while_it_was_asked_for_gets_what_is_missing(tmp_p
     study = open_study(tmp_path, asked)
     begun = study.ask()
     lr = begun.suggest_float("lr", 1e-4, 1.0, log=True)
-    (found,) = again(open_study(tmp_path, asked), asked)
+    (found,) = unfinished_trials(open_study(tmp_path, asked), asked)
     assert found.params["lr"] == lr
     assert set(found.params) == set(SPACE)
 
@@ -77,7 +77,7 @@ def test_grid_goes_through_every_point_once(tmp_path):
     points = set()
     for _ in range(6):
         trial = ask(study, asked)
-        points.add(tuple(suggested(trial, asked)))
+        points.add(tuple(suggested_overrides(trial, asked)))
         tell(study, trial, [0.0], TrialState.COMPLETE)
     assert points == {(f"a={a}", f"b={b}") for a in (1, 2) for b in (1, 2, 3)}
 

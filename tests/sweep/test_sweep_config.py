@@ -1,7 +1,7 @@
 import pytest
 
 from recsys.config.overrides import as_override
-from recsys.sweep.sweep_config import Range, grid_size, left_open, sweep_faults
+from recsys.sweep.sweep_config import Range, grid_size, sweep_faults, varied_space
 
 GOOD = {
     "objectives": {"val/recall@20": "max"},
@@ -108,4 +108,4 @@ def test_value_is_written_as_hydra_reads_it(value, text):
 
 
 def test_command_line_closes_a_part_of_the_space():
-    assert left_open({"loss": ["a"], "seed": [1]}, ["loss=bpr", "++model.dim=3"]) == {"seed": [1]}
+    assert varied_space({"loss": ["a"], "seed": [1]}, ["loss=bpr", "++model.dim=3"]) == {"seed": [1]}

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import yaml
 
-from recsys.sweep.frozen import asked
+from recsys.sweep.plan import stored_settings
 from recsys.sweep.study import open_study
 from recsys.sweep.trial import is_alive
 
@@ -162,7 +162,7 @@ def test_killed_sweep_goes_on_with_what_was_not_finished(home):
     wait_for(home, "trial-1")
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    asked_before = open_study(home.swept, asked(home.swept)).trials[1].params
+    asked_before = open_study(home.swept, stored_settings(home.swept)).trials[1].params
     assert home.sweep(RANDOM, "seconds=1").returncode == 0
     assert home.begun() == ["trial-0", "trial-1", "trial-1", "trial-2"]
     table = trials(home)

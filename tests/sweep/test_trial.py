@@ -7,8 +7,8 @@ import time
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from recsys.sweep.launcher import OUTPUT, run_alone
-from recsys.sweep.trial import ALIVE, Commands, is_alive, place, run_trial, stop
+from recsys.sweep.launcher import OUTPUT, run_program
+from recsys.sweep.trial import ALIVE, Commands, is_alive, run_trial, stop, trial_folder
 
 TRAIN = """
 import sys, time
@@ -53,7 +53,7 @@ def test_finished_trial_is_only_exported(tmp_path):
 
 def test_trial_that_ended_early_goes_on_in_its_directory(tmp_path):
     run_trial(tmp_path, 0, commands(tmp_path, end="bad"))
-    assert run_trial(tmp_path, 0, commands(tmp_path)) == (place(tmp_path, 0), 0)
+    assert run_trial(tmp_path, 0, commands(tmp_path)) == (trial_folder(tmp_path, 0), 0)
     assert (tmp_path / "trial-0" / "output.log").read_text() == "trains\ntrains\n"
     (going_on,) = list(commands(tmp_path).left(tmp_path / "trial-1"))
     assert "resume=auto" in going_on
@@ -71,7 +71,7 @@ def test_directory_may_have_signs_that_mean_something_to_hydra(tmp_path, name):
     train, export = Commands(("train.py",), ("export.py",), "/").left(run)
     assert read(train[-1]) == ("hydra.run.dir", str(run))
     assert read(export[-1]) == ("run", str(run))
-    run_alone([sys.executable, "-c", "import sys; print(sys.argv[-1], end='')"], [], run, str(tmp_path))
+    run_program([sys.executable, "-c", "import sys; print(sys.argv[-1], end='')"], [], run, str(tmp_path))
     assert read((run / OUTPUT).read_text()) == ("hydra.run.dir", str(run))
 
 

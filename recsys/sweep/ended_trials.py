@@ -12,7 +12,7 @@ STATES = {TrialState.COMPLETE: "finished", TrialState.PRUNED: "pruned", TrialSta
 
 
 @dataclass(frozen=True)
-class Row:
+class EndedTrial:
     """One trial that ended.
 
     Attributes:
@@ -36,7 +36,7 @@ class Row:
     evaluations: int
 
 
-def rows(study: optuna.Study, config: SweepConfig) -> list[Row]:
+def ended_trials(study: optuna.Study, config: SweepConfig) -> list[EndedTrial]:
     """Trials that ended, best first, then pruned and failed ones as they came."""
     ended = study.get_trials(deepcopy=False, states=tuple(STATES))
     front = {trial.number for trial in study.best_trials}
@@ -47,7 +47,7 @@ def rows(study: optuna.Study, config: SweepConfig) -> list[Row]:
     if len(config.objectives) == 1:
         front = {finished[0].number} if finished else set()  # the first of equals
     return [
-        Row(
+        EndedTrial(
             rank=place if trial.state is TrialState.COMPLETE else None,
             best=trial.number in front,
             number=trial.number,

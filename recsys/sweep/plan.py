@@ -38,7 +38,7 @@ class Plan:
     choices: dict[str, dict[str, Any]]
 
 
-def frozen(folder: Path, plan: Plan, conf: Sequence[Path]) -> Plan:
+def stored_plan(folder: Path, plan: Plan, conf: Sequence[Path]) -> Plan:
     """The plan that a sweep's directory holds, with the trials of this one; of a new directory, this one with a copy of conf.
 
     Raises:
@@ -55,7 +55,7 @@ def frozen(folder: Path, plan: Plan, conf: Sequence[Path]) -> Plan:
     return Plan(document["name"], tuple(document["fixed"]), SweepConfig(**kept), document["config"], plan.choices)
 
 
-def asked(folder: Path) -> SweepConfig:
+def stored_settings(folder: Path) -> SweepConfig:
     """What the sweep in a directory is for."""
     return SweepConfig(**read_document(folder / FILE)["sweep"])
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from recsys.errors import ConfigError
-from recsys.sweep.frozen import Plan, asked, frozen
+from recsys.sweep.plan import Plan, stored_plan, stored_settings
 from recsys.sweep.sweep_config import SweepConfig
 
 ASKED = SweepConfig({"val/x": "max"}, {"lr": {"low": 1e-5, "high": 0.1, "log": True}, "loss": ["bpr", "bsl"]}, "tpe", 5)
@@ -23,21 +23,21 @@ def conf(tmp_path):
 def folder(tmp_path, conf):
     folder = tmp_path / "sweep"
     folder.mkdir()
-    assert frozen(folder, PLAN, (conf,)) == PLAN
+    assert stored_plan(folder, PLAN, (conf,)) == PLAN
     return folder
 
 
 def test_conf_is_kept_as_it_was(folder, conf):
     (conf / "loss" / "bpr.yaml").write_text("name: other\n")
-    assert frozen(folder, PLAN, (conf,)) == PLAN
+    assert stored_plan(folder, PLAN, (conf,)) == PLAN
     assert (folder / "conf" / "loss" / "bpr.yaml").read_text() == "name: bpr\n"
     assert not (folder / "conf" / "notes.txt").exists()
-    assert asked(folder) == ASKED
+    assert stored_settings(folder) == ASKED
 
 
 def test_sweep_may_be_given_more_trials(folder, conf):
     more = replace(PLAN, sweep=replace(ASKED, trials=50))
-    assert frozen(folder, more, (conf,)).sweep.trials == 50
+    assert stored_plan(folder, more, (conf,)).sweep.trials == 50
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_sweep_may_be_given_more_trials(folder, conf):
 )
 def test_what_changed_is_named(folder, conf, change, said):
     with pytest.raises(ConfigError) as refused:
-        frozen(folder, replace(PLAN, **change), (conf,))
+        stored_plan(folder, replace(PLAN, **change), (conf,))
     assert said in str(refused.value)
     assert "start a new sweep with hydra.sweep.dir=DIR" in str(refused.value)
 
@@ -64,5 +64,5 @@ def test_sweep_that_was_killed_before_it_began_begins_anew(tmp_path, conf):
     folder = tmp_path / "sweep"
     (folder / "conf").mkdir(parents=True)
     (folder / "conf" / "half.yaml").write_text("a: 1\n")
-    assert frozen(folder, PLAN, (conf,)) == PLAN
+    assert stored_plan(folder, PLAN, (conf,)) == PLAN
     assert not (folder / "conf" / "half.yaml").exists()

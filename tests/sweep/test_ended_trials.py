@@ -7,13 +7,13 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
 from recsys.sweep import plots, result
-from recsys.sweep.frozen import Plan
+from recsys.sweep.ended_trials import ended_trials
 from recsys.sweep.page import page
+from recsys.sweep.plan import Plan
 from recsys.sweep.plots import importance
-from recsys.sweep.result import Drawing, frame, publish
-from recsys.sweep.rows import rows
+from recsys.sweep.results import Drawing, trials_frame, write_results
 from recsys.sweep.sweep_config import SweepConfig
-from recsys.sweep.table import duration, progress_line, short
+from recsys.sweep.terminal import duration, progress_line, short_keys
 
 SPACE = {"lr": {"low": 0.001, "high": 1.0, "log": True}, "loss": ["bpr", "softmax"]}
 KINDS = {"lr": FloatDistribution(0.001, 1.0, log=True), "loss": CategoricalDistribution(["bpr", "softmax"])}
@@ -50,7 +50,7 @@ def one():
 
 def test_best_comes_first_and_of_equals_the_earlier(one):
     study, plan = one
-    found = rows(study, plan.sweep)
+    found = ended_trials(study, plan.sweep)
     assert [(row.number, row.rank, row.best) for row in found] == [
         (2, 1, True),
         (4, 2, False),
@@ -63,7 +63,7 @@ def test_best_comes_first_and_of_equals_the_earlier(one):
 
 def test_less_is_better_where_it_says_so():
     study, plan = sweep_of([(TrialState.COMPLETE, [value], 0.1, {}) for value in (3.0, 1.0, 2.0)], {"val/loss": "min"})
-    assert [row.number for row in rows(study, plan.sweep)] == [1, 2, 0]
+    assert [row.number for row in ended_trials(study, plan.sweep)] == [1, 2, 0]
 
 
 @pytest.fixture
@@ -74,13 +74,13 @@ def two():
 
 def test_what_nothing_beats_comes_first_with_two_objectives(two):
     study, plan = two
-    assert [(row.number, row.best) for row in rows(study, plan.sweep)] == [(0, True), (2, True), (3, False), (1, False)]
+    assert [(row.number, row.best) for row in ended_trials(study, plan.sweep)] == [(0, True), (2, True), (3, False), (1, False)]
 
 
 def test_files_tell_what_was_found(one, tmp_path):
     study, plan = one
     (tmp_path / "conf").mkdir()
-    publish(tmp_path, rows(study, plan.sweep), plan)
+    write_results(tmp_path, ended_trials(study, plan.sweep), plan)
     table = pl.read_parquet(tmp_path / "trials.parquet")
     assert table["number"].to_list() == [2, 4, 0, 1, 3]
     assert table["val/x"].to_list() == [0.5, 0.5, 0.3, None, 0.2]
@@ -95,21 +95,21 @@ def test_every_trial_that_nothing_beats_is_an_experiment(two, tmp_path):
     (tmp_path / "conf").mkdir()
     (tmp_path / "front").mkdir()
     (tmp_path / "front" / "trial-9.yaml").write_text("beaten since")
-    publish(tmp_path, rows(study, plan.sweep), plan)
+    write_results(tmp_path, ended_trials(study, plan.sweep), plan)
     assert {path.name for path in (tmp_path / "front").iterdir()} == {"trial-0.yaml", "trial-2.yaml"}
     assert "Trial 0" in (tmp_path / "best.yaml").read_text()
 
 
 def test_table_of_a_sweep_without_a_finished_trial_has_its_types():
     study, plan = sweep_of([(TrialState.FAIL, None, 0.1, {"reason": "x"})], {"val/x": "max"})
-    table = frame(rows(study, plan.sweep), plan.sweep)
+    table = trials_frame(ended_trials(study, plan.sweep), plan.sweep)
     assert (table.schema["val/x"], table.schema["rank"]) == (pl.Float64, pl.Int64)
-    assert "1 failed" in page(rows(study, plan.sweep), study, plan)
+    assert "1 failed" in page(ended_trials(study, plan.sweep), study, plan)
 
 
 def test_page_is_whole_by_itself_and_escapes_what_it_quotes(one):
     study, plan = one
-    text = page(rows(study, plan.sweep), study, plan)
+    text = page(ended_trials(study, plan.sweep), study, plan)
     assert "3 finished, 1 pruned, 1 failed" in text
     assert "The best is trial 2 (0.5)." in text
     assert "&lt;b&gt;RuntimeError" in text
@@ -119,7 +119,7 @@ def test_page_is_whole_by_itself_and_escapes_what_it_quotes(one):
 
 def test_page_of_two_objectives_shows_them_against_each_other(two):
     study, plan = two
-    text = page(rows(study, plan.sweep), study, plan)
+    text = page(ended_trials(study, plan.sweep), study, plan)
     assert "val/x against bundle/size_mb" in text
     assert "Nothing beats trial 0 (0.5, 10), trial 2 (0.3, 5)." in text
 
@@ -147,16 +147,16 @@ def test_importance_of_settings_that_never_differ_is_not_told():
 @pytest.mark.filterwarnings("error:constrained_layout not applied")
 def test_settings_of_a_single_trial_fit_their_picture():
     study, plan = sweep_of([(TrialState.COMPLETE, [0.3], 0.001, {})], {"val/x": "max"})  # everything is the lowest there is
-    assert plots.parallel_plot(rows(study, plan.sweep), plan.sweep, "val/x", "max").svg.startswith("<svg")
+    assert plots.parallel_plot(ended_trials(study, plan.sweep), plan.sweep, "val/x", "max").svg.startswith("<svg")
 
 
 def test_page_that_cannot_be_drawn_stays_as_it_was(one, tmp_path, monkeypatch, caplog):
     study, plan = one
     drawing = Drawing(tmp_path)
-    drawing.draw(rows(study, plan.sweep), study, plan)
+    drawing.draw(ended_trials(study, plan.sweep), study, plan)
     before = (tmp_path / "sweep.html").read_text()
     monkeypatch.setattr(plots, "history", lambda *_: 1 / 0)
-    drawing.draw(rows(study, plan.sweep)[:1], study, plan)
+    drawing.draw(ended_trials(study, plan.sweep)[:1], study, plan)
     assert (tmp_path / "sweep.html").read_text() == before
     assert "no sweep.html" in caplog.text
 
@@ -166,21 +166,21 @@ def test_page_is_due_after_ten_times_what_it_took(one, tmp_path, monkeypatch):
     drawing = Drawing(tmp_path)
     clock = iter([100.0, 117.0])
     monkeypatch.setattr(result, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    drawing.draw(rows(study, plan.sweep), study, plan)
+    drawing.draw(ended_trials(study, plan.sweep), study, plan)
     assert drawing.due == 270.0
 
 
 def test_line_of_a_trial_tells_state_value_best_and_time_left(one):
     study, plan = one
-    line = progress_line(0, rows(study, plan.sweep), plan.sweep, left=4, left_s=120.0)
+    line = progress_line(0, ended_trials(study, plan.sweep), plan.sweep, left=4, left_s=120.0)
     assert line == "trial   0   finished   val/x 0.3   best 0.5 (trial 2)   lr=0.1 loss=bpr   10 s   4 left, 2 min"
-    line = progress_line(3, rows(study, plan.sweep), plan.sweep, left=0, left_s=0.0)
+    line = progress_line(3, ended_trials(study, plan.sweep), plan.sweep, left=0, left_s=0.0)
     assert "pruned     val/x 0.2 at evaluation 2" in line
     assert line.endswith("none left")
 
 
 def test_names_are_as_short_as_they_stay_apart():
-    assert short(["loss.temperature", "optimizer.dense.lr", "optimizer.tables.lr"]) == ["temperature", "dense.lr", "tables.lr"]
+    assert short_keys(["loss.temperature", "optimizer.dense.lr", "optimizer.tables.lr"]) == ["temperature", "dense.lr", "tables.lr"]
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(41.3, "41 s"), (754, "13 min"), (9000, "2.5 h")])

@@ -9,10 +9,10 @@ import optuna
 import polars as pl
 
 from recsys.disk import whole_file, write_whole
-from recsys.sweep.frozen import Plan
+from recsys.sweep.ended_trials import EndedTrial
+from recsys.sweep.experiment import trial_experiment
 from recsys.sweep.page import page
-from recsys.sweep.recipe import recipe
-from recsys.sweep.rows import Row
+from recsys.sweep.plan import Plan
 from recsys.sweep.sweep_config import SweepConfig
 
 log = logging.getLogger(__name__)
@@ -21,13 +21,13 @@ LEAST_TURN = 10
 """From one drawing of the page to the next, in times of what the first took."""
 
 
-def publish(folder: Path, found: Sequence[Row], plan: Plan) -> None:
+def write_results(folder: Path, found: Sequence[EndedTrial], plan: Plan) -> None:
     """Write what was found, all but the page; each file is there whole, or as it was before."""
     with whole_file(folder / TABLE) as aside:
-        frame(found, plan.sweep).write_parquet(aside)
+        trials_frame(found, plan.sweep).write_parquet(aside)
     for row in found:
         if row.best:
-            text = recipe(row.number, row.values, row.parameters, plan, folder)
+            text = trial_experiment(row.number, row.values, row.parameters, plan, folder)
             if row.rank == 1:
                 write_whole(folder / BEST, text)
             if len(plan.sweep.objectives) > 1:
@@ -49,7 +49,7 @@ class Drawing:
         self.folder = folder
         self.due = time.monotonic()
 
-    def draw(self, found: Sequence[Row], study: optuna.Study, plan: Plan) -> None:
+    def draw(self, found: Sequence[EndedTrial], study: optuna.Study, plan: Plan) -> None:
         """Draws it, and says when it is due again: so that drawing takes at most a tenth of a sweep's time."""
         begun = time.monotonic()
         try:
@@ -59,7 +59,7 @@ class Drawing:
         self.due = begun + LEAST_TURN * (time.monotonic() - begun)
 
 
-def frame(found: Sequence[Row], config: SweepConfig) -> pl.DataFrame:
+def trials_frame(found: Sequence[EndedTrial], config: SweepConfig) -> pl.DataFrame:
     """One row per trial; objectives and parameters under their keys."""
     columns: dict[str, list] = {name: [getattr(row, name) for row in found] for name in ("rank", "number", "state")}
     columns |= {key: [row.values[key] for row in found] for key in config.objectives}

@@ -6,7 +6,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
-from recsys.sweep import plots, result
+from recsys.sweep import plots, results
 from recsys.sweep.ended_trials import ended_trials
 from recsys.sweep.page import page
 from recsys.sweep.plan import Plan
@@ -165,7 +165,7 @@ def test_page_is_due_after_ten_times_what_it_took(one, tmp_path, monkeypatch):
     study, plan = one
     drawing = Drawing(tmp_path)
     clock = iter([100.0, 117.0])
-    monkeypatch.setattr(result, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(results, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     drawing.draw(ended_trials(study, plan.sweep), study, plan)
     assert drawing.due == 270.0
 

@@ -10,7 +10,7 @@ import yaml
 from recsys.config import TrainConfig
 from recsys.config.compose import checked_command
 from recsys.errors import ConfigError
-from recsys.sweep import launcher, result
+from recsys.sweep import launcher, results
 from recsys.sweep.loop import Sweep
 from recsys.sweep.plan import FILE, Plan
 from recsys.sweep.study import ask
@@ -133,13 +133,13 @@ def test_page_is_drawn_seldom_where_it_takes_long_and_always_at_the_end(swept, t
         time.sleep(0.2)  # longer than all trials together
         return ""
 
-    monkeypatch.setattr(result, "page", page)
+    monkeypatch.setattr(results, "page", page)
     swept(*[(0, "")] * 3)
     assert counts == [1, 3]
 
 
 def test_page_that_cannot_be_drawn_ends_no_sweep(swept, tmp_path, monkeypatch):
-    monkeypatch.setattr(result, "page", lambda *_: 1 / 0)
+    monkeypatch.setattr(results, "page", lambda *_: 1 / 0)
     swept((0, ""), (0, ""))
     assert sorted(path.name for path in tmp_path.glob("*.*")) == ["best.yaml", "journal.log", "trials.parquet"]
 

@@ -330,3 +330,33 @@ def test_training_imports_no_onnx():
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
+
+
+DURABLE = {"fsync", "replace", "rename", "renames", "symlink", "link"}
+"""Functions of `os` that make something appear, or last."""
+OF_A_RUN = ("train.log", "tested.json", "data.json", "examples.json", "cost.json", "lineage.json", "metrics.jsonl", "checkpoint.json")
+OF_A_RUN += ("per_user.parquet", "item_vectors.parquet", "predictions.parquet", "calibration.json", "reliability.json", "report.html")
+
+
+def owners(has):
+    """Files of recsys with a node of which `has` is true."""
+    return {
+        path.relative_to(HOME / "recsys").as_posix() for path in MODULES if any(has(node) for node in ast.walk(ast.parse(path.read_text())))
+    }
+
+
+def test_one_module_locks():
+    assert owners(lambda node: isinstance(node, ast.Import) and any(name.name == "fcntl" for name in node.names)) == {"disk/locks.py"}
+
+
+def test_one_room_syncs_and_renames_and_one_module_publishes_folders():
+    def of_os(node):
+        return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os" and node.attr in DURABLE
+
+    assert owners(of_os) == {"disk/__init__.py", "disk/folders.py"}
+    assert owners(lambda node: isinstance(node, ast.Attribute) and node.attr == "symlink_to") == {"disk/folders.py"}
+
+
+def test_one_module_names_the_files_of_a_run():
+    for name in OF_A_RUN:
+        assert owners(lambda node, name=name: isinstance(node, ast.Constant) and node.value == name) == {"run/directory.py"}, name

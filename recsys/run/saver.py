@@ -20,8 +20,9 @@ from recsys.errors import ConfigError, Fault, NumericsError
 from recsys.run.checkpoint import distinct, load_checkpoint, load_state, tidy, write_checkpoint
 from recsys.run.directory import CHECKPOINTS
 from recsys.run.interruption import Interruption
+from recsys.run.lightning_internals import remember_metrics, set_steps
 from recsys.run.preconditions import require_room, require_validation, require_whole_steps
-from recsys.run.training_state import Place, captured, forget_logged, place_of, remember_metrics, restore, same_everywhere
+from recsys.run.training_state import Place, captured, forget_logged, place_of, restore, same_everywhere
 from recsys.schema import nearest
 
 log = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ class Checkpoints(Callback):
         place = Place.of(trainer)
         if place.batches_in_epoch % trainer.accumulate_grad_batches:
             return  # half of a step's gradients are there
-        trainer.fit_loop.epoch_loop._batches_that_stepped = place.steps
+        set_steps(trainer, place.steps)
         todo = same_everywhere(trainer, self._todo())
         if todo != GO_ON:
             self._save(trainer, pl_module, place)

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from recsys.disk.records import require_type
 from recsys.errors import ConfigError, Fault, IntegrityError, RecsysError
+from recsys.run.lightning_internals import batches_of, set_place
 from recsys.run.metrics_log import MetricsLog
 
 VALIDATED = "val/"
@@ -48,7 +49,7 @@ class Place:
     @staticmethod
     def of(trainer: Trainer, *, validation_due: bool = False, finished: bool = False) -> "Place":
         """Where a trainer stands before a batch, in a validation, or at the end."""
-        progress = trainer.fit_loop.epoch_loop.batch_progress
+        progress = batches_of(trainer)
         return Place(
             epoch=trainer.current_epoch,
             batches=progress.total.processed,
@@ -61,20 +62,7 @@ class Place:
 
     def take(self, trainer: Trainer) -> None:
         """Let a trainer that has not begun go on from here; call it before anything asks for its batches."""
-        fit, loop = trainer.fit_loop, trainer.fit_loop.epoch_loop
-        for progress in (fit.epoch_progress.total, fit.epoch_progress.current):
-            _count(progress, self.epoch)
-        _count(loop.batch_progress.total, self.batches)
-        _count(loop.batch_progress.current, self.batches_in_epoch)
-        loop.batch_progress.is_last_batch = self.epoch_ends
-        for progress in (loop.automatic_optimization.optim_progress.optimizer.step, loop.scheduler_progress):
-            _count(progress.total, self.steps)
-        loop._batches_that_stepped = self.steps - self.validation_due  # Lightning counts a step once its validation is over
-        loop.restarting = self.batches_in_epoch > 0
-        fit._resuming_from_checkpoint = True  # batches are asked for once, from here on
-        if self.validation_due:
-            started = loop.val_loop.batch_progress.total
-            started.ready = started.started = 1  # which tells Lightning to validate before it takes another batch
+        set_place(trainer, **{key: value for key, value in asdict(self).items() if key != "stopped"})
 
 
 def captured(trainer: Trainer, module: LightningModule, place: Place) -> tuple[dict[str, Tensor], dict] | None:
@@ -107,7 +95,7 @@ def restore(trainer: Trainer, module: LightningModule, tensors: Mapping[str, Ten
     """What `captured` took, for a trainer whose optimizers stand. Rates, decays and patience are those of its own config.
 
     Returns:
-        What the last validation said, for `remember_metrics`.
+        What the last validation said, for `recsys.run.lightning_internals.remember_metrics`.
     Raises:
         IntegrityError: it belongs to another model or optimizer.
         ConfigError: another number of processes left it.
@@ -143,11 +131,6 @@ def restore(trainer: Trainer, module: LightningModule, tensors: Mapping[str, Ten
     return said
 
 
-def remember_metrics(trainer: Trainer, said: Mapping[str, Tensor]) -> None:
-    """Let those who ask at the end of an epoch hear what a validation said before; call it once training begins."""
-    trainer._logger_connector._callback_metrics.update(said)
-
-
 def forget_logged(trainer: Trainer) -> None:
     """A run that begins anew in its place logs every step again."""
     for logger in _logs(trainer):
@@ -167,12 +150,6 @@ def _load_moments(optimizer: Optimizer, state: dict) -> None:
         same = group.get("initial_lr") == own.get("initial_lr")
         lr = group["lr"] if same or moved is None else own["initial_lr"] * moved
         group.update({**own, "lr": lr})
-
-
-def _count(tracker: Any, number: int) -> None:
-    """Everything that Lightning counts of one thing."""
-    for name in vars(tracker):
-        setattr(tracker, name, number)
 
 
 def _of_all(state: dict[str, Any], world_size: int) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from pytorch_lightning import Callback
 from safetensors.torch import load_file
 from torch import nn
 
+from recsys.disk.folders import point
 from recsys.errors import ConfigError, Fault, NumericsError, ResourceError
 from recsys.run.checkpoint import load_checkpoint
 from recsys.run.saver import Checkpoints
@@ -36,6 +37,19 @@ def test_best_follows_the_metric_and_last_the_run(fit, tmp_path, mode, scores, b
     assert about(tmp_path, "best")["value"] == about(tmp_path, "best")["metrics"]["val/score"] == pytest.approx(scores[best_epoch])
     assert about(tmp_path, "last")["epoch"] == len(scores) - 1
     assert about(tmp_path, "last")["step"] == 2 * len(scores)
+
+
+def test_best_is_named_before_last_whose_state_says_that_it_stands_there(fit, monkeypatch):
+    named = []
+
+    def noted(link, target):
+        named.append(link.name)
+        point(link, target)
+
+    monkeypatch.setattr("recsys.run.saver.point", noted)
+    fit(Checkpoints("val/score", "max"), scores=[0.1, 0.2])
+    assert named[:2] == ["best", "last"]
+    assert named.count("best") == 2
 
 
 def test_no_best_without_a_finite_metric(fit, tmp_path):

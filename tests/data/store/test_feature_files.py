@@ -3,9 +3,8 @@ import polars as pl
 import pytest
 
 from recsys.data.store.entities import Entities
-from recsys.data.store.events import KeyColumns
 from recsys.data.store.feature_files import FeatureFiles
-from recsys.data.store.spool import Spool
+from recsys.data.store.interactions import KeyColumns, Spool
 from recsys.schema import Categorical, Label, Numeric, Schema
 
 

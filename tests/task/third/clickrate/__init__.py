@@ -6,8 +6,9 @@ from torch import Tensor, nn
 
 from recsys.config import build
 from recsys.data.read.impressions import EvaluationImpressions, Impressions
+from recsys.run.directory import DATA, EXAMPLES
 from recsys.task.base import Evaluation, Parts, Task, component
-from recsys.task.evidence import DATA, EXAMPLES, described_data, write_document
+from recsys.task.evidence import described_data, write_document
 
 
 class ItemRate(nn.Module):

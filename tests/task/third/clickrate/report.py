@@ -5,6 +5,7 @@ from recsys.report.compare import Measured
 from recsys.report.content import Section
 from recsys.report.grids import MODEL, Outcome, beside_baselines, verdict
 
+FILES: tuple[str, ...] = ()
 REMEDY, RESAMPLES = "train again", 100
 ERROR = Declaration("squared_error", "mean squared error", measure=None, better="less", beside=True)
 
@@ -26,7 +27,7 @@ def tested_on(run):
 
 
 def sections(run):
-    yield Section("results", "Results", (), tuple(tables(run.metrics, run.model)))
+    yield Section("results", "Results", (), tuple(tables(run.metrics, run.model_name)))
 
 
 def limits(run):

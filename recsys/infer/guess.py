@@ -100,7 +100,7 @@ def _list(column: Column) -> Guess:
             return Guess(f"{column}, all of length {number(lengths[0]):.0f}: Vector", "Vector")
         return Guess(f"{column}: numbers, but not of one length in all rows")
     if inner.is_integer() or inner in (pl.String, pl.Boolean):
-        return Guess(f"{column}, up to {lengths.max()} values: MultiCategorical", "MultiCategorical", _max_len(lists))
+        return Guess(f"{column}, up to {number(lengths.max()):.0f} values: MultiCategorical", "MultiCategorical", _max_len(lists))
     return Guess(f"{column}: no kind of feature has this type")
 
 

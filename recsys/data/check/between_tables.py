@@ -7,7 +7,7 @@ import polars as pl
 from recsys.data.check.column_rules import DAY_US
 from recsys.data.check.table_check import CheckedTable
 from recsys.errors import Fault
-from recsys.schema import Schema
+from recsys.schema import Schema, TimeUnit
 from recsys.schema.kind.timestamp import TICKS_PER_S, US_PER_S, TimestampRule, microseconds
 from recsys.schema.raw import is_date, raw_type
 from recsys.schema.rule import ASIDE, Check
@@ -89,7 +89,7 @@ def since_findings(interactions: CheckedTable, entities: CheckedTable, key: str,
         yield _since_check(interactions, entities, key, time, schema.time_unit)
 
 
-def _since_check(interactions: CheckedTable, entities: CheckedTable, key: str, time: str, unit: str) -> Check:
+def _since_check(interactions: CheckedTable, entities: CheckedTable, key: str, time: str, unit: TimeUnit) -> Check:
     """Check of the interactions before the moment in the sound row of the other table."""
     dtype = interactions.dtypes[time]
     id_type = pl.Int64 if interactions.dtypes[key].is_integer() else pl.String

@@ -5,10 +5,13 @@ int64: AUC is an exact quotient of integers. Sums of floats are numpy's, on one 
 """
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
+
+from recsys.metric.declaration import Declaration
 
 PROBABILITY_EPSILON = 2.0**-24
 """Log loss keeps probabilities this far from 0 and 1: half a float32 step below 1, so it is what a sigmoid that rounded to 1 may have been.
@@ -154,6 +157,63 @@ def expected_calibration_error(probability: Tensor, label: Tensor, *, bins: int 
         In [0, 1]; NaN without rows.
     """
     return _tally(probability, label).calibration_error(bins)
+
+
+OfCounts = Callable[[Tally, Mapping[str, float]], float]
+"""Computes a metric from the rows counted by probability, and from the quotients of sums that are known by then."""
+
+METRICS: tuple[Declaration[OfCounts | None], ...] = (
+    Declaration(
+        "auc",
+        "chance that a row where it came true is predicted above one where it did not; 0.5 is guessing",
+        measure=lambda tally, _: tally.auc(),
+        chance=0.5,
+        beside=True,
+        groups=True,
+        compared=True,
+    ),
+    Declaration("gauc", "AUC within each user's rows, which are its weight; 0.5 is guessing", measure=None, chance=0.5),
+    Declaration(
+        "gauc_by_positives", "AUC within each user's rows, weighted by those where it came true", measure=None, chance=0.5, headline=False
+    ),
+    Declaration(
+        "pr_auc",
+        "mean precision over all recalls; guessing gives the share of positives",
+        measure=lambda tally, _: tally.average_precision(),
+    ),
+    Declaration(
+        "log_loss",
+        "mean of -log of what was predicted for what happened",
+        measure=None,
+        better="less",
+        beside=True,
+        groups=True,
+        compared=True,
+    ),
+    Declaration(
+        "normalized_entropy",
+        "log loss over that of always predicting the share of positives (He et al., ADKDD 2014)",
+        measure=lambda tally, values: values["log_loss"] / base_entropy(int(tally.positives.sum()), int(tally.rows.sum())),
+        better="less",
+    ),
+    Declaration(
+        "ece",
+        "mean distance of predicted and actual shares in groups of equal size",
+        measure=lambda tally, _: tally.calibration_error(CALIBRATION_BINS),
+        better="less",
+        beside=True,
+    ),
+    Declaration(
+        "predicted_over_actual",
+        "1 is right on average; above 1 promises too much",
+        measure=None,
+        better=None,
+        heading="pred./actual",
+        beside=True,
+        groups=True,
+    ),
+)
+"""Metrics of a label that is 0 or 1, in the order of their keys, before ndcg@k and recall@k."""
 
 
 def _tally(probability: Tensor, label: Tensor) -> Tally:

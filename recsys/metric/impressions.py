@@ -4,76 +4,15 @@ N rows, U units that are resampled (users; without them sessions; without those 
 """
 
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from recsys.metric.binary import CALIBRATION_BINS, SortedRows, Tally, base_entropy, log_losses, sort_rows
-from recsys.metric.declaration import Declaration
+from recsys.metric import binary
+from recsys.metric.binary import SortedRows, log_losses, sort_rows
 from recsys.metric.grouped import Groups, auc_per_group, ndcg_per_group, recall_per_group, sort_groups
-
-OfCounts = Callable[[Tally, Mapping[str, float]], float]
-"""Computes a metric from the rows counted by probability, and from the quotients of sums that are known by then."""
-
-METRICS: tuple[Declaration[OfCounts | None], ...] = (
-    Declaration(
-        "auc",
-        "chance that a row where it came true is predicted above one where it did not; 0.5 is guessing",
-        measure=lambda tally, _: tally.auc(),
-        chance=0.5,
-        beside=True,
-        groups=True,
-        compared=True,
-    ),
-    Declaration("gauc", "AUC within each user's rows, which are its weight; 0.5 is guessing", measure=None, chance=0.5),
-    Declaration(
-        "gauc_by_positives",
-        "AUC within each user's rows, weighted by those where it came true",
-        measure=None,
-        chance=0.5,
-        headline=False,
-    ),
-    Declaration(
-        "pr_auc",
-        "mean precision over all recalls; guessing gives the share of positives",
-        measure=lambda tally, _: tally.average_precision(),
-    ),
-    Declaration(
-        "log_loss",
-        "mean of -log of what was predicted for what happened",
-        measure=None,
-        better="less",
-        beside=True,
-        groups=True,
-        compared=True,
-    ),
-    Declaration(
-        "normalized_entropy",
-        "log loss over that of always predicting the share of positives; below 1 is better than that (He et al., ADKDD 2014)",
-        measure=lambda tally, values: values["log_loss"] / base_entropy(int(tally.positives.sum()), int(tally.rows.sum())),
-        better="less",
-    ),
-    Declaration(
-        "ece",
-        "mean distance of predicted and actual shares in groups of equal size",
-        measure=lambda tally, _: tally.calibration_error(CALIBRATION_BINS),
-        better="less",
-        beside=True,
-    ),
-    Declaration(
-        "predicted_over_actual",
-        "1 is right on average; above 1 promises too much",
-        measure=None,
-        better=None,
-        heading="pred./actual",
-        beside=True,
-        groups=True,
-    ),
-)
-"""Metrics of a label that is 0 or 1, in the order of their keys, before ndcg@k and recall@k."""
 
 Ratios = dict[str, tuple[np.ndarray, np.ndarray]]
 """Name -> numerator [U] and denominator [U] of a quotient of sums over units."""
@@ -115,7 +54,7 @@ class Impressions:
         tally = self.ordered.tally(copies[self.unit])
         sums = {name: (float((upper * copies).sum()), float((lower * copies).sum())) for name, (upper, lower) in self.ratios.items()}
         values = {name: upper / lower if lower else math.nan for name, (upper, lower) in sums.items()}
-        for metric in METRICS:
+        for metric in binary.METRICS:
             if metric.measure is not None:
                 values[metric.name] = metric.measure(tally, values)
         return values
@@ -133,7 +72,7 @@ def binary_metrics(
         ks: cut-offs of NDCG and recall, each at least 1.
         session: [N] int64 list that a row was shown in, unique within its user; None: all rows of a user are one list.
     Returns:
-        metrics: those of `METRICS`, "ndcg@<k>" and "recall@<k>", as far as defined; "rows", "positives", "gauc_users" (of both classes) and
+        metrics: those of `binary.METRICS`, "ndcg@<k>", "recall@<k>", as far as defined; "rows", "positives", "gauc_users" and
             "ranked_lists" (those with a positive).
         missing: reason by the name of each metric left out, e.g. "n/a: no positive among 1,234 rows".
     Raises:
@@ -142,7 +81,7 @@ def binary_metrics(
     rows = impressions(probability, label, user=user, session=session, ks=ks)
     measured = rows.measure(_once(rows))
     metrics, missing = {}, {}
-    for name in (*(metric.name for metric in METRICS), *(f"ndcg@{k}" for k in ks), *(f"recall@{k}" for k in ks)):
+    for name in (*(metric.name for metric in binary.METRICS), *(f"ndcg@{k}" for k in ks), *(f"recall@{k}" for k in ks)):
         if name not in measured:
             missing[name] = "n/a: rows have no user" if name.startswith("gauc") else "n/a: rows have neither user nor session"
         elif math.isnan(measured[name]):

@@ -14,7 +14,7 @@ from recsys.report.words import interval, shown
 BAR_WIDTH = 8
 LONGEST_NAME, NAMES = 26, 2
 """Letters of a name, and first columns that hold names: these are cut, other texts go on in the next line."""
-LONGEST_HEADING, BREAK = 12, re.compile(r"([./_])(?=\w)")
+LONGEST_HEADING, BREAK = 14, re.compile(r"([./_])(?=\w)")
 """Letters of a heading of one line, and where a longer one goes on in the next line."""
 LOOK: dict[Mark, str] = {"own": "bold green", "best": "bold", "truth": "dim", "validation": "dim", "aside": "dim"}
 WORDS = {"better": "green", "worse": "red", "passed": "green", "refused": "red"}

@@ -21,8 +21,9 @@ from recsys.baseline.base import FeatureTable, ImpressionBaseline
 from recsys.batch import ImpressionBatch, Outcomes, Truth
 from recsys.disk import write_whole
 from recsys.errors import DataError, Fault
+from recsys.metric.binary import METRICS
 from recsys.metric.funnel import Target, targets
-from recsys.metric.impressions import METRICS, binary_intervals, binary_metrics
+from recsys.metric.impressions import binary_intervals, binary_metrics
 from recsys.metric.predictions import Predictions
 from recsys.run.directory import CALIBRATION, RELIABILITY
 from recsys.task.base import Evaluation

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from recsys.metric.impressions import METRICS
+from recsys.metric.binary import METRICS
 from recsys.report.content import Grid, Section
 from recsys.report.grids import Metrics, Outcome
 from recsys.report.sections import curves

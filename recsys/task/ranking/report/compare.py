@@ -6,9 +6,9 @@ from functools import partial
 import numpy as np
 from torch import Tensor
 
-from recsys.metric import impressions, regression
-from recsys.metric.binary import log_losses
+from recsys.metric import binary, regression
 from recsys.metric.funnel import Target
+from recsys.metric.impressions import impressions
 from recsys.metric.paired import Measure, Sample, drawn_again
 from recsys.report.comparable import differences
 from recsys.report.compare import Measured, require_same_rows, weighted_totals
@@ -51,7 +51,7 @@ def measured(runs: Sequence[RunDirectory], names: Sequence[str]) -> Measured:
             continue
         samples += (_binary if first.binary else _numbers)(of_runs, kept, None if user is None else user[kept])
     number = len(read[0][0][0].rows) if user is None else len(user.unique())
-    less = {metric.name for metric in (*impressions.METRICS, *regression.METRICS) if metric.better == "less"}
+    less = {metric.name for metric in (*binary.METRICS, *regression.METRICS) if metric.better == "less"}
     names_of_less = frozenset(sample.metric for sample in samples if sample.metric.rpartition("/")[2] in less)
     return Measured(samples, left_out, "rows" if user is None else "users", number, names_of_less)
 
@@ -59,14 +59,14 @@ def measured(runs: Sequence[RunDirectory], names: Sequence[str]) -> Measured:
 def _binary(of_runs: Sequence[Target], rows: Tensor, user: Tensor | None) -> list[Sample]:
     """The compared metrics of a 0/1 label, of the rows that it concerns."""
     actual, name = of_runs[0].actual[rows], of_runs[0].name
-    sorted_rows = [impressions.impressions(target.predicted[rows], actual, user=user, session=None, ks=[]) for target in of_runs]
-    losses = np.stack([log_losses(target.predicted[rows], actual) for target in of_runs], 1)
+    sorted_rows = [impressions(target.predicted[rows], actual, user=user, session=None, ks=[]) for target in of_runs]
+    losses = np.stack([binary.log_losses(target.predicted[rows], actual) for target in of_runs], 1)
 
-    def of_counts(measure: impressions.OfCounts, copies: np.ndarray) -> list[float]:
+    def of_counts(measure: binary.OfCounts, copies: np.ndarray) -> list[float]:
         return [measure(each.ordered.tally(copies[each.unit]), {}) for each in sorted_rows]
 
     measures: dict[str, Measure] = {}
-    for metric in impressions.METRICS:
+    for metric in binary.METRICS:
         if metric.compared and metric.measure is not None:
             measures[f"{name}/{metric.name}"] = partial(of_counts, metric.measure)
         elif metric.compared:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from recsys.metric import impressions, regression
+from recsys.metric import binary, regression
 from recsys.metric.declaration import Declaration, usual_columns
 from recsys.report.content import Grid, Section
 from recsys.report.grids import MODEL, Metrics, Outcome, beside_baselines, by_groups, headline, table_figure, verdict
@@ -19,7 +19,7 @@ TEXT = (
 
 def declarations() -> tuple[Declaration, ...]:
     """Every metric of labels: of 0/1 ones, then of numbers."""
-    return (*impressions.METRICS, *regression.METRICS)
+    return (*binary.METRICS, *regression.METRICS)
 
 
 def tested(metrics: Metrics) -> list[str]:
@@ -76,5 +76,5 @@ def section(run: RunDirectory) -> Section:
 
 def groups_section(run: RunDirectory) -> Section | None:
     """The groups of all labels."""
-    grid = groups(run.metrics, [metric for metric in impressions.METRICS if metric.groups and metric.better != "less"])
+    grid = groups(run.metrics, [metric for metric in binary.METRICS if metric.groups and metric.better != "less"])
     return None if grid is None else groups_page.section(replace(grid, title="Every group"), "Groups with few rows are left out.")

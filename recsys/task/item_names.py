@@ -40,7 +40,9 @@ def item_titles(store: Store, source: Source, ids: list) -> dict[Any, str]:
     key = store.schema.item
     try:
         frame = source.tables().items
-        columns = {} if frame is None else dict(frame.collect_schema())
+        if frame is None or key is None:
+            return {}
+        columns = dict(frame.collect_schema())
         texts = {column.lower(): column for column, dtype in columns.items() if dtype == pl.String and column != key}
         title = next((texts[name] for name in TITLES if name in texts), None)
         if title is None:

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-from torch import nn
-
 from recsys.balance.base import Balance
 from recsys.calibration.base import Calibration
 from recsys.config import Makes, TrainConfig, build
@@ -61,7 +59,7 @@ class Ranking(Task):
         self.retriever = retriever
         self.pair = pair
 
-    def model(self, config: TrainConfig, schema: Schema) -> nn.Module:
+    def model(self, config: TrainConfig, schema: Schema) -> Ranker:
         """A ranker with new weights and the heads that labels and loss ask for; see `Task.model`."""
         heads = (*(label.column for label in schema.labels), *_loss(config, schema).extra_heads)
         return component(config.model, Ranker, "model", remedy="model=mmoe")(schema=schema, heads=heads)

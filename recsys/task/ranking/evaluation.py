@@ -10,11 +10,11 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
-from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning import Trainer
 from torch import Tensor
 
 from recsys.baseline.base import FeatureTable, ImpressionBaseline
@@ -27,6 +27,7 @@ from recsys.metric.impressions import binary_intervals, binary_metrics
 from recsys.metric.predictions import Predictions
 from recsys.run.directory import CALIBRATION, RELIABILITY
 from recsys.task.base import Evaluation
+from recsys.task.ranking.module import RankingModule
 from recsys.task.ranking.pair import Pair
 from recsys.task.ranking.predicted import against_truth, by_label, calibrated, numbers, reliability_curves, side_by_side
 
@@ -85,24 +86,22 @@ class ImpressionEvaluation(Evaluation):
         self.pair = pair
         self.predicted: dict[str, Tensor] = {}
 
-    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_epoch_start(self, trainer, pl_module) -> None:
         """Starts collecting."""
         self._predictions = Predictions(len(pl_module.labels)).to(pl_module.device)
 
-    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_test_epoch_start(self, trainer, pl_module) -> None:
         """Fits calibrations and starts collecting."""
         self._calibrate(trainer, pl_module)
         self.on_validation_epoch_start(trainer, pl_module)
 
-    def on_validation_batch_end(
-        self, trainer, pl_module, outputs: dict[str, Tensor], batch: ImpressionBatch, batch_idx, dataloader_idx=0
-    ) -> None:
+    def on_validation_batch_end(self, trainer, pl_module, outputs, batch: ImpressionBatch, batch_idx, dataloader_idx=0) -> None:
         """Keeps a batch's predictions."""
         self._predictions.update(batch.number, side_by_side(outputs))
 
     on_test_batch_end = on_validation_batch_end
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_epoch_end(self, trainer, pl_module) -> None:
         """Logs the metrics of every label."""
         if trainer.sanity_checking:
             return
@@ -115,7 +114,7 @@ class ImpressionEvaluation(Evaluation):
             values["val/log_loss"] = sum(values.get(f"val/{column}/log_loss", 0.0) for column in binary)
         self.publish(pl_module, values, stage="val")
 
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_test_epoch_end(self, trainer, pl_module) -> None:
         """Logs metrics with intervals and slices, and those of baselines and the truth."""
         data: EvaluationData = trainer.datamodule
         outputs = self._outputs(pl_module)
@@ -132,7 +131,7 @@ class ImpressionEvaluation(Evaluation):
             values |= self.pair.measured(trainer, pl_module)
         self.publish(pl_module, values, stage="test")
 
-    def _calibrate(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def _calibrate(self, trainer: Any, pl_module: RankingModule) -> None:
         """Fit each binary label's calibration on validation rows that concern it."""
         data: EvaluationData = trainer.datamodule
         collected = Predictions(len(pl_module.labels)).to(pl_module.device)
@@ -149,7 +148,7 @@ class ImpressionEvaluation(Evaluation):
                 self.notes += [f"calibration of {target.name}: {calibration.note}"] if calibration.note else []
         _write(trainer, CALIBRATION, {column: calibration.state() for column, calibration in pl_module.calibrations.items()})
 
-    def _outputs(self, pl_module: LightningModule) -> dict[str, Tensor]:
+    def _outputs(self, pl_module: RankingModule) -> dict[str, Tensor]:
         """{label: [N] float64} logit, or number; frees what was collected."""
         outputs = by_label(self._predictions.compute(), pl_module)
         del self._predictions
@@ -160,7 +159,7 @@ class ImpressionEvaluation(Evaluation):
         prefix: str,
         outcomes: Outcomes,
         predicted: dict[str, Tensor],
-        pl_module: LightningModule,
+        pl_module: RankingModule,
         *,
         bounds: bool = False,
         told: bool = False,
@@ -182,7 +181,7 @@ class ImpressionEvaluation(Evaluation):
                     values |= {f"{prefix}{target.name}/{name}/low": low, f"{prefix}{target.name}/{name}/high": high}
         return values
 
-    def _slices(self, outcomes: Outcomes, predicted: dict[str, Tensor], pl_module: LightningModule) -> dict[str, float]:
+    def _slices(self, outcomes: Outcomes, predicted: dict[str, Tensor], pl_module: RankingModule) -> dict[str, float]:
         values: dict[str, float] = {}
         in_groups = [metric.name for metric in METRICS if metric.groups]
         for part in outcomes.slices:
@@ -197,7 +196,7 @@ class ImpressionEvaluation(Evaluation):
                     values |= {f"test/{part.name}={name}/{target.name}/{metric}": value for metric, value in kept.items()}
         return values
 
-    def _rivals(self, data: EvaluationData, pl_module: LightningModule) -> dict[str, dict[str, Tensor]]:
+    def _rivals(self, data: EvaluationData, pl_module: RankingModule) -> dict[str, dict[str, Tensor]]:
         """{"baseline/<name>" or "oracle": {label: [N] float64 of the test rows}}."""
         rivals = {}
         started = time.monotonic()
@@ -212,7 +211,7 @@ class ImpressionEvaluation(Evaluation):
         return rivals if self.oracle is None else {**rivals, "oracle": self.oracle.probability}
 
 
-def _rows(target: Target, outcomes: Outcomes) -> dict[str, Tensor | None]:
+def _rows(target: Target, outcomes: Outcomes) -> dict[str, Any]:
     """Arguments of the metrics of the rows that a target concerns."""
     user, session = (None if column is None else column[target.rows] for column in (outcomes.user, outcomes.session))
     return {"probability": target.predicted[target.rows], "label": target.actual[target.rows], "user": user, "session": session}

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from pytorch_lightning import Callback, LightningModule
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -82,8 +83,10 @@ class RankingModule(LightningModule):
         """Scalar loss of one batch."""
         outputs = self.model(batch.features)
         losses = self._in_units(self.loss(of_sample(outputs, self.labels[0].column, share=self.kept_share), batch.labels, batch.weight))
-        distillation = {} if self.teacher is None else self._in_units(self.teacher.losses(outputs, batch))
-        losses |= {column: losses[column] + self.teacher.weight * loss for column, loss in distillation.items()}
+        distillation: dict[str, Tensor] = {}
+        if self.teacher is not None:
+            distillation = self._in_units(self.teacher.losses(outputs, batch))
+            losses |= {column: losses[column] + self.teacher.weight * loss for column, loss in distillation.items()}
         share = weight_share(self.trainer, batch.weight)  # before the balance, which may compare gradients over all processes
         total = self.balance({column: loss * share for column, loss in losses.items()}, self.model.shared_parameters())
         size = len(batch.weight)
@@ -104,7 +107,7 @@ class RankingModule(LightningModule):
 
     test_step = validation_step
 
-    def configure_optimizers(self) -> dict:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimizer, and a learning rate that moves every step."""
         optimizer = self.build_optimizer(module=self)
         scheduler = self.build_scheduler(optimizer=optimizer, total_steps=self.trainer.estimated_stepping_batches)

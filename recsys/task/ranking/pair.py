@@ -7,10 +7,9 @@ of it, `pair/oracle/test/recall@20` and `pair/exposed_oracle/test/recall@20`, an
 20 of the true P(click | shown); `pair/best/test/true_click@20` is that of the best 20 of the whole catalogue.
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
-from pytorch_lightning import LightningModule, Trainer
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -23,6 +22,7 @@ from recsys.metric.predictions import Predictions
 from recsys.metric.ranking import ndcg, rank, recall
 from recsys.metric.scores import TILE_USERS, Dense, DotProduct
 from recsys.metric.top_k import TopK, top_k
+from recsys.task.ranking.module import RankingModule
 from recsys.task.ranking.predicted import by_label, calibrated, side_by_side
 
 ROWS_PER_PASS = 2_048
@@ -108,7 +108,7 @@ class Pair:
         best = [f"pair/best/test/{metrics[-1]}@{k}" for k in self.ks] if truths else []
         self.columns = [*names, *best, f"pair/retriever/test/recall@{num_candidates}"]
 
-    def measured(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, float]:
+    def measured(self, trainer: Any, pl_module: RankingModule) -> dict[str, float]:
         """{key: value} of all users of all processes, each of which takes its share of them."""
         data: PairData = trainer.datamodule
         device, pages = pl_module.device, data.first_pages("test")
@@ -127,7 +127,7 @@ class Pair:
                 kept.update(number, self._values(batch.user.cpu(), known.cpu(), relevant.cpu(), found.cpu(), worth))
         return self._summary(kept.compute())
 
-    def _worth(self, batch: UserBatch, candidates: Tensor, catalogue: Catalogue, pl_module: LightningModule) -> Tensor:
+    def _worth(self, batch: UserBatch, candidates: Tensor, catalogue: Catalogue, pl_module: RankingModule) -> Tensor:
         """[B, K] float64 on the CPU: what the ranker says of candidates [B, K]."""
         item = candidates.view(-1)
         row = torch.arange(len(candidates), device=item.device).repeat_interleave(candidates.shape[1])

@@ -3,7 +3,6 @@
 from dataclasses import asdict
 
 import torch
-from pytorch_lightning import LightningModule
 from torch import Tensor
 
 from recsys.batch import Truth
@@ -11,6 +10,7 @@ from recsys.errors import Fault, NumericsError
 from recsys.metric import regression
 from recsys.metric.funnel import Target
 from recsys.metric.reliability import reliability
+from recsys.task.ranking.module import RankingModule
 
 
 def side_by_side(outputs: dict[str, Tensor]) -> Tensor:
@@ -18,7 +18,7 @@ def side_by_side(outputs: dict[str, Tensor]) -> Tensor:
     return torch.stack([*outputs.values()], dim=1).float()
 
 
-def by_label(values: Tensor, pl_module: LightningModule) -> dict[str, Tensor]:
+def by_label(values: Tensor, pl_module: RankingModule) -> dict[str, Tensor]:
     """{label: [N] float64} of [N, H]; a NumericsError where one is not finite."""
     broken = int((~values.isfinite()).any(1).sum())
     if broken:
@@ -27,7 +27,7 @@ def by_label(values: Tensor, pl_module: LightningModule) -> dict[str, Tensor]:
     return {label.column: column.double() for label, column in zip(pl_module.labels, values.unbind(1), strict=True)}
 
 
-def calibrated(outputs: dict[str, Tensor], pl_module: LightningModule) -> dict[str, Tensor]:
+def calibrated(outputs: dict[str, Tensor], pl_module: RankingModule) -> dict[str, Tensor]:
     """{label: [N] float64} probability, or number."""
     with torch.no_grad():
         probability = {column: calibration(outputs[column].float()).double() for column, calibration in pl_module.calibrations.items()}

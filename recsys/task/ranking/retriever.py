@@ -32,6 +32,7 @@ def pair_of(retriever: Path | None, pair: Callable[..., Pair], config: TrainConf
     run, schema = RunDirectory.finished(retriever), store.schema
     if faults := list(_faults(run, config, schema)):
         raise ConfigError(*faults)
+    assert schema.positive is not None, "a ranker has labels"
     labels = chains(schema.labels)[schema.positive]
     model, _ = run.model()
     exclude_known = run.config.task["evaluation"]["exclude_known"]

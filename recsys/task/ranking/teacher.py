@@ -113,6 +113,7 @@ def teacher_of(distillation: Distillation, config: TrainConfig, schema: Schema) 
     if faults:
         raise ConfigError(*faults)
     model, about = run.model()
+    assert isinstance(model, Ranker), "the run's task is this one's"
     return Teacher(model, saved_calibrations(run, about), labels=schema.labels, weight=distillation.weight)
 
 

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import pad
 
 from recsys.candidates.base import Candidates
@@ -46,7 +46,7 @@ class Retrieval(Task):
         self.candidates = candidates
         self.evaluation = evaluation
 
-    def model(self, config: TrainConfig, schema: Schema) -> nn.Module:
+    def model(self, config: TrainConfig, schema: Schema) -> TwoTower:
         """Two towers with new weights; see `Task.model`."""
         return component(config.model, TwoTower, "model", remedy="model=two_tower")(schema=schema)
 

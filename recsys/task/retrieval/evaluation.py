@@ -7,10 +7,9 @@ items at their expected value), novelty in bits, coverage and gini.
 
 import time
 from dataclasses import replace
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
-from pytorch_lightning import LightningModule, Trainer
 from torch import Tensor
 
 from recsys.baseline.base import Baseline, Scorer, TrainingEvents
@@ -23,6 +22,7 @@ from recsys.metric.scores import TILE_USERS, Dense, DotProduct, Scores
 from recsys.metric.slices import item_group_means, user_group_means
 from recsys.metric.top_k import rows_between, top_k
 from recsys.task.base import Evaluation
+from recsys.task.retrieval.module import RetrievalModule
 
 Stage = Literal["val", "test"]
 
@@ -88,34 +88,34 @@ class CatalogueEvaluation(Evaluation):
         self.per_user: dict[str, Tensor] = {}
         self.recommended = torch.empty((0, self.ks[-1]), dtype=torch.int64)
 
-    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_epoch_start(self, trainer, pl_module) -> None:
         """Encodes the catalogue."""
         self._start(trainer, pl_module, "val", {})
 
-    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_test_epoch_start(self, trainer, pl_module) -> None:
         """Encodes the catalogue and fits the baselines."""
         self._start(trainer, pl_module, "test", self._fitted(trainer.datamodule))
 
-    def on_validation_batch_end(self, trainer, pl_module, outputs: Tensor, batch: UserBatch, batch_idx, dataloader_idx=0) -> None:
+    def on_validation_batch_end(self, trainer, pl_module, outputs, batch: UserBatch, batch_idx, dataloader_idx=0) -> None:
         """Ranks the catalogue for a batch of users."""
         self._rank(outputs, batch)
 
     on_test_batch_end = on_validation_batch_end
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_validation_epoch_end(self, trainer, pl_module) -> None:
         """Logs means over all users."""
         tables = self._tables()
         if trainer.sanity_checking:
             return
         self.publish(pl_module, self._means(tables), stage="val")
 
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_test_epoch_end(self, trainer, pl_module) -> None:
         """Logs means, intervals and slices."""
         tables = self._tables()
         values = self._means(tables) | self._intervals(tables) | self._slices(tables["test/"], trainer.datamodule)
         self.publish(pl_module, values, stage="test")
 
-    def _start(self, trainer: Trainer, pl_module: LightningModule, stage: Stage, scorers: dict[str, Scorer]) -> None:
+    def _start(self, trainer: Any, pl_module: RetrievalModule, stage: Stage, scorers: dict[str, Scorer]) -> None:
         data: EvaluationData = trainer.datamodule
         with trainer.precision_plugin.val_step_context():  # the precision in which users are encoded
             self._items = pl_module.item_vectors()
@@ -170,7 +170,7 @@ class CatalogueEvaluation(Evaluation):
     def _means(self, tables: dict[str, UserTable]) -> dict[str, float]:
         if not len(tables[f"{self._stage}/"].user):
             raise DataError(Fault(f"no user has an item to find in the {self._stage} split", "data.split", "give that split more rows"))
-        means = {}
+        means: dict[str, float] = {}
         for prefix, table in tables.items():
             means |= {prefix + name: value for name, value in summary(table, self.ks, self._num_items).items()}
             self.per_user |= {prefix + name: table.column(name) for name in table.columns if "/" not in name}
@@ -185,7 +185,7 @@ class CatalogueEvaluation(Evaluation):
         keys = [(prefix, name) for prefix, table in tables.items() for name in table.columns if "/" not in name]
         values = torch.stack([tables[prefix].column(name) for prefix, name in keys], 1)
         low, high = bootstrap_interval(values, resamples=self.intervals)
-        bounds = {}
+        bounds: dict[str, float] = {}
         for (prefix, name), lower, upper in zip(keys, low.tolist(), high.tolist()):
             bounds |= {f"{prefix}{name}/low": lower, f"{prefix}{name}/high": upper}
         return bounds

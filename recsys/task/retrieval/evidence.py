@@ -67,7 +67,7 @@ def per_user(store: Store, values: Mapping[str, Tensor]) -> pl.DataFrame:
         for key, column in values.items()
         if key.startswith("test/") or ("/test/" in key and key.rpartition("/")[2].startswith(rivals))
     }
-    ids = store.user_ids.gather(kept.pop("test/user")).alias(store.schema.user)
+    ids = store.user_ids.gather(kept.pop("test/user")).alias(str(store.schema.user))
     return pl.DataFrame([ids, *(pl.Series(key, column) for key, column in kept.items())])
 
 
@@ -86,7 +86,7 @@ def item_vectors(store: Store, source: Source, items: Tensor, vectors: Tensor) -
         items: entity indices.
         vectors: [items, D] float32.
     """
-    ids = store.item_ids.gather(items.numpy()).alias(store.schema.item)
+    ids = store.item_ids.gather(items.numpy()).alias(str(store.schema.item))
     titles = item_titles(store, source, ids.to_list())
     frame = pl.DataFrame(
         [

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch.nn.functional as F
 from pytorch_lightning import Callback, LightningModule
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -118,7 +119,7 @@ class RetrievalModule(LightningModule):
         """[V, D] float32 vectors of the whole catalogue; see `TwoTower.catalogue`."""
         return self.model.catalogue(self.catalogue.features)
 
-    def configure_optimizers(self) -> dict:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimizer, and a learning rate that moves every step."""
         optimizer = self.build_optimizer(module=self)
         scheduler = self.build_scheduler(optimizer=optimizer, total_steps=self.trainer.estimated_stepping_batches)

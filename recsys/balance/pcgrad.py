@@ -48,7 +48,7 @@ class PCGrad(Balance):
         gradients, parameters = gradients_by_label(ordered, shared)
         products = scalar_products(gradients)
         self.telemetry |= self.cosines(products)
-        kept = projected(products, self._orders().to(products.device))
+        kept = projection_counts(products, self._orders().to(products.device))
         change = ((kept - 1)[:, None] * gradients).sum(0)  # [P], projected - plain
         self.step += 1
         sizes = [parameter.numel() for parameter in parameters]
@@ -62,7 +62,7 @@ class PCGrad(Balance):
         return torch.rand(len(self.labels), len(self.labels), generator=generator).argsort(1)
 
 
-def projected(products: Tensor, orders: Tensor) -> Tensor:
+def projection_counts(products: Tensor, orders: Tensor) -> Tensor:
     """How often each label's gradient is in the projected sum.
 
     All projections stay within the span of the T gradients, so their products are all there is to know.
@@ -74,11 +74,11 @@ def projected(products: Tensor, orders: Tensor) -> Tensor:
         [T], 1 for each label if none conflicts with another.
     """
     every = torch.arange(len(products), device=products.device)
-    alone = torch.eye(len(products), dtype=products.dtype, device=products.device)
-    combination = alone  # row i: what gradient i is made of
+    identity = torch.eye(len(products), dtype=products.dtype, device=products.device)
+    combination = identity  # row i: what gradient i is made of
     for other in orders.T:  # [T], whom each one meets
         product = (combination * products[other]).sum(1)  # [T]
         conflict = (product < 0) & (other != every)
         excess = torch.where(conflict, product / products[other, other], 0.0)
-        combination = combination - excess[:, None] * alone[other]
+        combination = combination - excess[:, None] * identity[other]
     return combination.sum(0)

@@ -33,7 +33,7 @@ class Calibration(nn.Module, ABC):
         """[B] -> [B] float32 in [0, 1], never falling where the logit rises."""
 
     @abstractmethod
-    def fitted(self, logit: Tensor, label: Tensor) -> State:
+    def fitted_state(self, logit: Tensor, label: Tensor) -> State:
         """The state that fits these rows best; sets `note` where there is something to say.
 
         Args:
@@ -56,11 +56,11 @@ class Calibration(nn.Module, ABC):
         self.load(self.unfitted)
         kinds = label.unique().tolist()
         if len(kinds) < 2:
-            found = f"all {len(label)} labels are {kinds[0]:.0f}" if kinds else "there are no rows"
-            self.note = f"left as the plain sigmoid: {found}"
+            reason = f"all {len(label)} labels are {kinds[0]:.0f}" if kinds else "there are no rows"
+            self.note = f"left as the plain sigmoid: {reason}"
             return
         # float32 first: what is fitted is what `forward` will be given
-        self.load(self.fitted(logit.detach().float().double().cpu(), label.detach().double().cpu()))
+        self.load(self.fitted_state(logit.detach().float().double().cpu(), label.detach().double().cpu()))
 
     def state(self) -> State:
         """What was fitted, for `load`."""

@@ -47,8 +47,8 @@ class Isotonic(Calibration):
         share = ((logit - self.logits[left]) / width).clamp(0.0, 1.0)
         return self.probabilities[left] + share * (self.probabilities[right] - self.probabilities[left])
 
-    def fitted(self, logit: Tensor, label: Tensor) -> State:
-        """Knots, in rising order; see `Calibration.fitted`."""
+    def fitted_state(self, logit: Tensor, label: Tensor) -> State:
+        """Knots, in rising order; see `Calibration.fitted_state`."""
         floor = max(1 / (len(label) + 2), torch.finfo(torch.float32).eps)
         regression = IsotonicRegression(y_min=floor, y_max=1 - floor).fit(logit.numpy(), label.numpy())
         knots, probabilities = curve(regression.X_thresholds_, regression.y_thresholds_, np.sort(logit.numpy()))

@@ -15,6 +15,6 @@ class Plain(Calibration):
         """[B] -> [B] float32."""
         return logit.float().sigmoid()  # float32: probabilities near 0 and 1 need more than half precision
 
-    def fitted(self, logit: Tensor, label: Tensor) -> State:
+    def fitted_state(self, logit: Tensor, label: Tensor) -> State:
         """Nothing."""
         return {}

@@ -31,8 +31,8 @@ class Platt(Calibration):
         """[B] -> [B] float32."""
         return (self.slope * logit.float() + self.intercept).sigmoid()  # float32, see `Plain`
 
-    def fitted(self, logit: Tensor, label: Tensor) -> State:
-        """Slope and intercept; see `Calibration.fitted`."""
+    def fitted_state(self, logit: Tensor, label: Tensor) -> State:
+        """Slope and intercept; see `Calibration.fitted_state`."""
         positives = label.sum()
         negatives = len(label) - positives
         target = torch.where(label == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))

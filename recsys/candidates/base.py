@@ -98,11 +98,11 @@ def draw_uniform(num: int, catalogue: Tensor, generator: torch.Generator) -> Ten
         return catalogue[torch.randperm(num_items, generator=generator, device=device)[:num]]
     # expected draws to see num distinct items, and a margin that makes a second round rare
     draws = int(-num_items * math.log1p(-num / num_items) + 6 * math.sqrt(num)) + 8
-    found = torch.randint(num_items, (draws,), generator=generator, device=device).unique()
-    while len(found) < num:
+    places = torch.randint(num_items, (draws,), generator=generator, device=device).unique()
+    while len(places) < num:
         more = torch.randint(num_items, (draws,), generator=generator, device=device)
-        found = torch.cat([found, more]).unique()
-    return catalogue[found[torch.randperm(len(found), generator=generator, device=device)[:num]]]
+        places = torch.cat([places, more]).unique()
+    return catalogue[places[torch.randperm(len(places), generator=generator, device=device)[:num]]]
 
 
 def trained_items(item_count: Tensor) -> Tensor:

@@ -114,9 +114,9 @@ def check_shapes(users: Tensor, items: Tensor, *, positive_at: Tensor, log_q: Te
 
 def weighted_mean(losses: Tensor, weight: Tensor) -> Tensor:
     """Mean of [Q] losses by weight [Q]; 0 with zero gradient when every weight is 0."""
-    return (losses * normalized(weight.to(losses.dtype))).sum()
+    return (losses * normalized_weights(weight.to(losses.dtype))).sum()
 
 
-def normalized(weight: Tensor) -> Tensor:
+def normalized_weights(weight: Tensor) -> Tensor:
     """Weights [Q] that sum to 1, or stay 0 if all are."""
     return weight / weight.sum().clamp_min(torch.finfo(weight.dtype).tiny)

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recsys.loss.base import weighted_mean
-from recsys.loss.funnel import RankingLoss, filled, focal, known, propensity_floor
+from recsys.loss.funnel import RankingLoss, focal, none_missing, propensity_floor, zero_where_missing
 from recsys.schema import Label
 
 
@@ -55,14 +55,14 @@ class DCMT(RankingLoss):
 
     def conditional_loss(self, label: Label, logits: dict[str, Tensor], *, labels: dict[str, Tensor], weight: Tensor) -> Tensor:
         """Scalar, see the class."""
-        losses, clicked = self.observed(label, logits, labels)
+        losses, clicked = self.observed_losses(label, logits, labels)
         propensity, opposite = self.propensity(label, logits)
         factual = weighted_mean(losses, weight * clicked / propensity.clamp_min(self.min_propensity))
 
         logit, mirrored = logits[label.column], logits[f"{label.column}/counterfactual"]
-        rows = weight * known(labels, self.chains[label.column])
+        rows = weight * none_missing(labels, self.chains[label.column])
         unclicked = rows * (labels[self.chains[label.column][-2]] == 0)
-        target = 1 - filled(labels[label.column])
+        target = 1 - zero_where_missing(labels[label.column])
         errors = focal(F.logsigmoid(mirrored), F.logsigmoid(-mirrored), target, gamma=self.focal_gamma, positive_weight=1.0)
         counterfactual = weighted_mean(errors, unclicked / opposite.clamp_min(self.min_propensity))
 

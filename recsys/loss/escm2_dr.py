@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recsys.loss.base import weighted_mean
-from recsys.loss.funnel import RankingLoss, known, propensity_floor
+from recsys.loss.funnel import RankingLoss, none_missing, propensity_floor
 from recsys.schema import Label
 
 
@@ -48,10 +48,10 @@ class ESCM2DR(RankingLoss):
 
     def conditional_loss(self, label: Label, logits: dict[str, Tensor], *, labels: dict[str, Tensor], weight: Tensor) -> Tensor:
         """Scalar, see the class."""
-        losses, clicked = self.observed(label, logits, labels)
+        losses, clicked = self.observed_losses(label, logits, labels)
         propensity, _ = self.propensity(label, logits)
         share = clicked / propensity.clamp_min(self.min_propensity)  # [B], mean 1 if propensities are right
         imputed = F.softplus(logits[f"{label.column}/imputation"])
         rows = imputed + share * (losses - imputed) + share * (losses.detach() - imputed).square()
-        risk = weighted_mean(rows, weight * known(labels, self.chains[label.column]))
+        risk = weighted_mean(rows, weight * none_missing(labels, self.chains[label.column]))
         return risk + self.ctcvr_weight * self.entire_space_loss(label, logits, labels=labels, weight=weight)

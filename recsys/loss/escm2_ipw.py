@@ -39,7 +39,7 @@ class ESCM2IPW(RankingLoss):
 
     def conditional_loss(self, label: Label, logits: dict[str, Tensor], *, labels: dict[str, Tensor], weight: Tensor) -> Tensor:
         """Scalar, see the class."""
-        losses, clicked = self.observed(label, logits, labels)
+        losses, clicked = self.observed_losses(label, logits, labels)
         propensity, _ = self.propensity(label, logits)
         risk = weighted_mean(losses, weight * clicked / propensity.clamp_min(self.min_propensity))
         return risk + self.ctcvr_weight * self.entire_space_loss(label, logits, labels=labels, weight=weight)

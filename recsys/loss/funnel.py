@@ -74,8 +74,8 @@ class RankingLoss(nn.Module, ABC):
         """Scalar loss of one of `conditional`; arguments as of `forward`."""
 
     def observed_loss(self, label: Label, logits: dict[str, Tensor], *, labels: dict[str, Tensor], weight: Tensor) -> Tensor:
-        """Scalar mean over the rows where the label is observed; see `observed`."""
-        losses, observed = self.observed(label, logits, labels)
+        """Scalar mean over the rows where the label is observed; see `observed_losses`."""
+        losses, observed = self.observed_losses(label, logits, labels)
         return weighted_mean(losses, weight * observed)
 
     def entire_space_loss(self, label: Label, logits: dict[str, Tensor], *, labels: dict[str, Tensor], weight: Tensor) -> Tensor:
@@ -85,10 +85,10 @@ class RankingLoss(nn.Module, ABC):
         """
         chain = self.chains[label.column]
         log_p, log_not_p = log_product([logits[column] for column in chain])
-        target = torch.stack([filled(labels[column]) for column in chain]).prod(0)  # [B]
-        return weighted_mean(self.cross_entropy(label, log_p, log_not_p, target=target), weight * known(labels, chain))
+        target = torch.stack([zero_where_missing(labels[column]) for column in chain]).prod(0)  # [B]
+        return weighted_mean(self.cross_entropy(label, log_p, log_not_p, target=target), weight * none_missing(labels, chain))
 
-    def observed(self, label: Label, logits: dict[str, Tensor], labels: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    def observed_losses(self, label: Label, logits: dict[str, Tensor], labels: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Loss of each row, and where it is one: the label is not missing, and the label it is given is 1.
 
         Returns:
@@ -99,8 +99,8 @@ class RankingLoss(nn.Module, ABC):
         if label.given is not None:
             observed = observed & (labels[label.given] == 1)
         if label.kind == "regression":
-            return torch.where(observed, predicted - filled(target), 0.0).square(), observed
-        return self.cross_entropy(label, F.logsigmoid(predicted), F.logsigmoid(-predicted), target=filled(target)), observed
+            return torch.where(observed, predicted - zero_where_missing(target), 0.0).square(), observed
+        return self.cross_entropy(label, F.logsigmoid(predicted), F.logsigmoid(-predicted), target=zero_where_missing(target)), observed
 
     def cross_entropy(self, label: Label, log_p: Tensor, log_not_p: Tensor, *, target: Tensor) -> Tensor:
         """[B] focal cross-entropy of each row from log p, log(1 - p) and its target, all [B]; 1 counts by the label's weight."""
@@ -140,12 +140,12 @@ def log_product(logits: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     return log_p, torch.where(log_p > math.log(0.5), by_first_failure, by_complement)
 
 
-def known(labels: Mapping[str, Tensor], columns: Iterable[str]) -> Tensor:
+def none_missing(labels: Mapping[str, Tensor], columns: Iterable[str]) -> Tensor:
     """[B] bool: none of these labels is missing."""
     return ~torch.stack([labels[column].isnan() for column in columns]).any(0)
 
 
-def filled(label: Tensor) -> Tensor:
+def zero_where_missing(label: Tensor) -> Tensor:
     """[B] with 0 where missing, before any arithmetic: NaN times 0 is NaN, in values and in gradients."""
     return label.masked_fill(label.isnan(), 0.0)
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from recsys.loss.base import check_shapes, normalized
+from recsys.loss.base import check_shapes, normalized_weights
 
 CPU_CHUNK_BYTES = 8 << 20
 """Logits of one chunk on a CPU: what stays in its caches from one operation to the next."""
@@ -73,7 +73,7 @@ def fused_softmax(
         chunk_rows = max(MIN_CHUNK_ROWS, chunk_bytes // (matmul_dtype.itemsize * _aligned(len(items))) // ALIGNMENT * ALIGNMENT)
     rule = _Rule(exponent, positive_competes, matmul_dtype, min(chunk_rows, _aligned(len(users))))
     scaled = users.to(dtype) / temperature
-    share = normalized(weight.to(dtype))
+    share = normalized_weights(weight.to(dtype))
     with torch.autocast(device, enabled=False):
         return _FusedSoftmax.apply(scaled, items.to(dtype), positive_at, log_q.to(dtype), positive_log_q.to(dtype), known, share, rule)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from recsys.balance.pcgrad import PCGrad, projected
+from recsys.balance.pcgrad import PCGrad, projection_counts
 
 CONFLICT = ((1.0, 0.0), (-1.0, 1.0))
 """Product -1. The first one becomes (1, 0) + 1/2 (-1, 1) = (1/2, 1/2), the second (-1, 1) + 1 (1, 0) = (0, 1): (1/2, 3/2) together."""
@@ -97,14 +97,14 @@ def test_three_gradients_are_projected_as_in_the_paper(seed):
     generator = torch.Generator().manual_seed(seed)
     orders = torch.rand(3, 3, generator=generator).argsort(1)
     rows = torch.tensor(CIRCLE, dtype=torch.float64)
-    assert (projected(rows @ rows.T, orders) @ rows).tolist() == pytest.approx(by_the_paper(CIRCLE, orders))
+    assert (projection_counts(rows @ rows.T, orders) @ rows).tolist() == pytest.approx(by_the_paper(CIRCLE, orders))
 
 
 def test_gradient_that_was_turned_round_passes_itself_by():
     # at 0, 170 and 200 degrees: the first one ends at 110 degrees, against itself as it was
     angles = torch.tensor([0.0, 170.0, 200.0], dtype=torch.float64).deg2rad()
     rows, orders = torch.stack([angles.cos(), angles.sin()], 1), torch.tensor([[1, 2, 0]] * 3)
-    assert (projected(rows @ rows.T, orders) @ rows).tolist() == pytest.approx(by_the_paper(rows.tolist(), orders))
+    assert (projection_counts(rows @ rows.T, orders) @ rows).tolist() == pytest.approx(by_the_paper(rows.tolist(), orders))
 
 
 def test_order_changes_with_step_and_seed():

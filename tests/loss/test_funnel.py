@@ -12,7 +12,7 @@ from recsys.loss.dcmt import DCMT
 from recsys.loss.escm2_dr import ESCM2DR
 from recsys.loss.escm2_ipw import ESCM2IPW
 from recsys.loss.esmm import ESMM
-from recsys.loss.funnel import focal, known, log_product
+from recsys.loss.funnel import focal, log_product, none_missing
 from recsys.schema import Label
 
 NAN = float("nan")
@@ -202,7 +202,7 @@ def test_log_product_is_exact_with_its_gradients(logits):
 
 def test_known_rows_miss_no_label():
     labels = {"click": torch.tensor([1.0, NAN, 0.0]), "conversion": torch.tensor([NAN, 0.0, 0.0]), "like": torch.tensor([1.0, 1.0, NAN])}
-    assert known(labels, ("click", "conversion")).tolist() == [False, False, True]
+    assert none_missing(labels, ("click", "conversion")).tolist() == [False, False, True]
 
 
 def test_chain_of_a_label_lists_its_ancestors_from_the_top():

@@ -116,7 +116,7 @@ class Rate(Calibration):
     def forward(self, logit: Tensor) -> Tensor:
         return torch.where(self.rate.isnan(), logit.sigmoid(), self.rate)
 
-    def fitted(self, logit: Tensor, label: Tensor) -> dict[str, float]:
+    def fitted_state(self, logit: Tensor, label: Tensor) -> dict[str, float]:
         return {"rate": float(label.mean())}
 
 

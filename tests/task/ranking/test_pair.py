@@ -218,7 +218,7 @@ def test_candidates_are_ordered_by_calibrated_probabilities():
         def forward(self, logit: Tensor) -> Tensor:
             return self.rate.expand_as(logit)
 
-        def fitted(self, logit: Tensor, label: Tensor) -> dict[str, float]:
+        def fitted_state(self, logit: Tensor, label: Tensor) -> dict[str, float]:
             raise NotImplementedError
 
     assert measured(Judge(Half))["pair/test/recall@1"] == pytest.approx((1 / 6 + 1 / 3 + 1 / 3) / 3)

@@ -96,7 +96,7 @@ def load_checkpoint(model: nn.Module, folder: Path) -> dict:
     Args:
         folder: a checkpoint, such as `<run>/checkpoints/best`.
     Returns:
-        What `checkpoint.json` says: step, epoch, monitor, value, metrics (of validation, None where not finite), sha256.
+        Content of checkpoint.json: step, epoch, monitor, value, metrics (of validation, None where not finite), sha256.
     Raises:
         ConfigError: there is no such checkpoint.
         IntegrityError: the weights are not those that were written, or belong to another model.
@@ -129,7 +129,7 @@ def load_state(folder: Path) -> tuple[dict[str, Tensor], Any]:
 
 
 def checkpoint_facts(folder: Path) -> dict:
-    """What `checkpoint.json` says of a checkpoint; see `load_checkpoint`."""
+    """Read checkpoint.json of a checkpoint; see `load_checkpoint`."""
     return read_record(folder / ABOUT, _facts)
 
 

@@ -1,4 +1,4 @@
-"""What a run costs: seconds of its stages, rows of training, memory, and energy where the machine tells it."""
+"""What a run costs: seconds of its stages, rows of training, memory, and energy where the machine measures it."""
 
 import json
 import resource

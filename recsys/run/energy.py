@@ -20,8 +20,8 @@ class Energy:
     """
 
     def __init__(self, powercap: Path = POWERCAP):
-        self.zones = [zone for zone in sorted(powercap.glob("*-rapl:*")) if zone.name.count(":") == 1 and _number(zone) is not None]
-        self.last = {zone: _number(zone) for zone in self.zones}
+        counters = {zone: _number(zone) for zone in sorted(powercap.glob("*-rapl:*")) if zone.name.count(":") == 1}
+        self.last = {zone: number for zone, number in counters.items() if number is not None}
         self.cpu_uj = 0
         self.gpu: torch.device | None = None
         self.gpu_start_mj: int | None = None
@@ -33,7 +33,7 @@ class Energy:
 
     def look(self) -> None:
         """Add what packages used since the last look."""
-        for zone in self.zones:
+        for zone in self.last:
             now = _number(zone)
             if now is not None:
                 passed = now - self.last[zone]
@@ -43,7 +43,7 @@ class Energy:
     def joules(self) -> dict[str, float]:
         """{"cpu", "gpu"} that can be told, since the beginning."""
         self.look()
-        found = {"cpu": self.cpu_uj / 1e6} if self.zones else {}
+        found = {"cpu": self.cpu_uj / 1e6} if self.last else {}
         if self.gpu is not None and self.gpu_start_mj is not None:
             now = _gpu_mj(self.gpu)
             found |= {} if now is None else {"gpu": (now - self.gpu_start_mj) / 1e3}

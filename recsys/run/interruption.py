@@ -31,7 +31,7 @@ class Interruption:
 
     @property
     def exit_code(self) -> int:
-        """What the process ends with, once it has done what it has to."""
+        """Code that the process ends with once its state is saved."""
         return 128 + self.number
 
     def _noted(self, number: int, frame: FrameType | None) -> None:

@@ -19,7 +19,7 @@ from recsys.disk.records import read_record, require_type
 CODE = Path(__file__).resolve().parents[2]
 """Folder of the programs and of the package."""
 PARTS = ("recsys", "conf", "train.py", "export.py", "pyproject.toml", "constraints.txt")
-"""What decides a result; other files of the folder may change."""
+"""Files and folders that decide a result; other files of the folder may change."""
 LOCK = "constraints.txt"
 PACKAGES = ("recsys", "torch", "pytorch-lightning", "torchmetrics", "hydra-core", "numpy", "scipy", "scikit-learn", "polars", "pyarrow")
 GIT_TIMEOUT_S = 10
@@ -34,7 +34,7 @@ def write_lineage(path: Path, *, store: Path, others: Mapping[str, str] | None =
         others: {key of the config that names another run: sha256 of its weights}.
         goes_on: whether the run was begun before.
     """
-    facts = {
+    facts: dict[str, Any] = {
         "store": str(store.resolve()),
         "runs": dict(others or {}),
         "git": git(CODE),
@@ -90,7 +90,7 @@ def distributions(module: str) -> list[str]:
 
 
 def _git(code: Path, *arguments: str) -> str | None:
-    """What git answers about the repository around `code`; None where it cannot."""
+    """Answer of git about the repository around `code`; None where git fails."""
     # a hook of another repository exports GIT_DIR and its like
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     command = ["git", "--no-optional-locks", "-C", str(code), *arguments]

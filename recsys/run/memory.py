@@ -20,7 +20,7 @@ def keep_memory() -> None:
 
     Takes effect with glibc, and large pages where the system gives them to who asks; elsewhere nothing changes.
     """
-    torch.utils.deterministic.fill_uninitialized_memory = False  # it would write every new tensor twice
+    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010  a property of the module; it would write every new tensor twice
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # read by torch when it first allocates
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

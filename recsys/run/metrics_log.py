@@ -26,7 +26,7 @@ class MetricsLog(Logger):
 
     @property
     def name(self) -> str:
-        """Of the kind of log; Lightning asks for it."""
+        """Name of this kind of log; Lightning asks for it."""
         return "metrics"
 
     @property

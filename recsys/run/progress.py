@@ -1,4 +1,4 @@
-"""What a person sees while a run trains: two bars on a terminal, one line per epoch anywhere."""
+"""Progress of a run in training: two bars on a terminal, one line per epoch anywhere."""
 
 import time
 

@@ -27,7 +27,7 @@ from recsys.schema import nearest
 
 log = logging.getLogger(__name__)
 GO_ON, SAVE, STOP = 0, 1, 2
-"""What is to do between two steps; under several processes the largest of all."""
+"""Actions between two steps; under several processes the largest of all."""
 
 
 class Checkpoints(Callback):
@@ -150,7 +150,7 @@ class Checkpoints(Callback):
             self._written.exception()
 
     def state_dict(self) -> dict[str, Any]:
-        """What it has to know of the run so far."""
+        """Value of the best weights so far, and the metric that it is of."""
         return {"best": self.best, "monitor": self.monitor, "mode": self.mode}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

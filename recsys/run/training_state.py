@@ -92,10 +92,10 @@ def captured(trainer: Trainer, module: LightningModule, place: Place) -> tuple[d
 
 
 def restore(trainer: Trainer, module: LightningModule, tensors: Mapping[str, Tensor], document: Mapping) -> dict[str, Tensor]:
-    """What `captured` took, for a trainer whose optimizers stand. Rates, decays and patience are those of its own config.
+    """Give a trainer whose optimizers stand the state that `captured` took. Rates, decays and patience are those of its own config.
 
     Returns:
-        What the last validation said, for `recsys.run.lightning_internals.remember_metrics`.
+        Metrics of the last validation, for `recsys.run.lightning_internals.remember_metrics`.
     Raises:
         IntegrityError: it belongs to another model or optimizer.
         ConfigError: another number of processes left it.
@@ -142,7 +142,7 @@ def _logs(trainer: Trainer) -> list[MetricsLog]:
 
 
 def _load_moments(optimizer: Optimizer, state: dict) -> None:
-    """What an optimizer has gathered; of its settings only how far a schedule has moved the rate."""
+    """Load what an optimizer has gathered; of its settings only how far a schedule has moved the rate."""
     chosen = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
     optimizer.load_state_dict(state)
     for group, own in zip(optimizer.param_groups, chosen, strict=True):
@@ -178,7 +178,7 @@ def _packed(value: Any, tensors: dict[str, Tensor], owner: str) -> Any:
 
 
 def _unpacked(document: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """What `_packed` was given."""
+    """The value that `_packed` was given."""
     if not isinstance(document, dict):
         return document
     ((kind, content),) = document.items()

@@ -7,7 +7,6 @@ import pytest
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import EarlyStopping
-from recsys.task.randomness import seed_step
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -17,6 +16,7 @@ from recsys.run.checkpoint import load_checkpoint, load_state
 from recsys.run.metrics_log import MetricsLog
 from recsys.run.saver import Checkpoints
 from recsys.run.training_state import Place, _packed, _unpacked, restore
+from recsys.task.step import seed_step
 
 STEPS, EPOCHS = 4, 3
 SCORES = {4: 0.3, 8: 0.2, 12: 0.1}

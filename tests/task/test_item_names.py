@@ -27,5 +27,5 @@ def test_files_that_are_gone_cost_titles_alone(store, source, monkeypatch, error
 
 def test_a_table_without_text_gives_no_titles(store, source):
     source.types = {}
-    source.paths["items"] = None
+    del source.paths["items"]
     assert item_titles(store, source, ["a"]) == {}

@@ -81,7 +81,7 @@ def test_run_leaves_what_it_promises(home):
     committed = subprocess.run(["git", "-C", HOME, "rev-parse", "HEAD"], capture_output=True, text=True)
     assert (lineage["git"] or {}).get("commit") == (committed.stdout.strip() or None)  # of the code, not of the folder it was called in
     assert lineage["command"].startswith("python train.py data.source.num_users=300")
-    assert "The model by groups" in (run / "train.log").read_text()
+    assert "By groups" in (run / "train.log").read_text()
 
 
 def report(*arguments, cwd):

@@ -442,7 +442,7 @@ def test_hostile_config_of_another_run_is_refused_in_time_and_memory(canary, mon
         ("train", ["-m", "hydra.launcher._target_=recsys.run.checkpoint.os.system"], "hydra.launcher._target_"),
         ("train", ["hydra.job.env_copy=[SECRET]", "hydra.output_subdir=.hydra", "hydra.run.dir=out"], "hydra.job.env_copy"),
         ("export", ["run=.", "hydra.searchpath=[pkg://evil_module]"], "hydra.searchpath"),
-        ("export", ["run=evil"], "evil/config.yaml"),
+        ("export", ["run=evil"], "evil"),
     ],
 )
 def test_command_line_ends_with_2_and_leaves_nothing(forked, tmp_path, program, arguments, key):

@@ -15,7 +15,7 @@ def user_group_means(table: UserTable, groups: list[Group], *, ks: list[int], mi
     """
     names = [f"{metric}@{k}" for metric in group_metrics() for k in ks]
     places = [table.columns.index(name) for name in names]
-    result = {}
+    result: dict[str, float] = {}
     for group in groups:
         inside = group.codes[table.user] == group.code
         if inside.sum() >= max(min_users, 1):
@@ -35,7 +35,7 @@ def item_group_means(table: UserTable, groups: list[Group], *, ks: list[int], mi
     Returns:
         As `user_group_means`.
     """
-    result = {}
+    result: dict[str, float] = {}
     for group in groups:
         names = [f"{group.name}/{metric}@{k}" for metric in group_metrics() for k in ks]
         values = table.values[:, [table.columns.index(name) for name in names]]

@@ -13,7 +13,7 @@ WIDTH, HEIGHT = 3.7, 2.6
 INK, ACCENT, FAINT, GOLD, WARM = "#3d4451", "#1f6fb2", "#b9c0cb", "#c98a00", "#c2571a"
 PALETTE = ("#1f6fb2", "#d1661c", "#2f9170", "#b8478a", "#8a6d00", "#5aa9dd", "#7a5195", "#9c3d2e", "#4d7c0f")
 """Nine colours that most colour-blind readers can tell apart, as dark on white as text."""
-LOOK = {
+LOOK: dict[Any, Any] = {
     "svg.hashsalt": "recsys",  # or ids would be drawn by chance
     "svg.fonttype": "path",  # the same letters on every screen
     "font.family": "DejaVu Sans",

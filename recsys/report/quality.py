@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from recsys.metric.declaration import Declaration
-from recsys.report.content import Grid
+from recsys.report.content import Grid, Row, number
 from recsys.report.grids import Metrics
 from recsys.report.markdown import grid_blocks, prose
 from recsys.report.sections.groups import METRIC
@@ -37,4 +37,10 @@ def quality(metrics: Metrics, names: Mapping[str, str]) -> list[str]:
 
 def _worst_first(groups: Grid, metric: Declaration) -> Grid:
     """Groups by their first metric."""
-    return replace(groups, rows=tuple(sorted(groups.rows, key=lambda row: metric.order * row[METRIC])))
+
+    def goodness(row: Row) -> float:
+        value = number(row[METRIC])
+        assert isinstance(value, int | float), "groups without their first metric are left out"
+        return metric.order * value
+
+    return replace(groups, rows=tuple(sorted(groups.rows, key=goodness)))

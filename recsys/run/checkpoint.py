@@ -26,7 +26,7 @@ from recsys.run.directory import ABOUT
 State = tuple[Mapping[str, Tensor], Any]
 """Tensors, and a JSON document."""
 WEIGHTS, STATE = "model.safetensors", "state.safetensors"
-FACTS = {
+FACTS: dict[str, Any] = {
     "step": int,
     "epoch": int,
     "monitor": str,

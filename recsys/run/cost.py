@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
-from torch import Tensor
 
 from recsys.batch import Batch
 from recsys.disk import write_whole
@@ -52,9 +52,7 @@ class Cost(Callback):
         self.energy.watch(pl_module.device)
         self.processes = trainer.world_size
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: dict[str, Tensor], batch: Batch, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Counts rows where they are."""
         self.rows += rows_seen(batch)
         if time.monotonic() - self.looked > LOOK_S:

@@ -205,7 +205,7 @@ class RunDirectory:
         """What data.json says of the test: its user column, rows, items, and the hash of its questions."""
         with reading(self.path / DATA):
             test = require_type(self.data["test"], dict, "'test'")
-            kinds = {"user": (str, type(None)), "rows": int, "items": int, "sha256": str}
+            kinds: dict[str, Any] = {"user": (str, type(None)), "rows": int, "items": int, "sha256": str}
             return {key: require_type(test[key], kind, f"'{key}' of 'test'") for key, kind in kinds.items()}
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:

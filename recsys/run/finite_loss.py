@@ -1,5 +1,7 @@
 """Stops a run at the first loss that is not finite."""
 
+from typing import Any
+
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
@@ -24,24 +26,22 @@ class FiniteLoss(Callback):
         self.every_n_steps = every_n_steps
         self.first: Tensor | None = None
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: dict[str, Tensor], batch: object, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: object, batch_idx: int) -> None:
         """Notes the step, and looks every `every_n_steps`."""
         loss = outputs["loss"]
         if self.first is None:
             self.first = torch.full((), NEVER, device=loss.device)
         self.first = torch.where(torch.isfinite(loss), self.first, self.first.clamp(max=trainer.global_step))
         if trainer.global_step % self.every_n_steps == 0:
-            self._look(trainer)
+            self._look(trainer, self.first)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Looks before an evaluation, and so before a checkpoint."""
         if self.first is not None:
-            self._look(trainer)
+            self._look(trainer, self.first)
 
-    def _look(self, trainer: Trainer) -> None:
-        first = int(trainer.strategy.reduce(self.first.neg(), reduce_op="max").neg())  # the earliest of all processes
+    def _look(self, trainer: Trainer, noted: Tensor) -> None:
+        first = int(trainer.strategy.reduce(noted.neg(), reduce_op="max").neg())  # the earliest of all processes
         if first != NEVER:
             what = f"the loss is not finite since step {first}"
             raise NumericsError(Fault(what, f"epoch {trainer.current_epoch}", "lower optimizer.dense.lr and optimizer.tables.lr"))

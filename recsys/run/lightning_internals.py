@@ -61,7 +61,7 @@ def set_place(
     loop.restarting = batches_in_epoch > 0
     fit._resuming_from_checkpoint = True  # batches are asked for once, from here on
     if validation_due:
-        started = loop.val_loop.batch_progress.total
+        started: Any = loop.val_loop.batch_progress.total
         started.ready = started.started = 1  # which tells Lightning to validate before it takes another batch
 
 
@@ -74,3 +74,8 @@ def _count(tracker: Any, number: int) -> None:
     """Set everything that Lightning counts of one thing."""
     for name in vars(tracker):
         setattr(tracker, name, number)
+
+
+def callbacks_of(trainer: Trainer) -> list[Any]:
+    """Callbacks of a trainer, each with attributes of its own; its connector sets them without declaring them."""
+    return trainer.callbacks  # type: ignore[attr-defined]

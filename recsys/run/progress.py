@@ -1,6 +1,7 @@
 """Progress of a run in training: two bars on a terminal, one line per epoch anywhere."""
 
 import time
+from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
@@ -55,9 +56,7 @@ class ProgressBars(Callback):
             epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else "?"
             self.bars.reset(self.epoch, total=trainer.num_training_batches, description=f"epoch {trainer.current_epoch + 1}/{epochs}")
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: dict[str, Tensor], batch: Batch, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Counts on the device; looks at most every `refresh_s`."""
         self.rows += rows_seen(batch)
         self.loss += outputs["loss"]

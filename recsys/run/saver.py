@@ -20,7 +20,7 @@ from recsys.errors import ConfigError, Fault, NumericsError
 from recsys.run.checkpoint import distinct, load_checkpoint, load_state, tidy, write_checkpoint
 from recsys.run.directory import CHECKPOINTS
 from recsys.run.interruption import Interruption
-from recsys.run.lightning_internals import remember_metrics, set_steps
+from recsys.run.lightning_internals import callbacks_of, remember_metrics, set_steps
 from recsys.run.preconditions import require_room, require_validation, require_whole_steps
 from recsys.run.training_state import Place, captured, forget_logged, place_of, restore, same_everywhere
 from recsys.schema import nearest
@@ -73,9 +73,9 @@ class Checkpoints(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Takes weights, optimizers and counters back."""
         if trainer.is_global_zero:
-            require_room(checkpoints_folder(trainer), pl_module.model)
+            require_room(checkpoints_folder(trainer), _model(pl_module))
         if self.resume_from is not None:
-            load_checkpoint(pl_module.model, self.resume_from)
+            load_checkpoint(_model(pl_module), self.resume_from)
             self._said = restore(trainer, pl_module, *self._state)
             trainer.should_stop = place_of(self._state[1]).stopped and not _may_go_on(trainer)
             del self._state
@@ -118,7 +118,7 @@ class Checkpoints(Callback):
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         value = self._value(trainer)
-        _check_finite(pl_module.model, trainer.global_step)
+        _check_finite(_model(pl_module), trainer.global_step)
         logged = {key: float(metric) for key, metric in sorted(trainer.callback_metrics.items()) if key.startswith("val/")}
         metrics = {key: metric if math.isfinite(metric) else None for key, metric in logged.items()}
         better = self.best is None or (value > self.best if self.mode == "max" else value < self.best)
@@ -166,7 +166,7 @@ class Checkpoints(Callback):
 
     def _save(self, trainer: Trainer, module: LightningModule, place: Place) -> None:
         """Copies the run's state now; a thread writes it."""
-        _check_finite(module.model, trainer.global_step)
+        _check_finite(_model(module), trainer.global_step)
         state = captured(trainer, module, place)  # of all processes
         validated = self._validated or {"epoch": place.epoch, "metrics": {}, "value": None}
         is_best, self._validated, self._is_best = self._is_best, None, False
@@ -174,7 +174,7 @@ class Checkpoints(Callback):
         if not trainer.is_global_zero:
             return
         self._wait()
-        weights = {name: tensor.to("cpu", copy=True) for name, tensor in distinct(module.model.state_dict()).items()}
+        weights = {name: tensor.to("cpu", copy=True) for name, tensor in distinct(_model(module).state_dict()).items()}
         about = {"step": place.steps, "monitor": self.monitor, **validated}
         folder = checkpoints_folder(trainer)
 
@@ -220,9 +220,15 @@ def checkpoints_folder(trainer: Trainer) -> Path:
     return Path(trainer.default_root_dir) / CHECKPOINTS
 
 
+def _model(module: LightningModule) -> nn.Module:
+    """What a task trains, and a checkpoint holds."""
+    assert isinstance(module.model, nn.Module)
+    return module.model
+
+
 def _may_go_on(trainer: Trainer) -> bool:
     """Whether a run that was stopped early has been given more patience since."""
-    return any(each.wait_count < each.patience for each in trainer.callbacks if isinstance(each, EarlyStopping))
+    return any(each.wait_count < each.patience for each in callbacks_of(trainer) if isinstance(each, EarlyStopping))
 
 
 def _check_finite(model: nn.Module, step: int) -> None:

@@ -5,7 +5,7 @@ No random generator is among it: order, candidates and dropout are functions of 
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, cast
 
 import torch
 from pytorch_lightning import LightningModule, Trainer
@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from recsys.disk.records import require_type
 from recsys.errors import ConfigError, Fault, IntegrityError, RecsysError
-from recsys.run.lightning_internals import batches_of, set_place
+from recsys.run.lightning_internals import batches_of, callbacks_of, set_place
 from recsys.run.metrics_log import MetricsLog
 
 VALIDATED = "val/"
@@ -82,7 +82,9 @@ def captured(trainer: Trainer, module: LightningModule, place: Place) -> tuple[d
         "optimizers": _packed([optimizer.state_dict() for optimizer in trainer.optimizers], tensors, "optimizers"),
         "schedulers": _packed([each.scheduler.state_dict() for each in trainer.lr_scheduler_configs], tensors, "schedulers"),
         "precision": _packed(trainer.precision_plugin.state_dict(), tensors, "precision"),
-        "callbacks": _packed({each.state_key: each.state_dict() for each in trainer.callbacks if each.state_dict()}, tensors, "callbacks"),
+        "callbacks": _packed(
+            {each.state_key: each.state_dict() for each in callbacks_of(trainer) if each.state_dict()}, tensors, "callbacks"
+        ),
         "metrics": _packed(
             {key: value for key, value in trainer.callback_metrics.items() if key.startswith(VALIDATED)}, tensors, "metrics"
         ),
@@ -117,7 +119,7 @@ def restore(trainer: Trainer, module: LightningModule, tensors: Mapping[str, Ten
         kept = _unpacked(document["callbacks"], tensors)
         said = dict(_unpacked(document["metrics"], tensors))
         positions = [max(int(position), 0) for position in document["logged"]]
-        for callback in trainer.callbacks:
+        for callback in callbacks_of(trainer):
             if callback.state_key in kept:
                 state = kept[callback.state_key]
                 callback.load_state_dict(state | {"patience": callback.patience} if "patience" in state else state)
@@ -193,7 +195,9 @@ def _unpacked(document: Any, tensors: Mapping[str, Tensor]) -> Any:
 def place_of(document: Mapping) -> Place:
     """Where training stood when a state was captured."""
     try:
-        return Place(**{entry.name: require_type(document["place"][entry.name], entry.type, entry.name) for entry in fields(Place)})
+        return Place(
+            **{entry.name: require_type(document["place"][entry.name], cast(type, entry.type), entry.name) for entry in fields(Place)}
+        )
     except (KeyError, TypeError) as error:
         raise IntegrityError(Fault("it does not say where training stood", "checkpoints/last", "train again")) from error
 

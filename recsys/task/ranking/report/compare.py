@@ -7,6 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from recsys.metric import binary, regression
+from recsys.metric.declaration import Declaration
 from recsys.metric.funnel import Target
 from recsys.metric.impressions import impressions
 from recsys.metric.paired import Measure, Sample, drawn_again
@@ -51,7 +52,8 @@ def measured(runs: Sequence[RunDirectory], names: Sequence[str]) -> Measured:
             continue
         samples += (_binary if first.binary else _numbers)(of_runs, kept, None if user is None else user[kept])
     number = len(read[0][0][0].rows) if user is None else len(user.unique())
-    less = {metric.name for metric in (*binary.METRICS, *regression.METRICS) if metric.better == "less"}
+    declared: list[Declaration] = [*binary.METRICS, *regression.METRICS]
+    less = {metric.name for metric in declared if metric.better == "less"}
     names_of_less = frozenset(sample.metric for sample in samples if sample.metric.rpartition("/")[2] in less)
     return Measured(samples, left_out, "rows" if user is None else "users", number, names_of_less)
 

@@ -28,7 +28,7 @@ def section(run: RunDirectory, outcome: Outcome) -> Section:
     differences = _differences(run, outcome.table)
     assert outcome.metric is not None, "a recall judges"
     title = f"{outcome.table.columns[1]} of the model, its baselines and the truth"
-    parts = [
+    parts: list[Grid | Figure] = [
         table_figure(outcome.table, outcome.metric, name="headline_bars", title=title),
         *([_forest(differences)] if differences.rows else []),
         best,

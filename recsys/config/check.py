@@ -151,7 +151,10 @@ class _Check:
         fault = self.misplaced(target, annotation, partial is True, path)
         if fault is not None:
             yield fault
-        yield from self.arguments(node, target, _later(node, target, annotation, partial is True or fault is not None), path)
+        later = _later(node, target, annotation, partial is True or fault is not None)
+        if fault is not None and _makes(annotation) is None:
+            later -= node.keys()  # the component is what is wrong, not the keys that it takes
+        yield from self.arguments(node, target, later, path)
 
     def misplaced(self, target: Any, annotation: Any, partial: bool, path: str) -> Fault | None:
         """What a target builds, against what is asked for where it stands."""

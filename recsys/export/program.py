@@ -34,7 +34,10 @@ def export_run(config: ExportConfig) -> Path:
     runs = [run] if config.ranker is None else [run, RunDirectory.finished(config.ranker)]
     if len(runs) > 1:
         check_pair(*runs)
-    for store in {each.store.path: each.store for each in runs}.values():
+    configs = [each.config for each in runs]  # checked before anything that their runs name is opened
+    assert all(configs)
+    stores = {each.store.path: each.store for each in runs}
+    for store in stores.values():
         store.check_sources()
 
     if config.index is not None and not any(facet(each.task, "export").SEARCHES for each in runs):

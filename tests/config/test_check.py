@@ -158,7 +158,7 @@ def test_partial_where_nothing_completes_it():
 def test_node_of_another_kind_is_refused():
     what, _, _ = only(faults(model={**CATEGORICAL, "_partial_": True}))
     assert what == "'model' builds Categorical, which is no torch.nn.modules.module.Module"
-    (what, _, _), *_ = faults(model={**MODEL, "user": {**MODEL}})  # Callable[..., Tower] is wanted
+    what, _, _ = only(faults(model={**MODEL, "user": {**MODEL}}))  # Callable[..., Tower] is wanted
     assert what == "'model.user' builds TwoTower, which is no recsys.tower.base.Tower"
 
 

@@ -442,13 +442,15 @@ def test_hostile_config_of_another_run_is_refused_in_time_and_memory(canary, mon
         ("train", ["-m", "hydra.launcher._target_=recsys.run.checkpoint.os.system"], "hydra.launcher._target_"),
         ("train", ["hydra.job.env_copy=[SECRET]", "hydra.output_subdir=.hydra", "hydra.run.dir=out"], "hydra.job.env_copy"),
         ("export", ["run=.", "hydra.searchpath=[pkg://evil_module]"], "hydra.searchpath"),
-        ("export", ["run=evil"], "evil"),
+        ("export", ["run=evil"], "evil/config.yaml"),
     ],
 )
 def test_command_line_ends_with_2_and_leaves_nothing(forked, tmp_path, program, arguments, key):
     (tmp_path / "evil_module.py").write_text("open('canary', 'w').close()")
     (tmp_path / "evil").mkdir()
     (tmp_path / "evil" / "config.yaml").write_text("format: 2\nloss: {_target_: evil_module.system}\n")
+    for name in ("schema.json", "lineage.json", "tested.json", "metrics.json"):  # as if it had finished
+        (tmp_path / "evil" / name).write_text("{}")
     before = sorted(tmp_path.rglob("*"))
     environment = {**os.environ, "SECRET": SECRET, "PYTHONPATH": f"{HOME}:{tmp_path}"}
     done = forked(f"{program}.py", *arguments, cwd=tmp_path, environment=environment)

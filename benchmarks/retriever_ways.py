@@ -22,7 +22,7 @@ from recsys.export.graph import session
 from recsys.export.index.curve import measured
 from recsys.model.two_tower import TwoTower
 from recsys.serve import Retriever
-from recsys.serve.index import Index
+from recsys.serve.search import Index
 from recsys.task.retrieval.export.graph import exact_search
 from recsys.task.retrieval.export.section import RetrievalSection
 

@@ -14,33 +14,16 @@ if TYPE_CHECKING:
     from recsys.program import compose, evaluate, train
     from recsys.schema import Categorical, History, Label, MultiCategorical, Numeric, Schema, Timestamp, Vector
 
-HOMES = {
-    "recsys.program": ("compose", "train", "evaluate"),
-    "recsys.export.program": ("export_run",),
-    "recsys.schema": ("Schema", "Label", "Categorical", "Numeric", "MultiCategorical", "History", "Vector", "Timestamp"),
-}
-"""{module: public names that it defines}."""
-__all__ = [
-    "Categorical",
-    "History",
-    "Label",
-    "MultiCategorical",
-    "Numeric",
-    "Schema",
-    "Timestamp",
-    "Vector",
-    "compose",
-    "evaluate",
-    "export_run",
-    "train",
-]
+HOMES = {"compose": "recsys.program", "evaluate": "recsys.program", "train": "recsys.program", "export_run": "recsys.export.program"}
+"""{public name: module that defines it}; recsys.schema defines the others."""
+__all__ = ["Categorical", "History", "Label", "MultiCategorical", "Numeric", "Schema", "Timestamp", "Vector"]
+__all__ += ["compose", "evaluate", "export_run", "train"]
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in HOMES.items():
-        if name in names:
-            return getattr(import_module(module), name)
-    raise AttributeError(f"module 'recsys' has no attribute '{name}'")
+    if name not in __all__:
+        raise AttributeError(f"module 'recsys' has no attribute '{name}'")
+    return getattr(import_module(HOMES.get(name, "recsys.schema")), name)
 
 
 def __dir__() -> list[str]:

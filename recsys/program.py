@@ -1,11 +1,6 @@
-"""The program as Python calls it: compose a config, train a run, test it again.
+"""The program as Python calls it: compose a config, train a run, test it again. `train.py` and `export.py` call the same functions.
 
-    import recsys
-
-    config = recsys.compose("task=ranking", "data=mine")
-    run = recsys.train(config)
-
-The command lines `train.py` and `export.py` call the same functions with the same checks.
+run = recsys.train(recsys.compose("task=ranking", "data=mine"))
 """
 
 import logging
@@ -54,12 +49,11 @@ def compose(*overrides: str, conf: Path | str | None = None, program: Literal["t
 @overload
 def compose(*overrides: str, conf: Path | str | None = None, program: Literal["export"]) -> ExportConfig: ...
 def compose(*overrides: str, conf: Path | str | None = None, program: Literal["train", "export"] = "train") -> TrainConfig | ExportConfig:
-    """The config that a command line stands for, checked as the command line is; Hydra keeps nothing of it.
+    """The config of a command line, checked as the command line is; Hydra keeps nothing of it.
 
     Args:
         overrides: as on the command line, such as "task=ranking" or "model.dim=32".
         conf: folder of all yaml files; None: those of `conf` in the working directory, and of this program where it has none.
-        program: train for `train`, export for `export`.
     Raises:
         ConfigError: with every fault at once.
 
@@ -85,14 +79,11 @@ def compose(*overrides: str, conf: Path | str | None = None, program: Literal["t
 def train(config: TrainConfig, run: Path | str | None = None) -> Path:
     """Train a recommender: prepare the data, fit, keep the best weights by a validation metric, test once, report.
 
-    Everything a run leaves behind is in its directory: config.yaml, schema.json, lineage.json, checkpoints, metrics.jsonl,
-    tested.json, metrics.json, train.log, report.html and the tables it is made of.
-    The last line printed is `run: <directory>`; `export` makes a bundle of it.
+    Everything a run leaves behind is in its directory: config.yaml, schema.json, lineage.json, checkpoints, metrics.jsonl, tested.json,
+    metrics.json, train.log, report.html and the tables it is made of. The last line printed is `run: <directory>`, which is returned.
 
     Args:
         run: its directory; None: that of `resume`, or `outputs/<task>/<data>/<time>`.
-    Returns:
-        The directory.
     Raises:
         RecsysError: what, where and remedy.
         SystemExit: a signal stopped the run, whose state is saved.
@@ -181,7 +172,7 @@ def _train(config: TrainConfig, run: Path, begun: Start) -> None:
 
 @rank_zero_only
 def record_data(store: Store, run: Path, *, others: Mapping[str, str], goes_on: bool) -> None:
-    """Write down what the run is trained on and by, and say what was found in the data."""
+    """Write the data and origin of a run into its directory, and print the notes on the data."""
     store.schema.save(run / SCHEMA)
     write_lineage(run / LINEAGE, store=store.path, others=others, goes_on=goes_on)
     for note in store.notes:
@@ -190,12 +181,8 @@ def record_data(store: Store, run: Path, *, others: Mapping[str, str], goes_on: 
 
 
 def evaluate(run: Path | str) -> dict[str, float]:
-    """Test a finished run's best weights again on the data that it was prepared from, in this process; nothing is written.
+    """The `test/` keys of a finished run's metrics.json, from testing its best weights again in this process; nothing is written.
 
-    Args:
-        run: its directory.
-    Returns:
-        {key: value}, the `test/` keys of the run's metrics.json.
     Raises:
         RecsysError: the run did not finish, or its weights are not those that were tested.
 

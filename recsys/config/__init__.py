@@ -109,12 +109,12 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class GateConfig:
-    """What a bundle has to be beyond right; see `recsys.export.gates.Limits`.
+    """What a release asks for beyond parity and golden requests.
 
     Attributes:
         min: {metric of metrics.json: its floor}.
-        p99_ms: of one request on one thread; null = any.
-        size_mb: of all files; null = any.
+        p99_ms: of one request on one thread, of each part; null = any.
+        size_mb: of all files, in megabytes of 1,000,000 bytes; null = any.
     """
 
     min: dict[str, float] = field(default_factory=dict)

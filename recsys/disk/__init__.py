@@ -1,7 +1,6 @@
 """Files that appear whole. `recsys.disk` is the only room that renames, syncs or locks.
 
-Whatever appears does so in one order: its content is written, the content is synced, its name appears in one step, the name is synced.
-So a reader sees all of it or what stood there before, whatever happened to the process that wrote it, or to the machine.
+Content is written and synced, then its name appears in one step and is synced: a reader sees all of it or what stood there before.
 """
 
 import hashlib
@@ -56,8 +55,7 @@ def move_synced(source: Path, target: Path) -> None:
 def whole_file(path: Path) -> Iterator[Path]:
     """A path beside `path` for the block to write a file to, which becomes `path` when the block ends, and vanishes if it raises.
 
-    Raises:
-        ResourceError: the disk is full, or may not be written.
+    A ResourceError where the disk is full, or may not be written.
     """
     aside = path.with_name(f".{path.name}.tmp")
     with writing(path):

@@ -45,10 +45,8 @@ def partial_folder(place: Path) -> Iterator[Path]:
 def build_once(place: Path) -> Iterator[Path | None]:
     """An empty folder for the block to fill, which becomes `place` when the block ends; None where `place` exists already.
 
-    However many processes ask for it, one builds, under the lock of `<place>.lock`; the others wait, then find the folder.
-
-    Raises:
-        ResourceError: the disk is full, or may not be written.
+    However many processes ask for it, one builds, under the lock of `<place>.lock`; the others wait, then find the folder. A
+    ResourceError where the disk is full, or may not be written.
     """
     if place.exists():
         yield None

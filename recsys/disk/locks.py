@@ -20,7 +20,7 @@ class Lock:
     def __init__(self, descriptor: int):
         self.descriptor = descriptor
         self.release = finalize(self, os.close, descriptor)
-        _held.add(self)
+        _locks.add(self)
 
     def __enter__(self) -> "Lock":
         return self
@@ -29,12 +29,12 @@ class Lock:
         self.release()
 
 
-_held: WeakSet[Lock] = WeakSet()
+_locks: WeakSet[Lock] = WeakSet()
 """Locks of this process."""
 
 
 def _release_in_child() -> None:
-    for each in list(_held):
+    for each in list(_locks):
         each.release()
 
 

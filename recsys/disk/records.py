@@ -16,12 +16,10 @@ LARGEST_BYTES = 10_000_000
 
 
 def read_record(path: Path, make: Callable[[Any], Record]) -> Record:
-    """Read a JSON file as if a stranger had written it.
+    """Read a JSON file as if a stranger had written it; an IntegrityError names the file and what is wrong with it.
 
     Args:
         make: turns the parsed document into what it stands for; raises a ValueError, TypeError or KeyError where it does not fit.
-    Raises:
-        IntegrityError: names the file, and what is wrong with it.
     """
     with reading(path):
         if not path.is_file():
@@ -47,10 +45,7 @@ def reading(path: Path, remedy: str = RESTORE) -> Iterator[None]:
 
 
 def require_type(document: Any, kind: type | tuple[type, ...], what: str) -> Any:
-    """Return a document of one of these types, and raise a TypeError for another; true and false are no numbers here.
-
-    Args:
-        what: the document's name, for the message.
+    """Return a document of one of these types, and raise a TypeError that calls it `what` for another; true and false are no numbers here.
 
     Example:
         >>> require_type(3, int, "'step'")

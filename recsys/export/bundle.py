@@ -10,23 +10,23 @@ from typing import Any
 
 import polars as pl
 
+from recsys.config import GateConfig
 from recsys.disk import file_sha256
 from recsys.errors import DataError, Fault, IntegrityError
-from recsys.export.against import production_gates
 from recsys.export.card import write_card
-from recsys.export.gates import Limits, floor_gates, golden_gate, index_gate, latency_gates, parity_gate, refuse, replayed, size_gates
+from recsys.export.gates import floor_gates, golden_gate, index_gate, latency_gates, parity_gate, refuse, replayed, size_gates
 from recsys.export.golden import write_golden
 from recsys.export.graph import OPSETS
 from recsys.export.index.base import SearchIndex
 from recsys.export.narrow import narrow
-from recsys.export.production import Production
+from recsys.export.production import Production, production_gates
 from recsys.export.publish import publishing, write_manifest
 from recsys.export.quantize.base import Quantization
 from recsys.export.section import Questions, Section
 from recsys.run.lineage import distributions, versions
 from recsys.schema import Schema
+from recsys.serve.golden import processor
 from recsys.serve.manifest import FORMAT
-from recsys.serve.processor import processor
 from recsys.task.base import facet
 
 PACKAGES = ("recsys", "torch", "onnx", "onnxscript", "onnxruntime", "numpy", "polars")
@@ -42,12 +42,12 @@ class Release:
         quantization: how weights become narrow; None = float32.
         index: of a retriever's items, for approximate search; None = exact search alone.
         questions: {task: test data that these three are measured on}.
-        lineage: where it comes from, as `recsys.export.lineage.lineage` tells.
+        lineage: see `recsys.export.program.lineage`.
         reliability: {label: curve} at test, for the card.
         dry_run: do everything but publish.
     """
 
-    limits: Limits = field(default_factory=Limits)
+    limits: GateConfig = field(default_factory=GateConfig)
     against: Production | None = None
     quantization: Quantization | None = None
     index: SearchIndex | None = None
@@ -70,7 +70,7 @@ def export_bundle(
     """Write a bundle, let it pass its gates, and publish it in one rename.
 
     Args:
-        sections: what is in it; at least one.
+        sections: at least one.
         schema: fitted, with the statistics of the models' store.
         vocabulary_path: parquet file of a column's vocabulary: `value` by vocabulary index, [0] and [1] null. Asked for columns
             without buckets; the file must have the sha256 that the schema names.
@@ -87,8 +87,7 @@ def export_bundle(
         DataError: a column has the name of an input or output of the graphs, or an item's id is the value that says "missing".
     """
     release = release or Release()
-    faults = schema.reserved_name_faults()
-    if faults:
+    if faults := schema.reserved_name_faults():
         raise DataError(*faults)
     floors = floor_gates(metrics, release.limits.min)
     refuse(floors, folder)  # before anything that takes time
@@ -98,7 +97,8 @@ def export_bundle(
     with publishing(folder, dry_run=release.dry_run) as partial:
         schema.save(partial / "schema.json")
         (partial / "metrics.json").write_text(json.dumps(finite, indent=2, sort_keys=True) + "\n")
-        facts = _facts(schema, partial / "schema.json")
+        facts = {f"vocabulary_sha256/{column}": sha256 for column, sha256 in _vocabulary_hashes(schema).items()}
+        facts["schema_sha256"] = file_sha256(partial / "schema.json")
         document: dict[str, Any] = {
             "format": FORMAT,
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -134,10 +134,10 @@ def export_bundle(
             gates += production_gates(partial, release.against, schema, release.questions)
         gates += latency_gates(answers["latency"], release.limits.p99_ms)
         document["latency"] = answers["latency"]
-        for _ in range(2):  # card and manifest tell the size, and are part of it: the second time it is that of the first
-            found = [*gates, *size_gates(partial, release.limits.size_mb)]
-            refuse(found, folder)
-            document["gates"] = [gate.line() for gate in found]
+        for _ in range(2):  # card and manifest tell the size, and are part of it
+            sized = [*gates, *size_gates(partial, release.limits.size_mb)]
+            refuse(sized, folder)
+            document["gates"] = [gate.line() for gate in sized]
             write_card(partial, document, schema, finite, reliability=release.reliability)
             manifest = write_manifest(partial, document)
         return manifest
@@ -159,12 +159,12 @@ def load_vocabularies(schema: Schema, vocabulary_path: Callable[[str], Path]) ->
     Raises:
         IntegrityError: names each file that is not the one the schema was fitted with.
     """
-    wanted = {column: statistics.vocabulary_sha256 for column, statistics in schema.statistics.items() if statistics.vocabulary_sha256}
-    paths = {column: vocabulary_path(column) for column in wanted}
+    hashes = _vocabulary_hashes(schema)
+    paths = {column: vocabulary_path(column) for column in hashes}
     remedy = "export with the store that the run was trained on (lineage.json in the run directory)"
     faults = [
         Fault("the vocabulary is not the one that the model was trained with", f"column '{column}', {paths[column]}", remedy)
-        for column, sha256 in wanted.items()
+        for column, sha256 in hashes.items()
         if not paths[column].exists() or file_sha256(paths[column]) != sha256
     ]
     if faults:
@@ -172,10 +172,5 @@ def load_vocabularies(schema: Schema, vocabulary_path: Callable[[str], Path]) ->
     return {column: pl.read_parquet(path)["value"] for column, path in paths.items()}
 
 
-def _facts(schema: Schema, path: Path) -> dict[str, str]:
-    vocabularies = {
-        f"vocabulary_sha256/{column}": statistics.vocabulary_sha256
-        for column, statistics in schema.statistics.items()
-        if statistics.vocabulary_sha256
-    }
-    return {"schema_sha256": file_sha256(path), **vocabularies}
+def _vocabulary_hashes(schema: Schema) -> dict[str, str]:
+    return {column: statistics.vocabulary_sha256 for column, statistics in schema.statistics.items() if statistics.vocabulary_sha256}

@@ -11,7 +11,7 @@ from recsys.report.quality import quality
 from recsys.report.release import gate_blocks, speed_blocks
 from recsys.report.reliability import off_diagonal, reliability_plot
 from recsys.report.sections.data import unknown_rows
-from recsys.schema import Feature, Schema
+from recsys.schema import Schema
 from recsys.task.base import facet
 
 SIMULATED = "recsys.source.shop.Shop"
@@ -42,6 +42,8 @@ def card(manifest: Mapping, schema: Schema, metrics: Mapping[str, float], *, rel
     names = {task: component_name(config[task]["model"]) if task in config else "the model" for task in manifest["checkpoint"]}
     facets = {task: facet(task, "export") for task in names}
     models = [line for task, part in facets.items() for line in part.card_lines(manifest, schema, names[task])]
+    data = dict.fromkeys(each["name"] for each in lineage.get("data", {}).values())
+    title = f"# {' and '.join(names).capitalize()}{' on ' + ', '.join(map(prose, data)) if data else ''}"
     sections = {
         "What it is": ["\n".join(models), "What it reads:", _columns(schema, facets.values())],
         "Data": data_blocks(lineage),
@@ -52,17 +54,11 @@ def card(manifest: Mapping, schema: Schema, metrics: Mapping[str, float], *, rel
         "Lineage": lineage_blocks(lineage, manifest["checkpoint"], manifest["versions"]) if "train" in lineage else [],
         "Limits": ["\n".join(f"- {limit}" for limit in _limits(manifest, schema, metrics, facets.values()))],
     }
-    blocks = [_title(manifest, names), f"Made on {manifest['created']} from the facts of this bundle; not edited by hand."]
+    blocks = [title, f"Made on {manifest['created']} from the facts of this bundle; not edited by hand."]
     for heading, section in sections.items():
         filled = [block for block in section if block]
         blocks += [f"## {heading}", *filled] if filled else []
     return "\n\n".join(blocks) + "\n"
-
-
-def _title(manifest: Mapping, names: Mapping[str, str]) -> str:
-    tasks = " and ".join(names)
-    data = {its["name"]: None for its in manifest.get("lineage", {}).get("data", {}).values()}
-    return f"# {tasks.capitalize()}{' on ' + ', '.join(map(prose, data)) if data else ''}"
 
 
 def _columns(schema: Schema, facets: Iterable[ModuleType]) -> str:
@@ -70,17 +66,13 @@ def _columns(schema: Schema, facets: Iterable[ModuleType]) -> str:
     rows = []
     for feature in schema.of(*entities):
         statistics = schema.statistics[feature.column]
-        rows.append([code(feature.column), feature.entity, type(feature).__name__, statistics.dtype, *_values(feature, schema)])
+        if feature.entity == "bias":
+            known, missing = f"{statistics.size - 2:,}, read in training", "not read when serving: always unknown"
+        else:
+            known, missing = feature.card_words(statistics)
+        kind = type(feature).__name__
+        rows.append([code(feature.column), feature.entity, kind, statistics.dtype, known.replace("|", "\\|"), missing])
     return table(["column", "of", "kind", "type", "known values", "unknown or missing"], rows, text=6)
-
-
-def _values(feature: Feature, schema: Schema) -> tuple[str, str]:
-    """What a column may hold, and what else becomes of it."""
-    size = schema.statistics[feature.column].size
-    if feature.entity == "bias":
-        return f"{size - 2:,}, read in training", "not read when serving: always unknown"
-    known, missing = feature.card_words(schema.statistics[feature.column])
-    return known.replace("|", "\\|"), missing
 
 
 def _calibration(reliability: Mapping[str, Mapping]) -> list[str]:
@@ -108,26 +100,23 @@ def _limits(manifest: Mapping, schema: Schema, metrics: Mapping[str, float], fac
     yield from dict.fromkeys(limit for data in lineage.get("data", {}).values() for limit in unknown_rows(data))
     yield from (limit for part in facets for limit in part.card_limits(manifest, schema))
     yield from _without_value(metrics)
-    dirty = [name for name, facts in {"export": lineage, **lineage.get("train", {})}.items() if (facts.get("git") or {}).get("dirty")]
-    unknown = [name for name, facts in lineage.get("train", {}).items() if facts.get("git") is None]
+    trained = lineage.get("train", {})
+    dirty = [name for name, facts in {"export": lineage, **trained}.items() if (facts.get("git") or {}).get("dirty")]
+    unknown = [name for name, facts in trained.items() if facts.get("git") is None]
     if dirty:
         yield f"Code was changed and not committed at: {', '.join(dirty)}. The commit alone does not make the bundle again."
     if unknown:
         yield f"The commit is not known of the training of: {', '.join(unknown)}."
     if not any(key.startswith("test/") for key in metrics):
         yield "These weights were never tested."
-    machines = {each["trainer"].get("accelerator") for each in config.values() if "trainer" in each}
-    if machines == {"cpu"}:
+    if {each["trainer"].get("accelerator") for each in config.values() if "trainer" in each} == {"cpu"}:
         yield "Trained on CPUs; no figure here is of a GPU."
 
 
 def _without_value(metrics: Mapping[str, float]) -> Iterator[str]:
     """Labels of one class, or of no rows, in the test, which order nothing."""
     for key, rows in metrics.items():
-        prefix, _, label = key.removesuffix("/rows").rpartition("/")
-        if prefix != "test" or not key.endswith("/rows") or f"test/{label}/positives" not in metrics:
-            continue
-        positives = metrics[f"test/{label}/positives"]
-        if positives in (0, rows):
-            lack = f"no {'negative' if positives else 'positive'} among {rows:,.0f} test rows" if rows else "no row in the test"
-            yield f"{code(label)}: {lack}, so AUC and what needs both classes are n/a."
+        match key.split("/"):
+            case ["test", label, "rows"] if (positives := metrics.get(f"test/{label}/positives")) in (0, rows):
+                lack = f"no {'negative' if positives else 'positive'} among {rows:,.0f} test rows" if rows else "no row in the test"
+                yield f"{code(label)}: {lack}, so AUC and what needs both classes are n/a."

@@ -4,12 +4,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 
-from recsys.errors import GATES, ConfigError, Fault, ReleaseError, listed
-from recsys.schema import nearest
+from recsys.errors import GATES, ConfigError, Fault, ReleaseError, listed, nearest
 
 REPLAY_SECONDS = 300
 PACKAGE = Path(__file__).parents[1]
@@ -38,21 +38,6 @@ class Gate:
         return {name: value for name, value in asdict(self).items() if name != "remedy"}
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What a release asks for beyond parity and golden requests.
-
-    Attributes:
-        min: {metric of metrics.json: its floor}.
-        p99_ms: of one request on one thread, of each part; None = any.
-        size_mb: of all files, in megabytes of 1,000,000 bytes; None = any.
-    """
-
-    min: Mapping[str, float] = field(default_factory=dict)
-    p99_ms: float | None = None
-    size_mb: float | None = None
-
-
 def refuse(gates: Sequence[Gate], folder: Path) -> None:
     """A ReleaseError with every gate that was not passed; its exit code is that of the first in the order of `GATES`."""
     failed = sorted((gate for gate in gates if not gate.passed), key=lambda gate: list(GATES).index(gate.gate))
@@ -65,35 +50,28 @@ def parity_gate(manifest: Mapping[str, dict], facets: Sequence[ModuleType]) -> G
     """That the graphs answer like the model; a difference was refused as it was found.
 
     Args:
-        manifest: what is known of the bundle; "weights" of a comparison names its graphs, where these are not the published ones.
+        manifest: of the bundle so far; "weights" of a comparison names its graphs, where these are not the published ones.
         facets: of the bundle's tasks; see `recsys.export.section`.
     """
     figures = [manifest[part.PARITY] for part in facets]
-    limits, found = zip(*(part.parity_words(each) for part, each in zip(facets, figures)))
+    limits, differences = zip(*(part.parity_words(each) for part, each in zip(facets, figures)))
     weights = [each["weights"] for each in figures if "weights" in each]
-    return Gate("parity", True, "; ".join([*limits, *weights[:1]]), "; ".join(found), "")
+    return Gate("parity", True, "; ".join([*limits, *weights[:1]]), "; ".join(differences), "")
 
 
 def replayed(folder: Path) -> dict:
-    """What `recsys.serve.replay` says of a bundle, in a new process.
-
-    Raises:
-        ReleaseError: the process ended early; its last line tells why.
-    """
+    """What `recsys.serve.replay` says of a bundle, in a new process; a ReleaseError with its last line where the process ends early."""
     command = [sys.executable, "-m", "recsys.serve.replay", str(folder.resolve())]
     remedy = f"run it by hand to see all it prints: {' '.join(command)}"
     try:
         done = subprocess.run(command, cwd=PACKAGE.parent, capture_output=True, text=True, timeout=REPLAY_SECONDS)
     except subprocess.TimeoutExpired as error:
         raise ReleaseError("golden", Fault(f"the replay took more than {REPLAY_SECONDS} s", str(folder), remedy)) from error
-    if done.returncode not in (0, 1):
-        last = (done.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
-        raise ReleaseError("golden", Fault(f"a new process cannot serve the bundle: {last}", str(folder), remedy))
-    try:
-        return json.loads(done.stdout)
-    except ValueError:  # a process that was ended by an exception has code 1 too
-        last = (done.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
-        raise ReleaseError("golden", Fault(f"a new process cannot serve the bundle: {last}", str(folder), remedy)) from None
+    if done.returncode in (0, 1):
+        with suppress(ValueError):  # a process that was ended by an exception has code 1 too
+            return json.loads(done.stdout)
+    last = (done.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
+    raise ReleaseError("golden", Fault(f"a new process cannot serve the bundle: {last}", str(folder), remedy))
 
 
 def golden_gate(counts: Mapping[str, int], wrong: Mapping[str, Sequence[str]]) -> Gate:
@@ -101,13 +79,13 @@ def golden_gate(counts: Mapping[str, int], wrong: Mapping[str, Sequence[str]]) -
 
     Args:
         counts: {task: number of golden requests}.
-        wrong: of these, sentences about the ones that were answered differently.
+        wrong: {task: sentences about the ones that were answered differently}.
     """
     limit = f"{sum(counts.values()):,} requests answered alike in a new process"
     faults = [f"no request of {task} was replayed" for task in counts if task not in wrong]
     faults += [sentence for task in wrong.values() for sentence in task]
-    found = f"{len(faults):,} answered differently: {listed(faults, 3)}" if faults else "all"
-    return Gate("golden", not faults, limit, found, "export again, and report the request if it stays")
+    outcome = f"{len(faults):,} answered differently: {listed(faults, 3)}" if faults else "all"
+    return Gate("golden", not faults, limit, outcome, "export again, and report the request if it stays")
 
 
 def floor_gates(metrics: Mapping[str, float | None], minimum: Mapping[str, float]) -> list[Gate]:
@@ -121,14 +99,14 @@ def floor_gates(metrics: Mapping[str, float | None], minimum: Mapping[str, float
     unknown = [name for name in minimum if name not in metrics]
     if unknown:
         where = "these weights have metrics such as " + listed(sorted(metrics), 3)
-        raise ConfigError(*(Fault(f"no metric is called '{name}'{nearest(name, list(metrics))}", "gate.min", where) for name in unknown))
-    return [_floor(name, metrics[name], floor) for name, floor in minimum.items()]
-
-
-def _floor(name: str, value: float | None, floor: float) -> Gate:
-    passed = value is not None and value >= floor
-    found = f"{name} {value:.4g}" if value is not None else f"{name} is not finite"
-    return Gate("floor", passed, f"{name} at least {floor:g}", found, "train a better model, or lower the floor")
+        raise ConfigError(*(Fault(f"no metric is called '{name}'{nearest(name, metrics)}", "gate.min", where) for name in unknown))
+    gates = []
+    for name, floor in minimum.items():
+        value = metrics[name]
+        outcome = f"{name} is not finite" if value is None else f"{name} {value:.4g}"
+        passed = value is not None and value >= floor
+        gates.append(Gate("floor", passed, f"{name} at least {floor:g}", outcome, "train a better model, or lower the floor"))
+    return gates
 
 
 def latency_gates(latency: Mapping[str, dict], p99_ms: float | None) -> list[Gate]:

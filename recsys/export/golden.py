@@ -1,4 +1,4 @@
-"""Golden requests: real rows with the answers of the bundle that holds them, so that whoever serves it can see that it still answers so.
+"""Golden requests: real rows with the answers of their bundle, so that whoever serves it can see that it still answers so.
 
 golden.parquet has one row per request: `task`, the raw columns under their own names, `exclude`, and the answers as `answer/items` and
 `answer/scores` (lists of items) or `answer/<label>` (predictions). A column that belongs to another task is null.
@@ -25,11 +25,8 @@ def write_golden(folder: Path, frames: list[pl.DataFrame], tolerance: float) -> 
     Args:
         tolerance: largest difference of a score or probability with which a bundle opens.
     """
-    few = {
-        frame["task"][0]: {"tolerance": tolerance, "requests": frame.drop("task").head(AT_OPENING).to_dicts()}
-        for frame in frames
-        if len(frame)
-    }
+    heads = {frame["task"][0]: frame.drop("task").head(AT_OPENING).to_dicts() for frame in frames if len(frame)}
+    few = {task: {"tolerance": tolerance, "requests": rows} for task, rows in heads.items()}
     (folder / GOLDEN).write_text(json.dumps(few, indent=2) + "\n")
     frame = pl.concat(frames, how="diagonal")
     frame.write_parquet(folder / "golden.parquet")
@@ -46,19 +43,16 @@ def columns(raw: dict[str, np.ndarray], schema: Schema) -> dict[str, pl.Series]:
 
 def series(values: np.ndarray) -> pl.Series:
     """One raw column, [N] or [N, L]: see `columns`."""
-    kind = {object: pl.String, np.float32: pl.Float32}.get(values.dtype.type if values.dtype != object else object, pl.Int64)
+    kind = pl.String if values.dtype == object else pl.Float32 if values.dtype == np.float32 else pl.Int64
     if values.ndim == 1:
-        return pl.Series([_value(value) for value in values.tolist()], dtype=kind)
-    return pl.Series([_unpadded(row) for row in values.tolist()], dtype=pl.List(kind))
+        return pl.Series(_values(values.tolist()), dtype=kind)
+    rows = [_values(row) for row in values.tolist()]
+    for row in rows:
+        while row and row[-1] is None:
+            row.pop()
+    return pl.Series(rows, dtype=pl.List(kind))
 
 
-def _unpadded(row: list[Any]) -> list[Any]:
-    entries = [_value(entry) for entry in row]
-    while entries and entries[-1] is None:
-        entries.pop()
-    return entries
-
-
-def _value(value: Any) -> Any:
-    absent = value == missing("string") or value == missing("int64") or value != value
-    return None if absent else value
+def _values(raw: list[Any]) -> list[Any]:
+    absent = (missing("string"), missing("int64"))
+    return [None if value in absent or value != value else value for value in raw]

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ IR_VERSION = 10
 MAX_BYTES = 2**31 - 1
 """A protobuf message, so an ONNX file without external data, ends below 2 GiB."""
 REMEDY = "nothing was published; export again, and report the row if it stays: an operator differs between torch and onnxruntime"
-"""Of a graph that answers otherwise than its model."""
+"""For a graph that answers otherwise than its model."""
 Outputs = Tensor | tuple[Tensor, ...]
 
 
@@ -32,17 +32,15 @@ def difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.abs(one - other) / np.maximum(1.0, np.abs(other))
 
 
-def describe(model: ModelProto, **facts: str) -> None:
-    """Write facts (hashes of schema and vocabularies) into the file's metadata."""
-    helper.set_model_props(model, facts)
+def save_graph(path: Path, model: ModelProto, facts: Mapping[str, str]) -> None:
+    """Check a graph, and write it with facts (hashes of schema and vocabularies) in its metadata; an IntegrityError as in `check`."""
+    helper.set_model_props(model, dict(facts))
+    check(path.name, model)
+    onnx.save(model, path)
 
 
 def check(name: str, model: ModelProto) -> None:
-    """onnx.checker in full, below 2 GiB, and float32 throughout.
-
-    Raises:
-        IntegrityError: names the file and the node.
-    """
+    """An IntegrityError that names file and node, where a graph is not below 2 GiB, float32 throughout and passed by onnx.checker."""
     size = model.ByteSize()
     if size > MAX_BYTES:
         remedy = "use hash buckets for the largest vocabulary, a smaller dim, or search item_embeddings.parquet outside the graph"
@@ -81,13 +79,15 @@ def traced_model(
     """A function from indices to outputs, batch and list lengths dynamic, without traces of the machine that made it.
 
     Args:
-        model: module that owns the weights.
+        model: owns the weights.
         function: method of `model` that reads `features` by index.
         outputs: names of what it returns.
     """
     columns = [feature.column for feature in features]
-    examples = tuple(_example(feature, schema) for feature in features)
-    shapes = tuple({axis: torch.export.Dim.DYNAMIC for axis in _dynamic_axes(feature)} for feature in features)
+    # two rows: one would freeze the batch dimension
+    examples = tuple(torch.from_numpy(feature.example(schema.statistics[feature.column], 2)) for feature in features)
+    lists = [feature.is_list and feature.max_len > 1 for feature in features]  # their length is dynamic too
+    shapes = tuple(dict.fromkeys((0, 1) if is_list else (0,), torch.export.Dim.DYNAMIC) for is_list in lists)
     exporter_log = logging.getLogger("torch.onnx")
     level = exporter_log.level
     exporter_log.setLevel(logging.ERROR)  # it warns of every operator of packages that are not installed
@@ -113,15 +113,8 @@ def traced_model(
     return traced
 
 
-def _example(feature: Feature, schema: Schema) -> Tensor:
-    return torch.from_numpy(feature.example(schema.statistics[feature.column], 2))  # two rows: one would freeze the batch dimension
-
-
-def _dynamic_axes(feature: Feature) -> tuple[int, ...]:
-    return (0, 1) if feature.is_list and feature.max_len > 1 else (0,)
-
-
 def static_size(value: onnx.ValueInfoProto) -> int:
+    """Size of the last dimension."""
     return value.type.tensor_type.shape.dim[-1].dim_value
 
 
@@ -133,32 +126,26 @@ def model_proto(graph: Graph, outputs: list[onnx.ValueInfoProto]) -> ModelProto:
 
 
 def check_ready(model: nn.Module) -> None:
-    """Refuses a model that would not be exported as it was evaluated.
-
-    Raises:
-        IntegrityError: it is in training mode, not float32, or holds weights that are not finite.
-    """
+    """An IntegrityError where a model is in training mode, not float32, or holds weights that are not finite."""
     weights = {name: values for name, values in model.state_dict().items() if values.is_floating_point()}
     training = [name or "the model" for name, module in model.named_modules() if module.training]
     narrow = [f"{name} ({values.dtype})" for name, values in weights.items() if values.dtype != torch.float32]
     broken = [name for name, values in weights.items() if not values.isfinite().all()]
-    faults = []
-    if training:
-        faults.append(Fault("training mode: dropout would be exported", listed(training), "call model.eval() before export"))
-    if narrow:
-        faults.append(Fault("weights that are not float32", listed(narrow), "call model.float() before export"))
-    if broken:
-        faults.append(Fault("weights that are not finite", listed(broken), "export an earlier checkpoint"))
+    faults = [
+        Fault(what, listed(names), remedy)
+        for what, names, remedy in (
+            ("training mode: dropout would be exported", training, "call model.eval() before export"),
+            ("weights that are not float32", narrow, "call model.float() before export"),
+            ("weights that are not finite", broken, "export an earlier checkpoint"),
+        )
+        if names
+    ]
     if faults:
         raise IntegrityError(*faults)
 
 
 def session(graph: Path | ModelProto) -> onnxruntime.InferenceSession:
-    """A graph on one thread.
-
-    Raises:
-        IntegrityError: onnxruntime cannot load it.
-    """
+    """A graph on one thread; an IntegrityError where onnxruntime cannot load it."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     content = graph if isinstance(graph, Path) else graph.SerializeToString()

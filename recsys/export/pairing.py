@@ -1,9 +1,8 @@
 """A retrieval run and a ranking run that become one bundle."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
 
+from recsys.config import flattened
 from recsys.errors import ConfigError, Fault, listed
 from recsys.run.directory import RunDirectory
 from recsys.schema.match import differences
@@ -11,23 +10,18 @@ from recsys.task.base import facet
 
 
 def check_pair(run: RunDirectory, ranker: RunDirectory) -> None:
-    """Whether two runs fit into one bundle, which has one schema.
-
-    Raises:
-        ConfigError: names the task of each run, or what of their data differs.
-    """
+    """A ConfigError where two runs do not fit into one bundle, with the task of each, or what of their data differs."""
     if (_place(run), _place(ranker)) != ("run", "ranker"):
         raise ConfigError(_wrong_tasks(run, ranker))
-    if apart := differences(run.schema, ranker.schema):
-        what = f"a bundle has one schema, and the runs were trained on different data, which differ in {listed(apart)}"
+    if unequal := differences(run.schema, ranker.schema):
+        what = f"a bundle has one schema, and the runs were trained on different data, which differ in {listed(unequal)}"
         raise ConfigError(Fault(what, f"{run.path} and {ranker.path}", _same_data(run, ranker)))
 
 
 def joined_metrics(one: Mapping[str, float | None], other: Mapping[str, float | None]) -> dict[str, float | None]:
     """The metrics of both; a ConfigError where one name stands for two values."""
-    torn = [key for key in one if key in other and one[key] != other[key]]
-    if torn:
-        what = f"both runs have metrics of these names, with other values: {listed(torn)}"
+    if unequal := [key for key in one if key in other and one[key] != other[key]]:
+        what = f"both runs have metrics of these names, with other values: {listed(unequal)}"
         raise ConfigError(Fault(what, "metrics of run and ranker", "export each run alone, with run= and no ranker="))
     return {**one, **other}
 
@@ -38,11 +32,12 @@ def _place(run: RunDirectory) -> str:
 
 
 def _wrong_tasks(run: RunDirectory, ranker: RunDirectory) -> Fault:
+    what = f"'run' names a {run.task} run and 'ranker' a {ranker.task} run, "
     if (_place(run), _place(ranker)) == ("ranker", "run"):
-        what = f"'run' names a {run.task} run and 'ranker' a {ranker.task} run, the other way round than they make one bundle"
+        what += "the other way round than they make one bundle"
         remedy = f"exchange them: python export.py run={ranker.path} ranker={run.path}"
     else:
-        what = f"'run' names a {run.task} run and 'ranker' a {ranker.task} run, and both belong under '{_place(run)}'"
+        what += f"and both belong under '{_place(run)}'"
         remedy = f"name a run of another task as {'ranker' if _place(run) == 'run' else 'run'}=, "
         remedy += f"or export one alone: python export.py run={run.path}"
     return Fault(what, f"run={run.path}, ranker={ranker.path}", remedy)
@@ -50,22 +45,10 @@ def _wrong_tasks(run: RunDirectory, ranker: RunDirectory) -> Fault:
 
 def _same_data(run: RunDirectory, ranker: RunDirectory) -> str:
     """What to type, or where to look if the settings are the same."""
-    # where prepared data is kept changes nothing
-    one, other = (_settings({**asdict(each.config.data), "store": None}, "data") for each in (run, ranker))
-    unequal = [key for key in _unequal(one, other) if key in one and key in other]
+    one, other = (dict(flattened(each.plain["data"], "data", lists=False)) for each in (run, ranker))
+    unequal = [key for key in one if key in other and one[key] != other[key] and key != "data.store"]  # the folder changes nothing
     if not unequal:
         return "the settings are the same, so tables or code have changed in between: train both runs again"
-    lists = [key for key in unequal if isinstance(one[key], tuple)]  # of columns, which are named already
-    shown = [key if key in lists else f"{key} ({one[key]} and {other[key]})" for key in unequal]
-    return f"train both with the same data=... and the same data settings; now they differ in {listed(shown)}"
-
-
-def _settings(node: Any, key: str) -> dict[str, Any]:
-    """{dotted key: value} of nested mappings."""
-    if not isinstance(node, dict):
-        return {key: node}
-    return {inner: value for name, entry in node.items() for inner, value in _settings(entry, f"{key}.{name}").items()}
-
-
-def _unequal(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    return [key for key in {**one, **other} if one.get(key) != other.get(key)]
+    # lists are of columns, which are named already
+    words = [key if isinstance(one[key], list) else f"{key} ({one[key]} and {other[key]})" for key in unequal]
+    return f"train both with the same data=... and the same data settings; now they differ in {listed(words)}"

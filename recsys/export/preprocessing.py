@@ -5,7 +5,7 @@ Every input is a raw column under its own name. Missing is "" in a string column
 is inside its table, whatever comes in: a vocabulary look-up answers 1 (unknown) by default, a hash is taken modulo its buckets.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,7 +57,7 @@ class Graph:
 
 
 def missing(dtype: str) -> str | int:
-    """What stands for a missing value, and pads lists, in a raw column of this `Statistics.dtype`."""
+    """The value that says "missing", and pads lists, in a raw column of this `Statistics.dtype`."""
     return MISSING_STRING if dtype == "string" else MISSING_INTEGER
 
 
@@ -89,32 +89,24 @@ def raw_lists(lists: Sequence[Sequence[Any] | None], dtype: str) -> np.ndarray:
 
 
 def label_encoder(graph: Graph, raw: str, keys: np.ndarray, values: np.ndarray, *, default: int) -> str:
-    """Look up raw values of any shape: keys[i] -> values[i], every other value -> default; int64 in the same shape."""
+    """Values of raw keys of any shape: keys[i] -> values[i], any other key -> default; int64 in the same shape."""
     attribute = {"keys_strings": keys.tolist()} if keys.dtype == object else {"keys_int64s": keys.tolist()}
     return graph.add("LabelEncoder", raw, domain="ai.onnx.ml", values_int64s=values.tolist(), default_int64=default, **attribute)
 
 
 def read_features(
-    graph: Graph,
-    features: tuple[Feature, ...],
-    schema: Schema,
-    vocabularies: Mapping[str, pl.Series],
-    *,
-    prefix: str,
-    batch: str = "batch",
+    graph: Graph, features: tuple[Feature, ...], schema: Schema, vocabularies: Mapping[str, pl.Series], *, prefix: str, batch: str = "batch"
 ) -> None:
-    """Add each feature's raw input under its column name, and the nodes that compute `<prefix><column>` from it.
+    """Add each feature's raw input under its column name, and the nodes that compute the model's input `<prefix><column>` from it.
 
     Args:
         vocabularies: {column: raw values by vocabulary index; [0] and [1] are null}, for every column with a vocabulary.
-        prefix: the index inputs of the model are called `<prefix><column>`.
         batch: name of the inputs' first dimension.
 
     Raises:
         IntegrityError: a vocabulary is not the one that the model's tables were made for.
     """
-    faults = [fault for column in _vocabulary_columns(features, schema) for fault in _vocabulary_faults(column, schema, vocabularies)]
-    if faults:
+    if faults := list(_vocabulary_faults(features, schema, vocabularies)):
         raise IntegrityError(*faults)
     for feature in features:
         graph.add("Identity", _value(graph, feature, schema, vocabularies, batch), output=f"{prefix}{feature.column}")
@@ -137,7 +129,10 @@ def _value(graph: Graph, feature: Feature, schema: Schema, vocabularies: Mapping
             lists = _list_index(graph, feature, schema, vocabularies, batch)
             return graph.add("Slice", lists.indices, graph.integer(0), lists.width, graph.integer(1))  # the first entries
         case History():
-            return _latest(graph, _list_index(graph, feature, schema, vocabularies, batch))
+            lists = _list_index(graph, feature, schema, vocabularies, batch)
+            start = graph.add("Max", graph.add("Sub", lists.length, lists.width), graph.integer(0))  # [B, 1]
+            latest = graph.add("Slice", lists.position, graph.integer(0), lists.width)
+            return graph.add("GatherElements", lists.indices, graph.add("Add", start, latest), axis=1)  # the last entries
     raise AssertionError(f"no served input for {type(feature).__name__}")
 
 
@@ -168,7 +163,8 @@ def _list_index(graph: Graph, feature: Feature, schema: Schema, vocabularies: Ma
     dtype = schema.statistics[feature.table].dtype
     raw = graph.input(feature.column, element_type(dtype), [batch, f"length of {feature.column}"])
     size = graph.add("Shape", raw, start=1, end=2)  # [1] = L
-    position = graph.add("Range", *_scalars(graph, 0), graph.add("Squeeze", size), *_scalars(graph, 1))  # [L]
+    zero, one = (graph.constant(np.array(value, np.int64)) for value in (0, 1))
+    position = graph.add("Range", zero, graph.add("Squeeze", size), one)  # [L]
     after = graph.add("Add", position, graph.integer(1))
     ends = graph.add("Where", _is_missing(graph, raw, dtype), graph.integer(0), after)  # [B, L]
     length = graph.add("ReduceMax", ends, graph.integer(1), keepdims=1)  # [B, 1], one after the last entry that is no padding
@@ -177,36 +173,19 @@ def _list_index(graph: Graph, feature: Feature, schema: Schema, vocabularies: Ma
     return _Lists(index, position, length, graph.add("Min", size, graph.integer(feature.max_len)))
 
 
-def _latest(graph: Graph, lists: _Lists) -> str:
-    """The last entries of each list: [B, min(L, max_len)]."""
-    start = graph.add("Max", graph.add("Sub", lists.length, lists.width), graph.integer(0))  # [B, 1]
-    latest = graph.add("Slice", lists.position, graph.integer(0), lists.width)
-    return graph.add("GatherElements", lists.indices, graph.add("Add", start, latest), axis=1)
-
-
 def _is_missing(graph: Graph, raw: str, dtype: str) -> str:
     sentinel = np.array(missing(dtype), object if dtype == "string" else np.int64)
     return graph.add("Equal", raw, graph.constant(sentinel))
 
 
-def _scalars(graph: Graph, *values: int) -> list[str]:
-    return [graph.constant(np.array(value, np.int64)) for value in values]
-
-
-def _vocabulary_columns(features: tuple[Feature, ...], schema: Schema) -> list[str]:
-    tables = dict.fromkeys(feature.table for feature in features if feature.has_table)
-    return [column for column in tables if schema.keeps_vocabulary(column)]
-
-
-def _vocabulary_faults(column: str, schema: Schema, vocabularies: Mapping[str, pl.Series]) -> list[Fault]:
-    size = schema.statistics[column].size
+def _vocabulary_faults(features: tuple[Feature, ...], schema: Schema, vocabularies: Mapping[str, pl.Series]) -> Iterator[Fault]:
     remedy = "export with the store that the run was trained on (lineage.json in the run directory)"
-    if column not in vocabularies:
-        return [Fault("there is no vocabulary", f"column '{column}'", remedy)]
-    if len(vocabularies[column]) != size:
-        return [Fault(f"the vocabulary has {len(vocabularies[column])} entries, the model {size}", f"column '{column}'", remedy)]
-    sentinel = missing(schema.statistics[column].dtype)
-    if (vocabularies[column] == sentinel).any():
-        what = f"the vocabulary lists {sentinel!r}, which stands for a missing value at serving"
-        return [Fault(what, f"column '{column}'", "prepare the data again with this value as null, and train again")]
-    return []
+    for column in dict.fromkeys(feature.table for feature in features if feature.has_table and schema.keeps_vocabulary(feature.table)):
+        where, size, sentinel = f"column '{column}'", schema.statistics[column].size, missing(schema.statistics[column].dtype)
+        if column not in vocabularies:
+            yield Fault("there is no vocabulary", where, remedy)
+        elif len(vocabularies[column]) != size:
+            yield Fault(f"the vocabulary has {len(vocabularies[column])} entries, the model {size}", where, remedy)
+        elif (vocabularies[column] == sentinel).any():
+            what = f"the vocabulary lists {sentinel!r}, which stands for a missing value at serving"
+            yield Fault(what, where, "prepare the data again with this value as null, and train again")

@@ -1,12 +1,22 @@
-"""The bundle in production, as far as another one is compared with it."""
+"""The bundle in production, and a new one beside it: both answer the same test users or rows.
+
+Both are asked as a server would ask them, with raw columns. Users are drawn again with replacement, the same ones for both, so that a
+loss which fewer or other users would not have shown passes, and one that they would have shown does not.
+"""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from recsys.errors import ConfigError, Fault, listed
+from recsys.export.gates import Gate
+from recsys.export.golden import columns
+from recsys.export.section import Questions
+from recsys.metric.paired import Compared, Sample, compared
 from recsys.schema import Entity, Schema
 from recsys.serve import BundleError
 from recsys.serve.manifest import read_bundle
@@ -28,7 +38,7 @@ class Production:
     @staticmethod
     def open(folder: Path) -> "Production":
         """A ConfigError where it is no bundle, or a damaged one."""
-        with opening(folder):
+        with production_errors(folder):
             manifest, files = read_bundle(folder, keep=("schema.json",))
         try:
             return Production(folder, manifest, Schema.of_document(json.loads(files["schema.json"])))
@@ -70,9 +80,65 @@ def _columns(schema: Schema, entities: Sequence[Entity]) -> dict[str, str]:
 
 
 @contextmanager
-def opening(old: Path) -> Iterator[None]:
-    """A ConfigError where it is no bundle, or damaged."""
+def production_errors(folder: Path) -> Iterator[None]:
+    """Turn what the bundle in production raises, as it is opened or asked, into a ConfigError."""
     try:
         yield
     except BundleError as error:
-        raise ConfigError(Fault(str(error), f"against={old}", "name a bundle that export.py has published")) from error
+        raise ConfigError(Fault(str(error), f"against={folder}", "name a bundle that export.py has published")) from error
+    except ValueError as error:  # a column of the same name that holds something else
+        what, remedy = f"it cannot read this run's test data: {error}", "compare with a bundle of the same raw columns"
+        raise ConfigError(Fault(what, f"against={folder}", remedy)) from error
+
+
+def production_gates(new: Path, old: Production, schema: Schema, questions: Mapping[str, Questions]) -> list[Gate]:
+    """What both bundles can do, compared; a gate that is not passed where the new one lacks something.
+
+    Both are asked with the values of the source (see `recsys.export.source_values`): what one knows and the other does not, such as a
+    rare value or an older entry of a history, is to each what it would be in production.
+
+    Args:
+        schema: of the new bundle and of the questions.
+        questions: {task of the new bundle: its test data}.
+    Raises:
+        ConfigError: the other does not open, or cannot read the questions.
+    """
+    name = f"bundle {old.manifest['sha256'][:12]}"
+    lacks: list[str] = []
+    samples: list[Sample] = []
+    for task in dict.fromkeys([*questions, *old.manifest["checkpoint"]]):
+        graph = facet(task, "export").GRAPH
+        if graph not in old.manifest["files"]:
+            continue  # nothing to lose
+        if task not in questions:
+            lacks.append(f"{graph} is missing")
+            continue
+        of_task = questions[task].compared(new, old.folder, schema)
+        lacks += of_task[0]
+        samples += of_task[1]
+    remedy = "export both tasks with the same labels: python export.py run=<run> ranker=<run of the other task>"
+    missing = [Gate("production", False, f"all that {name} has", what, remedy) for what in lacks]
+    return [*missing, *(gate(one, name) for one in compared(samples))]
+
+
+def gate(one: Compared, production: str) -> Gate:
+    """Passed unless the whole interval of the difference from the bundle of this name lies below zero, and of enough users to tell."""
+    few = f"; {one.units} users or rows are too few to tell" if one.few else ""
+    values = f"{one.metric} {_interval(one.new)} against {_interval(one.old)}: {_interval(one.difference, sign='+')}{few}"
+    remedy = "find out what the new model lost; without against= it would be published nevertheless"
+    return Gate("production", one.sign >= 0, f"no significant loss of {one.metric}, as served, against {production}", values, remedy)
+
+
+def _interval(value: tuple[float, float, float], sign: str = "") -> str:
+    return f"{value[0]:{sign}.4f} ({value[1]:{sign}.4f} to {value[2]:{sign}.4f})"
+
+
+def request_columns(raw: Mapping[str, np.ndarray], schema: Schema, fields: Collection[str]) -> dict[str, list]:
+    """The raw columns that a bundle reads, as a person would write them."""
+    rows = columns(dict(raw), schema)
+    return {column: rows[column].to_list() for column in fields}
+
+
+def mean_difference(old: np.ndarray, new: np.ndarray) -> Callable[[np.ndarray], tuple[float, float]]:
+    """Means of two values per user over users drawn again: copies of each user -> (old, new)."""
+    return lambda copies: (float(copies @ old) / len(old), float(copies @ new) / len(new))

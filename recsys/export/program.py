@@ -1,20 +1,25 @@
 """Turns finished runs into a released bundle: rebuild the models, write the graphs, let them pass the gates, publish."""
 
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from recsys.config import ExportConfig, build
+from recsys.data.read.facts import data_facts
 from recsys.errors import ConfigError, Fault
-from recsys.export.bundle import export_bundle
+from recsys.export.bundle import Release, export_bundle
 from recsys.export.gates import floor_gates, refuse
+from recsys.export.index.base import SearchIndex
 from recsys.export.pairing import check_pair, joined_metrics
 from recsys.export.production import Production
-from recsys.export.release import release_of
 from recsys.export.section import Section
 from recsys.logger.wandb import send_bundle
 from recsys.report.bundle import bundle_table
-from recsys.run.directory import BUNDLE, RunDirectory
+from recsys.run.directory import BUNDLE, CONFIG, RunDirectory
+from recsys.run.lineage import CODE, git, lock
 from recsys.task.base import facet
 
 
@@ -34,10 +39,9 @@ def export_run(config: ExportConfig) -> Path:
     runs = [run] if config.ranker is None else [run, RunDirectory.finished(config.ranker)]
     if len(runs) > 1:
         check_pair(*runs)
-    configs = [each.config for each in runs]  # checked before anything that their runs name is opened
-    assert all(configs)
-    stores = {each.store.path: each.store for each in runs}
-    for store in stores.values():
+    for each in runs:
+        _ = each.config  # checked before anything that the run names is opened
+    for store in {each.store.path: each.store for each in runs}.values():
         store.check_sources()
 
     if config.index is not None and not any(facet(each.task, "export").SEARCHES for each in runs):
@@ -62,10 +66,55 @@ def export_run(config: ExportConfig) -> Path:
         metrics=metrics,
         checkpoint=checkpoint,
         folder=run.path / BUNDLE,
-        release=release_of(config, runs, production=production, index=index, reliability=curves),
+        release=_release(config, runs, production, index, curves),
     )
     Console().print(bundle_table(manifest))
     if not config.dry_run:
         send_bundle(run.path)
     print(f"{'would publish' if config.dry_run else 'bundle'}: {run.path / BUNDLE}")
     return run.path / BUNDLE
+
+
+def _release(
+    config: ExportConfig,
+    runs: Sequence[RunDirectory],
+    production: Production | None,
+    index: SearchIndex | None,
+    reliability: Mapping[str, Mapping],
+) -> Release:
+    """What the bundle of these runs is released with; a ConfigError where production cannot be asked what it is asked."""
+    if production is not None:
+        production.check_columns(runs[0].schema, [run.task for run in runs])
+    measured = any(each is not None for each in (production, config.quantize, index))
+    lengths = {} if production is None else production.lengths()
+    return Release(
+        limits=config.gate,
+        against=production,
+        quantization=None if config.quantize is None else build(config.quantize),
+        index=index,
+        questions={run.task: facet(run.task, "export").questions_of(run, lengths) for run in runs if measured},
+        lineage=lineage(runs),
+        reliability=reliability,
+        dry_run=config.dry_run,
+    )
+
+
+def lineage(runs: Sequence[RunDirectory]) -> dict:
+    """The manifest's "lineage". Code and lock file are those of the export; under "train" stands what each run recorded of its own.
+
+    Config values are those that the runs saved; data is described by hashes, counts and dates, never by its rows.
+    """
+    return {
+        "git": git(CODE),
+        "lock": lock(CODE),
+        "data": {run.task: data_facts(run.store, run.config.data.name) for run in runs},
+        "config": {run.task: json.loads(json.dumps(run.plain), parse_constant=str) for run in runs},  # JSON has no infinity
+        "seed": {run.task: run.config.seed for run in runs},
+        "train": {run.task: _recorded_lineage(run) for run in runs},
+    }
+
+
+def _recorded_lineage(run: RunDirectory) -> dict:
+    """What the run recorded, and the hash of its config; without the store, which is a folder of one machine."""
+    recorded = {key: value for key, value in run.lineage.items() if key != "store"}
+    return {**recorded, "config_sha256": hashlib.sha256((run.path / CONFIG).read_bytes()).hexdigest()}

@@ -18,11 +18,9 @@ def publishing(folder: Path, *, dry_run: bool = False) -> Iterator[Path]:
     `folder` becomes a link to a directory beside it, so that one step replaces the bundle before: copy it with `cp -rL`.
 
     Args:
-        folder: a bundle that stands there, also as a plain directory, is replaced, and only by a finished one.
+        folder: a bundle that stands there, also as a plain directory, is replaced, and only by a finished one; a ConfigError where
+            something else stands there.
         dry_run: the directory vanishes in any case.
-
-    Raises:
-        ConfigError: something else than a bundle stands there.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     link = folder.parent.resolve() / folder.name
@@ -37,14 +35,9 @@ def publishing(folder: Path, *, dry_run: bool = False) -> Iterator[Path]:
 
 
 def write_manifest(folder: Path, facts: dict) -> dict:
-    """Write manifest.json anew: `facts`, then name, sha256 and size of every other file, then the sha256 of the manifest itself.
-
-    Returns:
-        The whole document.
-    """
-    files = {
-        path.name: {"sha256": file_sha256(path), "size": path.stat().st_size} for path in sorted(folder.iterdir()) if path.name != MANIFEST
-    }
+    """Write manifest.json anew, and return it: `facts`, sha256 and size of every other file, and the sha256 of the manifest itself."""
+    paths = [path for path in sorted(folder.iterdir()) if path.name != MANIFEST]
+    files = {path.name: {"sha256": file_sha256(path), "size": path.stat().st_size} for path in paths}
     document = {**facts, "files": files}
     document["sha256"] = hashlib.sha256(render_manifest(document)).hexdigest()
     (folder / MANIFEST).write_bytes(render_manifest(document))

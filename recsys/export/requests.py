@@ -16,8 +16,6 @@ from torch import Tensor
 from recsys.export.preprocessing import missing, raw_array
 from recsys.schema import FIRST_KNOWN, PAD, UNKNOWN, Feature, Schema
 
-UNKNOWN_SHARE, EMPTY_SHARE = 0.1, 0.05
-
 
 @dataclass(frozen=True)
 class Requests:
@@ -50,8 +48,8 @@ def requests(
     vocabularies: Mapping[str, pl.Series],
     generator: np.random.Generator,
     *,
-    unknown_share: float = UNKNOWN_SHARE,
-    empty_share: float = EMPTY_SHARE,
+    unknown_share: float = 0.1,
+    empty_share: float = 0.05,
 ) -> Requests:
     """Requests like these rows; some get values that training never saw, missing values or empty lists.
 
@@ -71,16 +69,13 @@ def requests(
             raw[kind.column], index[kind.column] = values, torch.from_numpy(values)
             continue
         wanted = values.astype(np.int64)
-        filled = np.ones_like(wanted, dtype=bool)
-        if kind.is_list:
-            filled = (wanted != PAD) & ~(no_tags if kind.is_stored else no_history)[:, None]
         column_index, column_raw = _categories(wanted, schema, kind.table, vocabularies, generator, unknown_share)
-        if not kind.is_list:
+        if kind.is_list:
+            absent = (wanted == PAD) | (no_tags if kind.is_stored else no_history)[:, None]
+        else:
             absent = generator.random(number) < unknown_share / 2
-            column_raw[absent] = missing(schema.statistics[kind.column].dtype)
-            column_index[absent] = UNKNOWN
-        column_raw[~filled] = missing(schema.statistics[kind.table].dtype)
-        column_index[~filled] = PAD
+        column_raw[absent] = missing(schema.statistics[kind.table].dtype)
+        column_index[absent] = PAD if kind.is_list else UNKNOWN
         raw[kind.column], index[kind.column] = column_raw, torch.from_numpy(column_index)
     return Requests(raw, index)
 
@@ -90,12 +85,12 @@ def single(raw: Mapping[str, np.ndarray], row: int) -> dict[str, np.ndarray]:
 
     Padding changes no answer in float32; where products are in int8, it changes their scale.
     """
-    single_row = {column: values[row : row + 1] for column, values in raw.items()}
-    for column, values in single_row.items():
+    request = {column: values[row : row + 1] for column, values in raw.items()}
+    for column, values in request.items():
         if values.ndim == 2 and values.dtype != np.float32:
             filled = values[0] != missing("string" if values.dtype == object else "int64")
-            single_row[column] = values[:, : max([1, *(np.flatnonzero(filled) + 1)])]
-    return single_row
+            request[column] = values[:, : max([1, *(np.flatnonzero(filled) + 1)])]
+    return request
 
 
 def _categories(
@@ -112,11 +107,9 @@ def _categories(
     fresh = generator.integers(2**62, size=wanted.shape)  # no id of a real catalogue is that large
     raw = np.array([f"never seen {value}" for value in fresh.ravel()], dtype=object).reshape(wanted.shape) if dtype == "string" else fresh
     if buckets:
-        return np.vectorize(lambda value: FIRST_KNOWN + _hash(value) % buckets, otypes=[np.int64])(raw), raw
+        content = [value if dtype == "string" else value.tobytes() for value in raw.ravel()]
+        index = [FIRST_KNOWN + mmh3.hash(value, 0, signed=False) % buckets for value in content]
+        return np.array(index, np.int64).reshape(raw.shape), raw
     unknown = (wanted < FIRST_KNOWN) | (generator.random(wanted.shape) < unknown_share)
     known = raw_array(vocabularies[table], dtype)[wanted]
     return np.where(unknown, UNKNOWN, wanted), np.where(unknown, raw, known)
-
-
-def _hash(value: str | int) -> int:
-    return mmh3.hash(value if isinstance(value, str) else np.int64(value).tobytes(), 0, signed=False)

@@ -2,8 +2,8 @@
 
 import tomllib
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from typing import Any
@@ -21,23 +21,17 @@ from packaging.utils import canonicalize_name
 
 from recsys.run.lineage import CODE, distributions
 
-ROOT = "recsys"
-TRAIN = "train"
-"""The extra of the framework that names what trains, evaluates and exports."""
+ROOT, TRAIN = "recsys", "train"
+"""The framework, and its extra of all that trains, evaluates and exports."""
 SERVING = ("numpy", "onnxruntime")
-"""All that answering requests imports; the rest trained, evaluated or exported, and is out of a server's scope."""
+"""All that answering requests imports; the rest is out of a server's scope."""
 SEARCHING = "faiss"
 """What approximate search imports, where the bundle has an index: optional, as exact search is there too."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """An installed distribution.
-
-    Attributes:
-        version: None where it is not known.
-        needs: names of the installed packages it requires here.
-    """
+    """A distribution; `needs` are names of the installed ones that it requires here."""
 
     name: str
     version: str | None
@@ -46,14 +40,14 @@ class Package:
 
 
 def sbom(manifest: Mapping) -> str:
-    """sbom.json. A pure function of the manifest and of what is installed: timestamp and serial number follow from these too.
+    """Content of sbom.json, a pure function of the manifest and of what is installed, also its timestamp and serial number.
 
     Args:
         manifest: "created", "checkpoint", "lineage" and "index" are read; a bundle of no run has no lineage.
     """
     searching = [canonicalize_name(name) for name in (distributions(SEARCHING) if "index" in manifest else ())]
-    optional, required = (_closure(names) for names in (searching, SERVING))
-    packages = {**optional, **required, **(installed(ROOT, TRAIN) or _not_installed())}
+    optional, required = (installed(*names) for names in (searching, SERVING))
+    packages = {**optional, **required, **(installed(ROOT, extras=[TRAIN]) or _not_installed())}
     scopes = dict.fromkeys(optional, ComponentScope.OPTIONAL) | dict.fromkeys([*required, ROOT], ComponentScope.REQUIRED)
     components = {name: _component(packages[name], scopes.get(name, ComponentScope.EXCLUDED)) for name in sorted(packages)}
     model = _model(manifest)
@@ -66,45 +60,39 @@ def sbom(manifest: Mapping) -> str:
     return _text(bom)
 
 
-def _closure(names: Iterable[str]) -> dict[str, Package]:
-    """These packages and all that they require."""
-    return {name: package for root in names for name, package in installed(root).items()}
-
-
 def _not_installed() -> dict[str, Package]:
     """The framework where it was found by PYTHONPATH alone, and what its pyproject.toml asks for, if that stands beside it."""
     path = CODE / "pyproject.toml"
     project: dict[str, Any] = tomllib.loads(path.read_text())["project"] if path.exists() else {"version": None, "dependencies": SERVING}
     needs = [*project["dependencies"], *project.get("optional-dependencies", {}).get(TRAIN, ())]
     wanted = [canonicalize_name(Requirement(need).name) for need in needs]
-    found = _closure(wanted)
-    return {**found, ROOT: Package(ROOT, project["version"], None, tuple(name for name in wanted if name in found))}
+    packages = installed(*wanted)
+    return {**packages, ROOT: Package(ROOT, project["version"], None, tuple(name for name in wanted if name in packages))}
 
 
-def installed(root: str, *extras: str) -> dict[str, Package]:
-    """{name: package} of a distribution and of all that it requires with these extras, transitively and under this machine's markers.
+def installed(*roots: str, extras: Iterable[str] = ()) -> dict[str, Package]:
+    """{name: package} of distributions and of all that they require with these extras, transitively and under this machine's markers.
 
     A requirement that is not installed is not part of what ran, and is left out.
     """
-    found: dict[str, Package] = {}
-    waiting: list[tuple[str, frozenset[str]]] = [(canonicalize_name(root), frozenset(extras))]
-    seen: set[tuple[str, frozenset[str]]] = set()
-    while waiting:
-        name, chosen = waiting.pop()
-        if (name, chosen) in seen:
-            continue
-        seen.add((name, chosen))
+    packages: dict[str, Package] = {}
+    waiting: list[tuple[str, frozenset[str]]] = [(canonicalize_name(root), frozenset(extras)) for root in roots]
+    for name, chosen in waiting:  # grows meanwhile
         try:
             here = distribution(name)
         except PackageNotFoundError:
             continue
-        wanted = {canonicalize_name(need.name): frozenset(need.extras) for need in _requirements(here, chosen)}
-        waiting += wanted.items()
-        before = found[name].needs if name in found else ()
-        found[name] = Package(name, here.version, license_of(here), tuple(sorted({*before, *wanted})))
+        needs = {
+            canonicalize_name(need.name): frozenset(need.extras)
+            for need in map(Requirement, here.requires or ())
+            if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in ("", *chosen))
+        }
+        waiting += [need for need in needs.items() if need not in waiting]
+        before = packages[name].needs if name in packages else ()
+        packages[name] = Package(name, here.version, license_of(here), tuple(sorted({*before, *needs})))
     return {
-        name: Package(name, package.version, package.license, tuple(need for need in package.needs if need in found))
-        for name, package in sorted(found.items())
+        name: replace(package, needs=tuple(need for need in package.needs if need in packages))
+        for name, package in sorted(packages.items())
     }
 
 
@@ -114,14 +102,8 @@ def license_of(package: Distribution) -> str | None:
     stated = about["License-Expression"] or about["License"]
     if stated and "\n" not in stated.strip():
         return stated.strip()
-    classifiers = [entry.rpartition(" :: ")[2] for entry in about.get_all("Classifier") or () if entry.startswith("License :: ")]
-    return classifiers[0] if classifiers else None
-
-
-def _requirements(package: Distribution, extras: frozenset[str]) -> Iterator[Requirement]:
-    for requirement in map(Requirement, package.requires or ()):
-        if requirement.marker is None or any(requirement.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
-            yield requirement
+    classifiers = (entry.rpartition(" :: ")[2] for entry in about.get_all("Classifier") or () if entry.startswith("License :: "))
+    return next(classifiers, None)
 
 
 def _component(package: Package, scope: ComponentScope) -> Component:
@@ -147,15 +129,14 @@ def _license(stated: str) -> LicenseExpression | DisjunctiveLicense:
 
 def _model(manifest: Mapping) -> Component:
     """The bundle itself: named after data and tasks, its version that of the weights. Its files' hashes stand in manifest.json."""
-    tasks: Sequence[str] = list(manifest["checkpoint"])
-    weights = {task: manifest["checkpoint"][task]["sha256"] for task in tasks}
+    weights = {task: facts["sha256"] for task, facts in manifest["checkpoint"].items()}
     lineage = manifest["lineage"]
-    data = [its["name"] for its in lineage.get("data", {}).values()]
+    data = [facts["name"] for facts in lineage.get("data", {}).values()]
     facts = {f"recsys:weights:{task}:sha256": sha256 for task, sha256 in weights.items()}
     if lineage.get("git") is not None:
         facts["recsys:git:commit"] = lineage["git"]["commit"]
     return Component(
-        name="-".join([*data[:1], *tasks]) or "bundle",
+        name="-".join([*data[:1], *weights]) or "bundle",
         version="-".join(sha256[:12] for sha256 in weights.values()),
         type=ComponentType.MACHINE_LEARNING_MODEL,
         bom_ref="bundle",

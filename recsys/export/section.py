@@ -1,15 +1,14 @@
-"""What a task gives to an export, in its folder's `export`, which `recsys.task.base.facet(name, "export")` finds.
+"""Contributions of a task to an export. The facet `export` of a task's folder (see `recsys.task.base.facet`) has:
 
-The facet of a task has:
-    GRAPH: the file that answers, such as `ranker.onnx`.
-    PLACE: key of export.yaml that names its run where two make one bundle: "run" or "ranker".
-    COLUMNS, ASKED: entities whose columns its models read, and those that a request brings.
-    PARITY: key of the manifest under which its comparison with the model stands.
-    SEARCHES: whether it finds items of a catalogue, so that an index can serve it.
-    section_of(run, model, about, k) -> Section: of a finished run and its model, as from `RunDirectory.model`; k is the length of lists.
-    questions_of(run, lengths) -> Questions: of its test data; lengths are {history: entries that the bundle in production reads}.
-    parity_words(figures) -> (limit, found), of what stands under PARITY.
-    card_lines(manifest, schema, model), card_limits(manifest, schema): lines of card.md about it; `model` is the name of the model.
+GRAPH: the file that answers, such as `ranker.onnx`.
+PLACE: key of export.yaml that names its run where two make one bundle: "run" or "ranker".
+COLUMNS, ASKED: entities whose columns its models read, and those that a request brings.
+PARITY: key of the manifest under which its comparison with the model stands.
+SEARCHES: whether it finds items of a catalogue, so that an index can serve it.
+section_of(run, model, about, k) -> Section: of a finished run and its model, as from `RunDirectory.model`; k is the length of lists.
+questions_of(run, lengths) -> Questions: of its test data; lengths are {history: entries that the bundle in production reads}.
+parity_words(figures) -> (limit, found), of what stands under PARITY.
+card_lines(manifest, schema, model), card_limits(manifest, schema): lines of card.md about it; `model` is the name of the model.
 """
 
 from collections.abc import Mapping
@@ -25,24 +24,18 @@ from recsys.schema import Schema
 
 
 class Section(Protocol):
-    """What one model becomes in a bundle.
-
-    Attributes:
-        task: its name.
-    """
+    """The files that the model of one task becomes in a bundle."""
 
     task: str
 
     def write(self, folder: Path, schema: Schema, vocabularies: Mapping[str, pl.Series], facts: Mapping[str, str]) -> dict:
-        """Write the section's files and compare them with the model.
+        """Write the files, compare them with the model, and return what the manifest says of them.
 
         Args:
             folder: of the bundle.
             schema: fitted, with the statistics of the model's store.
             vocabularies: {column: raw values by vocabulary index}.
             facts: hashes for the metadata of every graph.
-        Returns:
-            What the manifest says of it.
         Raises:
             ReleaseError: a graph does not answer like the model.
             DataError: the data cannot be served.
@@ -54,11 +47,11 @@ class Section(Protocol):
 
 @dataclass(frozen=True)
 class Narrowed:
-    """What narrow weights changed in the answers of one task.
+    """Changes of one task's answers by narrow weights.
 
     Attributes:
         before, after: {metric: value} in float32 and narrow: `recall@<k>`, `<label>/auc`, `<label>/ece`, `<number>/rmse`.
-        p50_ratio, same_items, vectors: see `recsys.export.quantize.measure.Quantized`.
+        p50_ratio, same_items, vectors: see `recsys.export.narrow.Quantized`.
     """
 
     before: Mapping[str, float]
@@ -72,17 +65,12 @@ class Questions(Protocol):
     """Test data of one task as a server is asked about it."""
 
     def narrowed(self, before: Path, after: Path, manifest: Mapping, schema: Schema) -> Narrowed:
-        """Compare the graphs of two folders, in float32 and narrow.
-
-        Args:
-            manifest: what is known of the bundle so far.
-        """
+        """Compare the graphs of two folders, in float32 and narrow; `manifest` is that of the bundle so far."""
 
     def compared(self, new: Path, old: Path, schema: Schema) -> tuple[list[str], list[Sample]]:
         """What the new bundle lacks, in words, and metrics of both on the same rows, drawn again.
 
-        Raises:
-            ConfigError: the old one does not open, or cannot read the questions.
+        A ConfigError where the old one does not open, or cannot read the questions.
         """
 
     def approximate(self, folder: Path, index: SearchIndex, manifest: Mapping) -> dict:

@@ -1,7 +1,6 @@
-"""Test data with the values of the source, which the run keeps (`recsys.data.store.raw_categories`).
+"""Test data with the values of the source, which the run keeps (`recsys.data.store.raw_categories`): what production would send.
 
-So the data is to two bundles what production would send. Where the source cannot give a value, because the bundle in production reads other
-columns or a column as another kind, there is no comparison (`recsys.export.production`).
+Where the bundle in production reads other columns, or a column as another kind, there is no comparison (`recsys.export.production`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -8,7 +8,7 @@ recommender = Recommender("outputs/.../bundle", items=[{"item_id": "i4", "price"
 recommender.recommend([{"user_id": "u7", "history": ["i3", "i9"]}], k=10)
 """
 
-from recsys.serve.bad_row import BadRow
+from recsys.serve.fields import BadRow
 from recsys.serve.manifest import BundleError
 from recsys.serve.ranker import Ranker
 from recsys.serve.recommender import Recommender

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recsys.serve.bad_row import BadRow
+from recsys.serve.fields import BadRow
 from recsys.serve.manifest import BundleError, read_manifest
 from recsys.serve.ranker import Ranker
 from recsys.serve.retriever import Retriever

@@ -6,8 +6,44 @@ from typing import Any
 
 import numpy as np
 
-from recsys.serve.bad_row import BadRow, report, value_text
 from recsys.serve.kinds import BY_DTYPE, MOMENT, NUMBER, Kind, Unfit, is_missing, python_values
+
+USER = -1
+"""`BadRow.row` of the one user that a ranker's rows share."""
+
+
+class BadRow(ValueError):
+    """A row that cannot be answered.
+
+    Attributes:
+        row: its number, from 0; -1 is the `user` of `Ranker.predict`.
+        field: the column.
+        got: the value as text, cut, with its type.
+        want: what the column takes.
+        of_row: the text names the row alone, as its fault is not the value of one column.
+    """
+
+    def __init__(self, row: int, field: str, got: str, want: str, of_row: bool = False):
+        super().__init__(row, field, got, want, of_row)
+        self.row, self.field, self.got, self.want, self.of_row = row, field, got, want, of_row
+
+    def __str__(self) -> str:
+        where = "user" if self.row == USER else f"row {self.row}"
+        return f"{where}{'' if self.of_row else f', {self.field!r}'}: got {self.got}; want {self.want}"
+
+
+def cut(value: Any) -> str:
+    """A value as text of bounded length."""
+    try:
+        text = repr(value[:60] if isinstance(value, str | bytes | bytearray) else value)
+    except Exception:  # nested too deep, an integer of too many digits, a broken __repr__: the request is wrong, not the server
+        text = "a value that cannot be shown"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def value_text(value: Any) -> str:
+    """A value as text of bounded length, with its type."""
+    return f"{cut(value)} ({type(value).__name__})"
 
 
 class Value:
@@ -21,19 +57,15 @@ class Value:
         whole = self.kind.many(values)
         if whole is not None:
             return whole
-        return np.array([self._one(value, row, bad) for row, value in enumerate(values)], self.kind.element)
-
-    def _one(self, value: Any, row: int, bad: list[BadRow] | None) -> Any:
-        entries = elements(self.kind, [value], row, self.column, bad)
-        return entries[0] if entries else self.kind.missing
+        entries = [elements(self.kind, [value], row, self.column, bad) or [self.kind.missing] for row, value in enumerate(values)]
+        return np.array(list(chain.from_iterable(entries)), self.kind.element)
 
 
 class List:
     """A list per row: [B, L] as wide as the longest kept list, at least 1, padded on the right."""
 
     def __init__(self, column: str, dtype: str, *, keep: slice, gaps: bool):
-        self.column, self.kind = column, BY_DTYPE[dtype]
-        self.keep, self.gaps = keep, gaps
+        self.column, self.kind, self.keep, self.gaps = column, BY_DTYPE[dtype], keep, gaps
 
     def array(self, values: Sequence[Any], bad: list[BadRow] | None = None) -> np.ndarray:
         """As `Value.array`."""
@@ -80,7 +112,7 @@ class Vector:
         if len(numbers) == self.size and not np.isnan(numbers).any():
             return numbers
         if bad is None or len(bad) == known:  # else the fault is reported
-            report(BadRow(row, self.column, value_text(value), f"{self.size} finite numbers"), bad)
+            _report(BadRow(row, self.column, value_text(value), f"{self.size} finite numbers"), bad)
         return nothing
 
 
@@ -131,7 +163,7 @@ def list_entries(value: Any, row: int, column: str, bad: list[BadRow] | None) ->
     if is_list(value):
         return value
     if not is_missing(value):
-        report(BadRow(row, column, value_text(value), "a list"), bad)
+        _report(BadRow(row, column, value_text(value), "a list"), bad)
     return []
 
 
@@ -142,6 +174,13 @@ def elements(kind: Kind, values: Iterable[Any], row: int, column: str, bad: list
         try:
             entries.append(kind.one(value))
         except Unfit as unfit:
-            report(BadRow(row, column, value_text(value), str(unfit)), bad)
+            _report(BadRow(row, column, value_text(value), str(unfit)), bad)
             return []
     return entries
+
+
+def _report(fault: BadRow, bad: list[BadRow] | None) -> None:
+    """Raise the fault, or add it to the list."""
+    if bad is None:
+        raise fault
+    bad.append(fault)

@@ -5,13 +5,14 @@ is read with nothing but the standard library and replayed whenever the bundle i
 """
 
 import json
+import platform
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import onnxruntime
 
 from recsys.serve.manifest import GOLDEN, BundleError
-from recsys.serve.processor import processor, processor_words
 
 if TYPE_CHECKING:
     from recsys.serve.ranker import Ranker
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 Faults = Callable[[Sequence[Mapping[str, Any]], float], list[str]]
 """(golden requests with their answers, largest difference) -> one sentence per request that is answered otherwise."""
+FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8")
+"""Instructions by which onnxruntime chooses its products of 8-bit integers, as Linux names them."""
 
 
 def check_answers(task: str, manifest: Mapping, files: Mapping[str, bytes], faults: Faults) -> None:
@@ -102,3 +105,20 @@ def _list_fault(items: Sequence[Any], scores: Sequence[float], want: Mapping[Any
         if not max(difference(got, right), difference(want.get(item, expected[-1]), right)) <= limit:
             return f"item {item!r} with score {got} at place {place + 1}, golden is {list(want)[place]!r} with {right}"
     return None
+
+
+def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict:
+    """Model name and those of `FLAGS` that the processor has: {"model": str, "flags": [str]}; no flags where no such file exists."""
+    try:
+        lines = cpuinfo.read_text().partition("\n\n")[0].splitlines()  # of the first core
+    except OSError:
+        lines = []
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    flags = facts.get("flags", "").split()
+    model = facts.get("model name") or platform.processor() or platform.machine()
+    return {"model": model, "flags": [flag for flag in FLAGS if flag in flags]}
+
+
+def processor_words(facts: Mapping) -> str:
+    """A processor in one line: `AMD EPYC (avx2)`."""
+    return f"{facts['model']} ({', '.join(facts['flags']) or 'none of ' + ', '.join(FLAGS)})"

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys.serve.bad_row import USER, BadRow
-from recsys.serve.fields import history_columns, request_fields
+from recsys.serve.fields import USER, BadRow, history_columns, request_fields
 from recsys.serve.golden import check_answers, prediction_faults
 from recsys.serve.graph import load_graph
 from recsys.serve.manifest import read_bundle

@@ -1,17 +1,16 @@
 """Retrieve, drop what was seen, rank, answer. M candidates, V items."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from recsys.serve.bad_row import BadRow
-from recsys.serve.catalogue import Catalogue
-from recsys.serve.fields import history_columns, ids_field
+from recsys.serve.fields import BadRow, Field, Value, history_columns, ids_field
+from recsys.serve.kinds import BY_DTYPE
 from recsys.serve.manifest import read_bundle
 from recsys.serve.ranker import Ranker
-from recsys.serve.requests import Rows, by_column, read, wanted
+from recsys.serve.requests import Columns, Rows, Table, by_column, read, wanted
 from recsys.serve.retriever import Answer, Retriever, check_count, with_exclude
 
 SEEN = "seen/"
@@ -105,3 +104,54 @@ class Recommender:
         (values,) = self.ranker.session.run([self.label], {**user, **context, **self.catalogue.features(items)})
         best = np.argsort(-values, kind="stable")[:k]
         return Answer(items[best].tolist(), values[best].tolist())
+
+
+class Catalogue:
+    """Raw item features of a catalogue, checked once: those of any ids in one gather per column. V items, M of them asked for.
+
+    Args:
+        items: one dict per item, a dict of columns or an arrow table; columns that are not asked for are ignored.
+        column: of the ids.
+        dtype: raw type of the ids: "string" or "int64".
+        fields: {column: field} of the features.
+
+    Raises:
+        ValueError: names a column that is missing, or an item with a bad value, without an id or with the id of another.
+    """
+
+    def __init__(self, items: Rows, column: str, dtype: str, fields: Mapping[str, Field]):
+        self.column, self.fields = column, fields
+        columns = _selected_columns(items, {column: None, **fields})
+        ids = Value(column, BY_DTYPE[dtype]).array(columns.values[column])
+        self.position = {item: at for at, item in enumerate(ids.tolist())}
+        if BY_DTYPE[dtype].missing in self.position:
+            raise ValueError(f"items: got row {self.position[BY_DTYPE[dtype].missing]} without '{column}'; want an id in every row")
+        if len(self.position) < len(ids):
+            twice = next(item for at, item in enumerate(ids.tolist()) if self.position[item] != at)
+            raise ValueError(f"items: got '{column}' {twice!r} more than once; want one row per item")
+        self.arrays = {name: _with_missing(field, field.array(columns.values[name])) for name, field in fields.items() if name != column}
+
+    def features(self, ids: np.ndarray) -> dict[str, np.ndarray]:
+        """{column: [M] or [M, L]} of these raw ids; the missing value for an id that is not in the catalogue."""
+        at = np.fromiter((self.position.get(item, -1) for item in ids.tolist()), np.int64, len(ids))  # -1: the last row is missing
+        found = {name: values[at] for name, values in self.arrays.items()}
+        return {**found, self.column: ids} if self.column in self.fields else found
+
+
+def _selected_columns(items: Rows, names: Collection[str]) -> Columns:
+    if isinstance(items, Table):
+        items = items.to_pydict()
+    if isinstance(items, Mapping):
+        present, items = set(items), {name: values for name, values in items.items() if name in names}
+    else:
+        present = {name for row in items for name in row}
+        items = [{name: row[name] for name in names if name in row} for row in items]
+    missing = [name for name in names if name not in present]
+    if missing and len(items):
+        raise ValueError(f"items: got no column '{missing[0]}'; want the raw item features of the catalogue: {wanted(missing[0], present)}")
+    return by_column(items, names)
+
+
+def _with_missing(field: Field, values: np.ndarray) -> np.ndarray:
+    """One more row, of the missing value."""
+    return np.concatenate([values, np.broadcast_to(field.array([None]), (1, *values.shape[1:]))])

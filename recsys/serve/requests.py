@@ -6,8 +6,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from recsys.serve.bad_row import BadRow, cut, value_text
-from recsys.serve.fields import Field, is_list
+from recsys.serve.fields import BadRow, Field, cut, is_list, value_text
 from recsys.serve.kinds import is_missing
 
 

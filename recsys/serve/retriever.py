@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from recsys.serve.bad_row import BadRow, value_text
-from recsys.serve.fields import history_columns, ids_field, is_list, request_fields
+from recsys.serve.fields import BadRow, history_columns, ids_field, is_list, request_fields, value_text
 from recsys.serve.golden import check_answers, list_faults, score_faults
 from recsys.serve.manifest import read_bundle, read_manifest
 from recsys.serve.requests import Columns, Rows, by_column, read

@@ -10,10 +10,9 @@ import torch
 from onnx import numpy_helper
 
 from recsys.errors import ConfigError
-from recsys.export.against import gate, production_gates
 from recsys.export.bundle import load_vocabularies
 from recsys.export.golden import columns
-from recsys.export.production import Production
+from recsys.export.production import Production, gate, production_gates
 from recsys.export.publish import write_manifest
 from recsys.export.requests import requests
 from recsys.metric.paired import Sample, compared

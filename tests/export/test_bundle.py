@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 import torch
 
+from recsys.config import GateConfig
 from recsys.errors import DataError, IntegrityError, ReleaseError
 from recsys.export.bundle import Release, export_bundle, load_vocabularies
-from recsys.export.gates import Limits
 from recsys.schema import Categorical, Schema
 from recsys.serve import Retriever
 from recsys.task.retrieval.export.section import RetrievalSection
@@ -153,7 +153,7 @@ def export_again(example, schema=None, item_ids=None, **about):
 def test_a_metric_that_is_not_finite_is_below_its_floor_and_no_metric_of_the_bundle(example, tmp_path):
     about = {"metrics": {"test/a": None, "test/b": 0.5}, "folder": tmp_path / "bundle"}
     with pytest.raises(ReleaseError, match="floor: test/a is not finite") as refused:
-        export_again(example, **about, release=Release(Limits(min={"test/a": 0.0})))
+        export_again(example, **about, release=Release(GateConfig(min={"test/a": 0.0})))
     assert refused.value.exit_code == 12
     export_again(example, **about)
     assert json.loads((tmp_path / "bundle" / "metrics.json").read_text()) == {"test/b": 0.5}
@@ -162,12 +162,12 @@ def test_a_metric_that_is_not_finite_is_below_its_floor_and_no_metric_of_the_bun
 def test_size_is_of_all_that_is_published(example, tmp_path, monkeypatch):
     monkeypatch.setattr("recsys.export.bundle.write_card", lambda folder, *facts, **more: (folder / "card.md").write_bytes(bytes(10**6)))
     asked = {"folder": tmp_path / "bundle", "checkpoint": {"retrieval": {"step": 7, "sha256": "ab" * 32}}}
-    manifest = export_again(example, **asked, release=Release(Limits(size_mb=9)))
+    manifest = export_again(example, **asked, release=Release(GateConfig(size_mb=9)))
     size = sum(path.stat().st_size for path in asked["folder"].iterdir())
     (line,) = [gate for gate in manifest["gates"] if gate["gate"] == "size"]
     assert float(line["found"].removesuffix(" MB")) == pytest.approx(size / 1e6, abs=0.006)
     with pytest.raises(ReleaseError, match=r"size: 1\.\d\d MB"):
-        export_again(example, **asked, release=Release(Limits(size_mb=1)))
+        export_again(example, **asked, release=Release(GateConfig(size_mb=1)))
 
 
 def test_refused_export_leaves_the_published_bundle_as_it_was(example, monkeypatch):

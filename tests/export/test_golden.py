@@ -9,7 +9,7 @@ import pytest
 from recsys.export.golden import columns, series
 from recsys.export.requests import single
 from recsys.serve import BundleError, Retriever
-from recsys.serve.processor import processor
+from recsys.serve.golden import processor
 from recsys.serve.replay import _index_faults, main, replay
 from recsys.serve.retriever import Answer
 

@@ -11,7 +11,7 @@ from benchmarks.base import composed
 from recsys.config import save_config
 from recsys.data.split import Temporal
 from recsys.data.store.prepare import prepare
-from recsys.export.lineage import lineage
+from recsys.export.program import lineage
 from recsys.run.directory import RunDirectory, write_tested
 from recsys.schema import Categorical, Label, Schema
 from recsys.source.tables import TableFiles

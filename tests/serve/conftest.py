@@ -10,7 +10,6 @@ import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from recsys.disk import file_sha256
-from recsys.export.graph import describe
 from recsys.export.preprocessing import Graph, read_features
 from recsys.export.publish import publishing, write_manifest
 from recsys.schema import Categorical, History, MultiCategorical, Numeric, Schema, Statistics, Timestamp, Vector
@@ -93,7 +92,7 @@ def write(folder: Path, names: tuple[str, ...], change: Callable[[Path], None] =
                 "ranker.onnx": ranker,
                 "retriever.onnx": lambda: export_retriever(user_tower(), vectors, pl.Series([None, *IDS]), "string"),
             }[name]()
-            describe(graph, schema_sha256=file_sha256(partial / "schema.json"))
+            helper.set_model_props(graph, {"schema_sha256": file_sha256(partial / "schema.json")})
             onnx.save(graph, partial / name)
         change(partial)
         about = {"items": {"column": "item_id", "dtype": "string", "count": 3}, "labels": ["click", "buy"]}

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from recsys.serve.bad_row import BadRow, value_text
+from recsys.serve.fields import BadRow, value_text
 
 
 @pytest.mark.parametrize(

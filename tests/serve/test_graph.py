@@ -8,7 +8,7 @@ from onnx import TensorProto, helper
 
 from recsys.disk import file_sha256
 from recsys.serve import BundleError, Ranker, Retriever
-from recsys.serve.external import has_external_data
+from recsys.serve.graph import has_external_data
 
 
 def external(location):

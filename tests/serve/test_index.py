@@ -10,8 +10,8 @@ import pytest
 
 from recsys.export.index.hnsw import HNSW
 from recsys.export.index.ivf_pq import IVFPQ
-from recsys.serve.index import Index
 from recsys.serve.manifest import BundleError
+from recsys.serve.search import Index
 
 VECTORS = np.array([[0, 0], [1, 0], [0, 1], [1, 0], [2, 0], [1, 0]], np.float32)  # 1, 3 and 5 are one vector
 RIGHT, UP = np.array([[1, 0]], np.float32), np.array([[0, 1]], np.float32)
@@ -108,7 +108,7 @@ def test_threads_ask_one_index_at_once(cells):
 def test_searching_imports_no_torch(content, tmp_path):
     (tmp_path / "index.faiss").write_bytes(content)
     code = (
-        "import sys; from pathlib import Path; import numpy as np; from recsys.serve.index import Index\n"
+        "import sys; from pathlib import Path; import numpy as np; from recsys.serve.search import Index\n"
         "print('faiss' in sys.modules)\n"
         f"index = Index(Path({str(tmp_path / 'index.faiss')!r}).read_bytes(), {{}})\n"
         "print(index.search(np.array([[1, 0]]), 1)[1].tolist())\n"

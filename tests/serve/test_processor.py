@@ -2,7 +2,7 @@
 
 import pytest
 
-from recsys.serve.processor import FLAGS, processor, processor_words
+from recsys.serve.golden import FLAGS, processor, processor_words
 
 INTEL = """processor\t: 0
 model name\t: Intel(R) Xeon(R) 4

@@ -1,8 +1,6 @@
 """Search by an index, with a stand-in that compares every vector."""
 
 import io
-import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -38,7 +36,7 @@ class Everything:
 @pytest.fixture
 def index(monkeypatch):
     chosen = type("Chosen", (Everything,), {})
-    monkeypatch.setitem(sys.modules, "recsys.serve.index", SimpleNamespace(Index=chosen))
+    monkeypatch.setattr("recsys.serve.search.Index", chosen)
     return chosen
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class SearchIndex(ABC):
-    """How an index of inner products is built, and which settings of its search are tried. Scores are exact; what is found may miss some.
+    """A way to build an index of inner products, and the settings of its search that are tried. Scores are exact; some items may be missed.
 
     It is built over the distinct vectors, and every item of a vector stands beside it: items without a trained id of their own often
     share one, and a graph whose nodes have only their twins for neighbours cannot be left.
@@ -28,7 +28,7 @@ class SearchIndex(ABC):
 
     Attributes:
         kind: name of the index in the manifest.
-        setting: what `settings` are values of, as `recsys.serve.index.Index` calls it.
+        setting: what `settings` are values of, as `recsys.serve.search.Index` calls it.
         advice: what else to do where no setting finds enough.
     """
 
@@ -46,15 +46,11 @@ class SearchIndex(ABC):
         self.settings, self.k, self.min_recall, self.seed = tuple(settings), k, min_recall, seed
 
     @abstractmethod
-    def learned(self, distinct: np.ndarray) -> "faiss.Index":
-        """An index of inner products.
-
-        Args:
-            distinct: [U, D] float32, U >= 1; node u answers for row u.
-        """
+    def faiss_index(self, distinct: np.ndarray) -> "faiss.Index":
+        """An index of inner products over `distinct` [U, D] float32, U >= 1; node u answers for row u."""
 
     def build(self, vectors: np.ndarray) -> bytes:
-        """What `recsys.serve.index.Index` reads: an index as faiss writes it, of the distinct vectors, then the items of each.
+        """What `recsys.serve.search.Index` reads: an index as faiss writes it, of the distinct vectors, then the items of each.
 
         Args:
             vectors: [V, D] float32 by catalogue position; row 0 pads and is never an answer.
@@ -68,7 +64,7 @@ class SearchIndex(ABC):
         positions, starts = grouped(vectors)
         faiss.omp_set_num_threads(1)  # the same bytes on any number of cores: sums of floats depend on how work is cut
         file = BytesIO()
-        file.write(faiss.serialize_index(self.learned(vectors[positions[starts[:-1]]])).tobytes())
+        file.write(faiss.serialize_index(self.faiss_index(vectors[positions[starts[:-1]]])).tobytes())
         np.save(file, positions)
         np.save(file, starts)
         return file.getvalue()
@@ -86,8 +82,7 @@ def grouped(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         DataError: there is none, or one is not finite.
     """
-    broken = np.flatnonzero(~np.isfinite(vectors).all(1))
-    if len(broken):
+    if len(broken := np.flatnonzero(~np.isfinite(vectors).all(1))):
         what = f"{len(broken)} item vectors are not finite, the first of catalogue row {broken[0]}"
         raise DataError(Fault(what, "vectors of the items", "export an earlier checkpoint"))
     if len(vectors) < 2:

@@ -1,12 +1,15 @@
-"""Recall and latency of an index at each setting, beside exact search. V catalogue rows, Q queries, D dim, K answers, S settings."""
+"""An index in a bundle: recall and latency of each setting. V catalogue rows, Q queries, D dim, K answers, S settings."""
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
+from recsys.errors import DataError, Fault
 from recsys.export.index.base import SearchIndex
-from recsys.serve.index import Index
+from recsys.export.index.plot import draw
+from recsys.serve.search import Index
 
 SCORES_AT_ONCE = 2**25
 """Exact scores in memory, 128 MiB."""
@@ -16,43 +19,77 @@ Exact = Callable[[np.ndarray], object]
 """The best K of the catalogue for [1, D] float32, exactly, as it would be served."""
 
 
+def write_index(folder: Path, index: SearchIndex, vectors: np.ndarray, item_ids: np.ndarray, queries: np.ndarray, exact: Exact) -> dict:
+    """Build an index, measure it, and write index.faiss, index_ids.npy and the picture index.svg.
+
+    Args:
+        vectors: [V, D] float32 by catalogue position; row 0 pads.
+        item_ids: [V] raw ids, int64 or strings; [0] is the missing value.
+        queries: [Q, D] float32 of real users.
+        exact: answers one query exactly.
+    Returns:
+        manifest["index"], as from `measured`.
+
+    Raises:
+        DataError, ConfigError: as in `SearchIndex.build`; or ids that numpy cannot keep.
+    """
+    ids = plain_ids(item_ids)
+    content = index.build(vectors)
+    (folder / "index.faiss").write_bytes(content)
+    np.save(folder / "index_ids.npy", ids, allow_pickle=False)
+    entry = measured(index, content, vectors, queries, exact)
+    draw(entry, folder / "index.svg")
+    return entry
+
+
+def plain_ids(item_ids: np.ndarray) -> np.ndarray:
+    """[V] int64, or strings of one width, which numpy loads without unpickling; a DataError where one ends with NUL, which it would cut."""
+    if item_ids.dtype.kind in "iu":
+        return item_ids.astype(np.int64)
+    if cut := [text for text in item_ids.tolist() if text.endswith("\0")]:
+        what = f"{len(cut)} item ids end with the character NUL, the first {cut[0]!r}; index_ids.npy cannot hold them"
+        raise DataError(Fault(what, "item ids of the store", "give these items other ids, or export without an index (index=null)"))
+    return item_ids.astype(np.str_)
+
+
 def measured(index: SearchIndex, content: bytes, vectors: np.ndarray, queries: np.ndarray, exact: Exact) -> dict:
     """What the manifest says of an index.
 
     Args:
-        content: what `index.build(vectors)` gave.
+        content: from `index.build(vectors)`.
         vectors: [V, D] float32; row 0 pads.
         queries: [Q, D] float32 of real users, asked one by one on one thread; a thousand tell recall to the third digit.
         exact: is timed, not compared with.
     Returns:
         kind, k, min_recall, queries (their number), curve (setting, recall, p50_ms and p99_ms each), exact_p50_ms; recall and chosen
-        of the cheapest setting that reaches min_recall. With none chosen is None, recall the best that was reached, and refusal says so.
+        of the cheapest setting that reaches min_recall. With none chosen is None, recall the best that was reached, and refusal says
+        what to do.
     """
     if len(queries) == 0:
         raise ValueError("recall is measured on queries, got none; pass the vectors of some users")
     queries = np.ascontiguousarray(queries, np.float32)
-    answers, latencies = zip(*(_asked(index, content, setting, queries) for setting in index.settings))
-    found = recall(np.stack(answers), vectors, queries)
+    answers, latencies = zip(*(_answers_and_latency(index, content, setting, queries) for setting in index.settings))
+    shares = recall(np.stack(answers), vectors, queries)
     curve = [
         {index.setting: setting, "recall": round(share, 5), **latency}
-        for setting, share, latency in zip(index.settings, found.tolist(), latencies, strict=True)
+        for setting, share, latency in zip(index.settings, shares.tolist(), latencies, strict=True)
     ]
-    exact_ms = _milliseconds(lambda query: exact(query), queries[:EXACT_CALLS])
+    exact_ms = _milliseconds(exact, queries[:EXACT_CALLS])
     about = {"kind": index.kind, "k": index.k, "min_recall": index.min_recall, "queries": len(queries)}
-    return {**about, **chosen(index, found, curve), "curve": curve, "exact_p50_ms": round(float(np.median(exact_ms)), 4)}
+    return {**about, **chosen(index, shares, curve), "curve": curve, "exact_p50_ms": round(float(np.median(exact_ms)), 4)}
 
 
-def chosen(index: SearchIndex, found: np.ndarray, curve: list[dict]) -> dict:
+def chosen(index: SearchIndex, shares: np.ndarray, curve: list[dict]) -> dict:
     """The cheapest setting that finds enough; `refusal` is why there is none.
 
     Args:
-        found: [S] recall, not rounded.
+        shares: [S] recall, not rounded.
     """
-    enough = np.flatnonzero(found >= index.min_recall)
+    enough = np.flatnonzero(shares >= index.min_recall)
     if len(enough):
         best = curve[enough[0]]
         return {"chosen": {index.setting: best[index.setting]}, "recall": best["recall"]}
-    best = curve[int(found.argmax())]
+    best = curve[int(shares.argmax())]
     refusal = (
         f"{index.kind} finds {best['recall']:.4f} of the best {index.k} at {index.setting}={best[index.setting]}, its best setting; "
         f"want min_recall={index.min_recall}: add larger ones to index.{index.setting}, build a finer index, or leave it out (index=null)"
@@ -72,20 +109,20 @@ def recall(answers: np.ndarray, vectors: np.ndarray, queries: np.ndarray) -> np.
         vectors: [V, D] float32; row 0 pads.
         queries: [Q, D] float32.
     """
-    wanted = min(answers.shape[2], len(vectors) - 1)
+    number = min(answers.shape[2], len(vectors) - 1)
     hits = np.zeros(len(answers), np.int64)
     rows = max(SCORES_AT_ONCE // len(vectors), 1)
     for start in range(0, len(queries), rows):
         scores = queries[start : start + rows] @ vectors.T  # [n, V]
         scores[:, 0] = -np.inf
-        last = np.partition(scores, len(vectors) - wanted, axis=1)[:, len(vectors) - wanted]  # [n]
+        last = np.partition(scores, len(vectors) - number, axis=1)[:, len(vectors) - number]  # [n]
         at = answers[:, start : start + rows]
         reached = np.take_along_axis(scores[None], np.maximum(at, 0), axis=2)  # [S, n, K]; of none the padding's -inf
         hits += (reached >= last[:, None]).sum((1, 2))
-    return hits / (len(queries) * wanted)
+    return hits / (len(queries) * number)
 
 
-def _asked(index: SearchIndex, content: bytes, setting: int, queries: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+def _answers_and_latency(index: SearchIndex, content: bytes, setting: int, queries: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
     """[Q, K] answers at one setting, and their latency."""
     serving = Index(content, {index.setting: setting}, threads=1)
     rows = []
@@ -95,7 +132,7 @@ def _asked(index: SearchIndex, content: bytes, setting: int, queries: np.ndarray
 
 
 def _milliseconds(search: Callable[[np.ndarray], object], queries: np.ndarray) -> np.ndarray:
-    """[Q] of each query alone, after a few that are not counted."""
+    """[Q] milliseconds of each query by itself, after a few that are not counted."""
     spent = np.empty(len(queries))
     for at in [*range(min(10, len(queries))), *range(len(queries))]:
         started = time.perf_counter()

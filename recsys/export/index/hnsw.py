@@ -38,8 +38,8 @@ class HNSW(SearchIndex):
             raise ValueError(f"m needs an even number of at least 4, and ef_construction at least m, got {m} and {ef_construction}")
         self.m, self.ef_construction = m, ef_construction
 
-    def learned(self, distinct: np.ndarray) -> "faiss.IndexHNSWFlat":
-        """See `SearchIndex.learned`."""
+    def faiss_index(self, distinct: np.ndarray) -> "faiss.IndexHNSWFlat":
+        """See `SearchIndex.faiss_index`."""
         faiss: Any = import_module("faiss")  # an extra, whose types lack parts that it has
         index = faiss.IndexHNSWFlat(distinct.shape[1], self.m, faiss.METRIC_INNER_PRODUCT)
         index.hnsw.rng = faiss.RandomGenerator(self.seed)

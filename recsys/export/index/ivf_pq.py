@@ -54,8 +54,8 @@ class IVFPQ(SearchIndex):
             raise ValueError(f"nlist and m need to be at least 1, got {nlist} and {m}")
         self.nlist, self.m, self.nbits, self.rescored = nlist, m, nbits, rescored
 
-    def learned(self, distinct: np.ndarray) -> "faiss.IndexRefineFlat":
-        """See `SearchIndex.learned`."""
+    def faiss_index(self, distinct: np.ndarray) -> "faiss.IndexRefineFlat":
+        """See `SearchIndex.faiss_index`."""
         faiss: Any = import_module("faiss")  # an extra, whose types lack parts that it has
 
         number, dim = distinct.shape

@@ -14,7 +14,7 @@ from recsys.errors import ConfigError, Fault, IntegrityError
 
 @dataclass(frozen=True)
 class Quantization(ABC):
-    """One way to write a graph's weights in fewer bits, and the limits beyond which it is refused; see `recsys.export.quantize.measure`.
+    """One way to write a graph's weights in fewer bits, and the limits beyond which it is refused; see `recsys.export.narrow`.
 
     Attributes:
         min_recall_ratio: least recall of the narrow graph, as a share of that in float32.
@@ -38,7 +38,7 @@ class Quantization(ABC):
 
     @abstractmethod
     def narrowed(self, model: ModelProto) -> ModelProto | None:
-        """A graph of the same inputs and outputs with narrow weights, in a proto of its own; None where there is none to narrow.
+        """A graph of the same inputs and outputs with narrow weights; None where there is none to narrow.
 
         Args:
             model: float32 throughout; left as it is.
@@ -46,42 +46,12 @@ class Quantization(ABC):
             IntegrityError: a weight has no such narrow form.
         """
 
-    def apply(self, model: ModelProto) -> ModelProto:
-        """The narrow graph, checked, with the metadata of `model`.
+    def apply(self, model: ModelProto) -> ModelProto | None:
+        """The narrow graph, checked, with the metadata of `model`; None where there is nothing to narrow.
 
         Raises:
-            ConfigError: there is nothing to narrow.
             IntegrityError: onnx.checker refuses the outcome, or a weight has no such narrow form.
         """
-        narrow = self._checked(model)
-        if narrow is None:
-            raise self._nothing("the graph")
-        return narrow
-
-    def apply_to_folder(self, source: Path, target: Path) -> list[str]:
-        """Narrow copies of all graphs (*.onnx) of a folder; one that has nothing to narrow is copied as it is.
-
-        Args:
-            target: an existing folder.
-        Returns:
-            Names of the graphs that were narrowed; at least one.
-        Raises:
-            ConfigError: none has anything to narrow.
-            IntegrityError: as in `apply`.
-        """
-        changed = []
-        for path in sorted(source.glob("*.onnx")):
-            narrow = self._checked(onnx.load(path))
-            if narrow is None:
-                shutil.copyfile(path, target / path.name)
-            else:
-                onnx.save(narrow, target / path.name)
-                changed.append(path.name)
-        if not changed:
-            raise self._nothing(str(source))
-        return changed
-
-    def _checked(self, model: ModelProto) -> ModelProto | None:
         narrow = self.narrowed(model)
         if narrow is None:
             return None
@@ -94,6 +64,24 @@ class Quantization(ABC):
             raise IntegrityError(Fault(f"onnx.checker refuses the quantised graph: {error}", f"quantize={self.kind}", remedy)) from error
         return narrow
 
-    def _nothing(self, where: str) -> ConfigError:
-        what = f"nothing to quantise: {where} holds no {self.weights}"
-        return ConfigError(Fault(what, f"quantize={self.kind}", "choose another kind, or quantize=null"))
+    def apply_to_folder(self, source: Path, target: Path) -> list[str]:
+        """Narrow copies of all graphs (*.onnx) of a folder; one that has nothing to narrow is copied as it is.
+
+        Returns:
+            Names of the graphs that were narrowed; at least one.
+        Raises:
+            ConfigError: none has anything to narrow.
+            IntegrityError: as in `apply`.
+        """
+        changed = []
+        for path in sorted(source.glob("*.onnx")):
+            narrow = self.apply(onnx.load(path))
+            if narrow is None:
+                shutil.copyfile(path, target / path.name)
+            else:
+                onnx.save(narrow, target / path.name)
+                changed.append(path.name)
+        if not changed:
+            what, remedy = f"nothing to quantise: {source} holds no {self.weights}", "choose another kind, or quantize=null"
+            raise ConfigError(Fault(what, f"quantize={self.kind}", remedy))
+        return changed

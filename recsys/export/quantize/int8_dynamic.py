@@ -17,7 +17,7 @@ PREPARED = {"onnx.quant.pre_process": "onnxruntime.quant"}
 
 
 class Int8Dynamic(Quantization):
-    """Weights of MatMul and Gemm in int8; what they are multiplied with is brought to 8 bits at each request.
+    """Weights of MatMul and Gemm in int8; their other factor is brought to 8 bits at each request.
 
     By onnxruntime's `quantize_dynamic`: a quarter of the size of these weights, with a scale per column, or one for a stack of matrices
     such as the experts of a ranker, for which onnxruntime has no product with more. Fast for rankers, which are mostly products.
@@ -26,8 +26,7 @@ class Int8Dynamic(Quantization):
     without VNNI add two neighbouring products in 16 bits that saturate at 32,767: 2 * 255 * 64 = 32,640 fits, 2 * 255 * 127 does not.
     Unsigned weights of 8 bits are exact too, but onnxruntime has no VNNI and no AMX product of two unsigned matrices.
 
-    The scale of what a request brings is one for its whole batch, so an answer depends on the rows that it shares a call with: on the
-    simulated shop a click's probability by up to .005, and of a list of 20 in a batch of 64 .987 are on the list of the row alone.
+    A request's numbers have one scale for their whole batch, so an answer depends on the rows that it shares a call with.
 
     The product with the catalogue stays in float32, and search exact. In int8 its lists of 100 hold .986 of the right items (random
     vectors of 64 dims, for 10,000 to 1,000,000 items).
@@ -36,7 +35,7 @@ class Int8Dynamic(Quantization):
     kind = "int8_dynamic"
     weights = "product with a constant matrix outside the search (MatMul, Gemm)"
     golden_tolerance = 0.01
-    """Sums in another order may round one of a request's numbers to the next level; another scale of all of them costs .005."""
+    """Sums in another order may round one of a request's numbers to the next level."""
 
     def narrowed(self, model: ModelProto) -> ModelProto | None:
         """See `Quantization.narrowed`."""

@@ -13,11 +13,16 @@ from onnxruntime import InferenceSession
 WARM_UP = 30
 REQUESTS = 400
 """Timed in each graph."""
+Feed = Mapping[str, np.ndarray]
+"""{input of a graph: [N, ...]}."""
 
 
-def p50_ratio(
-    before: InferenceSession, after: InferenceSession, outputs: Sequence[str], requests: Sequence[Mapping[str, np.ndarray]]
-) -> float:
+def rows_of(feed: Feed, start: int, number: int) -> dict[str, np.ndarray]:
+    """Up to `number` rows of every input, from `start` on."""
+    return {column: values[start : start + number] for column, values in feed.items()}
+
+
+def p50_ratio(before: InferenceSession, after: InferenceSession, outputs: Sequence[str], requests: Sequence[Feed]) -> float:
     """Median time of a request to `after`, over that to `before`.
 
     Both answer each request before the next one comes, and take turns in being first: what else the machine does meets both alike.

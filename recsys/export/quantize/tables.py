@@ -1,6 +1,7 @@
 """Embedding tables of a graph: float32 matrices of which nothing but rows is read. V rows, D dim."""
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable
 
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
@@ -19,26 +20,22 @@ def with_tables(model: ModelProto, narrow: Narrow, read: Read) -> ModelProto | N
 
     A table of several readers, such as the items' under a history, stays one table. What an operator reads as a whole stays as it is.
     """
-    tables = _tables(model)
+    graph = model.graph
+    by_row = {node.input[0] for node in graph.node if _reads_rows(node)}
+    by_other = {name for node in graph.node for name in (node.input[1:] if _reads_rows(node) else node.input)}
+    by_row -= by_other | {value.name for value in graph.output}
+    tables = {constant.name for constant in graph.initializer if constant.name in by_row and _is_large_matrix(constant)}
     if not tables:
         return None
     result = ModelProto()
     result.CopyFrom(model)
     del result.graph.node[:], result.graph.initializer[:]
-    for constant in model.graph.initializer:
+    for constant in graph.initializer:
         result.graph.initializer.extend(narrow(constant.name, numpy_helper.to_array(constant)) if constant.name in tables else [constant])
-    for node in model.graph.node:
+    for node in graph.node:
         reads_table = node.op_type == "Gather" and node.input[0] in tables
         result.graph.node.extend(read(node.input[0], node.input[1], node.output[0]) if reads_table else [node])
     return result
-
-
-def _tables(model: ModelProto) -> set[str]:
-    graph = model.graph
-    by_row = {node.input[0] for node in graph.node if _reads_rows(node)}
-    read_whole = {name for node in graph.node for name in (node.input[1:] if _reads_rows(node) else node.input)}
-    read_whole |= {value.name for value in graph.output}
-    return {constant.name for constant in _large_matrices(model) if constant.name in by_row - read_whole}
 
 
 def _reads_rows(node: NodeProto) -> bool:
@@ -47,10 +44,8 @@ def _reads_rows(node: NodeProto) -> bool:
     return node.op_type == "Gather" and axis == 0
 
 
-def _large_matrices(model: ModelProto) -> Iterator[TensorProto]:
-    for constant in model.graph.initializer:
-        if constant.data_type == TensorProto.FLOAT and len(constant.dims) == 2 and 4 * constant.dims[0] * constant.dims[1] >= MIN_BYTES:
-            yield constant
+def _is_large_matrix(constant: TensorProto) -> bool:
+    return constant.data_type == TensorProto.FLOAT and len(constant.dims) == 2 and 4 * math.prod(constant.dims) >= MIN_BYTES
 
 
 def gather(table: str, indices: str, rows: str) -> NodeProto:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from recsys.errors import DataError
-from recsys.export.index.files import plain_ids, write_index
+from recsys.export.index.curve import plain_ids, write_index
 from recsys.export.index.hnsw import HNSW
-from recsys.serve.index import Index
+from recsys.serve.search import Index
 
 INDEX = HNSW(m=8, ef_construction=40, ef_search=[10, 400], k=5, min_recall=0.99, seed=0)
 

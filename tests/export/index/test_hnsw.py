@@ -6,7 +6,7 @@ import pytest
 
 from recsys.export.index.curve import measured
 from recsys.export.index.hnsw import HNSW
-from recsys.serve.index import Index
+from recsys.serve.search import Index
 
 
 def hnsw(**changes):

@@ -6,7 +6,7 @@ import pytest
 
 from recsys.errors import ConfigError
 from recsys.export.index.ivf_pq import IVFPQ
-from recsys.serve.index import Index
+from recsys.serve.search import Index
 
 
 def ivf_pq(**changes):
@@ -59,7 +59,7 @@ def test_items_that_share_one_vector_do_not_push_others_out(vectors, queries, be
 
 
 def test_sizes_left_open_follow_the_catalogue(vectors):
-    index = ivf_pq(nlist=None, m=None).learned(vectors[1:])
+    index = ivf_pq(nlist=None, m=None).faiss_index(vectors[1:])
     codes = faiss.extract_index_ivf(index)
     assert (codes.nlist, codes.code_size) == (80, 2)  # 4 x root of 400; 8 / 2 parts of 4 bits
 

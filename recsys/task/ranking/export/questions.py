@@ -11,8 +11,8 @@ from torch import Tensor
 
 from recsys.data.read.impressions import EvaluationImpressions, outcomes
 from recsys.data.store.raw_categories import MOST_ROWS, spread
-from recsys.export.against import opened, rejected, request_columns
 from recsys.export.index.base import SearchIndex
+from recsys.export.production import production_errors, request_columns
 from recsys.export.section import Narrowed
 from recsys.export.source_values import SourceValues
 from recsys.metric.impressions import Impressions, impressions
@@ -54,7 +54,9 @@ class RowQuestions:
 
     def compared(self, new: Path, old: Path, schema: Schema) -> tuple[list[str], list[Sample]]:
         """See `Questions.compared`."""
-        theirs, mine = opened(Ranker, old), Ranker(new)
+        with production_errors(old):
+            theirs = Ranker(old)
+        mine = Ranker(new)
         absent = [f"it predicts no '{label}'" for label in theirs.labels if label not in mine.labels]
         samples = self.samples(mine, theirs, schema, old)
         return absent + ([] if samples else ["nothing can be compared: no label has both classes in the test data of both"]), samples
@@ -80,7 +82,7 @@ class RowQuestions:
         rows = request_columns(self.raw, schema, {**ranker.user_fields, **ranker.row_fields})
         parts = []
         for start in range(0, len(self), ROWS_PER_CALL):
-            with rejected(production):
+            with production_errors(production):
                 parts.append(ranker.predict({column: values[start : start + ROWS_PER_CALL] for column, values in rows.items()}))
         return {label: torch.tensor([value for part in parts for value in part[label]], dtype=torch.float64) for label in ranker.labels}
 

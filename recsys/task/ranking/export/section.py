@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 import polars as pl
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from recsys.data.read.impressions import EvaluationImpressions
 from recsys.errors import Fault, ReleaseError
 from recsys.export.golden import columns
-from recsys.export.graph import REMEDY, check, describe, difference, session
+from recsys.export.graph import REMEDY, difference, save_graph, session
 from recsys.export.requests import Requests, requests, single
 from recsys.model.base import Ranker
 from recsys.run.directory import RunDirectory
@@ -69,9 +68,7 @@ class RankingSection:
         """Write the file and compare it with the model; see `recsys.export.section.Section`."""
         served = Served(self.model, self.calibrations, schema).eval()
         graph = export_ranker(served, schema, vocabularies)
-        describe(graph, **facts)
-        check("ranker.onnx", graph)
-        onnx.save(graph, folder / "ranker.onnx")
+        save_graph(folder / "ranker.onnx", graph, facts)
         rows = {column: values[:PARITY_ROWS] for column, values in self.features.items()}
         asked = requests(rows, served.features, schema, vocabularies, np.random.default_rng(self.seed))
         users = [feature.column for feature in schema.of("user")]

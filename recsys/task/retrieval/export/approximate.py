@@ -8,7 +8,7 @@ import polars as pl
 
 from recsys.export.graph import session
 from recsys.export.index.base import SearchIndex
-from recsys.export.index.files import write_index
+from recsys.export.index.curve import write_index
 from recsys.export.preprocessing import raw_array
 from recsys.export.requests import single
 from recsys.task.retrieval.export.graph import exact_search
@@ -26,7 +26,7 @@ def write_approximate(folder: Path, index: SearchIndex, items: Mapping, raw: Map
         items: of the manifest.
         raw: {column: [N] or [N, L]} raw values of test users.
     Returns:
-        manifest["index"]; see `recsys.export.index.files.write_index`.
+        manifest["index"]; see `recsys.export.index.curve.measured`.
     """
     frame = pl.read_parquet(folder / "item_embeddings.parquet")
     known = frame["vector"].to_numpy()

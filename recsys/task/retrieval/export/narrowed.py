@@ -7,8 +7,7 @@ import numpy as np
 from onnxruntime import InferenceSession
 
 from recsys.export.graph import session
-from recsys.export.quantize.measure import Feed, rows_of
-from recsys.export.quantize.speed import p50_ratio
+from recsys.export.quantize.speed import Feed, p50_ratio, rows_of
 from recsys.export.section import Narrowed
 
 ROWS_PER_RUN = 64

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from recsys.data.read.rows import EvaluationUsers, gather_rows
 from recsys.data.store.raw_categories import MOST_ENTITIES, spread
-from recsys.export.against import mean_difference, opened, rejected, request_columns
 from recsys.export.index.base import SearchIndex
 from recsys.export.preprocessing import raw_lists
+from recsys.export.production import mean_difference, production_errors, request_columns
 from recsys.export.section import Narrowed
 from recsys.export.source_values import SourceValues
 from recsys.metric.paired import Sample, drawn_again
@@ -52,8 +52,9 @@ class UserQuestions:
 
     def compared(self, new: Path, old: Path, schema: Schema) -> tuple[list[str], list[Sample]]:
         """See `Questions.compared`."""
-        theirs, mine = opened(Retriever, old), Retriever(new)
-        before, after = (self._values(retriever, schema, old) for retriever in (theirs, mine))  # [U, 2] each
+        with production_errors(old):
+            theirs = Retriever(old)
+        before, after = (self._values(retriever, schema, old) for retriever in (theirs, Retriever(new)))  # [U, 2] each
         measures = {f"{metric}@{K}": mean_difference(before[:, place], after[:, place]) for place, metric in enumerate(("recall", "ndcg"))}
         return [], drawn_again(measures, len(self.relevant), RESAMPLES, bearing=len(self.relevant))
 
@@ -64,7 +65,7 @@ class UserQuestions:
     def _values(self, retriever: Retriever, schema: Schema, production: Path) -> np.ndarray:
         """[U, 2] recall and NDCG of each user's list."""
         rows = request_columns(self.raw, schema, retriever.fields)
-        with rejected(production):
+        with production_errors(production):
             answers = retriever.recommend(rows, k=K, exclude=self.exclude)
         gain = 1 / np.log2(np.arange(2, K + 2))
         values = []

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx
 import polars as pl
 import torch
 from torch import Tensor
@@ -13,7 +12,7 @@ from torch import Tensor
 from recsys.data.read.rows import EvaluationUsers
 from recsys.errors import DataError, Fault
 from recsys.export.golden import columns, series
-from recsys.export.graph import check, describe, session
+from recsys.export.graph import save_graph, session
 from recsys.export.preprocessing import id_dtype, missing
 from recsys.export.requests import Requests, requests, single
 from recsys.model.two_tower import TwoTower
@@ -61,9 +60,7 @@ class RetrievalSection:
         item_tower = export_tower(model, model.items, schema.of("item"), schema, vocabularies)
         retriever = export_retriever(user_tower, vectors, item_ids, dtype)
         for name, graph in {"user_tower.onnx": user_tower, "item_tower.onnx": item_tower, "retriever.onnx": retriever}.items():
-            describe(graph, **facts)
-            check(name, graph)
-            onnx.save(graph, folder / name)
+            save_graph(folder / name, graph, facts)
         assert schema.item is not None
         _write_vectors(folder / "item_embeddings.parquet", schema.item, item_ids, vectors)
         some_users = {column: values[:PARITY_ROWS] for column, values in self.user_features.items()}

@@ -10,7 +10,7 @@ from recsys.config.launch import launch
 from recsys.program import train
 from recsys.run.resume import place_of
 from recsys.sweep.faults import trial_faults
-from recsys.sweep.plugins import register
+from recsys.sweep.sweeper import register
 
 EXAMPLES = (
     "python train.py                                          retrieval on the simulated shop",

@@ -12,8 +12,8 @@ from torch import nn
 
 from benchmarks.base import options, show
 from recsys.run.checkpoint import write_checkpoint
+from recsys.run.lightning_internals import Place
 from recsys.run.saver import Checkpoints
-from recsys.run.training_state import Place
 
 MOMENTS = 2
 """Tensors of the optimizer's state for each of the weights, as Adam has them."""

@@ -11,7 +11,7 @@ from benchmarks.clock import StepClock, now
 from recsys.config import TrainConfig, build
 from recsys.data.store import Store
 from recsys.data.store.prepare import store_of
-from recsys.run.memory import keep_memory
+from recsys.run.process import keep_memory
 from recsys.task.ranking import Ranking
 
 

@@ -16,7 +16,7 @@ from pytorch_lightning import seed_everything
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
-from recsys.config import ExportConfig, TrainConfig, build, plain, schema_of, typed_config
+from recsys.config import ExportConfig, TrainConfig, build, plain, schema_of
 from recsys.config.compose import composed_run
 from recsys.config.earlier_run import AUTO
 from recsys.config.files import conf_folders
@@ -32,14 +32,12 @@ from recsys.report.result import publish_result
 from recsys.run.checkpoint import load_checkpoint
 from recsys.run.cost import Cost
 from recsys.run.directory import CHECKPOINTS, COST, LINEAGE, LOG, LOGGED, SCHEMA, RunDirectory, write_tested
-from recsys.run.interruption import signals_restored
 from recsys.run.lineage import write_lineage
-from recsys.run.log_file import log_file
-from recsys.run.memory import keep_memory
 from recsys.run.metrics_log import MetricsLog
+from recsys.run.process import keep_memory, log_file, signals_restored
 from recsys.run.resume import Start, best_weights, place_of, start
 from recsys.sweep.faults import trial_faults
-from recsys.sweep.plugins import register
+from recsys.sweep.sweeper import register
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +71,7 @@ def compose(*overrides: str, conf: Path | str | None = None, program: Literal["t
     trains = program == "train"
     root, sweeps = (TrainConfig, trial_faults) if trains else (ExportConfig, None)
     config, _ = composed_run(folders, program, list(overrides), root, resumes=trains, sweeps=sweeps)
-    return typed_config(config, root)
+    return config
 
 
 def train(config: TrainConfig, run: Path | str | None = None) -> Path:

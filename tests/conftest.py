@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from recsys.schema import Categorical, History, MultiCategorical, Numeric, Schema, Statistics, Timestamp, Vector
-from recsys.sweep.plugins import register
+from recsys.sweep.sweeper import register
 
 register()  # as train.py does, so that conf can be composed
 HOME = Path(__file__).parent.parent

@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 import recsys
-from recsys.config import ExportConfig, TrainConfig, signature
+from recsys.config import ExportConfig, TrainConfig
 from recsys.config.compose import checked_command
+from recsys.config.nodes import signature
 from recsys.config.target import locate
 from recsys.sweep.faults import trial_faults
 

@@ -1,30 +1,19 @@
-"""What a run is made of: closed root configs, and `build`, which turns a checked node into an object. No Hydra here.
+"""What a run is made of: closed root configs, and how they are saved. No Hydra here; `recsys.config.nodes` builds objects of them."""
 
-A node is a mapping with `_target_` (a class or function) and its keyword arguments; with `_partial_: true` it builds a
-`functools.partial` that the program calls with what only a run knows (schema, catalogue, ...).
-"""
-
-import functools
-import inspect
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 
 from recsys.config.files import FORMAT
-from recsys.config.target import locate
-from recsys.config.values import convert
+from recsys.config.nodes import build
 from recsys.disk import write_whole
-from recsys.errors import ArgumentError, ConfigError, Fault, RecsysError
 from recsys.schema import Schema, TimeUnit
 
 CONFIG = "config.yaml"
 """File of a run directory that holds its config."""
-LIGHTNING_REFUSES = "MisconfigurationException"
-"""By name: to import it takes seconds, which a mistyped key should not have to wait for."""
 
 
 @dataclass(frozen=True)
@@ -149,42 +138,6 @@ class ExportConfig:
     dry_run: bool = False
 
 
-class Node(dict[str, Any]):
-    """A mapping of a config that knows where it stands.
-
-    Attributes:
-        key: dotted, such as model.user.
-    """
-
-    key = ""
-
-
-def typed_config(config: dict[str, Any], root: Any, path: str = "") -> Any:
-    """A checked mapping as the root config it was checked against; nodes stay mappings until they are built.
-
-    Args:
-        path: dotted key of the mapping.
-    """
-    kinds = {entry.name: entry.type for entry in fields(root)}
-    values = {}
-    for key, value in config.items():
-        kind, inner = kinds[key], f"{path}.{key}" if path else key
-        values[key] = (
-            typed_config(value, kind, inner) if isinstance(kind, type) and is_dataclass(kind) else convert(_with_keys(value, inner), kind)
-        )
-    return root(**values)
-
-
-def _with_keys(value: Any, path: str) -> Any:
-    if isinstance(value, list):
-        return [_with_keys(entry, f"{path}.{number}") for number, entry in enumerate(value)]
-    if not isinstance(value, dict):
-        return value
-    node = Node({key: _with_keys(entry, f"{path}.{key}") for key, entry in value.items()})
-    node.key = path
-    return node
-
-
 def schema_of(data: DataConfig) -> Schema:
     """The schema that a data config describes, not fitted yet."""
     return Schema(
@@ -200,13 +153,13 @@ def schema_of(data: DataConfig) -> Schema:
 
 
 def save_config(config: TrainConfig, path: Path) -> None:
-    """Write a root config as plain yaml, in one step; `recsys.config.check.load_config` reads it back, without Hydra."""
+    """Write a root config as plain yaml, in one step; `recsys.config.files.saved_config` reads it back."""
     write_whole(path, yaml.safe_dump({"format": FORMAT, **plain(config)}, sort_keys=False, allow_unicode=True))
 
 
 def plain(config: TrainConfig) -> dict[str, Any]:
     """A root config as mappings, lists, text and numbers: what is saved of it."""
-    return _plain(asdict(config))
+    return {key: _plain(value) for key, value in asdict(config).items()}
 
 
 def flattened(node: Any, path: str = "", *, lists: bool = True) -> Iterator[tuple[str, Any]]:
@@ -225,65 +178,6 @@ def flattened(node: Any, path: str = "", *, lists: bool = True) -> Iterator[tupl
         yield path, node
     for key, value in entries:
         yield from flattened(value, f"{path}.{key}" if path else str(key), lists=lists)
-
-
-def build(node: Any) -> Any:
-    """The object a node describes; inner nodes first, lists and mappings of nodes as lists and dicts.
-
-    Raises:
-        ConfigError: the target is not allowed, or its constructor refused a value.
-    """
-    if isinstance(node, list | tuple):
-        return [build(entry) for entry in node]
-    if not isinstance(node, dict):
-        return node
-    if "_target_" not in node:
-        return {key: build(value) for key, value in node.items()}
-    arguments = {key: build(value) for key, value in node.items() if key not in ("_target_", "_partial_")}
-    key = node.key if isinstance(node, Node) else ""
-    with _refusals(key, node["_target_"]):
-        target = locate(node["_target_"])
-        kinds = {name: parameter.annotation for name, parameter in signature(target).parameters.items()}
-        arguments = {key: convert(value, kinds[key]) if key in kinds else value for key, value in arguments.items()}
-        if node.get("_partial_"):
-            partial = _Partial(target, **arguments)
-            partial.key = key
-            return partial
-        return target(**arguments)
-
-
-class _Partial(functools.partial):
-    """Refuses like a target that is built at once."""
-
-    key = ""
-
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        with _refusals(self.key, f"{self.func.__module__}.{self.func.__qualname__}"):
-            return super().__call__(*args, **kwargs)
-
-
-@contextmanager
-def _refusals(key: str, target: str) -> Iterator[None]:
-    """Turn what a target says about its arguments into a ConfigError with the key, or the target where the key is not known."""
-    try:
-        yield
-    except ArgumentError as error:
-        where = f"{key}." if key else ""
-        raise ConfigError(*(replace(fault, where=f"{where}{fault.where}") for fault in error.faults)) from error
-    except RecsysError:
-        raise
-    except Exception as error:
-        if not isinstance(error, ValueError) and type(error).__name__ != LIGHTNING_REFUSES:
-            raise
-        raise ConfigError(Fault(str(error), key or f"the config of {target}", "change the key that the message names")) from error
-
-
-def signature(target: Any) -> inspect.Signature:
-    """The target's signature with evaluated annotations where its module allows."""
-    try:
-        return inspect.signature(target, eval_str=True)
-    except NameError:  # imported under TYPE_CHECKING only
-        return inspect.signature(target)
 
 
 def _plain(value: Any) -> Any:

@@ -1,16 +1,15 @@
 """Reading a config as a stranger would type it: every key, value and target is held against the code before anything is built."""
 
-import importlib
 import inspect
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import fields, is_dataclass
-from pathlib import Path
+from pkgutil import resolve_name
 from typing import Annotated, Any
 
-from recsys.config import Makes, signature, typed_config
-from recsys.config.files import saved_config
+from recsys.config import Makes
+from recsys.config.nodes import signature, typed_config
 from recsys.config.target import locate
 from recsys.config.values import UNIONS, WORDS, alternatives, choices, elements, fits, hint, mapping_values, plain, returned, words
 from recsys.errors import ConfigError, Fault
@@ -20,38 +19,23 @@ EVERYTHING = ""
 """Key of `origin` for what has no entry of its own and whose parents have none either."""
 
 
-def check_config(config: dict[str, Any], root: type, *, origin: Mapping[str, str]) -> None:
-    """Hold a resolved config against a closed root config, down to the arguments of every `_target_`.
+def check_config(config: Mapping[str, Any], root: type, *, origin: Mapping[str, str]) -> Any:
+    """A resolved config as the root config that it fits, down to the arguments of every `_target_`.
 
     Args:
         config: plain mapping, interpolations resolved.
-        root: dataclass such as `TrainConfig`.
+        root: closed dataclass such as `TrainConfig`.
         origin: {dotted key: file and line, or command line} for messages; a key without one is looked up by its parents.
     Raises:
         ConfigError: with every fault at once.
     """
-    faults = list(_Check(origin).closed(config, root, ""))
+    faults = list(Check(origin).closed(config, root, ""))
     if faults:
         raise ConfigError(*faults)
-
-
-def argument_faults(node: dict[str, Any], target: Any, *, origin: Mapping[str, str]) -> Iterator[Fault]:
-    """Faults of a plain mapping, as the arguments of a class."""
-    yield from _Check(origin).arguments(node, target, set(), "")
-
-
-def load_config(path: Path, root: type) -> Any:
-    """A root config from the yaml that `recsys.config.save_config` wrote, checked again.
-
-    Raises:
-        ConfigError: there is no such file, or it does not fit the code.
-    """
-    config = saved_config(path)
-    check_config(config, root, origin={EVERYTHING: str(path)})
     return typed_config(config, root)
 
 
-class _Check:
+class Check:
     """Yields the faults of a config, depth first. `path` is the dotted key of the value at hand."""
 
     def __init__(self, origin: Mapping[str, str]):
@@ -103,10 +87,8 @@ class _Check:
         closed = [kind for kind in kinds if isinstance(kind, type) and is_dataclass(kind)]
         inner = [Any] if Any in kinds else [mapping_values(kind) for kind in kinds if mapping_values(kind) is not None]
         if _makes(annotation) is not None:
-            keys = f" but {', '.join(map(str, value))}" if value else ""
-            yield Fault(
-                f"'{path}' has no _target_{keys}", self.where(path), f"choose one of conf/{path.partition('.')[0]}, or add _target_"
-            )
+            what = f"'{path}' has no _target_" + (f" but {', '.join(map(str, value))}" if value else "")
+            yield Fault(what, self.where(path), f"choose one of conf/{path.partition('.')[0]}, or add _target_")
         elif closed:
             yield from self.closed(value, closed[0], path)
         elif inner:
@@ -115,7 +97,7 @@ class _Check:
         else:
             yield self.unfit(value, annotation, path)
 
-    def closed(self, value: dict, kind: type, path: str) -> Iterator[Fault]:
+    def closed(self, value: Mapping[str, Any], kind: type, path: str) -> Iterator[Fault]:
         """A mapping whose keys are the fields of a dataclass, no more and no less."""
         taken = {entry.name: entry for entry in fields(kind)}
         hints = typing.get_type_hints(kind, include_extras=True)
@@ -131,11 +113,8 @@ class _Check:
                 yield Fault(f"'{_join(path, key)}' is missing", self.where(path), f"add {key}: {wanted}")
 
     def unknown(self, key: str, taken: Mapping[str, Any], path: str, name: str) -> Fault:
-        return Fault(
-            f"nothing is called '{key}' in {name}{nearest(str(key), taken)}",
-            self.where(_join(path, key)),
-            f"taken there: {', '.join(taken)}",
-        )
+        what = f"nothing is called '{key}' in {name}{nearest(str(key), taken)}"
+        return Fault(what, self.where(_join(path, key)), f"taken there: {', '.join(taken)}")
 
     def node(self, node: dict, annotation: Any, path: str) -> Iterator[Fault]:
         """A component: its target, what the target builds, and its arguments."""
@@ -157,9 +136,9 @@ class _Check:
         yield from self.arguments(node, target, later, path)
 
     def misplaced(self, target: Any, annotation: Any, partial: bool, path: str) -> Fault | None:
-        """What a target builds, against what is asked for where it stands."""
+        """Fault of a target that builds something else than its place takes, or builds it at another time."""
         where, makes = self.where(_join(path, "_target_")), _makes(annotation)
-        kinds = (_located(makes.base),) if makes else tuple(kind for kind in alternatives(annotation) if kind is not type(None))
+        kinds = (resolve_name(makes.base),) if makes else tuple(kind for kind in alternatives(annotation) if kind is not type(None))
         wants_partial = bool(makes.later) or makes.repeated if makes else all(returned(kind) is not None for kind in kinds)
         built_kinds = [returned(kind) if wants_partial and not makes else kind for kind in kinds]
         bases = [base for base in built_kinds if isinstance(base, type) and base not in (*WORDS, object)]
@@ -183,10 +162,8 @@ class _Check:
         taken = {name: entry for name, entry in named.items() if name not in later}
         any_key = any(entry.kind is entry.VAR_KEYWORD for entry in parameters)  # of other packages: ours has no **kwargs
         for key in node:
-            if key in taken:
-                yield from self.value(node[key], taken[key].annotation, _join(path, key))
-            elif key not in ("_target_", "_partial_") and any_key and key not in later:
-                yield from self.value(node[key], Any, _join(path, key))
+            if key in taken or (any_key and key not in (*later, "_target_", "_partial_")):
+                yield from self.value(node[key], taken[key].annotation if key in taken else Any, _join(path, key))
             elif key not in ("_target_", "_partial_"):
                 yield self.unknown(key, taken, path, f"'{path}', {target.__name__}")
         for key, entry in taken.items():
@@ -202,9 +179,8 @@ def _join(path: str, key: str) -> str:
 def _makes(annotation: Any) -> Makes | None:
     """What a root config says of a node's place, `| None` seen through."""
     parts = typing.get_args(annotation) if typing.get_origin(annotation) in UNIONS else (annotation,)
-    return next(
-        (extra for part in parts if typing.get_origin(part) is Annotated for extra in part.__metadata__ if isinstance(extra, Makes)), None
-    )
+    extras = (extra for part in parts if typing.get_origin(part) is Annotated for extra in part.__metadata__)
+    return next((extra for extra in extras if isinstance(extra, Makes)), None)
 
 
 def _later(node: dict, target: Any, annotation: Any, partial: bool) -> set[str]:
@@ -222,8 +198,3 @@ def _later(node: dict, target: Any, annotation: Any, partial: bool) -> set[str]:
     required = [entry for entry in signature(target).parameters.values() if entry.default is entry.empty]
     names = {entry.name for entry in required if entry.name not in node and not (ours and plain(entry.annotation))}
     return names | {entry.name for entry in required if ours and entry.kind is entry.KEYWORD_ONLY}
-
-
-def _located(name: str) -> type:
-    module, _, attribute = name.rpartition(".")
-    return vars(importlib.import_module(module))[attribute]

@@ -1,4 +1,4 @@
-"""The faults of override lists against conf and the code, all at once, in the words of who values them; none of Hydra's traces.
+"""Faults of override lists against conf and the code, all at once, without Hydra's traces.
 
 An override is a choice (`loss=bpr`, of a file in conf/<group>) or a key (`loss.temperature=0.1`). A key that no yaml file sets may
 still be one that its target takes, so such keys are added to the config (`++`) and `check_config` decides.
@@ -23,24 +23,25 @@ from omegaconf.errors import OmegaConfBaseException
 from recsys.config.check import check_config
 from recsys.config.files import config_file, key_lines, shown_path
 from recsys.config.overrides import PLUGIN_KEYS, OverrideValue
-from recsys.config.refusals import hydra_faults, text_faults
+from recsys.config.refusals import hydra_faults, text_faults, value_at
 from recsys.errors import ConfigError, Fault
 from recsys.schema import nearest
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError)
 """What a strange override makes Hydra raise."""
+ABSENT = object()
 
 
 class Command:
     """What conf offers, and the faults of override lists against it.
 
     Attributes:
-        first: run directory and resolved config of the first composed run without a fault.
+        first: run directory and config, typed as the root, of the first composed run without a fault.
     """
 
     def __init__(self, conf: Sequence[Path], name: str, root: type, loader: ConfigLoader):
         self.conf, self.name, self.root, self.loader = conf, name, root, loader
-        self.first: tuple[Path, dict[str, Any]] | None = None
+        self.first: tuple[Path, Any] | None = None
         self.added: set[str] = set()
         self.groups: dict[str, list[str]] = {}
 
@@ -57,11 +58,11 @@ class Command:
         return self.loader.load_configuration(self.name, texts, RunMode.RUN)
 
     def options(self, group: str, kind: ObjectType = ObjectType.CONFIG) -> list[str]:
-        """What can be chosen of a group, or the groups in it."""
+        """Names of the files of a group, or of the groups in it."""
         return self.loader.get_group_options(group, kind)
 
     def defaults(self, choices: Iterable[str]) -> DefaultsList:
-        """What the choices bring with them."""
+        """The defaults list of the root with these choices."""
         return self.loader.compute_defaults_list(self.name, list(choices), RunMode.RUN)
 
     def as_known(self, override: Override, text: str) -> str:
@@ -69,7 +70,7 @@ class Command:
         return f"++{text}" if override.key_or_group in self.added else text
 
     def faults_one_by_one(self, values: list[OverrideValue]) -> list[Fault]:
-        """What Hydra refuses at the first fault, taken apart: choices first, then keys."""
+        """Faults of a run that Hydra refuses at the first of them: of its choices, then of its keys."""
         choices = [entry for entry in values if self.is_choice(entry.override)]
         accepted, faults = self.accepted(choices)
         try:
@@ -94,13 +95,12 @@ class Command:
 
     def accepted(self, choices: list[OverrideValue]) -> tuple[list[OverrideValue], list[Fault]]:
         """The choices that exist and have a place, and a fault for each other."""
-        judged = [(entry, self.choice_fault(entry)) for entry in choices]
-        known = [entry for entry, fault in judged if fault is None]
-        faults = [fault for _, fault in judged if fault is not None]
-        if self.composes(known):
-            return known, faults
+        found = [(entry, self.choice_fault(entry)) for entry in choices]
+        rest = [entry for entry, fault in found if fault is None]
+        faults = [fault for _, fault in found if fault is not None]
+        if self.composes(rest):
+            return rest, faults
         placed: list[OverrideValue] = []
-        rest = known
         while fitting := [entry for entry in rest if self.composes([*placed, entry])]:  # a choice can bring the group of another
             placed, rest = [*placed, fitting[0]], [entry for entry in rest if entry is not fitting[0]]
         return placed, faults + [self.placement_fault(entry, placed) for entry in rest]
@@ -138,13 +138,13 @@ class Command:
         others = entry.override.is_hydra_override() and not plugin
         plain = entry.override.is_add() or entry.override.is_force_add() or entry.override.is_delete() or others
         mapping = isinstance(entry.override.value(), dict)  # it may bring keys of its own, which Hydra takes for new ones
-        if plain or (_holds(base, entry.override.key_or_group) and not mapping):
+        if plain or (value_at(base, entry.override.key_or_group, ABSENT) is not ABSENT and not mapping):
             return entry
         self.added.add(entry.override.key_or_group)
         return replace(entry, text=f"++{entry.text}")
 
     def key_faults(self, accepted: list[OverrideValue], keys: list[OverrideValue]) -> Iterator[Fault]:
-        """Composed one by one, to learn which key Hydra refuses."""
+        """Faults of the keys that Hydra refuses, each composed alone."""
         for entry in keys:
             try:
                 self.loaded([*accepted, entry])
@@ -153,23 +153,20 @@ class Command:
 
     def config_faults(self, config: DictConfig, values: list[OverrideValue]) -> list[Fault]:
         """Faults of a composed config; files and lines are looked up only if there are any."""
-        if not list(self.judged(config, {})):
-            return []
-        return list(self.judged(config, self.origin(values)))
+        return list(self.faults_at(config, self.origin(values))) if list(self.faults_at(config, {})) else []
 
-    def judged(self, config: DictConfig, origin: Mapping[str, str]) -> Iterator[Fault]:
+    def faults_at(self, config: DictConfig, origin: Mapping[str, str]) -> Iterator[Fault]:
         plain = plain_config(config)
         yield from hydra_faults(plain.pop("hydra"))
-        refused = list(text_faults(plain, origin))
-        if refused:  # other values may depend on these
+        if refused := list(text_faults(plain, origin)):  # other values may depend on these
             yield from refused
             return
         try:
             resolved = plain_config(OmegaConf.create(plain), resolve=True)
-            check_config(resolved, self.root, origin=origin)
+            typed = check_config(resolved, self.root, origin=origin)
             if self.first is None:
                 HydraConfig.instance().set_config(config)  # for ${hydra:...} in the directory's name
-                self.first = Path(config.hydra.run.dir).absolute(), resolved
+                self.first = Path(config.hydra.run.dir).absolute(), typed
         except OmegaConfBaseException as error:
             place = origin.get(str(error.full_key), self.name)
             yield Fault(_first_line(error), f"{place}, key '{error.full_key}'", "an interpolation like ${data.root} names another key")
@@ -196,23 +193,11 @@ def plain_config(config: DictConfig, *, resolve: bool = False) -> dict[str, Any]
     return cast(dict[str, Any], OmegaConf.to_container(config, resolve=resolve))
 
 
-def _holds(node: Any, path: str) -> bool:
-    for part in path.split("."):
-        if isinstance(node, list) and part.isdigit() and int(part) < len(node):
-            node = node[int(part)]
-        elif isinstance(node, dict) and part in node:
-            node = node[part]
-        else:
-            return False
-    return True
-
-
 def _file_fault(error: Exception) -> Fault:
     """A yaml file that Hydra could not read or place."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return Fault(
-            f"not readable as yaml: {error.problem}", f"{error.problem_mark.name}, line {error.problem_mark.line + 1}", "correct that line"
-        )
+        where = f"{error.problem_mark.name}, line {error.problem_mark.line + 1}"
+        return Fault(f"not readable as yaml: {error.problem}", where, "correct that line")
     return Fault(_first_line(error), "the defaults lists of conf", "name files that exist; each group is chosen once")
 
 

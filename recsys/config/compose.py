@@ -1,4 +1,4 @@
-"""From override texts to a checked config, through Hydra's own parser and composer, of which nothing is left afterwards."""
+"""From override texts to a checked config, by Hydra's own parser and composer, whose state is afterwards as before."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +13,6 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
@@ -39,12 +38,12 @@ class CheckedCommand:
 
     Attributes:
         overrides: as Hydra wants them.
-        config: resolved config of the run; of many runs, that of the first.
+        config: of the run, typed as the root config; of many runs, that of the first.
         run: directory that `hydra.run.dir` names.
     """
 
     overrides: list[str]
-    config: dict[str, Any]
+    config: Any
     run: Path
 
 
@@ -63,15 +62,14 @@ def checked_command(
     Raises:
         ConfigError: with every fault of files, choices, keys and values.
     """
-    refused = list(file_faults(conf))
-    if refused:
+    if refused := list(file_faults(conf)):
         raise ConfigError(*refused)
     with config_loader(conf, name) as loader:
         command = Command(conf, name, root, loader)
         overrides, faults = parsed_overrides(texts, loader, multirun=multirun)
-        refused = [searchpath_fault(f"command line, {override.input_line}") for override in overrides if _searches(override)]
-        if refused:
-            raise ConfigError(*refused)
+        searches = [override for override in overrides if override.key_or_group.startswith("hydra.searchpath")]
+        if searches:
+            raise ConfigError(*(searchpath_fault(f"command line, {override.input_line}") for override in searches))
         for variant in variants(overrides):
             faults += command.faults(variant)
         if not faults and sweeps is not None:
@@ -85,16 +83,15 @@ def checked_command(
 
 def composed_run(
     conf: Sequence[Path], name: str, texts: list[str], root: type, *, resumes: bool, sweeps: SweepFaults | None = None
-) -> tuple[dict[str, Any], Path]:
-    """The checked config of one run, and its directory; see `checked_command`.
+) -> tuple[Any, Path]:
+    """The typed config of one run, and its directory; see `checked_command`.
 
     Args:
         resumes: `resume=<directory>` names a run whose config is taken instead.
     """
-    earlier = earlier_run(texts) if resumes else None
-    if earlier is not None:
-        check_config(earlier.config, root, origin={EVERYTHING: str(earlier.run / CONFIG)})
-        return earlier.config, earlier.run
+    if resumes and (earlier := earlier_run(texts)) is not None:
+        run, config = earlier
+        return check_config(config, root, origin={EVERYTHING: str(run / CONFIG)}), run
     command = checked_command(conf, name, texts, root, multirun=False, sweeps=sweeps)
     return command.config, command.run
 
@@ -113,7 +110,7 @@ def config_loader(conf: Sequence[Path], name: str) -> Iterator[ConfigLoader]:
 
 @contextmanager
 def searching(conf: Sequence[Path]) -> Iterator[None]:
-    """Hydra looks into the folders before the last one first, as long as the block goes on; the last is the one that it is told."""
+    """Let Hydra look into these folders in their order while the block runs; the last is the one that it is started with."""
     _register_plugin()
     token = _first_folders.set(tuple(conf[:-1]))
     try:
@@ -126,10 +123,9 @@ _first_folders: ContextVar[tuple[Path, ...]] = ContextVar("first folders", defau
 
 
 class FirstFolders(SearchPathPlugin):
-    """Puts folders before the one that Hydra is told; only a plugin may."""
+    """Puts folders before the one that Hydra is started with; only a plugin may."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Called by Hydra for every program."""
         for folder in _first_folders.get():
             search_path.prepend("recsys", f"file://{folder}", "main")
 
@@ -144,7 +140,3 @@ def composed_config(loader: ConfigLoader, name: str, texts: list[str]) -> dict[s
     plain = plain_config(loader.load_configuration(name, texts, RunMode.RUN))
     plain.pop("hydra")
     return plain_config(OmegaConf.create(plain), resolve=True)
-
-
-def _searches(override: Override) -> bool:
-    return override.key_or_group.startswith("hydra.searchpath")

@@ -1,6 +1,5 @@
-"""`resume=` on the command line: which run it means, and which config that run has with the keys that are given with it."""
+"""`resume=` on the command line: the run that it names, and that run's config with the other keys of the command line."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,48 +15,33 @@ AUTO = "auto"
 KEY = "resume"
 
 
-@dataclass(frozen=True)
-class EarlierRun:
-    """A run to go on with, as `resume=<directory>` names it.
+def earlier_run(texts: list[str]) -> tuple[Path, dict[str, Any]] | None:
+    """Directory and config of the run that overrides name with `resume=<directory>`; None where they name none.
 
-    Attributes:
-        run: its directory.
-        config: its saved config, with the keys that were given on the command line.
-    """
-
-    run: Path
-    config: dict[str, Any]
-
-
-def earlier_run(texts: list[str]) -> EarlierRun | None:
-    """The run that overrides name with `resume=<directory>`; None where they name none.
-
+    Returns:
+        The config as saved, with the keys that overrides set.
     Raises:
         ConfigError: there is no such run, or a key cannot be set in its config.
     """
     if not any(text.lstrip("+").startswith(f"{KEY}=") for text in texts):
         return None
-    given = [_parsed(text) for text in texts]
-    named = [override.value() for override in given if override.key_or_group == KEY]
-    if named[-1] in (AUTO, None):
+    overrides = [_parsed(text) for text in texts]
+    name = [override.value() for override in overrides if override.key_or_group == KEY][-1]
+    if name in (AUTO, None):
         return None
-    run = Path(str(named[-1])).resolve()
+    run = Path(str(name)).resolve()
     config = saved_config(run / CONFIG)
     refuse_links(run)
-    for text, override in zip(texts, given):
+    for text, override in zip(texts, overrides):
         _set(config, override, text)
-    return EarlierRun(run, config)
+    return run, config
 
 
 def refuse_links(run: Path) -> None:
-    """What goes on with a run writes into its files; a link would lead that out of it.
-
-    Raises:
-        IntegrityError: names the first link.
-    """
+    """Refuse a run to go on with that has a link to elsewhere, since it would be written to; an IntegrityError names the first."""
     for path in sorted(run.iterdir()) if run.is_dir() else ():
         if path.is_symlink() and not path.resolve().is_relative_to(run.resolve()):  # its bundle is a link within it
-            what = f"it leads to {path.readlink()}, and a run is gone on with by writing into its files"
+            what = f"it leads to {path.readlink()}, and a run that goes on writes into its files"
             raise IntegrityError(Fault(what, str(path), "remove the link, or put the file in its place"))
 
 
@@ -69,7 +53,7 @@ def _parsed(text: str) -> Override:
 
 
 def _set(config: dict[str, Any], override: Override, text: str) -> None:
-    """One key of the saved config."""
+    """Set one key of the saved config."""
     where, key = f"command line, {text}", override.key_or_group
     if key.startswith("hydra"):
         raise ConfigError(Fault("a run goes on in its own directory, and keeps its own logs", where, f"remove {key}"))

@@ -1,11 +1,11 @@
-"""Runs a program from its command line: help, checks, many runs by Hydra, exit codes."""
+"""A program's start from its command line: help, checks, many runs by Hydra, exit codes."""
 
 import argparse
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -14,24 +14,17 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from recsys.config import typed_config
 from recsys.config.check import check_config
 from recsys.config.command import plain_config
 from recsys.config.compose import SweepFaults, checked_command, composed_run, searching
 from recsys.config.earlier_run import earlier_run
 from recsys.config.files import conf_folders
 from recsys.config.help import help_text
+from recsys.config.nodes import typed_config
 from recsys.config.processes import FLAG, outlived, received, require_one_directory
 from recsys.config.refusals import text_faults
 from recsys.disk import writing
 from recsys.errors import ConfigError, Fault, RecsysError
-
-
-class Place(Protocol):
-    """Decides in which directory a config runs."""
-
-    def __call__(self, config: Any, run: Path, *, fixed: bool) -> Path:
-        """The directory; `run` is what hydra.run.dir says, fixed where the command line says it."""
 
 
 def launch(
@@ -42,21 +35,19 @@ def launch(
     about: str,
     examples: tuple[str, ...],
     flags: Mapping[str, str] | None = None,
-    place: Place | None = None,
+    place: Callable[..., Path] | None = None,
     sweeps: SweepFaults | None = None,
 ) -> None:
-    """Run `program(config, folder)` for `sys.argv`: once, or with -m once per trial.
-
-    Everything that can be known to be wrong is said before the program starts, and ends with exit code 2.
+    """Run `program(config, folder)` for `sys.argv`: once, or with -m once per trial; a faulty config ends with exit code 2 before it.
 
     Args:
         program: receives the typed root config and the directory of the run.
         root: dataclass of the root config.
         name: of the program and of its root yaml in `conf`.
-        about: what it does, for --help.
-        examples: command lines for --help.
+        about, examples: for --help: what the program does, and command lines.
         flags: {another spelling of an override: the override}.
-        place: the directory of a run that may go on with another; None: the program resumes nothing.
+        place: `place(config, run, fixed=...)` is the directory in which a config runs, where hydra.run.dir says `run`, fixed if on the
+            command line; None: the program resumes nothing.
         sweeps: see `checked_command`.
     """
     sys.argv[1:] = [(flags or {}).get(argument, argument) for argument in sys.argv[1:]]
@@ -74,7 +65,10 @@ def launch(
     with plain_errors():
         require_one_directory(texts, multirun=arguments.multirun)
         if not arguments.multirun and not arguments.cfg:
-            _run_once(program, *_read(conf, name, texts, root, place, sweeps))
+            config, run = composed_run(conf, name, texts, root, resumes=place is not None, sweeps=sweeps)
+            if place is not None:
+                run = place(config, run, fixed=any(text.lstrip("+").startswith("hydra.run.dir=") for text in texts))
+            _run_once(program, config, run)
             return
         if arguments.multirun and place is not None and earlier_run(texts) is not None:
             raise ConfigError(Fault("many runs cannot go on with one", "command line, -m", "leave out -m; a sweep goes on by itself"))
@@ -87,22 +81,11 @@ def launch(
         with plain_errors():
             if faults := list(text_faults(plain_config(config), {})):  # a sweep combines what was checked alone
                 raise ConfigError(*faults)
-            plain = plain_config(config, resolve=True)
-            check_config(plain, root, origin={})
-            _run_once(program, typed_config(plain, root), Path(HydraConfig.get().runtime.output_dir))
+            typed = check_config(plain_config(config, resolve=True), root, origin={})
+            _run_once(program, typed, Path(HydraConfig.get().runtime.output_dir))
 
     with searching(conf):
         hydra.main(version_base="1.3", config_path=str(conf[-1]), config_name=name)(job)()
-
-
-def _read(
-    conf: tuple[Path, ...], name: str, texts: list[str], root: type, place: Place | None, sweeps: SweepFaults | None
-) -> tuple[Any, Path]:
-    """The typed config of one run, and its directory."""
-    plain, run = composed_run(conf, name, texts, root, resumes=place is not None, sweeps=sweeps)
-    config = typed_config(plain, root)
-    fixed = any(text.lstrip("+").startswith("hydra.run.dir=") for text in texts)
-    return config, run if place is None else place(config, run, fixed=fixed)
 
 
 def _run_once(program: Callable[[Any, Path], Any], config: Any, run: Path) -> None:

@@ -1,4 +1,4 @@
-"""Override texts as Hydra parses them, and the runs that a sweep over them stands for."""
+"""Override texts as Hydra parses them, and the runs that their sweeps stand for."""
 
 import json
 import math
@@ -17,9 +17,9 @@ from recsys.errors import Fault
 LONGEST_OVERRIDE = 5_000
 """Characters; Hydra's parser takes seconds for more."""
 MOST_BRACKETS = 200
-"""Opened in one override; a thousand in one another end the parser."""
+"""Opening brackets of one override; a thousand, each within the one before, end the parser."""
 MOST_VALUES = 1_000
-"""Of one sweep; each is checked before the first run."""
+"""Number of values of one range; each is checked before the first run."""
 
 BARE = re.compile(r"[A-Za-z_/][\w./@-]*")
 BEFORE_QUOTE = re.compile(r"\\+(?='|\Z)")
@@ -27,16 +27,12 @@ BEFORE_QUOTE = re.compile(r"\\+(?='|\Z)")
 WORDS = ("null", "true", "false", "nan", "inf")
 """Texts that Hydra would read as something else."""
 PLUGIN_KEYS = ("hydra.sweeper.", "hydra.launcher.")
-"""Keys of Hydra's that are held against what a plugin takes."""
+"""Starts of those of Hydra's keys that a sweeper or launcher takes."""
 
 
 @dataclass(frozen=True)
 class OverrideValue:
-    """One override with one value of its sweep, if it is one.
-
-    Attributes:
-        place: who says so.
-    """
+    """An override, and its text with one value of its sweep, if it is one; `place` is where it was written."""
 
     override: Override
     text: str
@@ -48,7 +44,7 @@ class OverrideValue:
 
 
 def parsed_overrides(texts: list[str], loader: ConfigLoader, *, multirun: bool) -> tuple[list[Override], list[Fault]]:
-    """The overrides that can be read, and a fault for each other and for each sweep without -m."""
+    """The overrides that can be read; a fault for each of the others, and for each sweep without -m."""
     parser = OverridesParser.create(config_loader=loader)
     overrides, faults = [], []
     for text in texts:
@@ -106,7 +102,7 @@ def as_override(key: str, value: Any) -> str:
 
 
 def value_text(value: Any) -> str:
-    """What stands behind the equals sign."""
+    """A value as it stands behind an override's equals sign."""
     if isinstance(value, list):
         return f"[{','.join(value_text(entry) for entry in value)}]"
     if isinstance(value, str):

@@ -1,7 +1,6 @@
-"""What a composed config may not say, although Hydra would take it.
+"""What Hydra would take and a composed config may not hold: open values, resolver calls, references without end.
 
-Open values, resolver calls and references without end; and in Hydra's own node, `hydra:`, whatever is not needed for runs and logs, since
-Hydra builds what it names.
+In Hydra's own node, `hydra:`, whatever is not needed for runs and logs, since Hydra builds what it names.
 """
 
 import json
@@ -15,14 +14,15 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 
+from recsys.config import flattened
 from recsys.errors import Fault
 
 MISSING = "???"
 REFERENCE = re.compile(r"\$\{\s*([\w.-]+)\s*\}")
 LARGEST_CHARACTERS = 1_000_000
-"""Of a config with every reference replaced: ten lines that each repeat the one before ten times would fill the memory."""
+"""Length of a config with every reference replaced: ten lines that each repeat the one before ten times would fill the memory."""
 LONGEST_CHAIN = 20
-"""References that lead from one to the next."""
+"""Number of references that lead from one to the next."""
 RESOLVERS = re.compile(r"\$\{(now:[%\w\s:.-]*|hydra:[\w.]+)\}")
 """Calls that tell the time or where the run is; every other one is refused."""
 PLUGINS = {"hydra.launcher._target_": Launcher, "hydra.sweeper._target_": Sweeper}
@@ -32,25 +32,15 @@ REMEDY = "remove it: a config cannot run arbitrary code"
 
 
 def text_faults(config: dict[str, Any], origin: Mapping[str, str]) -> Iterator[Fault]:
-    """Texts of a plain, unresolved config that may not be resolved."""
-    refused = [*resolver_faults(config, origin), *missing_faults(config, origin)]
-    yield from refused or expansion_faults(config, origin)
-
-
-def resolver_faults(config: dict, origin: Mapping[str, str]) -> Iterator[Fault]:
-    """Interpolations of a plain, unresolved config that are more than the name of another key."""
+    """Faults of the texts of a plain, unresolved config: open values, resolver calls, and only without these endless references."""
+    faults = []
     for key, text in texts(config):
+        where = f"{origin.get(key, 'config')}, key '{key}'"
         if calls(text):
-            place = origin.get(key, "config")
-            yield Fault(f"'{text:.80}' calls a resolver", f"{place}, key '{key}'", "write the value; only ${another.key} is read here")
-
-
-def missing_faults(config: dict, origin: Mapping[str, str]) -> Iterator[Fault]:
-    """Values that a yaml file leaves open with ???."""
-    for key, text in texts(config):
-        if text == MISSING:
-            place = origin.get(key, "config")
-            yield Fault(f"'{key}' has to be given", f"{place}, key '{key}'", f"set {key}=<value>")
+            faults.append(Fault(f"'{text:.80}' calls a resolver", where, "write the value; only ${another.key} is read here"))
+        elif text == MISSING:
+            faults.append(Fault(f"'{key}' has to be given", where, f"set {key}=<value>"))
+    yield from faults or expansion_faults(config, origin)
 
 
 def calls(text: str) -> bool:
@@ -64,17 +54,13 @@ def expansion_faults(config: dict, origin: Mapping[str, str]) -> Iterator[Fault]
     if sizes.of(config) <= LARGEST_CHARACTERS:
         return
     key, text = max(((key, text) for key, text in texts(config) if "${" in text), key=lambda pair: sizes.of(pair[1]))
-    stands = "leads back to itself" if math.isinf(sizes.of(text)) else f"stands for {sizes.of(text):,} characters"
-    yield Fault(f"'{text:.80}' {stands}", f"{origin.get(key, 'config')}, key '{key}'", "write the value")
+    meaning = "leads back to itself" if math.isinf(sizes.of(text)) else f"stands for {sizes.of(text):,} characters"
+    yield Fault(f"'{text:.80}' {meaning}", f"{origin.get(key, 'config')}, key '{key}'", "write the value")
 
 
 def texts(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """(dotted key, text) of every text in a plain config."""
-    if isinstance(node, str):
-        yield path, node
-    pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    for key, value in pairs:
-        yield from texts(value, f"{path}.{key}" if path else str(key))
+    return ((key, value) for key, value in flattened(node, path) if isinstance(value, str))
 
 
 class _Sizes:
@@ -82,44 +68,42 @@ class _Sizes:
 
     def __init__(self, config: dict):
         self.config = config
-        self.known: dict[str, float] = {}
+        self.of_keys: dict[str, float] = {}
 
     def of(self, node: Any, steps: int = 0) -> float:
         if isinstance(node, dict):
             return sum(len(str(key)) + self.of(value, steps) for key, value in node.items())
         if isinstance(node, list):
             return sum(1 + self.of(value, steps) for value in node)
-        return len(REFERENCE.sub("", str(node))) + sum(self.named(key, steps + 1) for key in REFERENCE.findall(str(node)))
+        return len(REFERENCE.sub("", str(node))) + sum(self.of_key(key, steps + 1) for key in REFERENCE.findall(str(node)))
 
-    def named(self, key: str, steps: int) -> float:
-        if key not in self.known:
-            self.known[key] = math.inf  # until it is known: whoever asks meanwhile stands in a circle
-            self.known[key] = math.inf if steps > LONGEST_CHAIN else self.of(_value(self.config, key), steps)
-        return self.known[key]
+    def of_key(self, key: str, steps: int) -> float:
+        if key not in self.of_keys:
+            self.of_keys[key] = math.inf  # until it is counted: a reference that reads it meanwhile leads back to itself
+            self.of_keys[key] = math.inf if steps > LONGEST_CHAIN else self.of(value_at(self.config, key), steps)
+        return self.of_keys[key]
 
 
-def _value(node: Any, key: str) -> Any:
-    """What stands there, None where nothing does: OmegaConf says so."""
+def value_at(node: Any, key: str, default: Any = None) -> Any:
+    """The value under a dotted key of a plain config, where a number counts a list's entries; `default` where there is none."""
     for part in key.split("."):
         if isinstance(node, list) and part.isdecimal() and int(part) < len(node):
             node = node[int(part)]
+        elif isinstance(node, dict) and part in node:
+            node = node[part]
         else:
-            node = node.get(part) if isinstance(node, dict) else None
+            return default
     return node
 
 
 def hydra_faults(hydra: dict) -> Iterator[Fault]:
-    """What could run code, read the environment, or write elsewhere.
-
-    Args:
-        hydra: the node, unresolved.
-    """
+    """Keys of Hydra's node, unresolved, that could run code, read the environment, or write elsewhere."""
     for key, text in texts(hydra, "hydra"):
         if fault := _text_fault(key, text):
             yield Fault(fault, f"key '{key}'", REMEDY)
     for name in ("launcher", "sweeper"):
         if not isinstance(hydra.get(name, {}), dict):
-            yield Fault(f"{json.dumps(hydra[name]):.80} is no {name}", f"key 'hydra.{name}'", "remove it: Hydra has its own")
+            yield Fault(f"{json.dumps(hydra[name]):.80} is not a {name}", f"key 'hydra.{name}'", "remove it: Hydra has its own")
             return
     job, sweeper = hydra.get("job", {}), hydra.get("sweeper", {})
     if hydra.get("callbacks"):

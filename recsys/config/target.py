@@ -11,9 +11,9 @@ from recsys.errors import listed
 from recsys.schema import nearest
 
 LIGHTNING = ("accelerators", "callbacks", "loggers", "plugins", "profilers", "strategies")
-"""Of pytorch_lightning, whose command line (`cli`) and examples (`demos`) would import and download whatever they are told to."""
+"""Parts of pytorch_lightning that a config may name; its `cli` and `demos` would import and download what arguments name."""
 PACKAGES = ("recsys", "torch.optim", *(f"pytorch_lightning.{part}" for part in LIGHTNING))
-"""Packages whose public classes a config may build; of recsys also its functions."""
+"""Packages whose public classes a config may build, and for recsys also its functions."""
 TRAINER = "pytorch_lightning.Trainer"
 
 
@@ -33,13 +33,13 @@ def locate(name: str) -> Callable:
         raise ValueError(f"'{name}' is not allowed; a target is a public name like recsys.loss.bpr.BPR")
     module_name, _, attribute = name.rpartition(".")
     module = _module(module_name)
-    found: Any = vars(module).get(attribute)
+    target: Any = vars(module).get(attribute)
     public = _public(module, package)
-    if not _defined_in(found, package):
+    if not _defined_in(target, package):
         raise ValueError(f"{module_name} defines no '{attribute}'{nearest(attribute, public)}{_there(public)}")
-    if inspect.isabstract(found):
+    if inspect.isabstract(target):
         raise ValueError(f"{name} is abstract: name one of its subclasses")
-    return found
+    return target
 
 
 def _module(name: str) -> ModuleType:
@@ -56,9 +56,9 @@ def _module(name: str) -> ModuleType:
         raise ValueError(f"{name} cannot be imported: {error}") from error
 
 
-def _defined_in(found: object, package: str) -> bool:
+def _defined_in(value: object, package: str) -> bool:
     kinds = (type, FunctionType) if package == "recsys" else (type,)
-    return isinstance(found, kinds) and (found.__module__ + ".").startswith(package + ".")
+    return isinstance(value, kinds) and (value.__module__ + ".").startswith(package + ".")
 
 
 def _public(module: ModuleType, package: str) -> list[str]:

@@ -1,8 +1,7 @@
 """Checkpoints on disk, published whole: `checkpoints/last` goes on with training, `checkpoints/best` has the weights to test and export.
 
 A checkpoint is a folder `step-<n>-<hash>` that is written aside, synced and renamed; `last` and `best` are links to such folders,
-replaced in one step. Whoever opens `best/model.safetensors` sees a complete file, whatever happened to the process that wrote it.
-Everything in it is plain tensors and JSON; nothing is ever unpickled.
+replaced in one step. Everything in it is plain tensors and JSON; nothing is ever unpickled.
 """
 
 import hashlib
@@ -35,7 +34,7 @@ FACTS: dict[str, Any] = {
     "sha256": str,
     "state_sha256": (str, type(None)),
 }
-"""Keys of checkpoint.json, and what stands there."""
+"""{key of checkpoint.json: types of its value}."""
 
 
 def write_checkpoint(weights: Mapping[str, Tensor], folder: Path, *, about: Mapping, state: State | None = None) -> Path:
@@ -60,7 +59,7 @@ def write_checkpoint(weights: Mapping[str, Tensor], folder: Path, *, about: Mapp
             facts["state_sha256"] = file_sha256(partial / STATE)
         (partial / ABOUT).write_text(json.dumps(facts, indent=2) + "\n")
         for path in partial.glob("*.safetensors"):
-            shutil.copymode(partial / ABOUT, path)  # readable for whom other files are
+            shutil.copymode(partial / ABOUT, path)  # safetensors lets the owner alone read its files
         content = hashlib.sha256(f"{facts['sha256']} {facts['state_sha256']}".encode()).hexdigest()
         published = folder / f"step-{about['step']:08d}-{content[:8]}"
         if not published.exists():
@@ -72,21 +71,21 @@ def write_checkpoint(weights: Mapping[str, Tensor], folder: Path, *, about: Mapp
 
 def distinct(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of a state dict, contiguous; of those that are one piece of memory the first by name."""
-    kept: dict[Any, str] = {}
+    names: dict[Any, str] = {}
     for name in sorted(state):
         tensor = state[name]
         place = (tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride()) if tensor.numel() else name
-        kept.setdefault(place, name)
-    return {name: state[name].detach().contiguous() for name in kept.values()}
+        names.setdefault(place, name)
+    return {name: state[name].detach().contiguous() for name in names.values()}
 
 
 def tidy(folder: Path) -> None:
-    """Remove what no link names: older checkpoints, and the state of one that is only the best, since `last` alone goes on."""
-    named = {link.name: link.resolve() for link in folder.iterdir() if link.is_symlink()}
+    """Remove checkpoints that no link names, and the state of one that is only the best, since `last` alone goes on."""
+    links = {link.name: link.resolve() for link in folder.iterdir() if link.is_symlink()}
     for path in folder.glob("step-*"):
-        if path.resolve() not in named.values():
+        if path.resolve() not in links.values():
             remove_whole(path)
-        elif path.resolve() != named.get("last"):
+        elif path.resolve() != links.get("last"):
             (path / STATE).unlink(missing_ok=True)
 
 
@@ -146,12 +145,12 @@ def _facts(document: Any) -> dict:
 
 
 def _within(folder: Path) -> Path:
-    """Where a checkpoint stands; its link may name a folder beside it, no other."""
+    """The folder of a checkpoint; a link may name a folder beside itself, no other."""
     with reading(folder):
-        found = folder.resolve()
-    if found.parent != folder.parent.resolve():
-        raise IntegrityError(Fault(f"it leads to {found}, out of the run", str(folder), "name a run as train.py left it"))
-    return found
+        target = folder.resolve()
+    if target.parent != folder.parent.resolve():
+        raise IntegrityError(Fault(f"it leads to {target}, out of the run", str(folder), "name a run as train.py left it"))
+    return target
 
 
 def _check_written(path: Path, sha256: str | None) -> None:

@@ -1,5 +1,6 @@
 """What a run costs: seconds of its stages, rows of training, memory, and energy where the machine measures it."""
 
+import ctypes
 import json
 import resource
 import sys
@@ -14,18 +15,21 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from recsys.batch import Batch
 from recsys.disk import write_whole
-from recsys.run.energy import Energy
 from recsys.run.progress import rows_seen
 
 STAGES = ("prepare", "fit", "evaluate", "baselines", "test", "report")
 LOOK_S = 60.0
 """Seconds between two looks at counters of energy."""
+POWERCAP = Path("/sys/class/powercap")
+"""Where Linux shows the counters of processor packages (RAPL), in microjoules; often for root alone."""
+NVML = "libnvidia-ml.so.1"
 
 
 class Cost(Callback):
     """Counts from the moment it is made; the first of the callbacks, so that a stage begins before others do anything in it.
 
-    Stages do not overlap: evaluate is validation while fitting, and fitting a baseline is no part of test.
+    Stages do not overlap: evaluate is validation while fitting, after which what other callbacks do, such as checkpoints, is part of
+    fitting again; fitting a baseline is no part of test.
 
     Attributes:
         seconds: {stage: so far}.
@@ -40,13 +44,12 @@ class Cost(Callback):
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Counts what happens inside."""
+        """Count the seconds of the block."""
         begun = time.monotonic()
         yield
         self.seconds[name] += time.monotonic() - begun
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Fitting begins."""
         self.begun = self.looked = time.monotonic()
         self.rows = self.rows.to(pl_module.device)
         self.energy.watch(pl_module.device)
@@ -60,23 +63,18 @@ class Cost(Callback):
             self.looked = time.monotonic()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Evaluating is no fitting."""
         self.left = time.monotonic()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Back to fitting; what other callbacks do from here on, such as checkpoints, is part of it."""
         self.seconds["evaluate"] += time.monotonic() - self.left
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Fitting is over."""
         self.seconds["fit"] += time.monotonic() - self.begun - self.seconds["evaluate"]
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The test begins, with its baselines."""
         self.begun = time.monotonic()
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The test is over."""
         self.seconds["test"] += time.monotonic() - self.begun
 
     def save(self, path: Path, *, baselines_s: float) -> None:
@@ -85,13 +83,10 @@ class Cost(Callback):
         Args:
             baselines_s: seconds of the test that baselines took to fit.
         """
-        write_whole(path, json.dumps(self._facts(baselines_s), indent=2) + "\n")
-
-    def _facts(self, baselines_s: float) -> dict:
         total = time.monotonic() - self.started
         seconds = self.seconds | {"baselines": baselines_s, "test": self.seconds["test"] - baselines_s}
         rows = self.rows.item() * self.processes
-        return {
+        facts = {
             "seconds": {**seconds, "other": total - sum(seconds.values()), "total": total},
             "rows": rows,
             "rows_per_s": rows / seconds["fit"] if seconds["fit"] else None,
@@ -100,9 +95,70 @@ class Cost(Callback):
             "peak_gpu_memory_bytes": torch.cuda.max_memory_allocated() if torch.cuda.is_initialized() else None,
             "energy_joules": self.energy.joules(),
         }
+        write_whole(path, json.dumps(facts, indent=2) + "\n")
 
 
 def _peak_memory() -> int:
-    """Most memory that this process has held."""
+    """Most bytes of memory that this process has held."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak  # Linux counts in kB
+
+
+class Energy:
+    """Joules by the counters of all processor packages, and of one GPU, since this was made; other programs there are counted too.
+
+    Nothing is guessed where a machine has no counter. A package's counter starts anew within the hour: look at it more often.
+
+    Args:
+        powercap: folder of the packages' counters.
+    """
+
+    def __init__(self, powercap: Path = POWERCAP):
+        counters = {zone: _number(zone) for zone in sorted(powercap.glob("*-rapl:*")) if zone.name.count(":") == 1}
+        self.last = {zone: number for zone, number in counters.items() if number is not None}
+        self.cpu_uj = 0
+        self.gpu: torch.device | None = None
+        self.gpu_start_mj: int | None = None
+
+    def watch(self, device: torch.device) -> None:
+        """From now on count this device too, if it is a GPU that tells."""
+        if device.type == "cuda" and self.gpu is None:
+            self.gpu, self.gpu_start_mj = device, _gpu_mj(device)
+
+    def look(self) -> None:
+        """Add what packages used since the last look."""
+        for zone in self.last:
+            now = _number(zone)
+            if now is not None:
+                passed = now - self.last[zone]
+                self.cpu_uj += passed if passed >= 0 else passed + (_number(zone, "max_energy_range_uj") or 0)
+                self.last[zone] = now
+
+    def joules(self) -> dict[str, float]:
+        """Joules of "cpu" and "gpu", each where it can be told."""
+        self.look()
+        joules = {"cpu": self.cpu_uj / 1e6} if self.last else {}
+        if self.gpu is not None and self.gpu_start_mj is not None and (now := _gpu_mj(self.gpu)) is not None:
+            joules["gpu"] = (now - self.gpu_start_mj) / 1e3
+        return joules
+
+
+def _number(zone: Path, name: str = "energy_uj") -> int | None:
+    try:
+        return int((zone / name).read_text())
+    except (OSError, ValueError):  # not for this user, or no counter
+        return None
+
+
+def _gpu_mj(device: torch.device) -> int | None:
+    """Millijoules since the GPU's driver was loaded; None where it does not say, as before Volta."""
+    try:
+        nvml = ctypes.CDLL(NVML)
+    except OSError:
+        return None
+    handle, energy = ctypes.c_void_p(), ctypes.c_ulonglong()
+    uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}".encode()
+    good = nvml.nvmlInit_v2() == 0
+    good = good and nvml.nvmlDeviceGetHandleByUUID(uuid, ctypes.byref(handle)) == 0
+    good = good and nvml.nvmlDeviceGetTotalEnergyConsumption(handle, ctypes.byref(energy)) == 0
+    return energy.value if good else None

@@ -1,4 +1,4 @@
-"""A run directory: the names of its files, written once, and their content, read as if a stranger had written it."""
+"""A run directory: the names of its files, which no other module writes, and their content, read as if a stranger had written it."""
 
 import json
 import math
@@ -13,7 +13,7 @@ import polars as pl
 
 from recsys.config import CONFIG as CONFIG
 from recsys.config import TrainConfig, build, schema_of
-from recsys.config.check import load_config
+from recsys.config.check import EVERYTHING, check_config
 from recsys.config.files import saved_config
 from recsys.config.target import component_name
 from recsys.disk import write_whole
@@ -51,7 +51,7 @@ LARGEST_TABLE = 2**31
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """The directory of a run that this version of the package has begun; each file is read when it is asked for.
+    """The directory of a run that this version of the package has begun; each file is read when its value is used.
 
     Attributes:
         path: the directory.
@@ -72,10 +72,8 @@ class RunDirectory:
 
     @staticmethod
     def finished(path: Path, *files: str) -> "RunDirectory":
-        """Read config.yaml of a run that was trained and tested.
+        """Read config.yaml of a run that was trained and tested, and has these files beside those of every such run.
 
-        Args:
-            files: what the run must have beside that.
         Raises:
             ConfigError: as in `open`, or files are missing, which are all named.
         """
@@ -94,16 +92,16 @@ class RunDirectory:
     @cached_property
     def config(self) -> TrainConfig:
         """The config, checked against today's code; a ConfigError names every key that does not fit."""
-        return load_config(self.path / CONFIG, TrainConfig)
+        return check_config(self.plain, TrainConfig, origin={EVERYTHING: str(self.path / CONFIG)})
 
     @property
     def task(self) -> str:
-        """What the run was trained for, such as retrieval."""
+        """Name of the task, such as retrieval."""
         return self._component("task")
 
     @property
     def model_name(self) -> str:
-        """What the model is called, such as two_tower."""
+        """Name of the model, such as two_tower."""
         return self._component("model")
 
     def _component(self, key: str) -> str:
@@ -121,14 +119,26 @@ class RunDirectory:
         """Code, packages, machine, command and data of the run; see `recsys.run.lineage.write_lineage`."""
         return self._document(LINEAGE)
 
+    @property
+    def store_path(self) -> Path:
+        """Folder of the prepared data that the run was trained on."""
+        with reading(self.path / LINEAGE):
+            return Path(require_type(self.lineage["store"], str, "'store'"))
+
+    @property
+    def other_runs(self) -> dict[str, str]:
+        """{key of the config that names another run: sha256 of the best weights of that run}."""
+        with reading(self.path / LINEAGE):
+            runs = require_type(self.lineage.get("runs", {}), dict, "'runs'")
+            return {key: require_type(value, str, f"'{key}'") for key, value in runs.items()}
+
     @cached_property
     def store(self) -> "Store":
         """The prepared data that the run was trained on; see `Store.open`."""
         from recsys.data.store import Store
 
-        place = read_record(self.path / LINEAGE, lambda document: Path(require_type(document["store"], str, "'store'")))
-        with reading(place, "delete this folder and prepare again: run train.py with the same data"):
-            return Store.open(place)
+        with reading(self.store_path, "delete this folder and prepare again: run train.py with the same data"):
+            return Store.open(self.store_path)
 
     def model(self, checkpoint: Literal["best", "last"] = "best") -> "tuple[nn.Module, dict[str, Any]]":
         """The trained model in evaluation mode, on the CPU, and what its checkpoint.json says; see `load_checkpoint`.
@@ -152,7 +162,11 @@ class RunDirectory:
 
     @cached_property
     def _tested_sha256(self) -> str:
-        return read_record(self.path / TESTED, _sha256)
+        with reading(self.path / TESTED):
+            sha256 = require_type(self._document(TESTED)["sha256"], str, "'sha256'")
+            if not re.fullmatch("[0-9a-f]{64}", sha256):
+                raise ValueError("'sha256' is not a hash of 64 hexadecimal digits")
+            return sha256
 
     @cached_property
     def result(self) -> dict[str, float | None]:
@@ -165,12 +179,9 @@ class RunDirectory:
         return {name: value for name, value in self.result.items() if value is not None}
 
     def metrics_of(self, about: Mapping[str, Any]) -> dict[str, float | None]:
-        """Metrics of the weights of a checkpoint: the final ones of tested weights, of others those of their validation.
+        """Metrics of the weights of a checkpoint, as `model` describes it; None where one is not finite.
 
-        None where one is not finite.
-
-        Args:
-            about: as from `model`.
+        Those of tested weights are the final ones, those of others of their validation.
         """
         return self.result if self.is_tested(about) else numbers_by_name(about["metrics"], "metric")
 
@@ -221,19 +232,8 @@ class RunDirectory:
 
 
 def write_tested(run: Path, sha256: str) -> None:
-    """Write tested.json, whole or not at all; before metrics.json, which ends a run, so that a finished run has both.
-
-    Args:
-        sha256: of the weights' file, as their checkpoint.json says.
-    """
+    """Write tested.json with the hash of the weights that were tested; before metrics.json, so that a finished run has both."""
     write_whole(run / TESTED, json.dumps({"sha256": sha256}) + "\n")
-
-
-def _sha256(document: Any) -> str:
-    sha256 = require_type(document["sha256"], str, "'sha256'")
-    if not re.fullmatch("[0-9a-f]{64}", sha256):
-        raise ValueError("'sha256' is not a hash of 64 hexadecimal digits")
-    return sha256
 
 
 def _checked_schema(schema: Schema, own: Schema) -> Schema:

@@ -1,9 +1,10 @@
 """Every place of Lightning's trainer that its documentation does not promise: where a run that goes on stands in its loops.
 
-pytorch-lightning is pinned to the minor release whose loops these functions know; a test names each place.
+pytorch-lightning is pinned to the minor release whose loops this file knows; a test names each place.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pytorch_lightning import Trainer
@@ -24,12 +25,66 @@ TOUCHED = (
     "fit_loop._resuming_from_checkpoint",
     "_logger_connector._callback_metrics",
 )
-"""Attributes of a trainer that the functions below read or write."""
+"""Attributes of a trainer that this file reads or writes."""
 
 
-def batches_of(trainer: Trainer) -> Any:
-    """Lightning's count of training batches: `total` and `current`, and whether the last was that of its epoch."""
-    return trainer.fit_loop.epoch_loop.batch_progress
+@dataclass(frozen=True)
+class Place:
+    """Between which steps training stands.
+
+    Attributes:
+        epoch: finished epochs.
+        batches: batches taken, over all epochs.
+        batches_in_epoch: those of the epoch that has begun; 0 = none has.
+        steps: updates of the weights.
+        validation_due: a validation after the last batch is not done.
+        epoch_ends: that batch is the last of its epoch.
+        stopped: training was ended before its last epoch.
+    """
+
+    epoch: int
+    batches: int
+    batches_in_epoch: int
+    steps: int
+    validation_due: bool
+    epoch_ends: bool
+    stopped: bool
+
+    @staticmethod
+    def of(trainer: Trainer, *, validation_due: bool = False, finished: bool = False) -> "Place":
+        """Where a trainer stands before a batch, in a validation, or at the end."""
+        progress: Any = trainer.fit_loop.epoch_loop.batch_progress
+        return Place(
+            epoch=trainer.current_epoch,
+            batches=progress.total.processed,
+            batches_in_epoch=0 if finished else progress.current.processed,
+            steps=trainer.global_step,
+            validation_due=validation_due,
+            epoch_ends=validation_due and progress.is_last_batch,
+            stopped=trainer.should_stop,
+        )
+
+    def take(self, trainer: Trainer) -> None:
+        """Let a trainer that has not begun go on from here; call it before anything asks for its batches."""
+        fit, loop = trainer.fit_loop, trainer.fit_loop.epoch_loop
+        counters: list[tuple[Any, int]] = [
+            (fit.epoch_progress.total, self.epoch),
+            (fit.epoch_progress.current, self.epoch),
+            (loop.batch_progress.total, self.batches),
+            (loop.batch_progress.current, self.batches_in_epoch),
+            (loop.automatic_optimization.optim_progress.optimizer.step.total, self.steps),
+            (loop.scheduler_progress.total, self.steps),
+        ]
+        for counter, number in counters:
+            for name in vars(counter):
+                setattr(counter, name, number)
+        loop.batch_progress.is_last_batch = self.epoch_ends
+        set_steps(trainer, self.steps - self.validation_due)  # Lightning counts a step once its validation is over
+        loop.restarting = self.batches_in_epoch > 0
+        fit._resuming_from_checkpoint = True  # batches are asked for once, from here on
+        if self.validation_due:
+            started: Any = loop.val_loop.batch_progress.total
+            started.ready = started.started = 1  # which tells Lightning to validate before it takes another batch
 
 
 def set_steps(trainer: Trainer, steps: int) -> None:
@@ -37,43 +92,9 @@ def set_steps(trainer: Trainer, steps: int) -> None:
     trainer.fit_loop.epoch_loop._batches_that_stepped = steps
 
 
-def set_place(
-    trainer: Trainer, *, epoch: int, batches: int, batches_in_epoch: int, steps: int, validation_due: bool, epoch_ends: bool
-) -> None:
-    """Let a trainer that has not begun go on from here; call it before anything asks for its batches.
-
-    Args:
-        epoch: finished epochs.
-        batches, batches_in_epoch: batches taken over all epochs, and in the one that has begun.
-        steps: updates of the weights.
-        validation_due: a validation after the last batch is not done.
-        epoch_ends: that batch is the last of its epoch.
-    """
-    fit, loop = trainer.fit_loop, trainer.fit_loop.epoch_loop
-    for progress in (fit.epoch_progress.total, fit.epoch_progress.current):
-        _count(progress, epoch)
-    _count(loop.batch_progress.total, batches)
-    _count(loop.batch_progress.current, batches_in_epoch)
-    loop.batch_progress.is_last_batch = epoch_ends
-    for each in (loop.automatic_optimization.optim_progress.optimizer.step, loop.scheduler_progress):
-        _count(each.total, steps)
-    set_steps(trainer, steps - validation_due)  # Lightning counts a step once its validation is over
-    loop.restarting = batches_in_epoch > 0
-    fit._resuming_from_checkpoint = True  # batches are asked for once, from here on
-    if validation_due:
-        started: Any = loop.val_loop.batch_progress.total
-        started.ready = started.started = 1  # which tells Lightning to validate before it takes another batch
-
-
 def remember_metrics(trainer: Trainer, metrics: Mapping[str, Tensor]) -> None:
     """Let those who read metrics at the end of an epoch see those of an earlier validation; call it once training begins."""
     trainer._logger_connector._callback_metrics.update(metrics)
-
-
-def _count(tracker: Any, number: int) -> None:
-    """Set everything that Lightning counts of one thing."""
-    for name in vars(tracker):
-        setattr(tracker, name, number)
 
 
 def callbacks_of(trainer: Trainer) -> list[Any]:

@@ -29,11 +29,11 @@ def write_lineage(path: Path, *, store: Path, others: Mapping[str, str] | None =
     """Write lineage.json of a run that starts now; one that goes on keeps what it says, and adds this start under "resumed".
 
     Args:
-        path: of the file.
         store: folder of the prepared data.
         others: {key of the config that names another run: sha256 of its weights}.
         goes_on: whether the run was begun before.
     """
+    program = [Path(name).name for name in sys.orig_argv[1:2]]  # none where python is interactive
     facts: dict[str, Any] = {
         "store": str(store.resolve()),
         "runs": dict(others or {}),
@@ -42,7 +42,7 @@ def write_lineage(path: Path, *, store: Path, others: Mapping[str, str] | None =
         "versions": versions(PACKAGES),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "platform": platform.platform(),
-        "command": shlex.join(["python", Path(sys.orig_argv[1]).name, *sys.orig_argv[2:]]),  # as typed: Hydra is given another one
+        "command": shlex.join(["python", *program, *sys.orig_argv[2:]]),  # as typed: Hydra is given another one
     }
     if goes_on and path.exists():
         begun = read_record(path, _of_a_run)

@@ -26,12 +26,10 @@ class MetricsLog(Logger):
 
     @property
     def name(self) -> str:
-        """Name of this kind of log; Lightning asks for it."""
         return "metrics"
 
     @property
     def version(self) -> str:
-        """None but the run directory's name tells runs apart."""
         return ""
 
     @rank_zero_only
@@ -43,7 +41,7 @@ class MetricsLog(Logger):
             file.write(json.dumps({"step": step, **epoch, **values}) + "\n")
 
     def position(self) -> int:
-        """Bytes that are written, and on disk."""
+        """Size of the file in bytes, all of them on disk."""
         if not self.path.exists():
             return 0
         sync(self.path)
@@ -51,11 +49,7 @@ class MetricsLog(Logger):
 
     @rank_zero_only
     def rewind(self, position: int) -> None:
-        """Forget what was logged after it, since it will be logged again.
-
-        Raises:
-            IntegrityError: less was logged.
-        """
+        """Cut the file to this size, since later steps will be logged again; an IntegrityError where it is smaller."""
         size = self.path.stat().st_size if self.path.exists() else 0
         if size < position:
             what = f"it has {size:,} bytes, and {position:,} when the checkpoint was written"

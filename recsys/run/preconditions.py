@@ -1,4 +1,4 @@
-"""What is refused before the first step: a run that could not be saved, or would end with no weights to call the best."""
+"""Refusals before the first step: of a run that could not be saved, or would end without best weights."""
 
 import math
 import shutil
@@ -11,13 +11,13 @@ from recsys.errors import ConfigError, Fault, ResourceError
 from recsys.run.checkpoint import distinct
 
 ROOM = 2.5
-"""Free space a run asks for before it starts, in sizes of a checkpoint: the old, the new, and what is half-written."""
+"""Free space that a run needs before it starts, in sizes of a checkpoint: the old, the new, and a half-written one."""
 STATES_PER_WEIGHT = 3
 """Numbers that a checkpoint holds per weight: itself, and two moments of it."""
 
 
 def require_whole_steps(trainer: Trainer) -> None:
-    """Refuses to validate between the batches of one step: those weights would be gone before they could be saved."""
+    """Refuse to validate between the batches of one step: those weights would be gone before they could be saved."""
     every, together = trainer.val_check_batch, trainer.accumulate_grad_batches
     if every is not None and every < trainer.num_training_batches and every % together:
         what = f"a validation every {every} batches falls between the {together} batches of a step"
@@ -25,7 +25,7 @@ def require_whole_steps(trainer: Trainer) -> None:
 
 
 def require_validation(trainer: Trainer) -> None:
-    """Refuses a run that would end before its first validation: nothing could say which of its weights are best."""
+    """Refuse a run that would end before its first validation, which chooses the best weights."""
     in_epoch, every, epochs = trainer.num_training_batches, trainer.val_check_batch, trainer.check_val_every_n_epoch
     if every is None:  # minutes, which nobody can foresee
         return
@@ -39,9 +39,9 @@ def require_validation(trainer: Trainer) -> None:
 
 
 def require_room(folder: Path, model: nn.Module) -> None:
-    """Refuses a run whose checkpoints would not fit, before it trains for them."""
+    """Refuse a run whose checkpoints would not fit on the disk."""
     size = STATES_PER_WEIGHT * sum(tensor.nbytes for tensor in distinct(model.state_dict()).values())
     free = shutil.disk_usage(next(place for place in (folder, *folder.parents) if place.exists())).free
     if free < ROOM * size:
-        what = f"a checkpoint may take {size:,} bytes, {ROOM:g} times that is asked for, and {free:,} are free"
+        what = f"a checkpoint may take {size:,} bytes: {ROOM:g} times that is needed, and {free:,} are free"
         raise ResourceError(Fault(what, str(folder), "free space, or choose another disk with hydra.run.dir=DIR"))

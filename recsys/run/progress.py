@@ -30,7 +30,6 @@ class ProgressBars(Callback):
         self.bars: Progress | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Opens the bars."""
         if self.console.is_terminal and trainer.is_global_zero:
             self.bars = Progress(
                 TextColumn("{task.description:<12}"),
@@ -63,13 +62,11 @@ class ProgressBars(Callback):
         self.steps += 1
         if self.bars is not None and time.monotonic() - self.shown > self.refresh_s:
             self.shown = time.monotonic()
-            self.bars.update(
-                self.epoch, completed=batch_idx + 1, note=f"loss {outputs['loss'].item():.4f}  {self._rate(trainer):,.0f} rows/s"
-            )
+            note = f"loss {outputs['loss'].item():.4f}  {self._rate(trainer):,.0f} rows/s"
+            self.bars.update(self.epoch, completed=batch_idx + 1, note=note)
             self.bars.update(self.run, completed=trainer.global_step)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Time spent evaluating is no training time."""
         self.left = time.monotonic()
         if self.bars is not None:
             self.bars.update(self.epoch, completed=self.steps)
@@ -77,38 +74,31 @@ class ProgressBars(Callback):
             self.evaluation: TaskID = self.bars.add_task("validation", total=sum(trainer.num_val_batches), note="")
 
     def on_validation_batch_end(self, trainer: Trainer, *_: object) -> None:
-        """Moves the evaluation's bar."""
         if self.bars is not None:
             self.bars.advance(self.evaluation)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Back to training."""
-        if trainer.state.fn == "fit":
+        if trainer.state.fn == "fit":  # evaluating is no training time
             self.away_s += time.monotonic() - self.left
         if self.bars is not None:
             self.bars.remove_task(self.evaluation)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """One line that stays."""
+        """Prints a line that stays."""
         rate, passed_s = self._rate(trainer), time.monotonic() - self.started
         if trainer.is_global_zero:
-            shown = [
-                f"{key} {float(trainer.callback_metrics[key]):.4f}"
-                for key in dict.fromkeys(self.metrics)
-                if key in trainer.callback_metrics
-            ]
-            loss = f"loss {self.loss.item() / max(1, self.steps):.4f}"
-            rates = [f"{rate:,.0f} rows/s", f"{passed_s:.1f} s"]
-            self.console.print("  ".join([f"epoch {trainer.current_epoch + 1:>3}", loss, *shown, *rates]), highlight=False, soft_wrap=True)
+            logged = trainer.callback_metrics
+            parts = [f"epoch {trainer.current_epoch + 1:>3}", f"loss {self.loss.item() / max(1, self.steps):.4f}"]
+            parts += [f"{key} {float(logged[key]):.4f}" for key in dict.fromkeys(self.metrics) if key in logged]
+            parts += [f"{rate:,.0f} rows/s", f"{passed_s:.1f} s"]
+            self.console.print("  ".join(parts), highlight=False, soft_wrap=True)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Closes the bars."""
         if self.bars is not None:
             self.bars.stop()
             self.bars = None
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Leaves the terminal as it was."""
         self.on_train_end(trainer, pl_module)
 
     def _rate(self, trainer: Trainer) -> float:

@@ -19,21 +19,21 @@ from recsys.disk.folders import point, remove_abandoned
 from recsys.errors import ConfigError, Fault, NumericsError
 from recsys.run.checkpoint import distinct, load_checkpoint, load_state, tidy, write_checkpoint
 from recsys.run.directory import CHECKPOINTS
-from recsys.run.interruption import Interruption
-from recsys.run.lightning_internals import callbacks_of, remember_metrics, set_steps
+from recsys.run.lightning_internals import Place, callbacks_of, remember_metrics, set_steps
 from recsys.run.preconditions import require_room, require_validation, require_whole_steps
-from recsys.run.training_state import Place, captured, forget_logged, place_of, restore, same_everywhere
+from recsys.run.process import Interruption
+from recsys.run.training_state import captured, forget_logged, restore, same_everywhere, saved_place
 from recsys.schema import nearest
 
 log = logging.getLogger(__name__)
 GO_ON, SAVE, STOP = 0, 1, 2
-"""Actions between two steps; under several processes the largest of all."""
+"""Actions between two steps; all processes take the largest of theirs."""
 
 
 class Checkpoints(Callback):
     """Saves `pl_module.model` as `checkpoints/best`, where validation says so, and the whole run as `checkpoints/last`.
 
-    Saved is between steps: after each validation, every `every_s` seconds within an epoch, when training ends, and when SIGTERM or
+    It saves between steps: after each validation, every `every_s` seconds within an epoch, when training ends, and when SIGTERM or
     Ctrl-C asks to stop, which ends the process with 143 or 130. The state is copied at once and written beside training.
 
     Args:
@@ -41,7 +41,6 @@ class Checkpoints(Callback):
         mode: whether more or less of it is better.
         every_s: seconds between two savings within an epoch.
         resume_from: a checkpoint to go on from; None = from the beginning.
-
     """
 
     def __init__(self, monitor: str, mode: Literal["max", "min"], every_s: float = 300.0, *, resume_from: Path | None = None):
@@ -53,7 +52,7 @@ class Checkpoints(Callback):
         self.resume_from = resume_from
         self.best: float | None = None
         self.interruption = Interruption()
-        self._validated: dict[str, Any] | None = None  # what the last validation said, of weights that are not saved yet
+        self._validated: dict[str, Any] | None = None  # epoch and metrics of weights that are not saved yet
         self._is_best = False
         self._saved_at = time.monotonic()
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
@@ -67,17 +66,17 @@ class Checkpoints(Callback):
             remove_abandoned(checkpoints_folder(trainer))
         if self.resume_from is not None:
             self._state = load_state(self.resume_from)
-            place_of(self._state[1]).take(trainer)
+            saved_place(self._state[1]).take(trainer)
             warnings.filterwarnings("ignore", message=".*your dataloader is not resumable")  # it is: steps are asked for by number
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Takes weights, optimizers and counters back."""
+        """Takes weights, optimizers and counters back; without a checkpoint, every step is logged again."""
         if trainer.is_global_zero:
             require_room(checkpoints_folder(trainer), _model(pl_module))
         if self.resume_from is not None:
             load_checkpoint(_model(pl_module), self.resume_from)
-            self._said = restore(trainer, pl_module, *self._state)
-            trainer.should_stop = place_of(self._state[1]).stopped and not _may_go_on(trainer)
+            self._metrics = restore(trainer, pl_module, *self._state)
+            trainer.should_stop = saved_place(self._state[1]).stopped and not _may_go_on(trainer)
             del self._state
         else:
             forget_logged(trainer)
@@ -90,7 +89,7 @@ class Checkpoints(Callback):
         require_whole_steps(trainer)
         require_validation(trainer)
         if self.resume_from is not None:
-            remember_metrics(trainer, self._said)
+            remember_metrics(trainer, self._metrics)
         self._saved_at = time.monotonic()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int) -> None:
@@ -108,13 +107,13 @@ class Checkpoints(Callback):
             self._stop(trainer)
 
     def on_validation_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
-        """Does not make who wants to stop wait for the end of a long evaluation; several processes do, which are not at the same batch."""
+        """Stops within a long evaluation where there is one process; several are not at the same batch, and stop after it."""
         if self.interruption.number and trainer.state.fn == "fit" and trainer.world_size == 1:
             self._save(trainer, pl_module, Place.of(trainer, validation_due=True))
             self._stop(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Notes what the weights are worth; they are saved before the next step changes them."""
+        """Notes the metrics of the weights, which are saved before the next step changes them."""
         if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         value = self._value(trainer)
@@ -122,11 +121,10 @@ class Checkpoints(Callback):
         logged = {key: float(metric) for key, metric in sorted(trainer.callback_metrics.items()) if key.startswith("val/")}
         metrics = {key: metric if math.isfinite(metric) else None for key, metric in logged.items()}
         better = self.best is None or (value > self.best if self.mode == "max" else value < self.best)
-        is_best = math.isfinite(value) and better
-        if is_best:
+        self._is_best = math.isfinite(value) and better
+        if self._is_best:
             self.best = value
         self._validated = {"epoch": trainer.current_epoch, "metrics": metrics, "value": value if math.isfinite(value) else None}
-        self._is_best = is_best
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Saves the end of training, and waits until everything is on disk."""
@@ -150,11 +148,11 @@ class Checkpoints(Callback):
             self._written.exception()
 
     def state_dict(self) -> dict[str, Any]:
-        """Value of the best weights so far, and the metric that it is of."""
+        """Value of the best weights so far, and its metric."""
         return {"best": self.best, "monitor": self.monitor, "mode": self.mode}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes it back, as far as it is about the same metric."""
+        """Takes the value back, if it is of the same metric."""
         if (state_dict["monitor"], state_dict["mode"]) == (self.monitor, self.mode):
             self.best = state_dict["best"]
 
@@ -191,20 +189,20 @@ class Checkpoints(Callback):
         self._written = self._writer.submit(write)
 
     def _wait(self) -> None:
-        """Until what was saved last is on disk; raises what kept it from being written."""
+        """Waits until what was saved last is on disk; raises what kept it from being written."""
         if self._written is not None:
             self._written.result()
             self._written = None
 
     def _stop(self, trainer: Trainer) -> None:
         self._wait()
-        trainer.strategy.barrier()  # the first process is not to be taken for a widow while it writes
-        said = f"stopped at step {trainer.global_step}; go on with: python train.py resume={trainer.default_root_dir}"
-        log.info(said)
+        trainer.strategy.barrier()  # so that no process ends while the first one writes
+        message = f"stopped at step {trainer.global_step}; go on with: python train.py resume={trainer.default_root_dir}"
+        log.info(message)
         if not trainer.is_global_zero:
             sys.exit(0)  # Lightning kills the first process when another ends with anything else
-        print(said, file=sys.stderr)
-        sys.exit(self.interruption.exit_code if self.interruption.number else 128 + signal.SIGTERM)
+        print(message, file=sys.stderr)
+        sys.exit(128 + (self.interruption.number or signal.SIGTERM))
 
     def _value(self, trainer: Trainer) -> float:
         logged = trainer.callback_metrics
@@ -234,10 +232,5 @@ def _may_go_on(trainer: Trainer) -> bool:
 def _check_finite(model: nn.Module, step: int) -> None:
     for name, tensor in model.state_dict().items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise NumericsError(
-                Fault(
-                    f"weights are no longer finite at step {step}",
-                    f"model, '{name}'",
-                    "lower optimizer.dense.lr and optimizer.tables.lr",
-                )
-            )
+            what = f"weights are no longer finite at step {step}"
+            raise NumericsError(Fault(what, f"model, '{name}'", "lower optimizer.dense.lr and optimizer.tables.lr"))

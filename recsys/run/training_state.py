@@ -4,7 +4,7 @@ No random generator is among it: order, candidates and dropout are functions of 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from typing import Any, cast
 
 import torch
@@ -14,67 +14,26 @@ from torch.optim import Optimizer
 
 from recsys.disk.records import require_type
 from recsys.errors import ConfigError, Fault, IntegrityError, RecsysError
-from recsys.run.lightning_internals import batches_of, callbacks_of, set_place
+from recsys.run.lightning_internals import Place, callbacks_of
 from recsys.run.metrics_log import MetricsLog
 
-VALIDATED = "val/"
-"""Start of the names of what a validation says."""
-MODEL = "model."
-"""Start of the names of what a checkpoint holds apart from the state: the weights."""
+VALIDATED, MODEL = "val/", "model."
+"""Starts of the names of a validation's metrics, and of the weights, which a checkpoint holds apart from the state."""
 PLAIN = (bool, int, float, str, type(None))
 
 
-@dataclass(frozen=True)
-class Place:
-    """Between which steps training stands.
-
-    Attributes:
-        epoch: finished epochs.
-        batches: batches taken, over all epochs.
-        batches_in_epoch: those of the epoch that has begun; 0 = none has.
-        steps: updates of the weights.
-        validation_due: a validation after the last batch is not done.
-        epoch_ends: that batch is the last of its epoch.
-        stopped: training was ended before its last epoch.
-    """
-
-    epoch: int
-    batches: int
-    batches_in_epoch: int
-    steps: int
-    validation_due: bool
-    epoch_ends: bool
-    stopped: bool
-
-    @staticmethod
-    def of(trainer: Trainer, *, validation_due: bool = False, finished: bool = False) -> "Place":
-        """Where a trainer stands before a batch, in a validation, or at the end."""
-        progress = batches_of(trainer)
-        return Place(
-            epoch=trainer.current_epoch,
-            batches=progress.total.processed,
-            batches_in_epoch=0 if finished else progress.current.processed,
-            steps=trainer.global_step,
-            validation_due=validation_due,
-            epoch_ends=validation_due and progress.is_last_batch,
-            stopped=trainer.should_stop,
-        )
-
-    def take(self, trainer: Trainer) -> None:
-        """Let a trainer that has not begun go on from here; call it before anything asks for its batches."""
-        set_place(trainer, **{key: value for key, value in asdict(self).items() if key != "stopped"})
-
-
 def captured(trainer: Trainer, module: LightningModule, place: Place) -> tuple[dict[str, Tensor], dict] | None:
-    """Tensors, copied to the CPU, and a JSON document; None but in the first process.
+    """Tensors, copied to the CPU, and a JSON document; None but in the first process, to which the others give what they have alone.
 
-    Every process has to ask: what differs between them is gathered.
+    Call it in every process.
     """
     tensors: dict[str, Tensor] = {}
     own = {name: value for name, value in module.state_dict().items() if not name.startswith(MODEL)}
     of_all = _of_all(own, trainer.world_size)
     if not trainer.is_global_zero:
         return None
+    states = {each.state_key: state for each in callbacks_of(trainer) if (state := each.state_dict())}
+    metrics = {key: value for key, value in trainer.callback_metrics.items() if key.startswith(VALIDATED)}
     document = {
         "place": asdict(place),
         "processes": trainer.world_size,
@@ -82,12 +41,8 @@ def captured(trainer: Trainer, module: LightningModule, place: Place) -> tuple[d
         "optimizers": _packed([optimizer.state_dict() for optimizer in trainer.optimizers], tensors, "optimizers"),
         "schedulers": _packed([each.scheduler.state_dict() for each in trainer.lr_scheduler_configs], tensors, "schedulers"),
         "precision": _packed(trainer.precision_plugin.state_dict(), tensors, "precision"),
-        "callbacks": _packed(
-            {each.state_key: each.state_dict() for each in callbacks_of(trainer) if each.state_dict()}, tensors, "callbacks"
-        ),
-        "metrics": _packed(
-            {key: value for key, value in trainer.callback_metrics.items() if key.startswith(VALIDATED)}, tensors, "metrics"
-        ),
+        "callbacks": _packed(states, tensors, "callbacks"),
+        "metrics": _packed(metrics, tensors, "metrics"),
         "logged": [logger.position() for logger in _logs(trainer)],
     }
     return tensors, document
@@ -116,12 +71,12 @@ def restore(trainer: Trainer, module: LightningModule, tensors: Mapping[str, Ten
             each.scheduler.load_state_dict(state)
             each.scheduler.base_lrs = rates
         trainer.precision_plugin.load_state_dict(_unpacked(document["precision"], tensors))
-        kept = _unpacked(document["callbacks"], tensors)
-        said = dict(_unpacked(document["metrics"], tensors))
+        states = _unpacked(document["callbacks"], tensors)
+        metrics = dict(_unpacked(document["metrics"], tensors))
         positions = [max(int(position), 0) for position in document["logged"]]
         for callback in callbacks_of(trainer):
-            if callback.state_key in kept:
-                state = kept[callback.state_key]
+            if callback.state_key in states:
+                state = states[callback.state_key]
                 callback.load_state_dict(state | {"patience": callback.patience} if "patience" in state else state)
     except RecsysError:
         raise
@@ -130,7 +85,7 @@ def restore(trainer: Trainer, module: LightningModule, tensors: Mapping[str, Ten
         raise IntegrityError(Fault(what, "checkpoints/last", "go on with the run's own config, or train again")) from error
     for logger, position in zip(_logs(trainer), positions):
         logger.rewind(position)
-    return said
+    return metrics
 
 
 def forget_logged(trainer: Trainer) -> None:
@@ -192,12 +147,11 @@ def _unpacked(document: Any, tensors: Mapping[str, Tensor]) -> Any:
     return tuple(entries) if kind == "tuple" else entries
 
 
-def place_of(document: Mapping) -> Place:
+def saved_place(document: Mapping) -> Place:
     """Where training stood when a state was captured."""
     try:
-        return Place(
-            **{entry.name: require_type(document["place"][entry.name], cast(type, entry.type), entry.name) for entry in fields(Place)}
-        )
+        kinds = {entry.name: cast(type, entry.type) for entry in fields(Place)}
+        return Place(**{name: require_type(document["place"][name], kind, name) for name, kind in kinds.items()})
     except (KeyError, TypeError) as error:
         raise IntegrityError(Fault("it does not say where training stood", "checkpoints/last", "train again")) from error
 

@@ -1,4 +1,4 @@
-"""A sweep held against conf before its first trial: its own keys, and a run for every value and every end of a range."""
+"""Faults of a sweep before its first trial: of its own keys, and of a run for every value and every end of a range."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 
-from recsys.config.check import argument_faults
+from recsys.config.check import Check
 from recsys.config.command import Command, plain_config
 from recsys.config.overrides import OverrideValue, as_override
 from recsys.errors import Fault
@@ -19,8 +19,7 @@ SWEEPERS, LAUNCHERS = "hydra.sweeper", "hydra.launcher"
 
 
 def trial_faults(command: Command, values: list[OverrideValue], multirun: bool) -> Iterator[Fault]:
-    """Faults of a sweep, where the command line chooses one, and of what it runs on; of every trial that differs in one value from the
-    first.
+    """Faults of a sweep, where the command line chooses one, of its launcher, and of every trial that differs in one value from the first.
 
     Args:
         values: the command line, without faults of its own; what it sets is not varied.
@@ -50,17 +49,17 @@ def trial_faults(command: Command, values: list[OverrideValue], multirun: bool) 
 
 
 def _launcher_faults(node: dict, plugin: type, origin: dict[str, str]) -> Iterator[Fault]:
-    faults = list(argument_faults(node, plugin, origin=origin))
+    check = Check(origin)
+    faults = list(check.arguments(node, plugin, set(), ""))
     yield from faults
     if not faults and node["n_jobs"] < 1:
-        yield Fault(f"{node['n_jobs']} runs at a time", f"{origin.get('n_jobs', origin[''])}, key 'n_jobs'", "at least 1")
+        yield Fault(f"{node['n_jobs']} runs at a time", check.where("n_jobs"), "at least 1")
 
 
 def _origin(command: Command, values: list[OverrideValue], node: str) -> dict[str, str]:
     """{key of the node: who set it}."""
     places = {f"{key}.": place for key, place in command.origin(values).items()}
-    found = {key.removeprefix(f"{node}.").rstrip("."): place for key, place in places.items() if key.startswith(f"{node}.")}
-    return {"": node, **found}
+    return {"": node} | {key.removeprefix(f"{node}.").rstrip("."): place for key, place in places.items() if key.startswith(f"{node}.")}
 
 
 def _value_faults(command: Command, values: list[OverrideValue], space: dict, origin: dict[str, str]) -> Iterator[Fault]:

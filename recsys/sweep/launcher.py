@@ -1,13 +1,11 @@
-"""Where trials run: Hydra launchers that start a process for every run, so that nothing of one is left in another, and one that dies
-takes no other along.
+"""Where trials run: Hydra launchers that start a process for every run, so that nothing of one is left in another, nor dies with it.
 
 Hydra's own plugins do not: hydra-joblib-launcher runs trial after trial in the same workers and ends when one of them is killed, and
-both it and hydra-submitit-launcher wait for a whole batch before anything can be told or asked.
+both it and hydra-submitit-launcher wait for a whole batch before the sweep learns how a trial ended.
 """
 
 import subprocess
 import sys
-from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
@@ -24,7 +22,7 @@ OUTPUT = "output.log"
 
 
 class ProcessLauncher(Launcher):
-    """Runs commands in processes; a sweep of Optuna takes its `executor`, Hydra's basic sweeper its `launch`.
+    """Runs in processes of this machine; a sweep of Optuna uses the `executor`, Hydra's basic sweeper `launch`.
 
     Args:
         n_jobs: runs at a time, >= 1.
@@ -34,15 +32,14 @@ class ProcessLauncher(Launcher):
         self.n_jobs = n_jobs
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Remembers how Hydra composes a run."""
         self.loader, self.config = hydra_context.config_loader, config
 
-    @abstractmethod
     def executor(self, folder: Path) -> Executor:
-        """What runs at most `n_jobs` functions at a time, each in a thread or process of its own; `folder` is the sweep's."""
+        """Runs at most `n_jobs` functions at a time, each in a thread that waits for a process; `folder` is the sweep's."""
+        return ThreadPoolExecutor(self.n_jobs)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """Each list of overrides as a run of its own; what it prints is kept in its directory."""
+        """Start each list of overrides as a run; what it prints is kept in its directory."""
         folder = Path(self.config.hydra.sweep.dir).absolute()
         with self.executor(folder) as executor:
             runs = []
@@ -56,39 +53,14 @@ class ProcessLauncher(Launcher):
             return [_job_return(*each) for each in runs]
 
 
-class JoblibLauncher(ProcessLauncher):
-    """Several runs at a time on this machine, by joblib's pool of workers."""
-
-    def executor(self, folder: Path) -> Executor:
-        """A pool that is made anew when one of its workers was killed."""
-        return _Workers(self.n_jobs)
-
-
-class _Workers(Executor):
-    def __init__(self, n_jobs: int):
-        self.n_jobs = n_jobs
-
-    def _pool(self) -> Any:
-        from joblib.externals.loky import get_reusable_executor
-
-        return get_reusable_executor(max_workers=self.n_jobs)
-
-    def submit(self, function: Callable, /, *arguments: Any) -> Future:  # type: ignore[override]  # functions take no keywords here
-        return self._pool().submit(function, *arguments)
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        self._pool().shutdown(wait=wait)  # no more than `n_jobs` are ever submitted: none is left to be cancelled
-
-
 class SubmititLauncher(ProcessLauncher):
     """Runs as jobs of a Slurm cluster, or as processes that submitit starts here.
 
     Args:
         n_jobs: jobs at a time.
-        cluster: whose queue; auto takes Slurm where there is one.
-        timeout_min: a job has this long.
-        cpus_per_task, gpus_per_node, mem_gb: what it gets; null leaves that to the cluster.
-        slurm_partition: null for the cluster's default.
+        cluster: the queue; auto takes Slurm where there is one.
+        timeout_min: longest time of a job.
+        cpus_per_task, gpus_per_node, mem_gb, slurm_partition: of a job; null is the cluster's default.
     """
 
     def __init__(
@@ -103,11 +75,11 @@ class SubmititLauncher(ProcessLauncher):
     ):
         super().__init__(n_jobs)
         self.cluster = cluster
-        asked = {"timeout_min": timeout_min, "cpus_per_task": cpus_per_task, "gpus_per_node": gpus_per_node, "mem_gb": mem_gb}
-        self.parameters = {name: value for name, value in {**asked, "slurm_partition": slurm_partition}.items() if value is not None}
+        parameters = {"timeout_min": timeout_min, "cpus_per_task": cpus_per_task, "gpus_per_node": gpus_per_node, "mem_gb": mem_gb}
+        parameters |= {"slurm_partition": slurm_partition}
+        self.parameters = {name: value for name, value in parameters.items() if value is not None}
 
     def executor(self, folder: Path) -> Executor:
-        """Threads that wait for jobs."""
         import submitit
 
         jobs = submitit.AutoExecutor(folder / "submitit", cluster=None if self.cluster == "auto" else self.cluster)
@@ -121,7 +93,7 @@ class _Jobs(ThreadPoolExecutor):
         self.jobs = jobs
         self.submitted: list[Any] = []
 
-    def submit(self, function: Callable, /, *arguments: Any) -> Future:  # type: ignore[override]  # as above
+    def submit(self, function: Callable, /, *arguments: Any) -> Future:  # type: ignore[override]  # functions take no keywords here
         return super().submit(self._result, function, *arguments)
 
     def _result(self, function: Callable, *arguments: Any) -> Any:
@@ -137,12 +109,12 @@ class _Jobs(ThreadPoolExecutor):
 
 
 def program() -> list[str]:
-    """How this program was started, without its arguments."""
+    """The command of this program, without its arguments."""
     return [sys.executable, str(Path(sys.argv[0]).absolute())]
 
 
 def run_program(command: list[str], overrides: list[str], run: Path, cwd: str) -> int:
-    """Exit code of a run in a directory of its own."""
+    """Run a program in a directory; its exit code."""
     run.mkdir(parents=True, exist_ok=True)
     place = as_override("hydra.run.dir", str(run))
     with (run / OUTPUT).open("ab") as output:

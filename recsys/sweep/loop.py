@@ -3,29 +3,25 @@
 import signal
 import time
 from collections import Counter, deque
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
 import optuna
-from optuna.trial import TrialState
 from rich.console import Console
 from rich.text import Text
 
 from recsys.config.overrides import as_override
 from recsys.errors import ConfigError, Fault, RecsysError, SweepError
-from recsys.sweep.ended_trials import ended_trials
 from recsys.sweep.launcher import ProcessLauncher, program
-from recsys.sweep.outcome import Outcome, outcome
 from recsys.sweep.plan import CONF, Plan
 from recsys.sweep.results import BEST, PAGE, Drawing, write_results
-from recsys.sweep.study import ask, open_study, suggested_overrides, tell, unfinished_trials
+from recsys.sweep.study import STATES, ask, ended_trials, open_study, suggested_overrides, tell, unfinished_trials
 from recsys.sweep.sweep_config import MEASURES, dimensions, grid_size
 from recsys.sweep.terminal import progress_line, trial_table
-from recsys.sweep.trial import Commands, run_trial, stop, trial_folder
+from recsys.sweep.trial import Commands, Outcome, outcome, run_trial, stop, trial_folder
 
-STATES = {"finished": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 MOST_BROKEN = 2
 """Times that a trial which was cut off goes on."""
 ASKED_TO_STOP = (143, 130, -signal.SIGTERM, -signal.SIGINT)
@@ -165,6 +161,5 @@ class Sweep:
 
 
 def _was_interrupted(future: Future) -> bool:
-    """Whether a trial ended for no reason of its own: it was asked to, or a killed worker took the pool down with it."""
-    error = future.exception()
-    return isinstance(error, BrokenExecutor) if error else future.result()[1] in ASKED_TO_STOP
+    """Whether a trial ended for no reason of its own, as somebody stopped it."""
+    return future.exception() is None and future.result()[1] in ASKED_TO_STOP

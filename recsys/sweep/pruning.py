@@ -7,9 +7,9 @@ import optuna
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from recsys.errors import PRUNED
-from recsys.sweep.outcome import unknown_objective
 from recsys.sweep.plan import stored_settings
 from recsys.sweep.study import open_study
+from recsys.sweep.trial import unknown_objective
 
 log = logging.getLogger(__name__)
 

@@ -1,19 +1,19 @@
-"""What a sweep is asked for: `hydra.sweeper` of conf/sweep/<name>.yaml, with the rules that its values keep."""
+"""The config of a sweep: `hydra.sweeper` of conf/sweep/<name>.yaml, with the rules that its values keep."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from recsys.config.check import check_config
+from recsys.config.check import Check, check_config
 from recsys.config.overrides import value_text
 from recsys.errors import ConfigError, Fault
 from recsys.schema import nearest
 
 MEASURES = ("bundle/size_mb", "bundle/p50_ms", "bundle/p99_ms")
-"""Objectives that the exported run is asked for: its files together, and one request to its slower part."""
+"""Objectives that are measured on the exported run: size of its files, and time of one request to its slower part."""
 MOST_VALUES = 1_000
-"""Of a list."""
+"""Longest list of values."""
 LARGEST_GRID = 100_000
 
 
@@ -22,11 +22,11 @@ class SweepConfig:
     """One sweep; `recsys.sweep.sweeper.OptunaSweeper` carries it out.
 
     Attributes:
-        objectives: {validation metric of metrics.json, or one of `MEASURES`: which of its values are better}.
+        objectives: {validation metric of metrics.json, or one of `MEASURES`: whether more or less of it is better}.
         space: {key, or group of conf: a list of its values, or the keys of `Range`}.
-        sampler: how the next trial is chosen; grid goes through every point.
-        trials: how many, failed and pruned ones included; null = every point of a grid.
-        pruner: what stops a trial that is worse than earlier ones were; null = nothing.
+        sampler: chooses the next trial; grid goes through every point.
+        trials: number of trials, failed and pruned ones included; null = every point of a grid.
+        pruner: stops a trial that is worse than earlier ones were; null = none.
         seed: of the sampler.
     """
 
@@ -43,7 +43,7 @@ class Range:
     """Numbers from low to high, both included; whole ones if both are written so.
 
     Attributes:
-        log: the smaller, the finer.
+        log: small values lie closer together than large ones.
         step: distance of one value from the next.
     """
 
@@ -59,17 +59,17 @@ class Range:
 
     @property
     def distance(self) -> float | None:
-        """Of one value from the next; None where there is no end of them."""
+        """Distance of one value from the next; None where there are values without end."""
         return self.step or (1 if self.whole and not self.log else None)
 
     @property
     def count(self) -> int | None:
-        """How many values there are; None where there is no end of them."""
-        # a step of 0.1 reaches 0.3 from 0
+        """Number of values; None where there is no end of them."""
+        # 1e-9: a step of 0.1 reaches 0.3 from 0
         return None if self.distance is None else math.floor((self.high - self.low) / self.distance + 1e-9) + 1
 
     def values(self) -> list[float]:
-        """All of them, where there is an end."""
+        """All values; none where there is no end of them."""
         return [self.low + place * (self.distance or 0) for place in range(self.count or 0)]
 
 
@@ -88,31 +88,32 @@ def varied_space(space: Mapping[str, Any], overrides: Iterable[str]) -> dict[str
 
 
 def extremes(dimension: Dimension) -> list:
-    """Values that stand for all of a dimension when it is held against the code."""
+    """Values of a list, or both ends of a range."""
     return dimension if isinstance(dimension, list) else [dimension.low, dimension.high]
 
 
 def sweep_faults(node: dict, origin: Mapping[str, str]) -> Iterator[Fault]:
-    """Everything about a sweep that can be told without its runs.
+    """Faults of a sweep that can be seen without its runs.
 
     Args:
         node: `hydra.sweeper` without its `_target_`.
         origin: {key of the node: file and line, or command line}.
     """
+    place = Check(origin).where
     try:
         check_config(node, SweepConfig, origin=origin)
     except ConfigError as error:
         yield from error.faults
         return
-    yield from _objective_faults(node, origin)
-    faults = [fault for key, entry in node["space"].items() for fault in _dimension_faults(key, entry, origin)]
+    yield from _objective_faults(node, place)
+    faults = [fault for key, entry in node["space"].items() for fault in _dimension_faults(key, entry, place(f"space.{key}"))]
     if not node["space"]:
-        faults = [Fault("nothing varies between the trials", _where("space", origin), "give space a key and its values")]
-    yield from faults or _size_faults(node, origin)
+        faults = [Fault("nothing varies between the trials", place("space"), "give space a key and its values")]
+    yield from faults or _size_faults(node, place)
 
 
-def _objective_faults(node: dict, origin: Mapping[str, str]) -> Iterator[Fault]:
-    where = _where("objectives", origin)
+def _objective_faults(node: dict, place: Callable[[str], str]) -> Iterator[Fault]:
+    where = place("objectives")
     if not node["objectives"]:
         yield Fault("a sweep without an objective", where, "name one, such as val/recall@20: max")
     for key in node["objectives"]:
@@ -123,11 +124,10 @@ def _objective_faults(node: dict, origin: Mapping[str, str]) -> Iterator[Fault]:
             yield Fault(what, where, f"use a validation metric (val/...), or one of {', '.join(MEASURES)}")
     if node.get("pruner") and (len(node["objectives"]) > 1 or not all(key.startswith("val/") for key in node["objectives"])):
         remedy = "set pruner to null, or keep one objective of val/"
-        yield Fault("only a sweep with one validation metric as its objective can stop trials early", _where("pruner", origin), remedy)
+        yield Fault("only a sweep with one validation metric as its objective can stop trials early", place("pruner"), remedy)
 
 
-def _dimension_faults(key: str, entry: Any, origin: Mapping[str, str]) -> Iterator[Fault]:
-    where = _where(f"space.{key}", origin)
+def _dimension_faults(key: str, entry: Any, where: str) -> Iterator[Fault]:
     if key.lstrip("+~").startswith("hydra"):
         yield Fault(f"a sweep may not change '{key}'", where, "remove it: a config cannot run arbitrary code")
     elif isinstance(entry, dict):
@@ -144,11 +144,10 @@ def _dimension_faults(key: str, entry: Any, origin: Mapping[str, str]) -> Iterat
 
 def _range_faults(key: str, entry: dict, where: str) -> Iterator[Fault]:
     try:
-        check_config(entry, Range, origin={"": where})
+        span = check_config(entry, Range, origin={"": where})
     except ConfigError as error:
         yield from error.faults
         return
-    span = Range(**entry)
     if not (math.isfinite(span.low) and math.isfinite(span.high) and span.low < span.high):
         yield Fault(f"'{key}' goes from {span.low} to {span.high}", where, "low has to be below high")
     elif span.log and span.low <= 0:
@@ -157,15 +156,15 @@ def _range_faults(key: str, entry: dict, where: str) -> Iterator[Fault]:
         yield Fault(f"'{key}' has a step of {span.step}", where, "a step is above 0, fits between low and high, and goes without log")
 
 
-def _size_faults(node: dict, origin: Mapping[str, str]) -> Iterator[Fault]:
-    where, trials, space = _where("trials", origin), node["trials"], dimensions(node["space"])
+def _size_faults(node: dict, place: Callable[[str], str]) -> Iterator[Fault]:
+    where, trials, space = place("trials"), node["trials"], dimensions(node["space"])
     size = grid_size(space)
     if node["sampler"] == "grid" and size is None:
         endless = [key for key, dimension in space.items() if _count(dimension) is None]
         remedy = "give them a step or a list of values, or use sampler tpe or random"
-        yield Fault(f"a grid has no end over {', '.join(endless)}", _where("space", origin), remedy)
+        yield Fault(f"a grid has no end over {', '.join(endless)}", place("space"), remedy)
     elif node["sampler"] == "grid" and size is not None and size > LARGEST_GRID:
-        yield Fault(f"a grid of {size:,} points", _where("space", origin), f"keep it below {LARGEST_GRID:,}, or use sampler tpe or random")
+        yield Fault(f"a grid of {size:,} points", place("space"), f"keep it below {LARGEST_GRID:,}, or use sampler tpe or random")
     elif trials is None and node["sampler"] != "grid":
         yield Fault(f"sampler {node['sampler']} would never end", where, "say how many trials")
     elif trials is not None and trials < 1:
@@ -175,18 +174,10 @@ def _size_faults(node: dict, origin: Mapping[str, str]) -> Iterator[Fault]:
 
 
 def grid_size(space: Mapping[str, Dimension]) -> int | None:
-    """Points of the space; None where there is no end of them."""
+    """Number of points of the space; None where there is no end of them."""
     counts = [count for dimension in space.values() if (count := _count(dimension)) is not None]
     return math.prod(counts) if len(counts) == len(space) else None
 
 
 def _count(dimension: Dimension) -> int | None:
     return len(dimension) if isinstance(dimension, list) else dimension.count
-
-
-def _where(key: str, origin: Mapping[str, str]) -> str:
-    """The place of a key of the node; of the node itself where the key has none."""
-    for known in (key, key.partition(".")[0], ""):
-        if known in origin:
-            return f"{origin[known]}, key '{key}'"
-    return f"key '{key}'"

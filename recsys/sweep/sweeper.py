@@ -3,11 +3,12 @@
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Literal
 
 from hydra.core.plugins import Plugins
@@ -23,17 +24,28 @@ from recsys.config.launch import plain_errors
 from recsys.config.overrides import as_override
 from recsys.disk.locks import try_lock
 from recsys.errors import ConfigError, Fault
-from recsys.sweep.launcher import ProcessLauncher
+from recsys.sweep.launcher import ProcessLauncher, SubmititLauncher
 from recsys.sweep.plan import Plan, stored_plan
 from recsys.sweep.sweep_config import SweepConfig, varied_space
 
+PACKAGE, NAME = "hydra_plugins", "recsys"
 
-class OneByOne(ProcessLauncher):
-    """What stands in for Hydra's basic launcher, whose runs share a process."""
 
-    def executor(self, folder: Path) -> ThreadPoolExecutor:
-        """One thread, which waits for the trial's process."""
-        return ThreadPoolExecutor(self.n_jobs)
+@cache
+def register() -> None:
+    """Let conf/hydra name the sweeper and the launchers as `hydra_plugins.recsys.<class>`, a module that stands in no file.
+
+    Hydra builds only what it can import from a package of that name.
+    """
+    plugins = Plugins.instance()  # which looks for installed ones first
+    package = sys.modules.setdefault(PACKAGE, ModuleType(PACKAGE))
+    module = ModuleType(f"{PACKAGE}.{NAME}")
+    sys.modules[module.__name__] = module
+    setattr(package, NAME, module)
+    for plugin in (OptunaSweeper, ProcessLauncher, SubmititLauncher):
+        named = type(plugin.__name__, (plugin,), {"__module__": module.__name__, "__doc__": plugin.__doc__})
+        setattr(module, plugin.__name__, named)
+        plugins.register(named)
 
 
 class OptunaSweeper(Sweeper):
@@ -54,10 +66,9 @@ class OptunaSweeper(Sweeper):
         self.settings = SweepConfig(plain_config(objectives), plain_config(space), sampler, trials, pruner, seed)
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Remembers how Hydra composes a run."""
         self.loader, self.config = hydra_context.config_loader, config
         launcher = Plugins.instance().instantiate_launcher(hydra_context=hydra_context, task_function=task_function, config=config)
-        self.launcher = launcher if isinstance(launcher, ProcessLauncher) else OneByOne(1)
+        self.launcher = launcher if isinstance(launcher, ProcessLauncher) else ProcessLauncher(1)  # runs of Hydra's own share a process
 
     def sweep(self, arguments: list[str]) -> None:
         """Runs the trials that are missing in the sweep's directory."""
@@ -77,12 +88,12 @@ class OptunaSweeper(Sweeper):
                     sys.exit(128 + signal.SIGINT)
 
     def plan(self, arguments: list[str], conf: Sequence[Path]) -> Plan:
-        """What a command line asks for, without the sweep itself: its trials are ordinary runs."""
-        given = [text for text in arguments if text.partition("=")[0] != "sweep"]
+        """The plan of a command line, whose `sweep=` is left out: trials are ordinary runs."""
+        overrides = [text for text in arguments if text.partition("=")[0] != "sweep"]
         name = self.config.hydra.runtime.choices.get("sweep")
         path = config_file(conf, f"sweep/{name}")
-        fixed = [*_file_overrides(path, given), *given] if path else given
-        space = varied_space(self.settings.space, given)
+        fixed = [*_file_overrides(path, overrides), *overrides] if path else overrides
+        space = varied_space(self.settings.space, overrides)
         groups = {key: entry for key, entry in space.items() if isinstance(entry, list) and is_group(conf, key.partition("@")[0])}
         first = {key: as_override(key, entry[0]) for key, entry in groups.items()}
         root = self.config.hydra.job.config_name
@@ -91,19 +102,14 @@ class OptunaSweeper(Sweeper):
             for key, entry in groups.items()
             for text in (as_override(key, value) for value in entry)
         }
-        return Plan(
-            name or "sweep",
-            tuple(fixed),
-            replace(self.settings, space=space),
-            composed_config(self.loader, root, fixed),
-            choices,
-        )
+        config = composed_config(self.loader, root, fixed)
+        return Plan(name or "sweep", tuple(fixed), replace(self.settings, space=space), config, choices)
 
 
-def _file_overrides(path: Path, given: list[str]) -> list[str]:
+def _file_overrides(path: Path, overrides: list[str]) -> list[str]:
     """Choices and values of a file of conf/sweep beside the sweep itself, but for choices that the command line makes."""
     document = read_document(path)
-    keys = {text.partition("=")[0] for text in given}
+    keys = {text.partition("=")[0] for text in overrides}
     pairs = [pair for entry in document.get("defaults", ()) if isinstance(entry, dict) for pair in entry.items()]
     groups = [(key.removeprefix("override /"), choice) for key, choice in pairs if key.startswith("override /")]
     values = flattened({key: value for key, value in document.items() if key not in ("defaults", "hydra")}, lists=False)
@@ -115,7 +121,7 @@ def _file_overrides(path: Path, given: list[str]) -> list[str]:
 
 @contextmanager
 def lone_sweep(folder: Path) -> Iterator[None]:
-    """One sweep at a time in its directory; SIGTERM ends it like Ctrl-C, so that its trials can be told."""
+    """Hold the sweep's directory as its only process; SIGTERM ends the block like Ctrl-C, so that trials can be ended too."""
     folder.mkdir(parents=True, exist_ok=True)
     own = try_lock(folder / ".lock")
     if own is None:

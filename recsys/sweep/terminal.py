@@ -7,7 +7,7 @@ from rich.text import Text
 
 from recsys.report.content import Grid, Mark
 from recsys.report.terminal import grid_table
-from recsys.sweep.ended_trials import EndedTrial
+from recsys.sweep.study import EndedTrial
 from recsys.sweep.sweep_config import SweepConfig
 
 MOST_ROWS = 30

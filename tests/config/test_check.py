@@ -4,7 +4,8 @@ from typing import Annotated
 import pytest
 
 from recsys.config import Makes, save_config
-from recsys.config.check import check_config, load_config
+from recsys.config.check import check_config
+from recsys.config.files import saved_config
 from recsys.errors import ConfigError
 
 CATEGORICAL = {"_target_": "recsys.schema.Categorical", "column": "item_id", "entity": "item"}
@@ -206,7 +207,7 @@ def test_fixed_number_of_values_is_counted():
 def test_saved_config_loads_equal_and_is_checked_again(tmp_path):
     root = Root(Inner("a", (CATEGORICAL,)), seed=4)
     save_config(root, tmp_path / "config.yaml")
-    assert load_config(tmp_path / "config.yaml", Root) == Root(Inner("a", (CATEGORICAL,)), seed=4)
+    assert check_config(saved_config(tmp_path / "config.yaml"), Root, origin={}) == Root(Inner("a", (CATEGORICAL,)), seed=4)
     (tmp_path / "config.yaml").write_text("format: 2\ninner: {name: a}\nsede: 3\n")
     with pytest.raises(ConfigError, match="did you mean 'seed'"):
-        load_config(tmp_path / "config.yaml", Root)
+        check_config(saved_config(tmp_path / "config.yaml"), Root, origin={})

@@ -14,16 +14,14 @@ def run(tmp_path):
 
 
 def test_a_run_goes_on_with_its_own_config(run):
-    found = earlier_run([f"resume={run}"])
-    assert found.config == {**SAVED, "resume": str(run)}
-    assert found.run == run
+    assert earlier_run([f"resume={run}"]) == (run, {**SAVED, "resume": str(run)})
 
 
 def test_single_keys_may_be_given(run):
-    found = earlier_run([f"resume={run}", "trainer.max_epochs=5", "trainer.precision=bf16-mixed", "allow_change=[trainer]", "seed=1"])
-    assert found.config["trainer"] == {"max_epochs": 5, "precision": "bf16-mixed"}
-    assert found.config["allow_change"] == ["trainer"]
-    assert found.config["seed"] == 1
+    _, config = earlier_run([f"resume={run}", "trainer.max_epochs=5", "trainer.precision=bf16-mixed", "allow_change=[trainer]", "seed=1"])
+    assert config["trainer"] == {"max_epochs": 5, "precision": "bf16-mixed"}
+    assert config["allow_change"] == ["trainer"]
+    assert config["seed"] == 1
 
 
 @pytest.mark.parametrize("texts", [[], ["seed=1"], ["resume=auto"], ["resume=null"]])
@@ -59,13 +57,13 @@ def test_a_path_may_hold_what_hydra_reads_otherwise(tmp_path):
     run.mkdir()
     (run / "config.yaml").write_text(yaml.safe_dump({"format": 2, **SAVED}))
     name = str(run).replace("'", "\\'")
-    assert earlier_run([f"resume='{name}'"]).run == run
+    assert earlier_run([f"resume='{name}'"])[0] == run
 
 
 def test_a_link_within_the_run_such_as_its_bundle_is_no_harm(run):
     (run / "bundle-0123abcd").mkdir()
     (run / "bundle").symlink_to("bundle-0123abcd")
-    assert earlier_run([f"resume={run}"]).run == run
+    assert earlier_run([f"resume={run}"])[0] == run
 
 
 @pytest.mark.parametrize("name", ["metrics.jsonl", "checkpoints", ".lock", "anything"])

@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from benchmarks.base import composed
 from benchmarks.memory import forget_peak, memory
 from recsys.config import TrainConfig, save_config
-from recsys.config.check import check_config, load_config
+from recsys.config.check import check_config
 from recsys.config.compose import checked_command
 from recsys.config.files import saved_config
 from recsys.errors import ConfigError
@@ -58,7 +58,7 @@ WRITERS = [
     "recsys.export.publish.write_manifest",
     "recsys.disk.folders.build_once",
     "recsys.report.result.publish_result",
-    "recsys.run.memory.keep_memory",
+    "recsys.run.process.keep_memory",
     "recsys.serve.manifest.read_bundle",
     "recsys.source.shop_tables.shop_tables",
     "recsys.config.compose.checked_command",
@@ -189,7 +189,7 @@ NESTED = {
     "own_function_for_a_path": ("data.root", {"_target_": "recsys.run.checkpoint.write_checkpoint", "folder": "a"}),
     "own_function_in_kwargs": (
         "logger.evil",
-        {"_target_": "pytorch_lightning.loggers.WandbLogger", "_partial_": True, "x": {"_target_": "recsys.run.memory.keep_memory"}},
+        {"_target_": "pytorch_lightning.loggers.WandbLogger", "_partial_": True, "x": {"_target_": "recsys.run.process.keep_memory"}},
     ),
     "in_the_name_of_a_target": ("loss", {"_target_": EVIL}),
     "in_a_list_of_targets": ("loss", {"_target_": ["os.system"]}),
@@ -260,7 +260,7 @@ hydra.job_logging.handlers.file.class=logging.handlers.QueueHandler | hydra.job_
 hydra.job_logging.handlers.file.filename=/root/.bashrc | hydra.job_logging.handlers.file.filename
 hydra.job_logging.handlers.file.filename=../../x.log | hydra.job_logging.handlers.file.filename
 +hydra.job_logging.filters.evil.class=subprocess.Popen | hydra.job_logging.filters.evil.class
-+hydra.hydra_logging.handlers.evil.class=recsys.run.memory.os.system | hydra.hydra_logging.handlers.evil.class
++hydra.hydra_logging.handlers.evil.class=recsys.run.process.os.system | hydra.hydra_logging.handlers.evil.class
 data.name=__import__('os').system('touch${IFS}canary') | data.name
 data.name=!!python/object/apply:os.system | data.name
 _target_=os.system | _target_
@@ -356,7 +356,7 @@ FILES = {
     "searchpath": "hydra: {searchpath: ['pkg://evil_module']}",
     "searchpath_escaped": 'hydra: {"search\\x70ath": ["pkg://evil_module"]}',
     "log_factory": "hydra: {job_logging: {handlers: {file: {(): logging.os.system, command: touch canary}}}}",
-    "log_factory_of_ours": "hydra: {job_logging: {formatters: {simple: {(): recsys.run.memory.os.system, command: touch canary}}}}",
+    "log_factory_of_ours": "hydra: {job_logging: {formatters: {simple: {(): recsys.run.process.os.system, command: touch canary}}}}",
     "log_listener": "hydra: {job_logging: {handlers: {file: {class: logging.handlers.QueueHandler, queue: evil_module.system}}}}",
     "callbacks": "hydra: {callbacks: {evil: {_target_: evil_module.system}}}",
     "no_text": b"a: \xff\xfe",
@@ -430,7 +430,7 @@ def test_hostile_config_of_another_run_is_refused_in_time_and_memory(canary, mon
     forget_peak()
     before, started = memory("VmRSS"), time.process_time()
     with pytest.raises(ConfigError) as caught:
-        load_config(tmp_path / "config.yaml", TrainConfig)
+        check_config(saved_config(tmp_path / "config.yaml"), TrainConfig, origin={})
     assert time.process_time() - started < SECONDS
     assert memory("VmHWM") - before < 200e6
     assert SECRET not in str(caught.value)

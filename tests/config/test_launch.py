@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from recsys.config.launch import launch
 from recsys.errors import DataError, Fault
-from recsys.run.log_file import log_file
+from recsys.run.process import log_file
 
 
 @dataclass(frozen=True)

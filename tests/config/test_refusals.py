@@ -1,6 +1,6 @@
 import pytest
 
-from recsys.config.refusals import expansion_faults, hydra_faults, missing_faults, resolver_faults, text_faults
+from recsys.config.refusals import expansion_faults, hydra_faults, text_faults
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from recsys.config.refusals import expansion_faults, hydra_faults, missing_fault
     ],
 )
 def test_resolvers_are_refused_with_their_place(text):
-    faults = list(resolver_faults({"data": {"roots": [text]}}, {"data.roots.0": "conf/data/x.yaml, line 3"}))
+    faults = list(text_faults({"data": {"roots": [text]}}, {"data.roots.0": "conf/data/x.yaml, line 3"}))
     assert [fault.where for fault in faults] == ["conf/data/x.yaml, line 3, key 'data.roots.0'"]
 
 
@@ -28,7 +28,7 @@ def test_names_of_other_keys_are_not_refused():
 
 
 def test_open_values_are_named_with_their_place():
-    faults = list(missing_faults({"data": {"root": "???", "name": "a"}}, {"data.root": "conf/data/x.yaml, line 3"}))
+    faults = list(text_faults({"data": {"root": "???", "name": "a"}}, {"data.root": "conf/data/x.yaml, line 3"}))
     assert [(fault.what, fault.where) for fault in faults] == [("'data.root' has to be given", "conf/data/x.yaml, line 3, key 'data.root'")]
 
 
@@ -112,7 +112,7 @@ def test_hydras_own_plugins_and_log_handlers_pass():
         ({"job_logging": {"handlers": {"x": {"()": "logging.os.system"}}}}, "job_logging.handlers.x.()"),
         ({"job_logging": {"handlers": {"x": {"()": "logging.config.fileConfig"}}}}, "job_logging.handlers.x.()"),
         ({"job_logging": {"handlers": {"x": {"class": "logging.handlers.SocketHandler"}}}}, "job_logging.handlers.x.class"),
-        ({"job_logging": {"filters": {"x": {"()": "recsys.run.memory.os.system"}}}}, "job_logging.filters.x.()"),
+        ({"job_logging": {"filters": {"x": {"()": "recsys.run.process.os.system"}}}}, "job_logging.filters.x.()"),
         ({"hydra_logging": {"formatters": {"x": {"class": "subprocess.Popen"}}}}, "hydra_logging.formatters.x.class"),
         ({"job_logging": {"handlers": {"x": {"stream": "ext://os.environ"}}}}, "job_logging.handlers.x.stream"),
         ({"job_logging": {"handlers": {"x": {"stream": "ext://sys.stdout.buffer"}}}}, "job_logging.handlers.x.stream"),

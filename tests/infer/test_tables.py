@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 import yaml
 
-from recsys.config import DataConfig, build, typed_config
+from recsys.config import DataConfig, build
 from recsys.config.check import check_config
+from recsys.config.nodes import typed_config
 from recsys.data.store.prepare import prepare
 from recsys.errors import DataError
 from recsys.infer.__main__ import main

@@ -8,7 +8,7 @@ import pytest
 import pytorch_lightning
 from pytorch_lightning import Trainer
 
-from recsys.run.lightning_internals import TOUCHED, set_place
+from recsys.run.lightning_internals import TOUCHED, Place
 
 HOME = Path(__file__).parents[2]
 
@@ -30,7 +30,8 @@ def test_lightning_still_has_the_place(trainer, place):
 
 
 def test_place_is_set_in_every_counter(trainer):
-    set_place(trainer, epoch=2, batches=25, batches_in_epoch=5, steps=24, validation_due=False, epoch_ends=False)
+    place = Place(epoch=2, batches=25, batches_in_epoch=5, steps=24, validation_due=False, epoch_ends=False, stopped=False)
+    place.take(trainer)
     assert (trainer.current_epoch, trainer.global_step) == (2, 24)
     assert trainer.fit_loop.epoch_loop.total_batch_idx == 24  # counted from 0
     assert trainer.fit_loop.epoch_loop.restarting

@@ -89,3 +89,9 @@ def test_lineage_names_store_moment_and_command(tmp_path, monkeypatch):
     assert before <= datetime.fromisoformat(found["started"]) <= datetime.now(UTC)
     assert found["command"] == "python train.py loss=bpr 'data.name=two words'"
     assert {"git", "lock", "versions", "platform"} < found.keys()
+
+
+def test_lineage_of_an_interactive_python_has_its_command_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "orig_argv", ["/usr/bin/python3"])
+    write_lineage(tmp_path / "lineage.json", store=tmp_path / "store")
+    assert json.loads((tmp_path / "lineage.json").read_text())["command"] == "python"

@@ -11,7 +11,7 @@ from recsys.run.saver import Checkpoints
 
 def test_nothing_is_trained_that_could_not_be_saved(fit, monkeypatch):
     monkeypatch.setattr("recsys.run.preconditions.shutil.disk_usage", lambda path: SimpleNamespace(free=100))
-    with pytest.raises(ResourceError, match=r"a checkpoint may take 108 bytes, 2\.5 times that is asked for, and 100 are free"):
+    with pytest.raises(ResourceError, match=r"a checkpoint may take 108 bytes: 2\.5 times that is needed, and 100 are free"):
         fit(Checkpoints("val/score", "max"))
 
 

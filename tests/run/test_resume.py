@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from recsys.config import TrainConfig
-from recsys.config.files import saved_config
 from recsys.errors import ConfigError, IntegrityError
 from recsys.run.checkpoint import write_checkpoint
 from recsys.run.lineage import write_lineage
@@ -36,7 +35,7 @@ AUTO = replace(CONFIG, resume="auto")
 @pytest.fixture(autouse=True)
 def _as_saved(monkeypatch):
     """Configs of these tests name nothing that could be checked against the code."""
-    monkeypatch.setattr("recsys.run.resume.load_config", lambda path, root: root(**saved_config(path)))
+    monkeypatch.setattr("recsys.run.directory.check_config", lambda config, root, origin: root(**config))
 
 
 def begun(run: Path, config=CONFIG, *, steps=True, finished=False):

@@ -13,9 +13,10 @@ from torch.utils.data import DataLoader
 from recsys.data.read.loading import StepSampler
 from recsys.errors import ConfigError, IntegrityError
 from recsys.run.checkpoint import load_checkpoint, load_state
+from recsys.run.lightning_internals import Place
 from recsys.run.metrics_log import MetricsLog
 from recsys.run.saver import Checkpoints
-from recsys.run.training_state import Place, _packed, _unpacked, restore
+from recsys.run.training_state import _packed, _unpacked, restore
 from recsys.task.step import seed_step
 
 STEPS, EPOCHS = 4, 3

@@ -6,12 +6,11 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState, create_trial
 
-from recsys.sweep import plots, results
-from recsys.sweep.ended_trials import ended_trials
-from recsys.sweep.page import page
+from recsys.sweep import results
+from recsys.sweep.page import importance, page, parallel_plot
 from recsys.sweep.plan import Plan
-from recsys.sweep.plots import importance
 from recsys.sweep.results import Drawing, trials_frame, write_results
+from recsys.sweep.study import ended_trials
 from recsys.sweep.sweep_config import SweepConfig
 from recsys.sweep.terminal import duration, progress_line, short_keys
 
@@ -147,7 +146,7 @@ def test_importance_of_settings_that_never_differ_is_not_told():
 @pytest.mark.filterwarnings("error:constrained_layout not applied")
 def test_settings_of_a_single_trial_fit_their_picture():
     study, plan = sweep_of([(TrialState.COMPLETE, [0.3], 0.001, {})], {"val/x": "max"})  # everything is the lowest there is
-    assert plots.parallel_plot(ended_trials(study, plan.sweep), plan.sweep, "val/x", "max").svg.startswith("<svg")
+    assert parallel_plot(ended_trials(study, plan.sweep), plan.sweep, "val/x", "max").svg.startswith("<svg")
 
 
 def test_page_that_cannot_be_drawn_stays_as_it_was(one, tmp_path, monkeypatch, caplog):
@@ -155,7 +154,7 @@ def test_page_that_cannot_be_drawn_stays_as_it_was(one, tmp_path, monkeypatch, c
     drawing = Drawing(tmp_path)
     drawing.draw(ended_trials(study, plan.sweep), study, plan)
     before = (tmp_path / "sweep.html").read_text()
-    monkeypatch.setattr(plots, "history", lambda *_: 1 / 0)
+    monkeypatch.setattr("recsys.sweep.page.history", lambda *_: 1 / 0)
     drawing.draw(ended_trials(study, plan.sweep)[:1], study, plan)
     assert (tmp_path / "sweep.html").read_text() == before
     assert "no sweep.html" in caplog.text

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from recsys.errors import ConfigError, IntegrityError
-from recsys.sweep.outcome import Outcome, outcome
+from recsys.sweep.trial import Outcome, outcome
 
 BROKEN = """epoch   1  loss nan
 Numerics error: 1 problem:

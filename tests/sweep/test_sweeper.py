@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -216,18 +215,6 @@ def test_killed_trial_takes_no_other_along(home, launcher):
     done = home.sweep(*options, *launcher[1:], "hydra.launcher.n_jobs=2")
     assert done.returncode == 0, done.stderr
     assert sorted(trials(home)["state"].to_list()) == ["failed", "failed", "finished", "finished"]
-
-
-def test_worker_that_is_killed_loses_no_trial(home):
-    process = begin(home, RANDOM, "seconds=3", "hydra/launcher=joblib")
-    wait_for(home, "trial-1")
-    trial = int((home.swept / "trial-0" / "alive").read_text())
-    worker = int(Path(f"/proc/{trial}/stat").read_text().rpartition(")")[2].split()[1])
-    assert worker != process.pid
-    os.kill(worker, signal.SIGKILL)
-    assert process.wait(120) == 0
-    assert trials(home)["state"].to_list() == ["finished"] * 3
-    assert len(list(home.swept.glob("trial-*/metrics.json"))) == 3
 
 
 @pytest.mark.parametrize("launcher", [[], ["hydra/launcher=joblib"], ["hydra/launcher=submitit", "hydra.launcher.cluster=local"]])

@@ -6,8 +6,8 @@ import yaml
 
 from recsys.config import TrainConfig
 from recsys.config.compose import checked_command
-from recsys.sweep.experiment import experiment_yaml, trial_experiment
 from recsys.sweep.plan import Plan
+from recsys.sweep.results import experiment_yaml, trial_experiment
 from recsys.sweep.sweep_config import SweepConfig
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from recsys.config import DataConfig, build, schema_of, typed_config
+from recsys.config import DataConfig, build, schema_of
+from recsys.config.nodes import typed_config
 from recsys.errors import ConfigError
 from recsys.optimizer.schedule import cosine
 from recsys.schema import Categorical, Label

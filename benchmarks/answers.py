@@ -10,10 +10,11 @@ import torch
 from benchmarks.clock import now
 from benchmarks.fitted import long_tail
 from benchmarks.pools import Pools
+from recsys.export.graph import difference
 from recsys.export.preprocessing import id_dtype, raw_array
 from recsys.export.requests import Requests, requests
 from recsys.task.ranking.export.graph import Served
-from recsys.task.retrieval.export.lists import difference, expect, wrong_list
+from recsys.task.retrieval.export.parity import expect, wrong_list
 
 TORCH_ROWS = 1_024
 """Rows of a batch of torch, whatever those of the graph."""

@@ -13,7 +13,7 @@ from benchmarks.base import options, show
 from benchmarks.memory import give_back, memory
 from benchmarks.pools import Pools, of_runs, of_the_shop
 from recsys.errors import ConfigError, Fault
-from recsys.metric.binary import auc
+from recsys.metric import binary
 
 K = 100
 TASKS = {"retriever": 0.3, "ranker": 0.7}
@@ -79,7 +79,7 @@ def table(tallies: dict[tuple[str, int, int], Tally], retrieval: Retrieval, rank
         rows.append((f"{task} {size} x {threads}", f"{tally.requests:,}", f"{tally.apart:.1e}", *lists, f"{tally.errors:,}", speed))
     total, errors = (sum(getattr(tally, name) for tally in tallies.values()) for name in ("requests", "errors"))
     done = torch.from_numpy(ranking.first[:, : ranking.done])
-    from_graph, from_torch = (auc(predicted, done[2]) for predicted in done[:2])
+    from_graph, from_torch = (binary.tally(predicted, done[2]).auc() for predicted in done[:2])
     recalls = [hits / max(retrieval.recall.rows, 1) for hits in (retrieval.recall.graph, retrieval.recall.torch)]
     notes = (
         "apart: largest difference in a score or probability. identical, exchanged: lists equal, and those but for items of equal score.",

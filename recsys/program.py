@@ -28,7 +28,7 @@ from recsys.data.store.prepare import store_of
 from recsys.disk import writing
 from recsys.errors import ConfigError, DataError, Fault
 from recsys.logger.wandb import finish_logging
-from recsys.report.result import publish_result
+from recsys.report.run import publish_result
 from recsys.run.checkpoint import load_checkpoint
 from recsys.run.cost import Cost
 from recsys.run.directory import CHECKPOINTS, COST, LINEAGE, LOG, LOGGED, SCHEMA, RunDirectory, write_tested

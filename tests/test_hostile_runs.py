@@ -25,7 +25,7 @@ from recsys.errors import IntegrityError, RecsysError
 from recsys.run.checkpoint import write_checkpoint
 from recsys.run.directory import RunDirectory, write_tested
 from recsys.schema import Categorical, Label, Schema, Statistics
-from recsys.task.ranking.calibrations import saved_calibrations
+from recsys.task.ranking.teacher import saved_calibrations
 
 HOME = Path(__file__).parent.parent
 EVENTS = ("pickle.find_class", "os.system", "subprocess.Popen", "socket.connect")

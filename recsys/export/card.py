@@ -5,12 +5,10 @@ from pathlib import Path
 from types import ModuleType
 
 from recsys.config.target import component_name
+from recsys.report.data import unknown_rows
 from recsys.report.markdown import code, prose, table
-from recsys.report.provenance import data_blocks, lineage_blocks
-from recsys.report.quality import quality
-from recsys.report.release import gate_blocks, speed_blocks
+from recsys.report.release import data_blocks, gate_blocks, lineage_blocks, quality, speed_blocks
 from recsys.report.reliability import off_diagonal, reliability_plot
-from recsys.report.sections.data import unknown_rows
 from recsys.schema import Schema
 from recsys.task.base import facet
 

@@ -16,7 +16,6 @@ from recsys.metric.declaration import Declaration
 PROBABILITY_EPSILON = 2.0**-24
 """Log loss keeps probabilities this far from 0 and 1: half a float32 step below 1, so it is what a sigmoid that rounded to 1 may have been.
 It bounds the loss of a row by 16.6."""
-
 CALIBRATION_BINS = 20
 """Bins of the calibration error, 5 % of the rows each: the twentieth most likely to convert has a bin of its own."""
 
@@ -26,7 +25,7 @@ class Tally:
     """Rows and positives at each distinct probability.
 
     Attributes:
-        probability: [T] float64, ascending.
+        probability: [T] float64, ascending; for AUC any score of which only the order matters.
         rows: [T] int64, 0 allowed.
         positives: [T] int64, at most `rows`.
     """
@@ -36,7 +35,18 @@ class Tally:
     positives: np.ndarray
 
     def auc(self) -> float:
-        """Area under the ROC curve; see the function `auc`."""
+        """Chance that a random positive scores above a random negative, a tie counting half: the area under the ROC curve.
+
+        Hanley and McNeil, Radiology 1982. For order over all rows; it rewards knowing which users convert, unlike `gauc`.
+
+        Returns:
+            In [0, 1]; NaN where one class is absent.
+
+        Example:
+            >>> import torch
+            >>> tally(torch.tensor([0.1, 0.4, 0.4, 0.8]), torch.tensor([0, 1, 0, 1])).auc()  # of 4 pairs, 3 in order and 1 tied
+            0.875
+        """
         negatives = self.rows - self.positives
         pairs = 2 * int(self.positives.sum()) * int(negatives.sum())
         below = negatives.cumsum() - negatives
@@ -53,8 +63,7 @@ class Tally:
 
         Example:
             >>> import torch
-            >>> rows = sort_rows(torch.tensor([0.9, 0.6, 0.6, 0.1]), torch.tensor([1, 0, 1, 0]))
-            >>> rows.tally(np.ones(4, dtype=np.int64)).average_precision()  # 1 / 2 * 1 + 1 / 2 * 2 / 3
+            >>> tally(torch.tensor([0.9, 0.6, 0.6, 0.1]), torch.tensor([1, 0, 1, 0])).average_precision()  # 1 / 2 * 1 + 1 / 2 * 2 / 3
             0.8333333333333333
         """
         positives = self.positives[::-1]
@@ -62,8 +71,19 @@ class Tally:
         precision = above / np.maximum(self.rows[::-1].cumsum(), 1)  # 0 / 1 above the first row
         return float((positives * precision).sum() / above[-1]) if len(above) and above[-1] else math.nan
 
-    def calibration_error(self, bins: int) -> float:
-        """Mean distance of predicted and actual rates in bins; see `expected_calibration_error`."""
+    def calibration_error(self, bins: int = CALIBRATION_BINS) -> float:
+        """Mean distance between predicted and actual rate in bins of equal mass, weighted by rows.
+
+        A row's bin is floor(bins * rows with a smaller probability / N): tied rows share the bin of the first, and bins behind a large
+        tie stay empty. Naeini et al., AAAI 2015, with equal mass as in Nguyen and O'Connor, EMNLP 2015: most impressions have a small
+        probability, where bins of equal width see nothing. Noise in each bin makes it positive even for perfect predictions, by about
+        0.8 sqrt(rate (1 - rate) bins / N).
+
+        Args:
+            bins: at least 1; with 1 it is the distance between the overall rates.
+        Returns:
+            In [0, 1]; NaN without rows.
+        """
         total = int(self.rows.sum())
         if total == 0:
             return math.nan
@@ -108,23 +128,9 @@ def sort_rows(probability: Tensor, label: Tensor) -> SortedRows:
     return SortedRows(order, start, probability=values[start], label=label.long().numpy()[order])
 
 
-def auc(probability: Tensor, label: Tensor) -> float:
-    """Chance that a random positive scores above a random negative, a tie counting half: the area under the ROC curve.
-
-    Hanley and McNeil, Radiology 1982. For order over all rows; it rewards knowing which users convert, unlike `gauc`.
-
-    Args:
-        probability: [N] float, or any score of which only the order matters; no NaN.
-        label: [N] 0 or 1, any dtype.
-    Returns:
-        In [0, 1]; NaN where one class is absent.
-
-    Example:
-        >>> import torch
-        >>> auc(torch.tensor([0.1, 0.4, 0.4, 0.8]), torch.tensor([0, 1, 0, 1]))  # of 4 pairs, 3 are in order and 1 is tied
-        0.875
-    """
-    return _tally(probability, label).auc()
+def tally(probability: Tensor, label: Tensor) -> Tally:
+    """Tally of rows that count once each; [N] scores without NaN, and [N] labels 0 or 1 of any dtype."""
+    return sort_rows(probability, label).tally(np.ones(len(label), dtype=np.int64))
 
 
 def log_losses(probability: Tensor, label: Tensor) -> np.ndarray:
@@ -139,24 +145,6 @@ def base_entropy(positives: int, rows: int) -> float:
         return math.nan
     rate = positives / rows
     return -(rate * math.log(rate) + (1 - rate) * math.log1p(-rate))
-
-
-def expected_calibration_error(probability: Tensor, label: Tensor, *, bins: int = CALIBRATION_BINS) -> float:
-    """Mean distance between predicted and actual rate in bins of equal mass, weighted by rows.
-
-    A row's bin is floor(bins * rows with a smaller probability / N): tied rows share the bin of the first, and bins behind a large tie stay
-    empty. Naeini et al., AAAI 2015, with equal mass as in Nguyen and O'Connor, EMNLP 2015: most impressions have a small probability,
-    where bins of equal width see nothing. Noise in each bin makes it positive even for perfect predictions, by about
-    0.8 sqrt(rate (1 - rate) bins / N).
-
-    Args:
-        probability: [N] in [0, 1].
-        label: [N] 0 or 1.
-        bins: at least 1; with 1 it is the distance between the overall rates.
-    Returns:
-        In [0, 1]; NaN without rows.
-    """
-    return _tally(probability, label).calibration_error(bins)
 
 
 OfCounts = Callable[[Tally, Mapping[str, float]], float]
@@ -199,7 +187,7 @@ METRICS: tuple[Declaration[OfCounts | None], ...] = (
     Declaration(
         "ece",
         "mean distance of predicted and actual shares in groups of equal size",
-        measure=lambda tally, _: tally.calibration_error(CALIBRATION_BINS),
+        measure=lambda tally, _: tally.calibration_error(),
         better="less",
         beside=True,
     ),
@@ -214,8 +202,3 @@ METRICS: tuple[Declaration[OfCounts | None], ...] = (
     ),
 )
 """Metrics of a label that is 0 or 1, in the order of their keys, before ndcg@k and recall@k."""
-
-
-def _tally(probability: Tensor, label: Tensor) -> Tally:
-    """The tally of rows that count once each."""
-    return sort_rows(probability, label).tally(np.ones(len(label), dtype=np.int64))

@@ -1,17 +1,53 @@
-"""Which rows a label is measured on, and what is predicted there: labels alone, and down their funnel. N rows."""
+"""Predictions of labels and of their funnels: gathered over processes, and on which rows they are measured.
+
+B rows of a batch, N rows of all, H columns.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torchmetrics import Metric
 
 from recsys.schema import Label, chains
 
 
+class Predictions(Metric):
+    """Keeps one vector per row; `compute` gives every process all of them, by row number. A row that comes twice counts once.
+
+    Args:
+        width: H.
+        dtype: of the values.
+    """
+
+    full_state_update = False
+    number: list[Tensor]
+    values: list[Tensor]
+
+    def __init__(self, width: int, *, dtype: torch.dtype = torch.float32):
+        super().__init__()
+        for state in ("number", "values"):
+            self.add_state(state, [], dist_reduce_fx="cat")
+        # a process that gets no row must still send tensors of the right rank, or the others wait for it for ever
+        self.update(torch.empty(0, dtype=torch.int64), torch.empty(0, width, dtype=dtype))
+
+    def update(self, number: Tensor, values: Tensor) -> None:
+        """Keep [B, H] values of the rows [B] int64."""
+        self.number.append(number.to(self.device))
+        self.values.append(values.to(self.device))
+
+    def compute(self) -> Tensor:
+        """[N, H] on the CPU, N being the number of distinct rows."""
+        number, values = (torch.cat(state).cpu() if isinstance(state, list) else state.cpu() for state in (self.number, self.values))
+        first = torch.full((int(number.max()) + 1 if len(number) else 0,), -1, dtype=torch.int64)
+        first[number] = torch.arange(len(number))
+        return values[first[first >= 0]]
+
+
 @dataclass(frozen=True)
 class Target:
-    """Something to predict: a label where the one it is given is 1, or a whole funnel such as click and conversion over all rows.
+    """A label where the one it is given is 1, or a whole funnel such as click and conversion over all rows.
 
     Attributes:
         name: as in metric keys: the label's column, or the columns of its funnel joined by "_".
@@ -26,6 +62,10 @@ class Target:
     rows: Tensor
     predicted: Tensor
     actual: Tensor
+
+    def measured(self) -> tuple[Tensor, Tensor]:
+        """What was predicted and what came of the rows it is measured on."""
+        return self.predicted[self.rows], self.actual[self.rows]
 
 
 def targets(labels: Sequence[Label], predicted: Mapping[str, Tensor], actual: Mapping[str, Tensor]) -> list[Target]:

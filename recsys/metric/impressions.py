@@ -16,9 +16,10 @@ from recsys.metric.grouped import Groups, auc_per_group, ndcg_per_group, recall_
 
 Ratios = dict[str, tuple[np.ndarray, np.ndarray]]
 """Name -> numerator [U] and denominator [U] of a quotient of sums over units."""
-
 RESAMPLES = 200
 """The standard error of a bound is then about a twentieth of the interval's width."""
+TAIL = (1 - 0.95) / 2
+"""Share of resamples beyond each bound of an interval."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Impressions:
         num_units: U.
         ratios: of the metrics that are such a quotient.
         counts: rows, positives, and how many users and lists the averages are over.
+        ks: cut-offs of NDCG and recall.
     """
 
     ordered: SortedRows
@@ -38,6 +40,7 @@ class Impressions:
     num_units: int
     ratios: Ratios
     counts: dict[str, float]
+    ks: list[int]
 
     def num_bearing(self) -> int:
         """Number of units with a row of the rarer class: the many others say little of how well a model separates the classes."""
@@ -59,11 +62,63 @@ class Impressions:
                 values[metric.name] = metric.measure(tally, values)
         return values
 
+    def metrics(self) -> tuple[dict[str, float], dict[str, str]]:
+        """Every metric of the rows, and why the others have no value.
 
-def binary_metrics(
-    probability: Tensor, label: Tensor, *, user: Tensor | None, ks: list[int], session: Tensor | None = None
-) -> tuple[dict[str, float], dict[str, str]]:
-    """Every metric of one label, and why the others have no value.
+        Returns:
+            metrics: those of `binary.METRICS`, "ndcg@<k>", "recall@<k>", as far as defined; "rows", "positives", "gauc_users" and
+                "ranked_lists" (those with a positive).
+            missing: reason by the name of each metric left out, e.g. "n/a: no positive among 1,234 rows".
+        """
+        measured = self.measure(np.ones(self.num_units, np.int64))
+        metrics, missing = {}, {}
+        cut_off = [f"{name}@{k}" for name in ("ndcg", "recall") for k in self.ks]
+        for name in (*(metric.name for metric in binary.METRICS), *cut_off):
+            if name not in measured:
+                missing[name] = "n/a: rows have no user" if name.startswith("gauc") else "n/a: rows have neither user nor session"
+            elif math.isnan(measured[name]):
+                missing[name] = self._reason()
+            else:
+                metrics[name] = measured[name]
+        return {**metrics, **self.counts}, missing
+
+    def _reason(self) -> str:
+        """Why a metric of these rows is undefined."""
+        rows, positives = int(self.counts["rows"]), int(self.counts["positives"])
+        if rows == 0:
+            return "n/a: no rows"
+        if positives in (0, rows):
+            return f"n/a: no {'negative' if positives else 'positive'} among {rows:,} rows"
+        return "n/a: no user has both a positive and a negative"
+
+    def intervals(self, *, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, tuple[float, float]]:
+        """{metric: 95 % interval} of the defined metrics when units are drawn again with replacement, all their rows with them.
+
+        Percentile method (Efron, 1979) over the resamples in which a metric is defined. A resample's calibration error has the noise of
+        its bins twice, and lies above the estimate; its percentiles are shifted to have the estimate as median, and cut at 0.
+        """
+        if self.num_units == 0:
+            return {}
+        estimate = self.measure(np.ones(self.num_units, np.int64))
+        generator = torch.Generator().manual_seed(seed)
+        drawn = []
+        for _ in range(resamples):
+            units = torch.randint(self.num_units, (self.num_units,), generator=generator)
+            drawn.append(self.measure(torch.bincount(units, minlength=self.num_units).numpy()))
+        bounds = {}
+        for name in estimate:
+            values = np.array([resample[name] for resample in drawn])
+            values = values[~np.isnan(values)]
+            if name == "ece":
+                values = np.maximum(values + (estimate[name] - np.median(values)), 0.0)
+            if len(values):
+                low, high = np.quantile(values, [TAIL, 1 - TAIL]).tolist()
+                bounds[name] = (low, high)
+        return bounds
+
+
+def impressions(probability: Tensor, label: Tensor, *, user: Tensor | None, ks: list[int], session: Tensor | None = None) -> Impressions:
+    """Impressions of one label.
 
     Args:
         probability: [N] float64 in [0, 1], on the CPU.
@@ -71,80 +126,24 @@ def binary_metrics(
         user: [N] int64; None where rows have no user: then without GAUC.
         ks: cut-offs of NDCG and recall, each at least 1.
         session: [N] int64 list that a row was shown in, unique within its user; None: all rows of a user are one list.
-    Returns:
-        metrics: those of `binary.METRICS`, "ndcg@<k>", "recall@<k>", as far as defined; "rows", "positives", "gauc_users" and
-            "ranked_lists" (those with a positive).
-        missing: reason by the name of each metric left out, e.g. "n/a: no positive among 1,234 rows".
     Raises:
         ValueError: a probability outside [0, 1], a label other than 0 and 1, or columns of different lengths.
     """
-    rows = impressions(probability, label, user=user, session=session, ks=ks)
-    measured = rows.measure(_once(rows))
-    metrics, missing = {}, {}
-    for name in (*(metric.name for metric in binary.METRICS), *(f"ndcg@{k}" for k in ks), *(f"recall@{k}" for k in ks)):
-        if name not in measured:
-            missing[name] = "n/a: rows have no user" if name.startswith("gauc") else "n/a: rows have neither user nor session"
-        elif math.isnan(measured[name]):
-            missing[name] = _reason(int(rows.counts["rows"]), int(rows.counts["positives"]))
-        else:
-            metrics[name] = measured[name]
-    return {**metrics, **rows.counts}, missing
-
-
-def binary_intervals(
-    probability: Tensor,
-    label: Tensor,
-    *,
-    user: Tensor | None,
-    ks: list[int],
-    session: Tensor | None = None,
-    resamples: int = RESAMPLES,
-    level: float = 0.95,
-    seed: int = 0,
-) -> dict[str, tuple[float, float]]:
-    """Intervals of the metrics when users are drawn again with replacement, all their rows with them.
-
-    Percentile method (Efron, 1979) over the resamples in which a metric is defined. A resample's calibration error has the noise of its
-    bins twice, and lies above the estimate; its percentiles are shifted to have the estimate as median, and cut at 0.
-
-    Args:
-        probability: [N] and the others as in `binary_metrics`; without users, sessions are drawn, and without those, rows.
-        resamples: at least 1.
-        level: probability between the bounds.
-    Returns:
-        name -> (low, high), for the metrics that `binary_metrics` defines.
-    """
-    rows = impressions(probability, label, user=user, session=session, ks=ks)
-    if rows.num_units == 0:
-        return {}
-    estimate = rows.measure(_once(rows))
-    generator = torch.Generator().manual_seed(seed)
-    drawn = [rows.measure(_draw(rows.num_units, generator)) for _ in range(resamples)]
-    tail = (1 - level) / 2
-    bounds = {}
-    for name in estimate:
-        values = np.array([resample[name] for resample in drawn])
-        values = values[~np.isnan(values)]
-        if name == "ece":
-            values = np.maximum(values + (estimate[name] - np.median(values)), 0.0)
-        if len(values):
-            low, high = np.quantile(values, [tail, 1 - tail]).tolist()
-            bounds[name] = (low, high)
-    return bounds
-
-
-def impressions(probability: Tensor, label: Tensor, *, user: Tensor | None, session: Tensor | None, ks: list[int]) -> Impressions:
-    """Impressions of some rows; arguments as in `binary_metrics`."""
     _check(probability, label, user=user, session=session)
     lists = _lists(user, session)
     drawn = lists if user is None else user
     unit = np.arange(len(label)) if drawn is None else np.unique(drawn.numpy(), return_inverse=True)[1]
     num_units = int(unit.max()) + 1 if len(unit) else 0
-    ratios = _row_ratios(probability, label, unit)
+    positives = np.bincount(unit, weights=label.long().numpy())
+    ratios: Ratios = {
+        "log_loss": (np.bincount(unit, weights=log_losses(probability, label)), np.bincount(unit)),
+        "predicted_over_actual": (np.bincount(unit, weights=probability.double().numpy()), positives),
+    }
     counts = {"rows": float(len(label)), "positives": float(label.long().sum())}
     if user is not None:
-        groups = sort_groups(probability, label, user)
-        ratios |= _user_ratios(groups)
+        groups = sort_groups(probability, label, user)  # by ascending user: groups are the units
+        value = auc_per_group(groups)
+        ratios |= {"gauc": _weighted(value, groups.rows), "gauc_by_positives": _weighted(value, groups.positives)}
         counts["gauc_users"] = float(((groups.positives > 0) & (groups.positives < groups.rows)).sum())
     if lists is not None:
         groups = sort_groups(probability, label, lists)
@@ -153,7 +152,7 @@ def impressions(probability: Tensor, label: Tensor, *, user: Tensor | None, sess
         ratios |= _list_ratios(groups, owner, num_units=num_units, ks=ks)
         counts["ranked_lists"] = float((groups.positives > 0).sum())
     ordered = sort_rows(probability, label)
-    return Impressions(ordered, unit[ordered.order], num_units=num_units, ratios=ratios, counts=counts)
+    return Impressions(ordered, unit[ordered.order], num_units=num_units, ratios=ratios, counts=counts, ks=ks)
 
 
 def _check(probability: Tensor, label: Tensor, *, user: Tensor | None, session: Tensor | None) -> None:
@@ -176,20 +175,6 @@ def _lists(user: Tensor | None, session: Tensor | None) -> Tensor | None:
     return torch.from_numpy(users * (len(sessions) + 1) + sessions)
 
 
-def _row_ratios(probability: Tensor, label: Tensor, unit: np.ndarray) -> Ratios:
-    rows, positives = np.bincount(unit), np.bincount(unit, weights=label.long().numpy())
-    return {
-        "log_loss": (np.bincount(unit, weights=log_losses(probability, label)), rows),
-        "predicted_over_actual": (np.bincount(unit, weights=probability.double().numpy()), positives),
-    }
-
-
-def _user_ratios(groups: Groups) -> Ratios:
-    """Sums of GAUC and GAUC by positives; groups by ascending user are the units."""
-    value = auc_per_group(groups)
-    return {"gauc": _weighted(value, groups.rows), "gauc_by_positives": _weighted(value, groups.positives)}
-
-
 def _list_ratios(groups: Groups, owner: np.ndarray, *, num_units: int, ks: list[int]) -> Ratios:
     """Sums of NDCG and recall; owner: [L] int64 unit of each list."""
     ratios = {}
@@ -204,23 +189,3 @@ def _weighted(values: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.nd
     """Terms of numerator and denominator of a weighted mean, 0 where the value is NaN."""
     counted = ~np.isnan(values)
     return np.where(counted, values * weight, 0.0), np.where(counted, weight, 0)
-
-
-def _once(rows: Impressions) -> np.ndarray:
-    return np.ones(rows.num_units, dtype=np.int64)
-
-
-def _draw(num_units: int, generator: torch.Generator) -> np.ndarray:
-    """[U] int64 copies of each unit in a resample of as many."""
-    return torch.bincount(torch.randint(num_units, (num_units,), generator=generator), minlength=num_units).numpy()
-
-
-def _reason(rows: int, positives: int) -> str:
-    """Why a metric of these rows is undefined."""
-    if rows == 0:
-        return "n/a: no rows"
-    if positives == 0:
-        return f"n/a: no positive among {rows:,} rows"
-    if positives == rows:
-        return f"n/a: no negative among {rows:,} rows"
-    return "n/a: no user has both a positive and a negative"

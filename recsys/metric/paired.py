@@ -97,7 +97,8 @@ def compared(samples: Sequence[Sample]) -> Iterator[Compared]:
     A difference's interval is Student's, with the standard error that its resamples tell: where many are looked at together each bound
     lies so far out that of some hundred resamples none or one would lie beyond it.
     """
-    each = (1 - LEVEL) / 2 / max(1, number_of_differences(samples))
+    looks = sum(len(sample.estimates) - 1 for sample in samples)
+    each = (1 - LEVEL) / 2 / max(1, looks)
     for sample in samples:
         freedom = max(1, sample.units - 1)
         bound, power = (float(stdtrit(freedom, share)) for share in (1 - each, POWER))
@@ -115,11 +116,6 @@ def _standard_error(change: float, drawn: np.ndarray, units: int) -> float:
     if units < 2:
         return math.inf if change else 0.0
     return float(np.nanstd(drawn)) * math.sqrt(units / (units - 1))  # a resample without a positive has no AUC
-
-
-def number_of_differences(samples: Sequence[Sample]) -> int:
-    """Number of differences that are looked at together."""
-    return sum(len(sample.estimates) - 1 for sample in samples)
 
 
 def _interval(value: float, drawn: np.ndarray) -> Interval:

@@ -1,6 +1,6 @@
 """Metrics of every user, gathered over processes: the table from which all averages, groups and intervals are made.
 
-U users, V catalogue rows, K positions, R relevant pairs, M metrics.
+U users, V catalogue rows, K positions, R relevant pairs, M metrics, S resamples.
 """
 
 from dataclasses import dataclass
@@ -16,20 +16,22 @@ from recsys.metric.declaration import Declaration
 from recsys.metric.ranking import rank
 from recsys.metric.top_k import TopK
 
+CHUNK_ENTRIES = 4_000_000
+"""Draws of a bootstrap in memory at once."""
+TAIL = (1 - 0.95) / 2
+"""Share of resamples beyond each bound of an interval."""
+OF_GROUPS = tuple(metric for metric in ranking.METRICS if metric.groups)
+"""Metrics of groups of users and items."""
+
 
 def declarations() -> tuple[Declaration, ...]:
     """Every metric of lists: those that have a value by user, then those of all lists together."""
     return (*ranking.METRICS, NOVELTY, *beyond_accuracy.METRICS)
 
 
-def group_metrics() -> list[str]:
-    """Names of the metrics of groups of users and items."""
-    return [metric.name for metric in ranking.METRICS if metric.groups]
-
-
 @dataclass(frozen=True)
 class Group:
-    """Users or items whose metrics are shown apart. Of a group of items only these count as relevant, while lists stay as they are.
+    """Users or items with metrics of their own. Of a group of items only these count as relevant, while lists stay as they are.
 
     Attributes:
         name: as in metric keys, e.g. "popularity=head".
@@ -43,9 +45,7 @@ class Group:
 
 
 class UserTable:
-    """One row per user with a relevant item, by ascending user.
-
-    No dataclass: torchmetrics would look into it and squeeze a table of one user.
+    """One row per user with a relevant item, by ascending user. No dataclass: torchmetrics would squeeze a table of one user.
 
     Args:
         user: [U] int64.
@@ -64,6 +64,14 @@ class UserTable:
         """[U] values of a column."""
         return self.values[:, self.columns.index(name)]
 
+    def means(self, rows: Tensor, columns: list[str], group: str, *, min_users: int) -> dict[str, float]:
+        """{"<group>/<metric>": mean of a column over these rows [U] bool, "<group>/users": their number}; empty for fewer rows."""
+        if rows.sum() < max(min_users, 1):
+            return {}
+        means = mean(self.values[rows][:, [self.columns.index(name) for name in columns]])
+        named = {f"{group}/{name.rpartition('/')[2]}": value for name, value in zip(columns, means)}
+        return named | {f"{group}/users": float(rows.sum())}
+
 
 class UserMetrics(Metric):
     """Measures lists on the CPU in float64 and keeps one row per user; `compute` gives every process the table of all users.
@@ -74,7 +82,7 @@ class UserMetrics(Metric):
         ks: cut-offs of every metric and of novelty.
         slice_ks: cut-offs of the groups' metrics, each at most the largest of ks.
         bits: [V] float64, from `self_information`.
-        groups: groups of items to show apart.
+        groups: groups of items with metrics of their own.
     """
 
     full_state_update = False
@@ -86,8 +94,8 @@ class UserMetrics(Metric):
         super().__init__()
         self.ks, self.slice_ks, self.bits, self.groups = ks, slice_ks, bits, groups
         self.columns = (
-            *(f"{name}@{k}" for name in (*(metric.name for metric in ranking.METRICS), NOVELTY.name) for k in ks),
-            *(f"{group.name}/{name}@{k}" for group in groups for name in group_metrics() for k in slice_ks),
+            *(f"{metric.name}@{k}" for metric in (*ranking.METRICS, NOVELTY) for k in ks),
+            *(f"{group.name}/{metric.name}@{k}" for group in groups for metric in OF_GROUPS for k in slice_ks),
         )
         for state in ("user", "values", "items"):
             self.add_state(state, [], dist_reduce_fx="cat")
@@ -111,7 +119,7 @@ class UserMetrics(Metric):
         for group in self.groups:
             inside = group.codes[item] == group.code
             part = rank(top, row[inside], top.relevant_start[inside])
-            values += [metric.measure(part, self.slice_ks) for metric in ranking.METRICS if metric.groups]
+            values += [metric.measure(part, self.slice_ks) for metric in OF_GROUPS]
         self.user.append(user.to(self.device))
         self.values.append(torch.cat(values, 1).to(self.device))
         self.items.append(top.items.to(self.device))
@@ -142,13 +150,11 @@ def mean(values: Tensor) -> list[float]:
 
 
 def summary(table: UserTable, ks: list[int], num_items: int) -> dict[str, float]:
-    """Means over users, and what the lists look like as a whole.
+    """{"recall@20": mean over users, ..., "coverage@20": of all lists, ..., "users", "users_left_out"}, without columns of groups.
 
     Args:
         ks: cut-offs of coverage and Gini.
         num_items: items of the catalogue.
-    Returns:
-        {"recall@20": ..., "coverage@20": ..., "users": ..., "users_left_out": ...}, without the columns of groups.
     """
     names = [name for name in table.columns if "/" not in name]
     result = dict(zip(names, mean(table.values[:, : len(names)])))
@@ -156,3 +162,49 @@ def summary(table: UserTable, ks: list[int], num_items: int) -> dict[str, float]
         exposures = exposure(table.items, k, num_items)
         result |= {f"{metric.name}@{k}": metric.measure(exposures) for metric in beyond_accuracy.METRICS}
     return {**result, "users": float(len(table.user)), "users_left_out": float(table.left_out)}
+
+
+def user_group_means(table: UserTable, groups: list[Group], *, ks: list[int], min_users: int) -> dict[str, float]:
+    """Metrics of groups of users, whose `codes` are by user entity index; groups of fewer than `min_users` are left out."""
+    columns = [f"{metric.name}@{k}" for metric in OF_GROUPS for k in ks]
+    result: dict[str, float] = {}
+    for group in groups:
+        result |= table.means(group.codes[table.user] == group.code, columns, group.name, min_users=min_users)
+    return result
+
+
+def item_group_means(table: UserTable, groups: list[Group], *, ks: list[int], min_users: int) -> dict[str, float]:
+    """Metrics of groups of items that the table was measured with, over users with a relevant item among them; as `user_group_means`."""
+    result: dict[str, float] = {}
+    for group in groups:
+        columns = [f"{group.name}/{metric.name}@{k}" for metric in OF_GROUPS for k in ks]
+        result |= table.means(~table.column(columns[0]).isnan(), columns, group.name, min_users=min_users)
+    return result
+
+
+def bootstrap_interval(values: Tensor, *, resamples: int = 1_000, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """95 % interval of each mean when users are drawn again with replacement (Efron, 1979; percentile method).
+
+    All metrics share the resamples, so they stay comparable. Values are rounded to a fixed point so fine (at least 31 bits after the
+    binary point for values up to 1 and a million users) that every sum is exact: the result does not depend on the order of additions,
+    on threads or on the number of processes.
+
+    Args:
+        values: [U, M] float64, finite, one row per user in a fixed order; U >= 1.
+        resamples: S.
+    Returns:
+        low, high: [M] float64.
+    """
+    num_users = len(values)
+    largest = values.abs().amax(0).clamp(min=1.0)
+    scale = torch.exp2((52 - torch.log2(num_users * largest)).floor())  # [M]; sums stay below 2 ** 53, where float64 is exact
+    fixed = (values * scale).round()
+    generator = torch.Generator().manual_seed(seed)
+    means = []
+    for rows in torch.arange(resamples).split(max(1, CHUNK_ENTRIES // num_users)):
+        drawn = torch.randint(num_users, (len(rows), num_users), generator=generator)
+        cell = drawn + torch.arange(len(rows))[:, None] * num_users
+        weight = torch.bincount(cell.view(-1), minlength=cell.numel()).view(len(rows), num_users)
+        means.append(weight.double() @ fixed / (scale * num_users))
+    low, high = torch.quantile(torch.cat(means), torch.tensor([TAIL, 1 - TAIL], dtype=torch.float64), dim=0)
+    return low, high

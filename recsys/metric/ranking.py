@@ -65,12 +65,13 @@ def recall(ranking: Ranking, ks: list[int]) -> Tensor:
     Returns:
         [U, len(ks)] float64; NaN where a user has no relevant item. So do all metrics of this module.
     """
-    return _at(ranking.expected(), ks) / _total(ranking)
+    return _at(ranking.expected(), ks) / _known(ranking.total[:, None].double(), ranking)
 
 
 def precision(ranking: Ranking, ks: list[int]) -> Tensor:
     """Share of the first k that is relevant; the denominator is k even where the catalogue is smaller."""
-    return _known(_at(ranking.expected(), ks) / _cutoffs(ranking, ks), ranking)
+    k = torch.tensor(ks, dtype=torch.float64, device=ranking.size.device)
+    return _known(_at(ranking.expected(), ks) / k, ranking)
 
 
 def hit_rate(ranking: Ranking, ks: list[int]) -> Tensor:
@@ -158,15 +159,6 @@ def _at(per_position: Tensor, ks: list[int]) -> Tensor:
 def _positions(ranking: Ranking) -> Tensor:
     """[K] float64: 1, 2, ..."""
     return torch.arange(1, ranking.size.shape[1] + 1, dtype=torch.float64, device=ranking.size.device)
-
-
-def _cutoffs(ranking: Ranking, ks: list[int]) -> Tensor:
-    return torch.tensor(ks, dtype=torch.float64, device=ranking.size.device)
-
-
-def _total(ranking: Ranking) -> Tensor:
-    """[U, 1] float64 relevant items, NaN where there are none."""
-    return _known(ranking.total[:, None].double(), ranking)
 
 
 def _ideal(ranking: Ranking, ks: list[int]) -> Tensor:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from recsys.metric.binary import sort_rows
+from recsys.metric.binary import tally
 
 BINS = 10
 """A tenth of the rows each: of a label that is 1 in one row of a hundred, 10,000 rows still bring ten positives to a bin."""
@@ -53,7 +53,7 @@ class Reliability:
 
 
 def reliability(probability: Tensor, label: Tensor, *, bins: int = BINS) -> Reliability | None:
-    """The curve in bins of equal mass, as `expected_calibration_error` makes them.
+    """The curve in bins of equal mass, as `Tally.calibration_error` makes them.
 
     A row's bin is floor(bins * rows with a smaller probability / N): equal predictions are never torn apart, bins behind a large tie are
     left out, and fewer rows than bins have one each.
@@ -67,21 +67,21 @@ def reliability(probability: Tensor, label: Tensor, *, bins: int = BINS) -> Reli
     """
     if not len(label):
         return None
-    tally = sort_rows(probability, label).tally(np.ones(len(label), dtype=np.int64))
-    below = tally.rows.cumsum() - tally.rows
+    counts = tally(probability, label)
+    below = counts.rows.cumsum() - counts.rows
     starts = np.flatnonzero(np.diff(below * bins // len(label), prepend=-1))  # [bins that have rows] first of the T in each
-    columns = (tally.rows, tally.rows * tally.probability, tally.positives)
+    columns = (counts.rows, counts.rows * counts.probability, counts.positives)
     sums = zip(*(np.add.reduceat(column, starts).tolist() for column in columns))
-    smallest, largest = float(tally.probability[0]), float(tally.probability[-1])
-    place = (tally.probability - smallest) / max(largest - smallest, np.finfo(np.float64).tiny)
+    smallest, largest = float(counts.probability[0]), float(counts.probability[-1])
+    place = (counts.probability - smallest) / max(largest - smallest, np.finfo(np.float64).tiny)
     column = np.minimum((place * COLUMNS).astype(np.int64), COLUMNS - 1)  # the largest belongs to the last column
     return Reliability(
         rows=len(label),
-        positives=int(tally.positives.sum()),
+        positives=int(counts.positives.sum()),
         bins=tuple(Bin(rows, total / rows, positives / rows, *wilson(positives, rows)) for rows, total, positives in sums),
         smallest=smallest,
         largest=largest,
-        histogram=tuple(np.bincount(column, weights=tally.rows, minlength=COLUMNS).astype(np.int64).tolist()),
+        histogram=tuple(np.bincount(column, weights=counts.rows, minlength=COLUMNS).astype(np.int64).tolist()),
     )
 
 

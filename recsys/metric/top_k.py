@@ -60,7 +60,7 @@ def top_k(scores: Scores, k: int, *, known: Tensor, relevant: Tensor, item_chunk
     block = torch.full((TILE_USERS, columns), NOTHING, dtype=scores.dtype, device=scores.device)
     tiles = []
     starts = range(0, scores.num_users, TILE_USERS)
-    for first, known_rows, relevant_rows in zip(starts, _by_tile(known, starts), _by_tile(relevant, starts)):
+    for first, known_rows, relevant_rows in zip(starts, by_tile(known, starts), by_tile(relevant, starts)):
         tiles.append(_Tile(scores, block, first, known_rows).top_k(k, relevant_rows))
     if not tiles:
         nobody = torch.empty((0, k), dtype=torch.int64, device=scores.device)
@@ -71,18 +71,13 @@ def top_k(scores: Scores, k: int, *, known: Tensor, relevant: Tensor, item_chunk
     return best
 
 
-def rows_between(pairs: Tensor, start: int, stop: int) -> Tensor:
-    """The [2, P] pairs of rows start..stop, rows counted from `start`.
+def by_tile(pairs: Tensor, starts: range) -> list[Tensor]:
+    """Pairs of each tile of users, rows counted from its first, with one look at the device for all tiles.
 
     Args:
         pairs: [2, E] int64 (row, anything), sorted by row.
+        starts: first row of each tile, up to the number of rows.
     """
-    first, last = torch.searchsorted(pairs[0], torch.tensor([start, stop], device=pairs.device)).tolist()
-    return torch.stack([pairs[0, first:last] - start, pairs[1, first:last]])
-
-
-def _by_tile(pairs: Tensor, starts: range) -> list[Tensor]:
-    """`rows_between` for every tile of users, with one look at the device instead of one per tile."""
     edges = torch.tensor([*starts, starts.stop], device=pairs.device)
     bounds = torch.searchsorted(pairs[0].contiguous(), edges).tolist()
     return [

@@ -1,25 +1,29 @@
-"""Runs held against the first of them, on the users or rows of the test that all of them took. U users, R runs."""
+"""Runs beside the first of them, on the users or rows of the test that all of them took. U users, R runs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from recsys.config import flattened
+from recsys.disk.records import reading
 from recsys.errors import ConfigError, Fault, IntegrityError, listed
 from recsys.metric.paired import Compared, Sample, compared
-from recsys.report.comparable import differences, require_comparable
 from recsys.report.run import reported_run
-from recsys.run.directory import RunDirectory
+from recsys.run.directory import DATA, RunDirectory
 from recsys.task.base import facet
 
 STORE = "data.store"
 """Key of a config that changes no result."""
+REMEDY = "train one of them again with the data options of the other, or compare runs of one test"
+ABSENT = "nothing"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What runs of one task can be compared in.
+    """Metrics in which runs of one task can be compared.
 
     Attributes:
         samples: one per metric.
@@ -62,15 +66,19 @@ class Comparison:
 
 
 def compare(paths: Sequence[Path]) -> Comparison:
-    """Hold runs against the first.
+    """Compare runs with the first.
 
     Raises:
         ConfigError: a run cannot be read, is named twice, or was not tested as the first one was, or no metric can be compared; the
             message names the difference.
         IntegrityError: a file of a run is damaged.
     """
-    _require_once(paths)
-    runs, names = [reported_run(path) for path in paths], _names(paths)
+    resolved = [path.resolve() for path in paths]
+    twice = sorted({str(path) for path in resolved if resolved.count(path) > 1})
+    if twice:
+        raise ConfigError(*(Fault("a run is named more than once", path, "name every run once") for path in twice))
+    runs, directories = [reported_run(path) for path in paths], [path.name for path in resolved]
+    names = tuple(directories if len(set(directories)) == len(directories) else map(str, paths))
     require_comparable(runs)
     task = facet(runs[0].task, "report")
     measured = task.measured(runs, names)
@@ -98,14 +106,46 @@ def weighted_totals(columns: np.ndarray, copies: np.ndarray) -> list[float]:
     return [float(weight @ column) for column in columns]
 
 
-def _require_once(paths: Sequence[Path]) -> None:
-    resolved = [path.resolve() for path in paths]
-    twice = sorted({str(path) for path in resolved if resolved.count(path) > 1})
-    if twice:
-        raise ConfigError(*(Fault("a run is named more than once", path, "name every run once") for path in twice))
+def require_comparable(runs: Sequence[RunDirectory]) -> None:
+    """A ConfigError that names what differs, for every run that was not tested as the first one was."""
+    first = runs[0]
+    faults = [Fault(what, f"{run.path} beside {first.path}", REMEDY) for run in runs[1:] for what in _reasons(first, run)]
+    if faults:
+        raise ConfigError(*faults)
 
 
-def _names(paths: Sequence[Path]) -> tuple[str, ...]:
-    """Directory names where they tell runs apart, else paths."""
-    names = [path.resolve().name for path in paths]
-    return tuple(names if len(set(names)) == len(names) else map(str, paths))
+def differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """{key of the config: what the first and the other have there}, where that is not the same."""
+    one, two = dict(flattened(first)), dict(flattened(other))
+    keys = dict.fromkeys([*one, *two])
+    return {key: (str(one.get(key, ABSENT)), str(two.get(key, ABSENT))) for key in keys if one.get(key, ABSENT) != two.get(key, ABSENT)}
+
+
+def _reasons(first: RunDirectory, run: RunDirectory) -> Iterator[str]:
+    """Why a run cannot be held against the first."""
+    if run.task != first.task:
+        yield f"the runs have different tasks: {first.task} and {run.task}"
+        return
+    one, two = first.test, run.test
+    if one["sha256"] != two["sha256"] or one["rows"] != two["rows"]:
+        yield f"the runs were tested on different data, which differ in {_of_data(first, run)}"
+    elif one["items"] != two["items"]:
+        yield f"the runs ranked different catalogues: {one['items']:,} and {two['items']:,} items"
+    yield from facet(first.task, "report").incomparable(first, run)
+
+
+def _of_data(first: RunDirectory, run: RunDirectory) -> str:
+    """Config keys or files behind the difference."""
+    keys = ("source", "split", "user", "item", "time", "labels", "positive", "bad_rows")
+    one, two = ({key: each.plain["data"].get(key) for key in keys} for each in (first, run))
+    origins = [f"data.{key}: {old} and {new}" for key, (old, new) in differences(one, two).items()]
+    if not origins:
+        old, new = _inputs(first), _inputs(run)
+        origins = sorted({file or table for table, file in {*old, *new} if old.get((table, file)) != new.get((table, file))})
+    return listed(origins) if origins else "their rows"
+
+
+def _inputs(run: RunDirectory) -> dict[tuple[str, str], str]:
+    """{(table, file): sha256}."""
+    with reading(run.path / DATA):
+        return {(entry["table"], entry["file"]): entry["sha256"] for entry in run.data["inputs"]}

@@ -4,17 +4,19 @@ Keys: test/recall@20 with /low and /high, baseline/<name>/test/recall@20, oracle
 test/<group>=<value>/recall@20; behind "test/" a label's metrics have its name: test/click/auc.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from recsys.metric.declaration import Declaration, usual_columns
-from recsys.report.content import Estimate, Figure, Grid, Mark, Row
-from recsys.report.draw import ACCENT, FAINT, GOLD, estimates_figure
+from recsys.report.content import Estimate, Figure, Grid, Mark, Row, Section
+from recsys.report.draw import ACCENT, FAINT, GOLD, drawing, element, estimates_figure, label_rows
 from recsys.report.words import rounded_percent
 
 Metrics = Mapping[str, float]
 Columns = Mapping[str, Declaration]
 MODEL, ORACLE, VALIDATION = "test/", "oracle/test/", "val/"
+METRIC = 3
+"""Column of the first metric in a grid of groups, behind a group's kind, value and size."""
 COLOURS: dict[Mark, str] = {"own": ACCENT, "truth": GOLD}
 
 
@@ -41,11 +43,6 @@ def estimate(metrics: Metrics, key: str) -> Estimate | None:
     return None if value is None else Estimate(value, metrics.get(f"{key}/low"), metrics.get(f"{key}/high"))
 
 
-def headings(columns: Columns) -> list[str]:
-    """Headings of the columns of metrics."""
-    return [metric.heading or column for column, metric in columns.items()]
-
-
 def beside_baselines(metrics: Metrics, columns: Columns, *, name: str, title: str, model: str, subject: str = "") -> Grid:
     """The model among its baselines by the first column, best first; then the truth, and the model at validation.
 
@@ -64,7 +61,8 @@ def beside_baselines(metrics: Metrics, columns: Columns, *, name: str, title: st
     ranked += [row for row in apart if f"{row[1]}{subject}{first}" in metrics]
     rows = [(label, *(estimate(metrics, f"{prefix}{subject}{column}") for column in columns)) for label, prefix, _ in ranked]
     marks = tuple(mark for _, _, mark in ranked)
-    return Grid(name, title, ("", *headings(columns)), tuple(rows), marks=marks, bars=0.0 if metric.chance == 0 else None)
+    headings = ("", *(each.heading or column for column, each in columns.items()))
+    return Grid(name, title, headings, tuple(rows), marks=marks, bars=0.0 if metric.chance == 0 else None)
 
 
 def verdict(table: Grid, metric: Declaration, subject: str = "") -> str:
@@ -137,3 +135,39 @@ def _row(table: Grid, mark: Mark) -> tuple[str, Estimate] | None:
     """Name and first value of the first row of a kind."""
     first = next((row for kind, row in table.marked() if kind == mark), None)
     return None if first is None or not isinstance(first[1], Estimate) else (str(first[0]), first[1])
+
+
+def groups_section(grid: Grid, text: str, figures: Sequence[Figure] = ()) -> Section:
+    """A row per group, and every group as a dot.
+
+    Args:
+        grid: as from `by_groups`.
+        text: which groups are left out.
+        figures: drawings of the task's own.
+    """
+    return Section("slices", "By groups", (text,), (*figures, _dots(grid), grid))
+
+
+def _dots(grid: Grid) -> Figure:
+    """Every group by the first metric, those of one kind on one line."""
+    rows = [(str(row[0]), str(row[1]), value) for row in grid.rows if isinstance(value := row[METRIC], float)]
+    kinds = list(dict.fromkeys(kind for kind, _, _ in rows))
+    with drawing(height=0.7 + 0.36 * len(kinds)) as drawn:
+        axes = drawn.figure.subplots()
+        for place, kind in enumerate(kinds):
+            own = [(value, name) for of, name, value in rows if of == kind]
+            axes.plot([min(own)[0], max(own)[0]], [place, place], color=FAINT, linewidth=1)
+            axes.plot([value for value, _ in own], [place] * len(own), "o", color=ACCENT, markersize=5, alpha=0.8)
+            for (value, name), side in ((min(own), -1), (max(own), 1)):
+                short = name if len(name) < 12 else f"{name[:10]}…"
+                aside = {"ha": "right" if side < 0 else "left", "va": "center", "fontsize": 7.5}
+                axes.annotate(short, (value, place), (6 * side, 0), textcoords="offset points", **aside)
+        label_rows(axes, kinds)
+        axes.margins(y=0.12)
+        smallest, largest = min(value for _, _, value in rows), max(value for _, _, value in rows)
+        room = 0.45 * (largest - smallest) or 0.1
+        axes.set_xlim(smallest - room, largest + room)
+        axes.set_xticks([tick for tick in axes.get_xticks() if max(0, smallest - room) <= tick <= largest + room])
+        axes.set_xlabel(f"{grid.columns[METRIC]}; named are the worst and the best")
+    alt = f"{grid.columns[METRIC]} by group: " + ", ".join(f"{kind} {name} {value:.4f}" for kind, name, value in rows)
+    return Figure("slices_dots", f"{grid.columns[METRIC]} of every group", element(drawn.svg), alt)

@@ -1,10 +1,107 @@
-"""Checks of a release and its cost of serving, in Markdown, from the manifest alone."""
+"""A release in Markdown, for its card: how good it is, where it comes from, what it was checked for, and what it costs to serve.
 
+All from flat metrics and the manifest of the bundle alone.
+"""
+
+import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
+from recsys.metric.declaration import Declaration
 from recsys.report.bundle import gates_grid
+from recsys.report.content import Grid, Row, number
+from recsys.report.data import data_grids, data_text
+from recsys.report.grids import METRIC, Metrics
 from recsys.report.markdown import code, grid_blocks, prose, table
 from recsys.report.words import readable_size
+from recsys.task.base import facet
+
+UNTESTED = "These weights were not tested: the figures are of validation, which they may have been chosen by."
+TESTED = "Validation chose the weights; the test was looked at once, at the end. In brackets: 95 % intervals."
+RUN_DIRECTORY = "hydra.run.dir="
+"""Two runs never share a directory, so the command that makes a run again leaves its own out."""
+
+
+def quality(metrics: Metrics, names: Mapping[str, str]) -> list[str]:
+    """Blocks of Markdown: for each task the model among its baselines, with a verdict, and its groups, worst first.
+
+    Args:
+        metrics: of the exported weights; of weights that were not tested, those of validation.
+        names: {task: what its model is called}.
+    """
+    blocks: list[str] = []
+    for task, model in names.items():
+        report = facet(task, "report")
+        tested = bool(report.outcomes(metrics, model))
+        validated = {f"test/{key[4:]}": value for key, value in metrics.items() if key.startswith("val/")}
+        outcomes = report.outcomes(metrics if tested else validated, model)
+        blocks += [TESTED if tested else UNTESTED] if outcomes else []
+        for outcome in outcomes:
+            blocks += [f"### {prose(outcome.table.title)}", *([prose(outcome.verdict)] if tested else []), *grid_blocks(outcome.table)]
+            if outcome.groups is not None and outcome.metric is not None:
+                blocks += [f"{prose(outcome.groups.title)}, worst first:", *grid_blocks(_worst_first(outcome.groups, outcome.metric))]
+    return list(dict.fromkeys(blocks))
+
+
+def _worst_first(groups: Grid, metric: Declaration) -> Grid:
+    """Groups by their first metric."""
+
+    def goodness(row: Row) -> float:
+        value = number(row[METRIC])
+        assert isinstance(value, int | float), "groups without their first metric are left out"
+        return metric.order * value
+
+    return replace(groups, rows=tuple(sorted(groups.rows, key=goodness)))
+
+
+def data_blocks(lineage: Mapping) -> list[str]:
+    """The data of each task, once where tasks share a store."""
+    blocks: list[str] = []
+    by_store = {data["store"]: (task, data) for task, data in reversed(lineage.get("data", {}).items())}
+    for store, (task, data) in reversed(by_store.items()):
+        sharing = [other for other, its in lineage["data"].items() if its["store"] == store]
+        split = lineage.get("config", {}).get(task, {}).get("data", {}).get("split")
+        blocks.append(f"Data set {code(data['name'])} of {' and '.join(sharing)}, prepared as {code(store)}.")
+        blocks += [prose(data_text(data, split)), *(block for grid in data_grids(data) for block in grid_blocks(grid))]
+    return [block for block in blocks if block]
+
+
+def lineage_blocks(lineage: Mapping, checkpoint: Mapping[str, Mapping], versions: Mapping[str, str]) -> list[str]:
+    """Commit, lock file, seeds, hashes and commands of the export and of each training run, and the versions of both."""
+    columns = {"export": lineage, **lineage.get("train", {})}
+    rows = [
+        ["commit", *(_commit(facts.get("git")) for facts in columns.values())],
+        ["lock file", *(_lock(facts.get("lock")) for facts in columns.values())],
+        ["started", *(code(facts.get("started", "")) for facts in columns.values())],
+        ["platform", *(code(facts.get("platform", "")) for facts in columns.values())],
+        ["seed", "–", *(str(lineage["seed"][task]) for task in lineage["train"])],
+        ["config, sha256", "–", *(code(facts.get("config_sha256", "")[:12]) for facts in lineage["train"].values())],
+        ["weights, sha256", "–", *(code(checkpoint.get(task, {}).get("sha256", "")[:12]) for task in lineage["train"])],
+        ["weights chosen by", "–", *(code(lineage["config"][task].get("monitor", "")) for task in lineage["train"])],
+        ["weights of step", "–", *(f"{checkpoint[task]['step']:,}" if task in checkpoint else "–" for task in lineage["train"])],
+    ]
+    headings = ["", *(name if name == "export" else f"training: {name}" for name in columns)]
+    blocks = [table(headings, [row for row in rows if set(row[1:]) != {"–"}], text=len(headings))]
+    versions_of = {"export": versions, **{task: facts.get("versions", {}) for task, facts in lineage["train"].items()}}
+    packages = dict.fromkeys(package for versions in versions_of.values() for package in versions)
+    rows = [[package, *(prose(versions.get(package) or "–") for versions in versions_of.values())] for package in packages]
+    blocks.append(table(["package", *versions_of], rows, text=1 + len(versions_of)))
+    commands = [_without_directory(facts["command"]) for facts in lineage["train"].values() if "command" in facts]
+    if commands:
+        blocks += ["To make it again, at these commits and with the packages of the lock file:", "```sh\n" + "\n".join(commands) + "\n```"]
+    return [block for block in blocks if block]
+
+
+def _commit(git: Mapping | None) -> str:
+    return "–" if git is None else code(git["commit"][:12]) + (", with changes that are not committed" if git["dirty"] else "")
+
+
+def _lock(lock: Mapping | None) -> str:
+    return "–" if lock is None else f"{code(lock['file'])} {code(lock['sha256'][:12])}"
+
+
+def _without_directory(command: str) -> str:
+    return shlex.join(word for word in shlex.split(command) if not word.startswith(RUN_DIRECTORY))
 
 
 def gate_blocks(manifest: Mapping) -> list[str]:
@@ -24,17 +121,11 @@ def _latency(latency: Mapping | None) -> Iterator[str]:
         return
     if "start_ms" in latency:
         yield f"Ready to answer {latency['start_ms']:,.0f} ms after the start."
-    rows = [
-        [
-            part,
-            f"{figures.get('candidates', 1):,}",
-            f"{figures['requests']:,}",
-            f"{figures['p50_ms']:.2f} ms",
-            f"{figures['p99_ms']:.2f} ms",
-        ]
-        for part, figures in latency.items()
-        if isinstance(figures, Mapping)
-    ]
+    rows = []
+    for part, figures in latency.items():
+        if isinstance(figures, Mapping):
+            counts, times = (figures.get("candidates", 1), figures["requests"]), (figures["p50_ms"], figures["p99_ms"])
+            rows.append([part, *(f"{count:,}" for count in counts), *(f"{time:.2f} ms" for time in times)])
     yield table(["part", "rows a request", "requests", "p50", "p99"], rows)
 
 

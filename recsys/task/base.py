@@ -1,4 +1,4 @@
-"""What every task is asked for: its model, the parts of a run, and how the rest of the program reaches what only the task knows."""
+"""The contract of a task: its model, the parts of a run, the module that it trains, and its facets for reports and exports. Q rows."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -8,14 +8,20 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
 from pytorch_lightning import Callback, LightningModule
-from torch import nn
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
+from recsys.batch import Batch
 from recsys.config import TrainConfig, build
 from recsys.data.read.datamodule import DataModule
 from recsys.data.store import Store
 from recsys.errors import ConfigError, Fault
 from recsys.schema import Schema
+from recsys.seeds import seed_of
 from recsys.source.base import Source
 
 
@@ -47,15 +53,74 @@ class Evaluation(Callback):
             module.log(key, value, reduce_fx="max", sync_dist=True)  # a mean could round, a maximum cannot
 
 
+class TaskModule(LightningModule):
+    """What the modules of all tasks share: seeded steps, an optimizer whose learning rate moves every step, and an evaluation.
+
+    Args:
+        optimizer: called with `module=self`.
+        scheduler: called with `optimizer=` and `total_steps=`.
+        evaluation: measures the model; None = nothing does.
+        seed: of what a step draws by chance, such as dropout.
+    """
+
+    def __init__(
+        self,
+        *,
+        optimizer: Callable[..., Optimizer],
+        scheduler: Callable[..., LRScheduler],
+        evaluation: Evaluation | None = None,
+        seed: int = 0,
+    ):
+        super().__init__()
+        self.build_optimizer = optimizer
+        self.build_scheduler = scheduler
+        self.evaluation = evaluation
+        self.seed = seed
+
+    def configure_callbacks(self) -> list[Callback]:
+        """Hands the evaluation of this task to the trainer."""
+        return [] if self.evaluation is None else [self.evaluation]
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Seeds what this step draws by chance."""
+        seed_step(self, self.seed)
+
+    def weight_share(self, weight: Tensor) -> Tensor | float:
+        """Weight of this process's loss so that DDP's mean of gradients equals the mean over all rows.
+
+        Args:
+            weight: [Q] weight of each row of this process; 0 for those that only fill up a last batch.
+        Returns:
+            Scalar: the process's part of all weight, times the number of processes; 1 where there is one.
+        """
+        if self.trainer.world_size == 1:
+            return 1.0
+        own = weight.sum()
+        # a process may hold fill-up rows alone, and then counts 0
+        return own * self.trainer.world_size / self.trainer.strategy.reduce(own.clone(), reduce_op="sum").clamp(min=1e-30)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The optimizer, and a learning rate that moves every step."""
+        optimizer = self.build_optimizer(module=self)
+        scheduler = self.build_scheduler(optimizer=optimizer, total_steps=self.trainer.estimated_stepping_batches)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def seed_step(module: LightningModule, seed: int) -> None:
+    """Make what a step draws from torch's generators, such as dropout, a function of seed, step and process.
+
+    Call it when a batch begins: an interrupted run then draws what it would have drawn, and each process something else.
+    """
+    torch.manual_seed(seed_of("dropout", seed, module.trainer.fit_loop.total_batch_idx, module.global_rank))
+
+
 @dataclass(frozen=True)
 class Parts:
-    """What a run is made of.
+    """Parts of a run.
 
     Attributes:
-        module: what is trained.
-        loader: what feeds it.
-        evaluation: what measures it; `module.configure_callbacks` hands it to the trainer.
-        write_evidence: writes what the test found into a run directory, beside its metrics, for reports and comparisons.
+        evaluation: measures the module, which hands it to the trainer by `configure_callbacks`.
+        write_evidence: writes results of the test into a run directory, beside its metrics, for reports and comparisons.
     """
 
     module: LightningModule
@@ -65,7 +130,7 @@ class Parts:
 
 
 class Task(ABC):
-    """What a run is trained for. The constructor takes the keys of the config's `task` node, which no other task has."""
+    """Purpose of a run. The constructor takes the keys of the config's `task` node, which no other task has."""
 
     @abstractmethod
     def model(self, config: TrainConfig, schema: Schema) -> nn.Module:
@@ -94,10 +159,10 @@ class Task(ABC):
 
 
 def component(node: dict | None, kind: type, key: str, *, remedy: str) -> Callable[..., Any]:
-    """What a node of the root config partially builds, where a task needs a kind of its own.
+    """Partial that a node of the root config builds, of a class that the task needs.
 
     Args:
-        kind: the class that the built object has to be of.
+        kind: class of the object to build.
         key: of the node.
         remedy: a choice that would do.
     Raises:
@@ -113,10 +178,5 @@ def component(node: dict | None, kind: type, key: str, *, remedy: str) -> Callab
 
 
 def facet(name: str, part: str) -> ModuleType:
-    """A module of one task's folder, by convention instead of a list of tasks.
-
-    Args:
-        name: folder of the task under `recsys/task`, such as "retrieval".
-        part: its file, such as "report", which stands on a higher floor than the task itself and is imported only when asked for.
-    """
+    """Module of a task's folder, such as ("retrieval", "report"): on a higher floor than the task, so imported only when asked for."""
     return import_module(f"recsys.task.{name}.{part}")

@@ -57,7 +57,7 @@ WRITERS = [
     "recsys.export.publish.publishing",
     "recsys.export.publish.write_manifest",
     "recsys.disk.folders.build_once",
-    "recsys.report.result.publish_result",
+    "recsys.report.run.publish_result",
     "recsys.run.process.keep_memory",
     "recsys.serve.manifest.read_bundle",
     "recsys.source.shop_tables.shop_tables",

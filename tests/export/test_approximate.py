@@ -12,8 +12,6 @@ from recsys.export.graph import session
 from recsys.export.index.hnsw import HNSW
 from recsys.export.quantize.int8_dynamic import Int8Dynamic
 from recsys.export.requests import requests, single
-from recsys.task.retrieval.export import approximate
-from recsys.task.retrieval.export.approximate import write_approximate
 from recsys.task.retrieval.export.questions import UserQuestions
 from recsys.task.retrieval.export.section import RetrievalSection
 
@@ -37,8 +35,8 @@ def test_queries_are_what_the_published_tower_makes_of_each_user_alone(example, 
     def noted(folder, index, vectors, ids, queries, exact):
         seen.update(vectors=vectors, ids=ids, queries=queries)
 
-    monkeypatch.setattr(approximate, "write_index", noted)
-    write_approximate(tmp_path, INDEX, example.manifest["items"], questions.raw)
+    monkeypatch.setattr("recsys.task.retrieval.export.questions.write_index", noted)
+    questions.approximate(tmp_path, INDEX, example.manifest)
     tower = session(tmp_path / "user_tower.onnx")
     alone = [tower.run(["vector"], single(questions.raw, row))[0] for row in range(20)]
     np.testing.assert_array_equal(seen["queries"], np.concatenate(alone))
@@ -49,13 +47,13 @@ def test_queries_are_what_the_published_tower_makes_of_each_user_alone(example, 
 
 
 def test_index_is_measured_after_weights_became_narrow(example, questions, tmp_path, monkeypatch):
-    towers = []
+    towers, approximate = [], UserQuestions.approximate
 
-    def noted(folder, *asked):
+    def noted(self, folder, *asked):
         towers.append(file_sha256(folder / "user_tower.onnx"))
-        return write_approximate(folder, *asked)
+        return approximate(self, folder, *asked)
 
-    monkeypatch.setattr("recsys.task.retrieval.export.questions.write_approximate", noted)
+    monkeypatch.setattr(UserQuestions, "approximate", noted)
     monkeypatch.setattr("recsys.export.narrow.verdict", lambda figures, limits: [])  # these graphs are too small to become smaller
     manifest = export_bundle(
         [RetrievalSection(example.model, example.item_features, example.item_ids, example.user_features)],

@@ -10,8 +10,7 @@ from onnx import numpy_helper
 from recsys.errors import ReleaseError
 from recsys.export.bundle import load_vocabularies
 from recsys.export.requests import requests
-from recsys.task.retrieval.export.lists import expect, wrong_list
-from recsys.task.retrieval.export.parity import parity
+from recsys.task.retrieval.export.parity import expect, parity, wrong_list
 
 # Scores for the user (1, 0): rows 1 and 4 are twins at .5; row 2 is one float32 step above row 3; row 5 is last.
 ITEMS = np.array([[0, 0], [0.5, 1], [0.25 + 2**-25, 0], [0.25, 0], [0.5, 1], [0, 2]], dtype=np.float32)

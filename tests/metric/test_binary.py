@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.metrics import log_loss as sklearn_log_loss
 
-from recsys.metric.binary import auc, base_entropy, expected_calibration_error, log_losses, sort_rows
+from recsys.metric.binary import base_entropy, log_losses, sort_rows, tally
 
 tied_rows = st.lists(st.tuples(st.sampled_from([0.0, 1e-300, 0.25, 0.5, 0.75, 1.0]), st.integers(0, 1)), min_size=1, max_size=30)
 distinct_rows = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1)), min_size=1, max_size=30)
@@ -20,11 +19,6 @@ rows_of_both_kinds = st.one_of(tied_rows, distinct_rows)
 def tensors(rows: list[tuple[float, int]]) -> tuple[torch.Tensor, torch.Tensor]:
     probability, label = zip(*rows)
     return torch.tensor(probability, dtype=torch.float64), torch.tensor(label)
-
-
-def average_precision(probability: torch.Tensor, label: torch.Tensor) -> float:
-    """Of every row counted once, as `Tally` measures it."""
-    return sort_rows(probability, label).tally(np.ones(len(label), dtype=np.int64)).average_precision()
 
 
 def both_classes(rows: list[tuple[float, int]]) -> bool:
@@ -39,7 +33,7 @@ def test_auc_equals_all_pairs_and_scikit_learn(rows):
     won = sum((high > low) + 0.5 * (high == low) for high in positives for low in negatives)
     probability, label = tensors(rows)
 
-    got = auc(probability, label)
+    got = tally(probability, label).auc()
 
     assert got == pytest.approx(won / (len(positives) * len(negatives)), abs=1e-15)
     assert got == pytest.approx(roc_auc_score(label, probability), abs=1e-12)
@@ -50,7 +44,7 @@ def test_auc_equals_all_pairs_and_scikit_learn(rows):
 def test_average_precision_equals_scikit_learn(rows):
     probability, label = tensors(rows)
 
-    assert average_precision(probability, label) == pytest.approx(average_precision_score(label, probability), abs=1e-12)
+    assert tally(probability, label).average_precision() == pytest.approx(average_precision_score(label, probability), abs=1e-12)
 
 
 @given(rows_of_both_kinds)
@@ -71,7 +65,7 @@ def test_calibration_error_equals_a_loop_over_bins(rows, bins):
         members[smaller * bins // len(rows)].append(probability - label)
     expected = sum(abs(sum(member)) for member in members) / len(rows)
 
-    assert expected_calibration_error(*tensors(rows), bins=bins) == pytest.approx(expected, abs=1e-12)
+    assert tally(*tensors(rows)).calibration_error(bins) == pytest.approx(expected, abs=1e-12)
 
 
 @given(rows_of_both_kinds, st.data())
@@ -84,24 +78,24 @@ def test_tally_with_weights_equals_tally_of_repeated_rows(rows, data):
     got = ordered.tally(weight.numpy()[ordered.order])
 
     repeated = probability.repeat_interleave(weight), label.repeat_interleave(weight)
-    assert got.auc() == pytest.approx(auc(*repeated), nan_ok=True, abs=0)
-    assert got.average_precision() == pytest.approx(average_precision(*repeated), nan_ok=True, abs=1e-12)
-    assert got.calibration_error(4) == pytest.approx(expected_calibration_error(*repeated, bins=4), nan_ok=True, abs=1e-12)
+    assert got.auc() == pytest.approx(tally(*repeated).auc(), nan_ok=True, abs=0)
+    assert got.average_precision() == pytest.approx(tally(*repeated).average_precision(), nan_ok=True, abs=1e-12)
+    assert got.calibration_error(4) == pytest.approx(tally(*repeated).calibration_error(4), nan_ok=True, abs=1e-12)
 
 
 def test_ranked_metrics_by_hand():
     # best first: 1, tied (0, 1), 0. Pairs: 1 beats both negatives; the tied 1 halves one and beats the other: 3.5 of 4
     probability, label = tensors([(0.9, 1), (0.6, 0), (0.6, 1), (0.1, 0)])
 
-    assert auc(probability, label) == 3.5 / 4
-    assert average_precision(probability, label) == pytest.approx(1 / 2 * 1 + 1 / 2 * 2 / 3, abs=1e-15)
+    assert tally(probability, label).auc() == 3.5 / 4
+    assert tally(probability, label).average_precision() == pytest.approx(1 / 2 * 1 + 1 / 2 * 2 / 3, abs=1e-15)
 
 
 def test_constant_score_is_chance():
     probability, label = tensors([(0.3, 1), (0.3, 0), (0.3, 0), (0.3, 0)])
 
-    assert auc(probability, label) == 0.5
-    assert average_precision(probability, label) == 0.25
+    assert tally(probability, label).auc() == 0.5
+    assert tally(probability, label).average_precision() == 0.25
 
 
 def test_probability_metrics_by_hand():
@@ -112,20 +106,20 @@ def test_probability_metrics_by_hand():
     assert log_losses(probability, label).mean() == pytest.approx(loss, abs=1e-15)
     assert base_entropy(1, 4) == pytest.approx(entropy, abs=1e-15)
     # two bins: 0.25 predicted of 0 actual, 0.5 predicted of 0.5 actual
-    assert expected_calibration_error(probability, label, bins=2) == pytest.approx(0.125, abs=1e-15)
+    assert tally(probability, label).calibration_error(2) == pytest.approx(0.125, abs=1e-15)
 
 
 def test_base_rate_has_no_calibration_error():
     probability, label = tensors([(0.2, 1), *[(0.2, 0)] * 4])
 
-    assert expected_calibration_error(probability, label) == pytest.approx(0.0, abs=1e-15)
+    assert tally(probability, label).calibration_error() == pytest.approx(0.0, abs=1e-15)
 
 
 def test_calibration_error_sees_the_top_twentieth():
     # 100 rows: the 5 highest say 1.0 and none converts, all others are right
     probability = torch.cat([torch.zeros(95, dtype=torch.float64), torch.ones(5, dtype=torch.float64)])
 
-    assert expected_calibration_error(probability, torch.zeros(100)) == pytest.approx(0.05, abs=1e-15)
+    assert tally(probability, torch.zeros(100)).calibration_error() == pytest.approx(0.05, abs=1e-15)
 
 
 def test_log_loss_of_a_certain_mistake_is_finite():
@@ -136,24 +130,25 @@ def test_log_loss_of_a_certain_mistake_is_finite():
 def test_one_class_leaves_order_metrics_undefined(label):
     rows = tensors([(0.1, label), (0.7, label)])
 
-    assert math.isnan(auc(*rows))
+    assert math.isnan(tally(*rows).auc())
     assert math.isnan(base_entropy(2 * label, 2))
-    assert math.isnan(average_precision(*rows)) == (label == 0)
+    assert math.isnan(tally(*rows).average_precision()) == (label == 0)
 
 
 def test_no_rows_leave_everything_undefined():
     nothing = torch.empty(0, dtype=torch.float64)
 
-    for metric in (auc, average_precision, expected_calibration_error):
-        assert math.isnan(metric(nothing, nothing)), metric.__name__
+    counts = tally(nothing, nothing)
+    assert all(math.isnan(value) for value in (counts.auc(), counts.average_precision(), counts.calibration_error()))
 
 
 @pytest.mark.parametrize("dtype", [torch.bool, torch.int8, torch.int64, torch.float32])
 def test_labels_of_every_dtype_are_alike(dtype):
     probability, label = tensors([(0.9, 1), (0.6, 0), (0.6, 1), (0.1, 0)])
 
-    for metric in (auc, average_precision, expected_calibration_error):
-        assert metric(probability, label.to(dtype)) == metric(probability, label)
+    one, other = tally(probability, label), tally(probability, label.to(dtype))
+    assert (one.rows == other.rows).all()
+    assert (one.positives == other.positives).all()
     assert (log_losses(probability, label.to(dtype)) == log_losses(probability, label)).all()
 
 
@@ -163,4 +158,4 @@ def test_large_order_is_exact():
     probability = torch.arange(200_000, dtype=torch.float64)
     probability[[99_999, 100_000]] = probability[[100_000, 99_999]]
 
-    assert auc(probability, label) == 1 / 10**10
+    assert tally(probability, label).auc() == 1 / 10**10

@@ -18,7 +18,7 @@ from recsys.metric.top_k import top_k
 from recsys.report.compare import compare
 from recsys.report.comparison import beside_first
 from recsys.report.html import page
-from recsys.report.quality import quality
+from recsys.report.release import quality
 from recsys.report.run import report_of
 from recsys.report.terminal import results_view
 from recsys.task.base import facet

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score, roc_auc_score
 
 from recsys.metric.grouped import Groups, auc_per_group, ndcg_per_group, recall_per_group, sort_groups
-from recsys.metric.impressions import binary_metrics
+from recsys.metric.impressions import impressions
 
 ORDERS = {n: np.array(list(permutations(range(n)))) for n in range(1, 7)}
 Row = tuple[float, int, int]
@@ -31,7 +31,8 @@ def arrange(rows: list[Row]) -> Groups:
 def averages(rows: list[Row], k: int = 1) -> dict[str, float]:
     """Means over groups as a report has them, each group being a user; NaN where no group counts."""
     probability, label, group = zip(*rows)
-    values, missing = binary_metrics(torch.tensor(probability, dtype=torch.float64), torch.tensor(label), user=torch.tensor(group), ks=[k])
+    columns = torch.tensor(probability, dtype=torch.float64), torch.tensor(label)
+    values, missing = impressions(*columns, user=torch.tensor(group), ks=[k]).metrics()
     return values | dict.fromkeys(missing, math.nan)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
 
-from recsys.metric.impressions import binary_intervals, binary_metrics, impressions
+from recsys.metric.impressions import impressions
 
 Columns = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -46,7 +46,7 @@ def test_measure_with_copies_equals_metrics_of_materialised_resample(rows, drawn
 
     got = impressions(probability, label, user=user, session=session, ks=[2]).measure(copies.numpy())
 
-    metrics, missing = binary_metrics(probability[row], label[row], user=user[row] * 10 + copy, session=session[row], ks=[2])
+    metrics, missing = impressions(probability[row], label[row], user=user[row] * 10 + copy, session=session[row], ks=[2]).metrics()
     assert {name for name, value in got.items() if math.isnan(value)} == set(missing)
     for name in set(got) - set(missing):
         assert got[name] == pytest.approx(metrics[name], abs=1e-12), name
@@ -55,7 +55,7 @@ def test_measure_with_copies_equals_metrics_of_materialised_resample(rows, drawn
 def test_metrics_agree_with_scikit_learn():
     probability, label, user, session = calibrated(2000, 50, seed=0)
 
-    metrics, missing = binary_metrics(probability, label, user=user, session=session, ks=[5])
+    metrics, missing = impressions(probability, label, user=user, session=session, ks=[5]).metrics()
 
     rate = label.double().mean().item()
     loss = log_loss(label, probability)
@@ -73,7 +73,7 @@ def test_metrics_by_hand():
     # two users share the name of session 1: three lists, the first without a positive
     rows = [(0.8, 0, 1, 1), (0.3, 0, 1, 1), (0.5, 1, 2, 1), (0.6, 0, 2, 1), (0.4, 1, 2, 2)]
 
-    metrics, missing = binary_metrics(*columns(rows)[:2], user=columns(rows)[2], session=columns(rows)[3], ks=[1, 2])
+    metrics, missing = impressions(*columns(rows)[:2], user=columns(rows)[2], session=columns(rows)[3], ks=[1, 2]).metrics()
 
     assert missing == {}
     assert metrics["auc"] == 2 / 6  # 0.5 and 0.4 beat 0.3 only
@@ -93,7 +93,7 @@ def test_metrics_by_hand():
 def test_lists_are_users_without_sessions():
     rows = [(0.8, 0, 1, 0), (0.3, 1, 1, 1), (0.5, 1, 2, 0)]
 
-    metrics, _ = binary_metrics(*columns(rows)[:2], user=columns(rows)[2], ks=[1])
+    metrics, _ = impressions(*columns(rows)[:2], user=columns(rows)[2], ks=[1]).metrics()
 
     assert metrics["recall@1"] == 0.5
     assert metrics["ranked_lists"] == 2.0
@@ -102,7 +102,7 @@ def test_lists_are_users_without_sessions():
 def test_missing_says_why_when_no_row_is_positive():
     probability = torch.linspace(0, 1, 1234, dtype=torch.float64)
 
-    metrics, missing = binary_metrics(probability, torch.zeros(1234), user=torch.zeros(1234), ks=[10])
+    metrics, missing = impressions(probability, torch.zeros(1234), user=torch.zeros(1234), ks=[10]).metrics()
 
     undefined = {"auc", "gauc", "gauc_by_positives", "pr_auc", "normalized_entropy", "predicted_over_actual", "ndcg@10", "recall@10"}
     assert missing == dict.fromkeys(undefined, "n/a: no positive among 1,234 rows")
@@ -110,19 +110,19 @@ def test_missing_says_why_when_no_row_is_positive():
 
 
 def test_missing_says_why_when_no_row_is_negative():
-    _, missing = binary_metrics(torch.rand(3), torch.ones(3), user=torch.zeros(3), ks=[1])
+    _, missing = impressions(torch.rand(3), torch.ones(3), user=torch.zeros(3), ks=[1]).metrics()
 
     assert missing == dict.fromkeys(("auc", "gauc", "gauc_by_positives", "normalized_entropy"), "n/a: no negative among 3 rows")
 
 
 def test_missing_says_why_when_no_user_has_both_classes():
-    _, missing = binary_metrics(torch.tensor([0.2, 0.4]), torch.tensor([0, 1]), user=torch.tensor([1, 2]), ks=[1])
+    _, missing = impressions(torch.tensor([0.2, 0.4]), torch.tensor([0, 1]), user=torch.tensor([1, 2]), ks=[1]).metrics()
 
     assert missing == dict.fromkeys(("gauc", "gauc_by_positives"), "n/a: no user has both a positive and a negative")
 
 
 def test_missing_says_why_without_users():
-    metrics, missing = binary_metrics(torch.tensor([0.2, 0.4]), torch.tensor([0, 1]), user=None, ks=[1])
+    metrics, missing = impressions(torch.tensor([0.2, 0.4]), torch.tensor([0, 1]), user=None, ks=[1]).metrics()
 
     assert missing == {
         "gauc": "n/a: rows have no user",
@@ -136,11 +136,11 @@ def test_missing_says_why_without_users():
 def test_no_rows_have_no_metric_and_no_interval():
     nothing = torch.empty(0, dtype=torch.int64)
 
-    metrics, missing = binary_metrics(nothing.double(), nothing, user=nothing, ks=[1])
+    metrics, missing = impressions(nothing.double(), nothing, user=nothing, ks=[1]).metrics()
 
     assert set(metrics.values()) == {0.0}
     assert set(missing.values()) == {"n/a: no rows"}
-    assert binary_intervals(nothing.double(), nothing, user=nothing, ks=[1]) == {}
+    assert impressions(nothing.double(), nothing, user=nothing, ks=[1]).intervals() == {}
 
 
 @pytest.mark.parametrize("of", ["user", "session", "row"])
@@ -148,9 +148,9 @@ def test_intervals_contain_the_estimates(of):
     probability, label, user, session = calibrated(2000, 100, seed=1)
     drawn = {"user": user if of == "user" else None, "session": user * 3 + session if of != "row" else None}
 
-    bounds = binary_intervals(probability, label, **drawn, ks=[3], resamples=60)
+    bounds = impressions(probability, label, **drawn, ks=[3]).intervals(resamples=60)
 
-    metrics, missing = binary_metrics(probability, label, **drawn, ks=[3])
+    metrics, missing = impressions(probability, label, **drawn, ks=[3]).metrics()
     assert set(bounds) == set(metrics) - {"rows", "positives", "gauc_users", "ranked_lists"}
     assert not set(bounds) & set(missing)
     for name, (low, high) in bounds.items():
@@ -160,7 +160,7 @@ def test_intervals_contain_the_estimates(of):
 def test_interval_of_auc_has_the_width_of_theory():
     probability, label, _, _ = calibrated(3000, 1, seed=2)
 
-    low, high = binary_intervals(probability, label, user=None, ks=[1])["auc"]
+    low, high = impressions(probability, label, user=None, ks=[1]).intervals()["auc"]
 
     # DeLong et al., Biometrics 1988: the variance of AUC from each row's share of pairs won
     positive, negative = probability[label == 1], probability[label == 0]
@@ -175,8 +175,8 @@ def test_interval_is_wider_when_rows_of_a_user_move_together():
     user = torch.arange(100).repeat_interleave(20)
     probability, label = probability.repeat_interleave(20), label.repeat_interleave(20)
 
-    by_user = binary_intervals(probability, label, user=user, ks=[1])["log_loss"]
-    by_row = binary_intervals(probability, label, user=None, ks=[1])["log_loss"]
+    by_user = impressions(probability, label, user=user, ks=[1]).intervals()["log_loss"]
+    by_row = impressions(probability, label, user=None, ks=[1]).intervals()["log_loss"]
 
     width = (by_user[1] - by_user[0]) / (by_row[1] - by_row[0])
     assert width == pytest.approx(math.sqrt(20), rel=0.2)
@@ -186,7 +186,7 @@ def test_interval_skips_resamples_without_a_positive():
     # user 3 alone converts, and is missing from about a third of the resamples
     probability, label = torch.tensor([0.1, 0.2, 0.3, 0.4]), torch.tensor([0, 0, 0, 1])
 
-    bounds = binary_intervals(probability, label, user=torch.tensor([0, 1, 2, 3]), ks=[1])
+    bounds = impressions(probability, label, user=torch.tensor([0, 1, 2, 3]), ks=[1]).intervals()
 
     assert bounds["auc"] == (1.0, 1.0)
     assert "gauc" not in bounds
@@ -200,36 +200,36 @@ def test_same_seed_gives_the_same_intervals_for_every_number_of_threads():
     try:
         for count in (1, 4):
             torch.set_num_threads(count)
-            results.append(binary_intervals(probability, label, user=user, session=session, ks=[3], resamples=10))
+            results.append(impressions(probability, label, user=user, session=session, ks=[3]).intervals(resamples=10))
     finally:
         torch.set_num_threads(threads)
 
     assert results[0] == results[1]
-    assert results[0] != binary_intervals(probability, label, user=user, session=session, ks=[3], resamples=10, seed=1)
+    assert results[0] != impressions(probability, label, user=user, session=session, ks=[3]).intervals(resamples=10, seed=1)
 
 
 def test_logits_are_refused():
     with pytest.raises(ValueError, match=r"1 of 2 outside or NaN; pass sigmoid"):
-        binary_metrics(torch.tensor([0.5, 1.5]), torch.tensor([0, 1]), user=None, ks=[1])
+        impressions(torch.tensor([0.5, 1.5]), torch.tensor([0, 1]), user=None, ks=[1])
 
 
 def test_nan_is_refused():
     with pytest.raises(ValueError, match=r"1 of 2 outside or NaN"):
-        binary_metrics(torch.tensor([0.5, math.nan]), torch.tensor([0, 1]), user=None, ks=[1])
+        impressions(torch.tensor([0.5, math.nan]), torch.tensor([0, 1]), user=None, ks=[1])
 
 
 def test_label_other_than_0_and_1_is_refused():
     with pytest.raises(ValueError, match=r"0 or 1, got 5"):
-        binary_metrics(torch.tensor([0.5, 0.5]), torch.tensor([0, 5]), user=None, ks=[1])
+        impressions(torch.tensor([0.5, 0.5]), torch.tensor([0, 5]), user=None, ks=[1])
 
 
 def test_columns_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match=r"got \[2, 2, 3\] rows"):
-        binary_metrics(torch.tensor([0.5, 0.5]), torch.tensor([0, 1]), user=torch.tensor([1, 2, 3]), ks=[1])
+        impressions(torch.tensor([0.5, 0.5]), torch.tensor([0, 1]), user=torch.tensor([1, 2, 3]), ks=[1])
 
 
 def test_units_of_the_rarer_class_bear_on_a_label():
     label = torch.tensor([1, 0, 0, 1, 0, 1, 0])
-    rows = impressions(torch.rand(7), label, user=torch.tensor([5, 5, 6, 7, 8, 7, 9]), session=None, ks=[])
+    rows = impressions(torch.rand(7), label, user=torch.tensor([5, 5, 6, 7, 8, 7, 9]), ks=[])
     assert rows.num_bearing() == 2  # users 5 and 7 of five
-    assert impressions(torch.rand(7), label, user=None, session=None, ks=[]).num_bearing() == 3  # rows
+    assert impressions(torch.rand(7), label, user=None, ks=[]).num_bearing() == 3  # rows

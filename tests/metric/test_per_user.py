@@ -1,12 +1,23 @@
-"""One row per user: duplicates, users with nothing to find, groups of items, and exact gathering."""
+"""One row per user: duplicates, users with nothing to find, groups, exact gathering, and bootstrap intervals against scipy and theory."""
 
 import math
 
+import numpy as np
 import pytest
+import scipy.stats
 import torch
 
 from recsys.metric.beyond_accuracy import self_information
-from recsys.metric.per_user import Group, UserMetrics, UserTable, mean, summary
+from recsys.metric.per_user import (
+    Group,
+    UserMetrics,
+    UserTable,
+    bootstrap_interval,
+    item_group_means,
+    mean,
+    summary,
+    user_group_means,
+)
 from recsys.metric.scores import Dense
 from recsys.metric.top_k import top_k
 
@@ -82,3 +93,81 @@ def test_summary_holds_means_and_whole_lists():
 
 def test_mean_leaves_out_nan():
     assert mean(torch.tensor([[1.0, math.nan], [3.0, 5.0]], dtype=torch.float64)) == [2.0, 5.0]
+
+
+TABLE = UserTable(
+    torch.tensor([1, 3, 4]),
+    torch.tensor([[0.0, 0.5, 1.0, 0.25], [0.5, 0.25, math.nan, math.nan], [1.0, 0.75, 0.0, 0.0]], dtype=torch.float64),
+    items=torch.tensor([[1], [1], [2]]),
+    columns=("recall@5", "ndcg@5", "kind=new/recall@5", "kind=new/ndcg@5"),
+    left_out=0,
+)
+AGE = torch.tensor([-1, 0, 0, 1, 1])  # users 1 and 2 are young, 3 and 4 old
+KINDS = torch.tensor([-1, 0, 1])
+
+
+def test_user_group_is_the_mean_of_its_users_in_the_table():
+    means = user_group_means(TABLE, [Group("age=young", AGE, 0), Group("age=old", AGE, 1)], ks=[5], min_users=1)
+
+    assert means == {
+        "age=young/recall@5": 0.0,
+        "age=young/ndcg@5": 0.5,
+        "age=young/users": 1.0,
+        "age=old/recall@5": 0.75,
+        "age=old/ndcg@5": 0.5,
+        "age=old/users": 2.0,
+    }
+
+
+def test_item_group_is_the_mean_over_users_it_is_relevant_to():
+    means = item_group_means(TABLE, [Group("kind=new", KINDS, 0)], ks=[5], min_users=2)
+
+    assert means == {"kind=new/recall@5": 0.5, "kind=new/ndcg@5": 0.125, "kind=new/users": 2.0}
+
+
+def test_small_and_empty_groups_are_left_out():
+    assert user_group_means(TABLE, [Group("age=young", AGE, 0)], ks=[5], min_users=2) == {}
+    assert user_group_means(TABLE, [Group("age=none", AGE, 2)], ks=[5], min_users=0) == {}
+    assert item_group_means(TABLE, [Group("kind=new", KINDS, 0)], ks=[5], min_users=3) == {}
+
+
+def test_interval_agrees_with_scipy():
+    values = torch.rand(400, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64) ** 3
+
+    low, high = bootstrap_interval(values, resamples=4000)
+
+    for column in range(2):
+        theirs = scipy.stats.bootstrap(
+            (values[:, column].numpy(),), np.mean, n_resamples=4000, method="percentile", rng=0
+        ).confidence_interval
+        width = theirs.high - theirs.low  # both are random: a few per cent of the width apart
+        assert low[column].item() == pytest.approx(theirs.low, abs=0.05 * width)
+        assert high[column].item() == pytest.approx(theirs.high, abs=0.05 * width)
+
+
+def test_interval_does_not_depend_on_other_metrics_or_threads():
+    values = torch.rand(1000, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64) * 20
+    threads = torch.get_num_threads()
+
+    low, high = bootstrap_interval(values)
+    torch.set_num_threads(1)
+    try:
+        alone_low, alone_high = bootstrap_interval(values[:, 1:2])
+    finally:
+        torch.set_num_threads(threads)
+
+    assert torch.equal(low[1:2], alone_low)
+    assert torch.equal(high[1:2], alone_high)
+
+
+def test_interval_of_a_constant_is_a_point():
+    low, high = bootstrap_interval(torch.full((50, 1), 0.25, dtype=torch.float64))
+
+    assert low.tolist() == high.tolist() == [0.25]
+
+
+def test_same_seed_gives_the_same_interval():
+    values = torch.rand(100, 1, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+
+    assert torch.equal(bootstrap_interval(values)[0], bootstrap_interval(values)[0])
+    assert not torch.equal(bootstrap_interval(values)[0], bootstrap_interval(values, seed=1)[0])

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from recsys.metric.scores import Dense, DotProduct
-from recsys.metric.top_k import TopK, rows_between, top_k
+from recsys.metric.top_k import TopK, by_tile, top_k
 
 NOTHING = torch.empty((2, 0), dtype=torch.int64)
 
@@ -88,8 +88,10 @@ def test_no_users_give_an_empty_answer():
     assert top.items.shape == (0, 2)
 
 
-def test_rows_between_counts_rows_from_the_first():
-    assert rows_between(pairs([0, 1, 1, 3], [5, 6, 7, 8]), 1, 4).tolist() == [[0, 0, 2], [6, 7, 8]]
+def test_rows_of_a_tile_count_from_its_first():
+    first, second = by_tile(pairs([0, 1, 1, 3], [5, 6, 7, 8]), range(0, 4, 2))
+    assert first.tolist() == [[0, 1, 1], [5, 6, 7]]
+    assert second.tolist() == [[1], [8]]
 
 
 @pytest.mark.gpu

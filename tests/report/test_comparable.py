@@ -3,7 +3,7 @@ import json
 import pytest
 
 from recsys.errors import ConfigError, IntegrityError
-from recsys.report.comparable import differences, require_comparable
+from recsys.report.compare import differences, require_comparable
 from recsys.run.directory import RunDirectory
 
 

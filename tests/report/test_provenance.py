@@ -2,7 +2,7 @@
 
 import pytest
 
-from recsys.report.provenance import data_blocks, lineage_blocks
+from recsys.report.release import data_blocks, lineage_blocks
 
 DATA = {
     "name": "shop",

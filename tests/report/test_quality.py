@@ -1,6 +1,6 @@
 """Quality in Markdown, from metrics written by hand."""
 
-from recsys.report.quality import quality
+from recsys.report.release import quality
 
 RETRIEVAL = {
     "val/recall@20": 0.148,

@@ -1,6 +1,6 @@
 import json
 
-from recsys.report.result import publish_result
+from recsys.report.run import publish_result
 
 METRICS = {"test/recall@20": 0.1, "baseline/ease/test/recall@20": 0.05}
 

@@ -17,7 +17,7 @@ from recsys.run.lightning_internals import Place
 from recsys.run.metrics_log import MetricsLog
 from recsys.run.saver import Checkpoints
 from recsys.run.training_state import _packed, _unpacked, restore
-from recsys.task.step import seed_step
+from recsys.task.base import seed_step
 
 STEPS, EPOCHS = 4, 3
 SCORES = {4: 0.3, 8: 0.2, 12: 0.1}

@@ -1,6 +1,7 @@
 """The task of predicting the labels of impressions, such as clicks and conversions."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +20,7 @@ from recsys.task.base import Parts, Task, component
 from recsys.task.ranking.evaluation import ImpressionEvaluation
 from recsys.task.ranking.evidence import write_evidence
 from recsys.task.ranking.module import RankingModule
-from recsys.task.ranking.pair import Pair
-from recsys.task.ranking.retriever import pair_of
+from recsys.task.ranking.pair import Pair, pair_of
 from recsys.task.ranking.teacher import Distillation, teacher_of
 
 
@@ -60,7 +60,7 @@ class Ranking(Task):
         self.pair = pair
 
     def model(self, config: TrainConfig, schema: Schema) -> Ranker:
-        """A ranker with new weights and the heads that labels and loss ask for; see `Task.model`."""
+        """Ranker with new weights and the heads that labels and loss ask for; see `Task.model`."""
         heads = (*(label.column for label in schema.labels), *_loss(config, schema).extra_heads)
         return component(config.model, Ranker, "model", remedy="model=mmoe")(schema=schema, heads=heads)
 
@@ -92,10 +92,7 @@ class Ranking(Task):
             evaluation=evaluation,
             seed=config.seed,
         )
-
-        def evidence(run: Path) -> None:
-            write_evidence(run, store, source, name=config.data.name, predicted=evaluation.predicted)
-
+        evidence = partial(write_evidence, store=store, source=source, name=config.data.name, evaluation=evaluation)
         return Parts(module, loader, evaluation, evidence)
 
     def other_runs(self) -> dict[str, Path]:

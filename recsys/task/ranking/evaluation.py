@@ -8,9 +8,8 @@ its probability on all rows, `test/conversion_on_all/mae`.
 
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,34 +18,20 @@ from torch import Tensor
 
 from recsys.baseline.base import FeatureTable, ImpressionBaseline
 from recsys.batch import ImpressionBatch, Outcomes, Truth
+from recsys.data.read.datamodule import DataModule
 from recsys.disk import write_whole
 from recsys.errors import DataError, Fault
 from recsys.metric.binary import METRICS
-from recsys.metric.funnel import Target, targets
-from recsys.metric.impressions import binary_intervals, binary_metrics
-from recsys.metric.predictions import Predictions
+from recsys.metric.funnel import Predictions, Target, targets
+from recsys.metric.impressions import Impressions, impressions
 from recsys.run.directory import CALIBRATION, RELIABILITY
 from recsys.task.base import Evaluation
 from recsys.task.ranking.module import RankingModule
 from recsys.task.ranking.pair import Pair
-from recsys.task.ranking.predicted import against_truth, by_label, calibrated, numbers, reliability_curves, side_by_side
+from recsys.task.ranking.predicted import against_truth, by_label, calibrated, numbers, reliability_curves
 
-Stage = Literal["val", "test"]
-
-
-class EvaluationData(Protocol):
-    """What this callback reads of `trainer.datamodule`."""
-
-    val_dataloader: Callable
-
-    def outcomes(self, split: Stage) -> Outcomes:
-        """What came of a split's impressions."""
-
-    def feature_table(self, split: Literal["train", "test"]) -> FeatureTable:
-        """The columns of a split's impressions, for baselines."""
-
-    def labels(self, split: Literal["train", "test"]) -> dict[str, Tensor]:
-        """{column: [N] float32} of a split's impressions."""
+IN_GROUPS = (*(metric.name for metric in METRICS if metric.groups), "rows")
+"""What is measured of a group of impressions."""
 
 
 class ImpressionEvaluation(Evaluation):
@@ -97,7 +82,7 @@ class ImpressionEvaluation(Evaluation):
 
     def on_validation_batch_end(self, trainer, pl_module, outputs, batch: ImpressionBatch, batch_idx, dataloader_idx=0) -> None:
         """Keeps a batch's predictions."""
-        self._predictions.update(batch.number, side_by_side(outputs))
+        self._predictions.update(batch.number, outputs)
 
     on_test_batch_end = on_validation_batch_end
 
@@ -105,8 +90,8 @@ class ImpressionEvaluation(Evaluation):
         """Logs the metrics of every label."""
         if trainer.sanity_checking:
             return
-        predicted = calibrated(self._outputs(pl_module), pl_module)
-        values = self._measure("val/", trainer.datamodule.outcomes("val"), predicted, pl_module)
+        outcomes, predicted = trainer.datamodule.outcomes("val"), calibrated(self._outputs(pl_module), pl_module)
+        values = self._measure("val/", targets(pl_module.labels, predicted, outcomes.labels), outcomes)
         binary = [label.column for label in pl_module.labels if label.kind == "binary"]
         if binary:
             if not any(f"val/{column}/auc" in values for column in binary):
@@ -116,15 +101,14 @@ class ImpressionEvaluation(Evaluation):
 
     def on_test_epoch_end(self, trainer, pl_module) -> None:
         """Logs metrics with intervals and slices, and those of baselines and the truth."""
-        data: EvaluationData = trainer.datamodule
+        data: DataModule = trainer.datamodule
         outputs = self._outputs(pl_module)
-        outcomes, predicted = data.outcomes("test"), calibrated(outputs, pl_module)
-        self.predicted = predicted
-        values = self._measure("test/", outcomes, predicted, pl_module, bounds=True, told=True)
-        values |= self._slices(outcomes, predicted, pl_module)
-        _write(trainer, RELIABILITY, reliability_curves(targets(pl_module.labels, predicted, outcomes.labels)))
+        outcomes, self.predicted = data.outcomes("test"), calibrated(outputs, pl_module)
+        tested = targets(pl_module.labels, self.predicted, outcomes.labels)
+        values = self._measure("test/", tested, outcomes, final=True) | self._slices(tested, outcomes)
+        _write(trainer, RELIABILITY, reliability_curves(tested))
         for name, scores in self._rivals(data, pl_module).items():
-            values |= self._measure(f"{name}/test/", outcomes, scores, pl_module)
+            values |= self._measure(f"{name}/test/", targets(pl_module.labels, scores, outcomes.labels), outcomes)
         if self.oracle is not None:
             values |= against_truth(outputs, self.oracle)
         if self.pair is not None:
@@ -133,18 +117,18 @@ class ImpressionEvaluation(Evaluation):
 
     def _calibrate(self, trainer: Any, pl_module: RankingModule) -> None:
         """Fit each binary label's calibration on validation rows that concern it."""
-        data: EvaluationData = trainer.datamodule
+        data: DataModule = trainer.datamodule
         collected = Predictions(len(pl_module.labels)).to(pl_module.device)
         with torch.no_grad(), trainer.precision_plugin.val_step_context():
             for batch in data.val_dataloader():
                 batch = batch.to(pl_module.device)
-                collected.update(batch.number, side_by_side(pl_module.validation_step(batch, 0)))
+                collected.update(batch.number, pl_module.validation_step(batch, 0))
         logits = by_label(collected.compute(), pl_module)
         self.notes = []
         for target in targets(pl_module.labels, logits, data.outcomes("val").labels):
             if target.name in pl_module.calibrations:
                 calibration = pl_module.calibrations[target.name]
-                calibration.fit(target.predicted[target.rows], target.actual[target.rows])
+                calibration.fit(*target.measured())
                 self.notes += [f"calibration of {target.name}: {calibration.note}"] if calibration.note else []
         _write(trainer, CALIBRATION, {column: calibration.state() for column, calibration in pl_module.calibrations.items()})
 
@@ -154,49 +138,39 @@ class ImpressionEvaluation(Evaluation):
         del self._predictions
         return outputs
 
-    def _measure(
-        self,
-        prefix: str,
-        outcomes: Outcomes,
-        predicted: dict[str, Tensor],
-        pl_module: RankingModule,
-        *,
-        bounds: bool = False,
-        told: bool = False,
-    ) -> dict[str, float]:
+    def _measure(self, prefix: str, measured: list[Target], outcomes: Outcomes, *, final: bool = False) -> dict[str, float]:
+        """Metrics of every target under a prefix of the keys; with `final` also their intervals, and notes on those without a value."""
         values: dict[str, float] = {}
-        for target in targets(pl_module.labels, predicted, outcomes.labels):
+        for target in measured:
+            key = f"{prefix}{target.name}"
             if not target.binary:
-                values |= numbers(f"{prefix}{target.name}/", target)
+                values |= {f"{key}/{name}": value for name, value in numbers(target).items()}
                 continue
-            rows = _rows(target, outcomes)
-            metrics, missing = binary_metrics(**rows, ks=self.ks)
-            values |= {f"{prefix}{target.name}/{name}": value for name, value in metrics.items()}
-            if told:
-                reasons = dict.fromkeys(missing.values())
-                named = {reason: [name for name in missing if missing[name] == reason] for reason in reasons}
-                self.notes += [f"{prefix}{target.name}: {', '.join(names)} {reason}" for reason, names in named.items()]
-            if bounds and self.intervals:
-                for name, (low, high) in binary_intervals(**rows, ks=self.ks, resamples=self.intervals).items():
-                    values |= {f"{prefix}{target.name}/{name}/low": low, f"{prefix}{target.name}/{name}/high": high}
+            rows = _impressions(target, outcomes, self.ks)
+            metrics, missing = rows.metrics()
+            values |= {f"{key}/{name}": value for name, value in metrics.items()}
+            if final:
+                names: dict[str, list[str]] = {}
+                for name, reason in missing.items():
+                    names.setdefault(reason, []).append(name)
+                self.notes += [f"{key}: {', '.join(those)} {reason}" for reason, those in names.items()]
+                bounds = rows.intervals(resamples=self.intervals) if self.intervals else {}
+                for name, (low, high) in bounds.items():
+                    values |= {f"{key}/{name}/low": low, f"{key}/{name}/high": high}
         return values
 
-    def _slices(self, outcomes: Outcomes, predicted: dict[str, Tensor], pl_module: RankingModule) -> dict[str, float]:
+    def _slices(self, tested: list[Target], outcomes: Outcomes) -> dict[str, float]:
         values: dict[str, float] = {}
-        in_groups = [metric.name for metric in METRICS if metric.groups]
-        for part in outcomes.slices:
-            for code, name in enumerate(part.values):
-                inside = part.codes == code
-                for target in targets(pl_module.labels, predicted, outcomes.labels):
-                    chosen = target.rows & inside
-                    if not target.binary or chosen.sum() < self.min_slice_rows:
-                        continue
-                    metrics, _ = binary_metrics(target.predicted[chosen], target.actual[chosen], user=None, ks=[])
-                    kept = {metric: metrics[metric] for metric in (*in_groups, "rows") if metric in metrics}
-                    values |= {f"test/{part.name}={name}/{target.name}/{metric}": value for metric, value in kept.items()}
+        groups = [(f"{part.name}={name}", part.codes == code) for part in outcomes.slices for code, name in enumerate(part.values)]
+        for group, inside in groups:
+            for target in tested:
+                chosen = target.rows & inside
+                if target.binary and chosen.sum() >= self.min_slice_rows:
+                    metrics, _ = impressions(target.predicted[chosen], target.actual[chosen], user=None, ks=[]).metrics()
+                    values |= {f"test/{group}/{target.name}/{metric}": metrics[metric] for metric in IN_GROUPS if metric in metrics}
         return values
 
-    def _rivals(self, data: EvaluationData, pl_module: RankingModule) -> dict[str, dict[str, Tensor]]:
+    def _rivals(self, data: DataModule, pl_module: RankingModule) -> dict[str, dict[str, Tensor]]:
         """{"baseline/<name>" or "oracle": {label: [N] float64 of the test rows}}."""
         rivals = {}
         started = time.monotonic()
@@ -211,10 +185,10 @@ class ImpressionEvaluation(Evaluation):
         return rivals if self.oracle is None else {**rivals, "oracle": self.oracle.probability}
 
 
-def _rows(target: Target, outcomes: Outcomes) -> dict[str, Any]:
-    """Arguments of the metrics of the rows that a target concerns."""
+def _impressions(target: Target, outcomes: Outcomes, ks: list[int]) -> Impressions:
+    """The rows that a target concerns."""
     user, session = (None if column is None else column[target.rows] for column in (outcomes.user, outcomes.session))
-    return {"probability": target.predicted[target.rows], "label": target.actual[target.rows], "user": user, "session": session}
+    return impressions(*target.measured(), user=user, session=session, ks=ks)
 
 
 def _write(trainer: Trainer, name: str, document: dict) -> None:

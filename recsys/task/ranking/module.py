@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 
-from pytorch_lightning import Callback, LightningModule
-from pytorch_lightning.utilities.types import OptimizerLRScheduler
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -15,12 +14,11 @@ from recsys.loss.funnel import RankingLoss
 from recsys.loss.sampling import of_sample
 from recsys.model.base import Ranker
 from recsys.schema import Schema
-from recsys.task.base import Evaluation
+from recsys.task.base import Evaluation, TaskModule
 from recsys.task.ranking.teacher import Teacher
-from recsys.task.step import seed_step, weight_share
 
 
-class RankingModule(LightningModule):
+class RankingModule(TaskModule):
     """One loss per label, balanced into one; probabilities are calibrated on validation once training is over.
 
     Args:
@@ -28,13 +26,10 @@ class RankingModule(LightningModule):
         loss: one loss per label.
         balance: makes one loss of them.
         calibration: builds a label's map from logit to probability.
-        optimizer: called with `module=self`.
-        scheduler: called with `optimizer=` and `total_steps=`.
         schema: fitted; what is predicted, and the deviation of numbers, in which their losses are counted.
         kept_share: of the training rows without the first label, those that an epoch reads; see `recsys.loss.sampling`.
         teacher: adds to each label's loss, before they are balanced; None = the labels alone teach.
-        evaluation: measures the model; None = nothing does.
-        seed: of dropout and of forgotten ids.
+        optimizer, scheduler, evaluation, seed: see `TaskModule`.
     """
 
     def __init__(
@@ -52,7 +47,7 @@ class RankingModule(LightningModule):
         evaluation: Evaluation | None = None,
         seed: int = 0,
     ):
-        super().__init__()
+        super().__init__(optimizer=optimizer, scheduler=scheduler, evaluation=evaluation, seed=seed)
         self.model = model
         self.loss = loss
         self.balance = balance
@@ -61,23 +56,11 @@ class RankingModule(LightningModule):
         self.calibrations = {label.column: calibration() for label in schema.labels if label.kind == "binary"}
         self.kept_share = kept_share
         self.teacher = teacher
-        self.evaluation = evaluation
-        self.seed = seed
-        self.build_optimizer = optimizer
-        self.build_scheduler = scheduler
-
-    def configure_callbacks(self) -> list[Callback]:
-        """Hands the evaluation of this task to the trainer."""
-        return [] if self.evaluation is None else [self.evaluation]
 
     def on_fit_start(self) -> None:
         """A teacher answers where batches are."""
         if self.teacher is not None:
             self.teacher.to(self.device)
-
-    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Seeds what this step draws by chance."""
-        seed_step(self, self.seed)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Scalar loss of one batch."""
@@ -87,7 +70,7 @@ class RankingModule(LightningModule):
         if self.teacher is not None:
             distillation = self._in_units(self.teacher.losses(outputs, batch))
             losses |= {column: losses[column] + self.teacher.weight * loss for column, loss in distillation.items()}
-        share = weight_share(self.trainer, batch.weight)  # before the balance, which may compare gradients over all processes
+        share = self.weight_share(batch.weight)  # before the balance, which may compare gradients over all processes
         total = self.balance({column: loss * share for column, loss in losses.items()}, self.model.shared_parameters())
         size = len(batch.weight)
         self.log("train/loss", total.detach(), batch_size=size)
@@ -100,15 +83,9 @@ class RankingModule(LightningModule):
         """Squared errors of numbers in units of their variance in training, the other losses as they are."""
         return {column: loss / self.variance.get(column, 1.0) for column, loss in losses.items()}
 
-    def validation_step(self, batch: ImpressionBatch, batch_idx: int) -> dict[str, Tensor]:
-        """{label: [B] float32}: logits of P(label | the label it is given), numbers of regressions, before calibration."""
+    def validation_step(self, batch: ImpressionBatch, batch_idx: int) -> Tensor:
+        """[B, H] float32 by label: logits of P(label | the label it is given), numbers of regressions, before calibration."""
         outputs = self.model(batch.features)
-        return {label.column: outputs[label.column] for label in self.labels}
+        return torch.stack([outputs[label.column] for label in self.labels], 1).float()
 
     test_step = validation_step
-
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        """The optimizer, and a learning rate that moves every step."""
-        optimizer = self.build_optimizer(module=self)
-        scheduler = self.build_scheduler(optimizer=optimizer, total_steps=self.trainer.estimated_stepping_batches)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

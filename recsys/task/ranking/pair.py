@@ -7,7 +7,9 @@ of it, `pair/oracle/test/recall@20` and `pair/exposed_oracle/test/recall@20`, an
 20 of the true P(click | shown); `pair/best/test/true_click@20` is that of the best 20 of the whole catalogue.
 """
 
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,52 +17,29 @@ from torch.nn.functional import pad
 
 from recsys.baseline.base import Scorer
 from recsys.batch import Catalogue, ImpressionBatch, UserBatch
-from recsys.errors import ConfigError, Fault
-from recsys.metric.bootstrap import bootstrap_interval
-from recsys.metric.per_user import mean
-from recsys.metric.predictions import Predictions
+from recsys.config import TrainConfig
+from recsys.config.target import component_name
+from recsys.data.read.datamodule import DataModule
+from recsys.data.read.oracle import oracles_of_candidates
+from recsys.data.store import Store
+from recsys.errors import ConfigError, Fault, listed
+from recsys.metric.funnel import Predictions
+from recsys.metric.per_user import bootstrap_interval, mean
 from recsys.metric.ranking import ndcg, rank, recall
 from recsys.metric.scores import TILE_USERS, Dense, DotProduct
 from recsys.metric.top_k import TopK, top_k
+from recsys.model.two_tower import TwoTower
+from recsys.run.directory import RunDirectory
+from recsys.schema import Schema, chains
+from recsys.schema.match import differences
+from recsys.source.base import Source
 from recsys.task.ranking.module import RankingModule
-from recsys.task.ranking.predicted import by_label, calibrated, side_by_side
+from recsys.task.ranking.predicted import by_label, calibrated
 
 ROWS_PER_PASS = 2_048
 """Candidates that the ranker judges at once."""
 ITEM_CHUNK = 16_384
 """Items that the retriever scores at once."""
-
-
-class Retriever(Protocol):
-    """Vectors whose dot products say what to retrieve: a trained two-tower model in evaluation mode."""
-
-    def to(self, device: torch.device) -> "Retriever":
-        """The same on a device."""
-
-    def users(self, features: dict[str, Tensor]) -> Tensor:
-        """[B, D]."""
-
-    def catalogue(self, features: dict[str, Tensor]) -> Tensor:
-        """[V, D], row 0 zero."""
-
-
-class Pages(Protocol):
-    """The users of a retrieval evaluation, with what else is known when they ask for a page."""
-
-    def __len__(self) -> int:
-        """How many there are."""
-
-    def batch(self, index: Tensor) -> UserBatch:
-        """Users [B] int64 of these numbers; features of user and context, without bias columns."""
-
-
-class PairData(Protocol):
-    """What `Pair` reads of `trainer.datamodule`."""
-
-    catalogue: Catalogue
-
-    def first_pages(self, split: str) -> Pages:
-        """Users who chose something in a split, at the first page that it shows them."""
 
 
 class Pair:
@@ -73,7 +52,7 @@ class Pair:
         num_candidates: K.
         ks: cut-offs, each at most K.
         intervals: bootstrap resamples of 95 % intervals; 0 = none.
-        retriever: the trained model.
+        retriever: the trained model, in evaluation mode.
         exclude_known: whether its evaluation leaves out what the user had before the split.
         labels: the funnel down to the label that makes a row positive: the product of their probabilities is what candidates are worth.
         truths: {"oracle": what candidates are worth in truth, "exposed_oracle": the positives to expect of them in the test period, with
@@ -86,7 +65,7 @@ class Pair:
         ks: list[int],
         intervals: int,
         *,
-        retriever: Retriever,
+        retriever: TwoTower,
         exclude_known: bool,
         labels: tuple[str, ...],
         truths: dict[str, Scorer],
@@ -110,7 +89,7 @@ class Pair:
 
     def measured(self, trainer: Any, pl_module: RankingModule) -> dict[str, float]:
         """{key: value} of all users of all processes, each of which takes its share of them."""
-        data: PairData = trainer.datamodule
+        data: DataModule = trainer.datamodule
         device, pages = pl_module.device, data.first_pages("test")
         catalogue, retriever = data.catalogue.to(device), self.retriever.to(device)
         kept = Predictions(len(self.columns), dtype=torch.float64).to(device)
@@ -134,9 +113,9 @@ class Pair:
         outputs = []
         for number in torch.arange(len(item), device=item.device).split(ROWS_PER_PASS):
             users = {column: values.index_select(0, row[number]) for column, values in batch.features.items()}
-            outputs.append(side_by_side(pl_module.test_step(ImpressionBatch(users | catalogue.rows(item[number]), number), 0)))
-        said = calibrated(by_label(torch.cat(outputs).cpu(), pl_module), pl_module)
-        return torch.stack([said[label] for label in self.labels]).prod(0).view_as(candidates)
+            outputs.append(pl_module.test_step(ImpressionBatch(users | catalogue.rows(item[number]), number), 0))
+        predicted = calibrated(by_label(torch.cat(outputs).cpu(), pl_module), pl_module)
+        return torch.stack([predicted[label] for label in self.labels]).prod(0).view_as(candidates)
 
     def _values(self, user: Tensor, known: Tensor, relevant: Tensor, found: TopK, worth: Tensor) -> Tensor:
         """[B, columns] float64; NaN in the first where a user has nothing to find."""
@@ -203,3 +182,39 @@ def _expected(worth: Tensor, top: TopK) -> Tensor:
 def _mean_of_first(per_position: Tensor, ks: list[int]) -> Tensor:
     """[B, C] means of the first k of [B, K]; an empty place counts 0."""
     return per_position.double().cumsum(1)[:, torch.tensor(ks) - 1] / torch.tensor(ks)
+
+
+def pair_of(retriever: Path | None, pair: Callable[..., Pair], config: TrainConfig, *, store: Store, source: Source) -> Pair | None:
+    """Measure of a ranker behind a finished retrieval run; None where no retriever is named.
+
+    Args:
+        retriever: directory of the run.
+        pair: builds the measure from the retriever and what else its run knows.
+        config: of the ranking run.
+    Raises:
+        ConfigError: why that run's model cannot retrieve for this one.
+    """
+    if retriever is None:
+        return None
+    run, schema = RunDirectory.finished(retriever), store.schema
+    if faults := list(_faults(run, config, schema)):
+        raise ConfigError(*faults)
+    assert schema.positive is not None, "a ranker has labels"
+    labels = chains(schema.labels)[schema.positive]
+    exclude_known = run.config.task["evaluation"]["exclude_known"]
+    return pair(retriever=run.model()[0], exclude_known=exclude_known, labels=labels, truths=oracles_of_candidates(source, store, labels))
+
+
+def _faults(run: RunDirectory, config: TrainConfig, schema: Schema) -> Iterator[Fault]:
+    """Why a run's model cannot retrieve for this one."""
+    where = f"task.retriever={run.path}"
+    if run.task == component_name(config.task):
+        yield Fault("the run trained a ranker", where, "name a retrieval run; python train.py makes one")
+        return
+    columns = differences(run.schema, schema) + (["data.split"] if run.config.data.split != config.data.split else [])
+    if columns:
+        what = f"the retriever was trained on other data, which differ in {listed(columns)}"
+        yield Fault(what, where, "train one of the two again, with the same data options as the other")
+    if schema.positive not in [label.column for label in schema.labels if label.kind == "binary"]:
+        what = f"no 0/1 label says what a candidate is worth: data.positive is {schema.positive or 'null'}"
+        yield Fault(what, "data.positive", "name the label that makes a row positive, such as click, in both runs")

@@ -1,8 +1,9 @@
-"""A finished run that a model learns from beside the labels. B rows."""
+"""A finished ranking run that a model learns from beside the labels, and its calibrations. B rows."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -10,22 +11,22 @@ from torch import Tensor
 
 from recsys.batch import Batch
 from recsys.calibration.base import Calibration
-from recsys.config import TrainConfig
+from recsys.config import TrainConfig, build
 from recsys.config.target import component_name
-from recsys.errors import ConfigError, Fault
+from recsys.disk.records import read_record, require_type
+from recsys.errors import ConfigError, Fault, listed
 from recsys.loss.base import weighted_mean
 from recsys.model.base import Ranker
-from recsys.run.directory import RunDirectory
+from recsys.run.directory import CALIBRATION, RunDirectory
 from recsys.schema import Label, Schema
 from recsys.schema.match import misread
-from recsys.task.ranking.calibrations import saved_calibrations
 
 REMEDY = "train both on the same data config"
 
 
 @dataclass(frozen=True)
 class Distillation:
-    """Which run a ranker learns from beside its labels.
+    """Config of a teacher.
 
     Attributes:
         run: directory of a finished ranking run; None = none.
@@ -37,7 +38,7 @@ class Distillation:
 
 
 class Teacher:
-    """Its answers are what a student is compared with, on every row of a batch (distillation: Hinton, Vinyals & Dean, 2015).
+    """A model whose answers a student is compared with on every row of a batch (distillation: Hinton, Vinyals & Dean, 2015).
 
     A binary label costs -q log p - (1 - q) log(1 - p), q the teacher's calibrated probability and p the student's; a regression its
     squared distance to the teacher's number. There is no temperature: it is there to soften scores that are too sure of one of many
@@ -69,7 +70,7 @@ class Teacher:
         self.weight = weight
 
     def to(self, device: torch.device) -> None:
-        """Moves it to where batches are."""
+        """Move model and calibrations to where batches are."""
         self.model.to(device)
         for calibration in self.calibrations.values():
             calibration.to(device)
@@ -93,14 +94,7 @@ class Teacher:
 
 
 def teacher_of(distillation: Distillation, config: TrainConfig, schema: Schema) -> Teacher | None:
-    """The best weights of the run that teaches this one; None where there is none.
-
-    Args:
-        config: of the run that learns.
-        schema: of its data, fitted.
-    Raises:
-        ConfigError: what keeps that run from teaching this one.
-    """
+    """Teacher of a run with this config and fitted schema; None where none is named. A ConfigError says what keeps it from teaching."""
     if distillation.run is None:
         return None
     run = RunDirectory.finished(distillation.run)
@@ -118,23 +112,47 @@ def teacher_of(distillation: Distillation, config: TrainConfig, schema: Schema) 
 
 
 def teacher_faults(teacher: Schema, student: Schema) -> Iterator[Fault]:
-    """Every column that the teacher cannot read from the student's batches, and every label that it does not predict.
-
-    Args:
-        teacher, student: fitted schemas.
-    """
+    """Columns that the teacher cannot read from the student's batches, and labels that it does not predict; both schemas are fitted."""
     for column, why in misread(teacher, student).items():
         yield Fault(f"the teacher cannot read '{column}': {why}", f"data.features, column '{column}'", REMEDY)
     predicted = {label.column: (label.kind, label.given) for label in teacher.labels}
     for label in student.labels:
-        if label.column not in predicted:
+        meaning = predicted.get(label.column)
+        if meaning is None:
             what = f"the teacher does not predict '{label.column}'"
-        elif predicted[label.column] != (label.kind, label.given):
-            what = f"to the teacher '{label.column}' is another label: {_described(*predicted[label.column])}"
+        elif meaning != (label.kind, label.given):
+            what = f"to the teacher '{label.column}' is another label: {meaning[0]}, given {meaning[1] or 'none'}"
         else:
             continue
         yield Fault(what, f"data.labels, column '{label.column}'", REMEDY)
 
 
-def _described(kind: str, given: str | None) -> str:
-    return f"{kind}, given {'none' if given is None else given}"
+def saved_calibrations(run: RunDirectory, about: Mapping[str, Any]) -> dict[str, Calibration]:
+    """{binary label: its calibration} of a finished ranking run, as its test has fitted and written them.
+
+    Args:
+        about: of the weights that they are to calibrate, as from `RunDirectory.model`.
+    Raises:
+        ConfigError: the run has no calibrations, or none of these weights.
+    """
+    path = run.path / CALIBRATION
+    if not run.is_tested(about):
+        what = f"these weights (step {about['step']}) have no calibrations: those of the run were fitted to its best weights"
+        raise ConfigError(Fault(what, str(run.path), "export the best weights, with checkpoint=best or without checkpoint="))
+    if not path.exists():
+        raise ConfigError(Fault(f"the run has no {path.name}", str(run.path), "train again to the end, or name another run"))
+    return read_record(path, lambda document: _calibrations(run, document))
+
+
+def _calibrations(run: RunDirectory, document: Any) -> dict[str, Calibration]:
+    binary = [label.column for label in run.schema.labels if label.kind == "binary"]
+    if sorted(require_type(document, dict, "its content")) != sorted(binary):
+        raise ValueError(f"it has {listed(list(document))}, the run's binary labels are {listed(binary)}")
+    calibrations = {}
+    for label, state in document.items():
+        calibrations[label] = build(run.config.task["calibration"])()
+        lengths = {len(value) for value in state.values() if isinstance(value, list)}
+        calibrations[label].load(state)
+        if len(lengths) > 1 or not all(values.isfinite().all() for values in calibrations[label].buffers()):
+            raise ValueError(f"the calibration of '{label}' is not a curve of finite numbers")
+    return calibrations

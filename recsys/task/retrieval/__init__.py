@@ -2,15 +2,10 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Annotated
-
-from torch import Tensor
-from torch.nn.functional import pad
 
 from recsys.candidates.base import Candidates
 from recsys.config import Makes, TrainConfig, build
-from recsys.data.read.datamodule import DataModule
 from recsys.data.read.oracle import oracle_of_test
 from recsys.data.read.rows import EvaluationUsers, PositiveRows, Sequences
 from recsys.data.store import Store
@@ -21,7 +16,7 @@ from recsys.schema import Schema
 from recsys.source.base import Source
 from recsys.task.base import Parts, Task, component
 from recsys.task.retrieval.evaluation import CatalogueEvaluation
-from recsys.task.retrieval.evidence import item_sample, write_evidence
+from recsys.task.retrieval.evidence import write_evidence
 from recsys.task.retrieval.module import RetrievalModule
 
 
@@ -70,20 +65,8 @@ class Retrieval(Task):
             evaluation=evaluation,
             seed=config.seed,
         )
-
-        def evidence(run: Path) -> None:
-            items = item_sample(store)
-            write_evidence(
-                run, store, source, name=config.data.name, evaluation=evaluation, items=items, vectors=_vectors(model, loader, items)
-            )
-
-        return Parts(module, loader, evaluation, evidence)
-
-
-def _vectors(model: TwoTower, loader: DataModule, items: Tensor) -> Tensor:
-    """Vectors [items, D] of these entity indices."""
-    catalogue = loader.catalogue.to(next(model.parameters()).device)
-    return model.catalogue(catalogue.rows(pad(items, (1, 0)).to(catalogue.count.device)))[1:]
+        known = {"name": config.data.name, "evaluation": evaluation, "model": model, "catalogue": loader.catalogue}
+        return Parts(module, loader, evaluation, partial(write_evidence, store=store, source=source, **known))
 
 
 def _require_ids(schema: Schema) -> None:

@@ -7,40 +7,23 @@ items at their expected value), novelty in bits, coverage and gini.
 
 import time
 from dataclasses import replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from recsys.baseline.base import Baseline, Scorer, TrainingEvents
-from recsys.batch import Catalogue, Slice, UserBatch
+from recsys.batch import Slice, UserBatch
+from recsys.data.read.datamodule import DataModule
 from recsys.errors import ConfigError, DataError, Fault, NumericsError
 from recsys.metric.beyond_accuracy import self_information
-from recsys.metric.bootstrap import bootstrap_interval
-from recsys.metric.per_user import Group, UserMetrics, UserTable, summary
+from recsys.metric.per_user import Group, UserMetrics, UserTable, bootstrap_interval, item_group_means, summary, user_group_means
 from recsys.metric.scores import TILE_USERS, Dense, DotProduct, Scores
-from recsys.metric.slices import item_group_means, user_group_means
-from recsys.metric.top_k import rows_between, top_k
+from recsys.metric.top_k import by_tile, top_k
 from recsys.task.base import Evaluation
 from recsys.task.retrieval.module import RetrievalModule
 
 Stage = Literal["val", "test"]
-
-
-class EvaluationData(Protocol):
-    """What this callback reads of `trainer.datamodule`."""
-
-    catalogue: Catalogue
-    training_events: TrainingEvents
-
-    def events_before(self, split: Stage) -> TrainingEvents:
-        """Positive interactions of earlier splits."""
-
-    def user_slices(self, split: Stage) -> list[Slice]:
-        """Groups of users."""
-
-    def item_slices(self, split: Stage) -> list[Slice]:
-        """Groups of items."""
 
 
 class CatalogueEvaluation(Evaluation):
@@ -116,7 +99,7 @@ class CatalogueEvaluation(Evaluation):
         self.publish(pl_module, values, stage="test")
 
     def _start(self, trainer: Any, pl_module: RetrievalModule, stage: Stage, scorers: dict[str, Scorer]) -> None:
-        data: EvaluationData = trainer.datamodule
+        data: DataModule = trainer.datamodule
         with trainer.precision_plugin.val_step_context():  # the precision in which users are encoded
             self._items = pl_module.item_vectors()
         _require_finite(self._items, "item vectors")
@@ -130,7 +113,7 @@ class CatalogueEvaluation(Evaluation):
         for metrics in self._metrics.values():
             metrics.to(pl_module.device)  # where processes exchange tensors
 
-    def _fitted(self, data: EvaluationData) -> dict[str, Scorer]:
+    def _fitted(self, data: DataModule) -> dict[str, Scorer]:
         """{prefix of the keys: fitted baseline or oracle}."""
         training, before_test = (_on_cpu(events) for events in (data.training_events, data.events_before("test")))
         scorers: dict[str, Scorer] = {}
@@ -151,9 +134,11 @@ class CatalogueEvaluation(Evaluation):
         _require_finite(users, "user vectors")
         self._measure(f"{self._stage}/", DotProduct(users, self._items), batch)
         batch = batch.to(torch.device("cpu"))
+        starts = range(0, len(batch.user), TILE_USERS)  # [TILE_USERS, V] scores at once
+        tiles = zip(batch.user.split(TILE_USERS), by_tile(batch.known, starts), by_tile(batch.relevant, starts))
+        parts = [UserBatch({}, user, known, relevant) for user, known, relevant in tiles]
         for prefix, scorer in self._scorers.items():
-            for start in range(0, len(batch.user), TILE_USERS):  # [TILE_USERS, V] scores at once
-                part = _rows(batch, start, start + TILE_USERS)
+            for part in parts:
                 self._measure(prefix, Dense(scorer.scores(part.user, part.known)), part)
 
     def _measure(self, prefix: str, scores: Scores, batch: UserBatch) -> None:
@@ -190,7 +175,7 @@ class CatalogueEvaluation(Evaluation):
             bounds |= {f"{prefix}{name}/low": lower, f"{prefix}{name}/high": upper}
         return bounds
 
-    def _slices(self, table: UserTable, data: EvaluationData) -> dict[str, float]:
+    def _slices(self, table: UserTable, data: DataModule) -> dict[str, float]:
         users = user_group_means(table, _groups(data.user_slices("test")), ks=self.slice_ks, min_users=self.min_slice_users)
         items = item_group_means(table, _groups(data.item_slices("test")), ks=self.slice_ks, min_users=self.min_slice_users)
         return {f"test/{key}": value for key, value in (users | items).items()}
@@ -213,18 +198,8 @@ def _on_cpu(events: TrainingEvents) -> TrainingEvents:
     return replace(events, user=events.user.cpu(), item=events.item.cpu(), time=events.time.cpu())
 
 
-def _rows(batch: UserBatch, start: int, stop: int) -> UserBatch:
-    """Users start..stop of a batch, without their features."""
-    return UserBatch({}, batch.user[start:stop], rows_between(batch.known, start, stop), rows_between(batch.relevant, start, stop))
-
-
 def _require_finite(vectors: Tensor, what: str) -> None:
     broken = int((~vectors.isfinite()).any(1).sum())
     if broken:
-        raise NumericsError(
-            Fault(
-                f"{broken:,} of {len(vectors):,} {what} hold NaN or infinity",
-                "catalogue evaluation",
-                "lower optimizer.dense.lr and optimizer.tables.lr, or train in float32",
-            )
-        )
+        fault = f"{broken:,} of {len(vectors):,} {what} hold NaN or infinity"
+        raise NumericsError(Fault(fault, "catalogue evaluation", "lower optimizer.dense.lr and optimizer.tables.lr, or train in float32"))

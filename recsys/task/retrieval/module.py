@@ -3,8 +3,6 @@
 from collections.abc import Callable
 
 import torch.nn.functional as F
-from pytorch_lightning import Callback, LightningModule
-from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -14,26 +12,22 @@ from recsys.candidates.base import Candidates
 from recsys.loss.base import RetrievalLoss
 from recsys.model.two_tower import TwoTower
 from recsys.schema import PAD
-from recsys.task.base import Evaluation
-from recsys.task.step import seed_step, weight_share
+from recsys.task.base import Evaluation, TaskModule
 
 ROUND = 128
 """Candidates of a step are encoded in multiples of this many: each new shape makes a CPU compile its bfloat16 kernels anew."""
 
 
-class RetrievalModule(LightningModule):
+class RetrievalModule(TaskModule):
     """Each positive competes with the step's candidates; the item tower runs once per distinct candidate.
 
     Args:
         model: the towers.
         loss: scores positives against candidates.
         candidates: draws the candidates of a step.
-        optimizer: called with `module=self`.
-        scheduler: called with `optimizer=` and `total_steps=`.
         catalogue: item features by entity index.
         known: each user's training items, which are no negatives of that user; None = every candidate is one.
-        evaluation: measures the model; None = nothing does.
-        seed: of dropout.
+        optimizer, scheduler, evaluation, seed: see `TaskModule`.
     """
 
     def __init__(
@@ -49,39 +43,24 @@ class RetrievalModule(LightningModule):
         evaluation: Evaluation | None = None,
         seed: int = 0,
     ):
-        super().__init__()
+        super().__init__(optimizer=optimizer, scheduler=scheduler, evaluation=evaluation, seed=seed)
         self.model = model
         self.candidates = candidates
         self.loss = loss
-        self.build_optimizer = optimizer
-        self.build_scheduler = scheduler
         self.catalogue = catalogue
         self.known = known
-        self.evaluation = evaluation
-        self.seed = seed
-
-    def configure_callbacks(self) -> list[Callback]:
-        """Hands the evaluation of this task to the trainer."""
-        return [] if self.evaluation is None else [self.evaluation]
 
     def on_fit_start(self) -> None:
         """The catalogue follows the model to its device."""
-        self._move_catalogue()
-
-    def on_validation_start(self) -> None:
-        """The catalogue follows the model to its device."""
-        self._move_catalogue()
-
-    on_test_start = on_validation_start
-
-    def _move_catalogue(self) -> None:
         self.catalogue = self.catalogue.to(self.device)
         if self.known is not None:
             self.known = self.known.to(self.device)
 
+    on_validation_start = on_test_start = on_fit_start
+
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seeds what this step draws by chance; gives mining candidates the current item vectors."""
-        seed_step(self, self.seed)
+        super().on_train_batch_start(batch, batch_idx)
         every = self.candidates.refresh_every
         if every and self.global_step % every == 0:
             self.candidates.refresh(self.item_vectors())
@@ -95,7 +74,7 @@ class RetrievalModule(LightningModule):
         known = None if self.known is None else self.known.columns(users, sampled.items, sampled.positive_at)
         loss = self.loss(queries, items, sampled.positive_at, log_q=sampled.log_q, known=known, weight=weight)
         self.log("train/loss", loss, batch_size=len(batch.weight))
-        return loss * weight_share(self.trainer, weight)
+        return loss * self.weight_share(weight)
 
     def _queries(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """[Q, D] query vectors and the [Q] positives, users and weights that belong to them."""
@@ -118,9 +97,3 @@ class RetrievalModule(LightningModule):
     def item_vectors(self) -> Tensor:
         """[V, D] float32 vectors of the whole catalogue; see `TwoTower.catalogue`."""
         return self.model.catalogue(self.catalogue.features)
-
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        """The optimizer, and a learning rate that moves every step."""
-        optimizer = self.build_optimizer(module=self)
-        scheduler = self.build_scheduler(optimizer=optimizer, total_steps=self.trainer.estimated_stepping_batches)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

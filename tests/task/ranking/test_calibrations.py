@@ -10,7 +10,7 @@ from recsys.config import save_config
 from recsys.errors import ConfigError, IntegrityError
 from recsys.run.directory import RunDirectory, write_tested
 from recsys.schema import Categorical, Label, Schema, Statistics
-from recsys.task.ranking.calibrations import saved_calibrations
+from recsys.task.ranking.teacher import saved_calibrations
 
 SCHEMA = Schema("user", "item", features=(Categorical("item", "item"),), labels=(Label("click"),)).fitted({"item": Statistics("int64", 5)})
 DATA = (

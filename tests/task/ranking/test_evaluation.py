@@ -51,8 +51,8 @@ class Answers(LightningModule):
         self.labels = labels
         self.calibrations = {label.column: calibration() for label in labels if label.kind == "binary"}
 
-    def validation_step(self, batch: ImpressionBatch, batch_idx: int) -> dict[str, Tensor]:
-        return {label.column: batch.features[label.column] for label in self.labels}
+    def validation_step(self, batch: ImpressionBatch, batch_idx: int) -> Tensor:
+        return torch.stack([batch.features[label.column] for label in self.labels], 1)
 
     test_step = validation_step
 

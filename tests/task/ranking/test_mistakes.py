@@ -1,7 +1,7 @@
 import torch
 
 from recsys.metric.funnel import Target
-from recsys.task.ranking.mistakes import row_mistakes
+from recsys.task.ranking.evidence import row_mistakes
 
 CLICK = torch.tensor([0.0, 1.0, 1.0, 1.0, 0.0], dtype=torch.float64)
 

@@ -123,7 +123,7 @@ def test_training_learns_which_items_are_clicked_and_then_bought():
     _, losses = trained(module, [batch([2, 3, 4], click=[1.0, 1.0, 0.0], buy=[1.0, 0.0, 0.0])] * 4, epochs=50)
     assert losses[-1] < 0.1 * losses[0]
     answers = module.validation_step(ImpressionBatch({"item": torch.tensor([2, 3, 4])}, torch.arange(3)), 0)
-    click, buy = answers["click"].sigmoid(), answers["buy"].sigmoid()
+    click, buy = answers.sigmoid().unbind(1)
     assert click[:2].min() > 0.9
     assert click[2] < 0.1
     assert buy[0] > 0.9
@@ -181,8 +181,8 @@ def test_a_constant_model_learns_the_rate_of_all_rows_from_a_sample_of_the_negat
     rows = batch([2] * 19, click=[1.0] * 10 + [0.0] * 9, buy=[1.0] * 4 + [0.0] * 15)
     trained(module, [rows] * 20, epochs=20)
     answers = module.validation_step(ImpressionBatch({"item": torch.tensor([2])}, torch.arange(1)), 0)
-    assert answers["click"].sigmoid().item() == pytest.approx(expected, rel=1e-3)
-    assert answers["buy"].sigmoid().item() == pytest.approx(0.4, rel=1e-3)
+    assert answers[0, 0].sigmoid().item() == pytest.approx(expected, rel=1e-3)
+    assert answers[0, 1].sigmoid().item() == pytest.approx(0.4, rel=1e-3)
 
 
 def test_a_teacher_adds_to_each_loss_and_is_logged():
@@ -207,7 +207,7 @@ def test_a_student_ends_between_its_labels_and_its_teacher():
     module = task(SPEND[:1], lr=2.0, teacher=teacher(SPEND[:1], weight=3.0))
     trained(module, [batch([2, 2, 2, 2], click=[1.0, 0.0, 0.0, 0.0])] * 10, epochs=20)
     answers = module.validation_step(ImpressionBatch({"item": torch.tensor([2])}, torch.arange(1)), 0)
-    assert answers["click"].sigmoid().item() == pytest.approx((0.25 + 3 * 0.75) / 4, rel=1e-3)
+    assert answers[0, 0].sigmoid().item() == pytest.approx((0.25 + 3 * 0.75) / 4, rel=1e-3)
 
 
 def test_a_teacher_speaks_of_all_rows_where_a_sample_is_read():
@@ -216,7 +216,7 @@ def test_a_teacher_speaks_of_all_rows_where_a_sample_is_read():
     rows = batch([2] * 2, click=[1.0, 0.0], weight=[27.0, 0.9])
     trained(module, [rows] * 10, epochs=20)
     answers = module.validation_step(ImpressionBatch({"item": torch.tensor([2])}, torch.arange(1)), 0)
-    assert answers["click"].sigmoid().item() == pytest.approx(0.75, rel=1e-3)
+    assert answers[0, 0].sigmoid().item() == pytest.approx(0.75, rel=1e-3)
 
 
 @pytest.mark.parametrize("balance", [PROJECTED, partial(GradNorm, 1.5, 0.025)])
@@ -240,7 +240,7 @@ def test_evaluation_answers_labels_and_no_auxiliary_head():
     module = task(FUNNEL, loss=partial(ESCM2DR, 0.0, {}, ctcvr_weight=0.0, min_propensity=0.01))
     assert module.model.heads == ("click", "buy", "buy/imputation")
     answers = module.test_step(ImpressionBatch({"item": torch.tensor([2, 3])}, torch.arange(2)), 0)
-    assert {column: values.shape for column, values in answers.items()} == {"click": (2,), "buy": (2,)}
+    assert ([label.column for label in module.labels], answers.shape) == (["click", "buy"], (2, 2))
 
 
 def test_only_binary_labels_are_calibrated():

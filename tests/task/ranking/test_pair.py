@@ -74,9 +74,9 @@ class Judge(LightningModule):
         self.calibrations = {label.column: calibration() for label in self.labels}
         self.asked: list[dict[str, Tensor]] = []
 
-    def test_step(self, batch: ImpressionBatch, batch_idx: int) -> dict[str, Tensor]:
+    def test_step(self, batch: ImpressionBatch, batch_idx: int) -> Tensor:
         self.asked.append(batch.features)
-        return {label: table[batch.features["user"], batch.features["item"]].logit() for label, table in self.tables.items()}
+        return torch.stack([table[batch.features["user"], batch.features["item"]].logit() for table in self.tables.values()], 1)
 
 
 class Pages:

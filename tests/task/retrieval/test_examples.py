@@ -2,7 +2,7 @@ import json
 
 import torch
 
-from recsys.task.retrieval.examples import user_examples
+from recsys.task.retrieval.evidence import user_examples
 
 USERS = torch.tensor([1, 2])
 RECOMMENDED = torch.tensor([[4, 2, 5], [4, 3, 0]])

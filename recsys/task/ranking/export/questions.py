@@ -1,6 +1,6 @@
 """Test rows as a server is asked about them, and what is measured on their predictions. N rows, L list length."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,19 +11,23 @@ from torch import Tensor
 
 from recsys.data.read.impressions import EvaluationImpressions, outcomes
 from recsys.data.store.raw_categories import MOST_ROWS, spread
+from recsys.export.graph import session
 from recsys.export.index.base import SearchIndex
 from recsys.export.production import production_errors, request_columns
+from recsys.export.quantize.speed import Feed, p50_ratio, rows_of
 from recsys.export.section import Narrowed
 from recsys.export.source_values import SourceValues
+from recsys.metric.binary import tally
 from recsys.metric.impressions import Impressions, impressions
 from recsys.metric.paired import Sample, drawn_again
 from recsys.run.directory import RunDirectory
 from recsys.schema import Schema, chains
 from recsys.serve import Ranker
-from recsys.task.ranking.export.narrowed import narrowed
 
 RESAMPLES = 400
 ROWS_PER_CALL = 4_096
+CANDIDATES = 200
+"""Rows of one call when graphs are compared: the candidates of one user."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ class RowQuestions:
         for name, (label, rows) in targets(schema, self.labels).items():
             if all(name in each for each in both) and label[rows].unique().numel() == 2:
                 units = self.user[rows] if self.user is not None else None
-                measured = [impressions(each[name][rows], label[rows], user=units, session=None, ks=[]) for each in both]
+                measured = [impressions(each[name][rows], label[rows], user=units, ks=[]) for each in both]
                 bearing = measured[0].num_bearing()
                 samples += drawn_again({f"{name}/auc": _auc_of(*measured)}, measured[0].num_units, RESAMPLES, bearing=bearing)
         return samples
@@ -130,3 +134,44 @@ def targets(
             known = torch.stack([~labels[name].isnan() for name in chain]).all(0)
             found.setdefault("_".join(chain), (whole, ended | known))
     return found
+
+
+def narrowed(
+    before: Path, after: Path, feed: Feed, user_columns: Sequence[str], labels: Mapping[str, np.ndarray], numbers: Mapping[str, np.ndarray]
+) -> Narrowed:
+    """What narrow weights change: predictions beside what came of the rows, and the time of one user's candidates.
+
+    Args:
+        feed: {input: [N, ...]} raw columns.
+        user_columns: those of `feed` that one user brings for all candidates.
+        labels: {output: [N] float, 0 or 1; NaN where the row does not count}.
+        numbers: {output that is no probability: [N] float; NaN where the row does not count}.
+    """
+    outputs, starts = [*labels, *numbers], range(0, len(next(iter(feed.values()))), CANDIDATES)
+    graphs = [session(folder / "ranker.onnx") for folder in (before, after)]
+    metrics = []
+    for graph in graphs:
+        parts = [graph.run(outputs, rows_of(feed, start, CANDIDATES)) for start in starts]
+        metrics.append(_metrics({output: np.concatenate(values) for output, values in zip(outputs, zip(*parts))}, labels, numbers))
+    user = {column: feed[column] for column in user_columns}
+    rows = {column: values for column, values in feed.items() if column not in user}
+    requests = [rows_of(user, start, 1) | rows_of(rows, start, CANDIDATES) for start in starts]
+    return Narrowed(metrics[0], metrics[1], p50_ratio={"ranker": p50_ratio(graphs[0], graphs[1], outputs, requests)})
+
+
+def _metrics(predictions: Feed, labels: Feed, numbers: Feed) -> dict[str, float]:
+    """{"<label>/ece", "<label>/auc", "<number>/rmse"}, of those that have a value."""
+    metrics = {}
+    for output, actual in {**labels, **numbers}.items():
+        known = ~np.isnan(actual)
+        if not known.any():
+            continue
+        predicted, truth = predictions[output][known], actual[known]
+        if output in numbers:
+            metrics[f"{output}/rmse"] = float(np.sqrt(np.mean((predicted - truth).astype(np.float64) ** 2)))
+            continue
+        counts = tally(torch.from_numpy(predicted), torch.from_numpy(truth))
+        metrics[f"{output}/ece"] = counts.calibration_error()
+        if len(np.unique(truth)) == 2:
+            metrics[f"{output}/auc"] = counts.auc()
+    return metrics

@@ -1,11 +1,10 @@
 """A ranker in a bundle, compared with its model. N rows."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import polars as pl
 import torch
 from torch import Tensor, nn
@@ -18,8 +17,8 @@ from recsys.export.requests import Requests, requests, single
 from recsys.model.base import Ranker
 from recsys.run.directory import RunDirectory
 from recsys.schema import Schema
-from recsys.task.ranking.calibrations import saved_calibrations
 from recsys.task.ranking.export.graph import Served, export_ranker
+from recsys.task.ranking.teacher import saved_calibrations
 
 BATCH_SIZES = (1, 7, 1024)
 PARITY_ROWS = 2_048
@@ -30,21 +29,6 @@ CANDIDATES = 200
 """Rows of the call that has one user for all of them."""
 TOLERANCE = 1e-6
 """Largest difference of a probability; of a number in units of its magnitude or of its deviation in training, where these are above 1."""
-
-
-@dataclass(frozen=True)
-class RankerParity:
-    """What was compared, for the manifest.
-
-    Attributes:
-        rows: compared in each batch size.
-        batch_sizes: each answered all rows; then one call of up to 200 rows had the columns of one user.
-        max_difference: largest |onnx - torch|, in the units of `TOLERANCE`.
-    """
-
-    rows: int
-    batch_sizes: tuple[int, ...]
-    max_difference: float
 
 
 @dataclass(frozen=True)
@@ -72,14 +56,17 @@ class RankingSection:
         rows = {column: values[:PARITY_ROWS] for column, values in self.features.items()}
         asked = requests(rows, served.features, schema, vocabularies, np.random.default_rng(self.seed))
         users = [feature.column for feature in schema.of("user")]
-        return {"labels": list(served.outputs), "ranker_parity": asdict(compare(folder / "ranker.onnx", served, asked, users))}
+        return {"labels": list(served.outputs), "ranker_parity": compare(folder / "ranker.onnx", served, asked, users)}
 
     def golden(self, folder: Path, schema: Schema, vocabularies: Mapping[str, pl.Series]) -> pl.DataFrame:
         """Rows and what is predicted of them; see `recsys.export.section.Section`."""
         served = Served(self.model, self.calibrations, schema)
         some = {column: values[:ROWS] for column, values in self.features.items()}
         asked = requests(some, served.features, schema, vocabularies, np.random.default_rng(self.seed))
-        return golden_predictions(folder / "ranker.onnx", asked, schema, served.outputs)
+        run = session(folder / "ranker.onnx").run
+        predicted = zip(*(run(list(served.outputs), single(asked.raw, row)) for row in range(len(asked))))
+        answers = {f"answer/{name}": pl.Series(np.concatenate(parts)) for name, parts in zip(served.outputs, predicted)}
+        return pl.DataFrame({"task": ["ranking"] * len(asked), **columns(asked.raw, schema), **answers})
 
 
 def section_of(run: RunDirectory, model: Ranker, about: dict, k: int) -> RankingSection:
@@ -89,36 +76,29 @@ def section_of(run: RunDirectory, model: Ranker, about: dict, k: int) -> Ranking
     return RankingSection(model, saved_calibrations(run, about), features, run.config.seed)
 
 
-def golden_predictions(graph: Path, asked: Requests, schema: Schema, outputs: tuple[str, ...]) -> pl.DataFrame:
-    """The first rows, and what ranker.onnx predicts of them."""
-    rows = asked.rows(0, ROWS)
-    number, run = len(next(iter(rows.values()))), session(graph).run
-    predicted = [np.concatenate(parts) for parts in zip(*(run(list(outputs), single(rows, row)) for row in range(number)))]
-    answers = {f"answer/{name}": pl.Series(values.tolist(), dtype=pl.Float32) for name, values in zip(outputs, predicted)}
-    return pl.DataFrame({"task": ["ranking"] * number, **columns(rows, schema), **answers})
-
-
-def compare(path: Path, served: Served, asked: Requests, users: list[str]) -> RankerParity:
+def compare(path: Path, served: Served, asked: Requests, users: list[str]) -> dict:
     """Compare the graph with the model on every row, in every batch size, and with one user for many rows.
 
     Args:
         users: columns that one user may bring for all rows.
+    Returns:
+        For the manifest: "rows" compared in each of "batch_sizes", and then in one call of up to 200 rows with the columns of one user;
+        "max_difference", the largest |onnx - torch| in the units of `TOLERANCE`.
     Raises:
         ReleaseError: names the worst row.
     """
     graph = session(path)
     want = _answers(served, asked.index)
-    largest = max(_apart(graph, served, asked, want, size) for size in BATCH_SIZES)
+    largest = 0.0
+    for size in BATCH_SIZES:
+        parts = [np.stack(graph.run(list(served.outputs), asked.rows(start, start + size))) for start in range(0, len(asked), size)]
+        largest = max(largest, _difference(np.concatenate(parts, axis=1), want, served, asked, f"batches of {size}"))
     shared = slice(0, min(CANDIDATES, len(asked)))
-    alone = {column: values[:1] if column in users else values[shared] for column, values in asked.raw.items()}
+    one_user = {column: values[:1] if column in users else values[shared] for column, values in asked.raw.items()}
     index = {column: values[:1].expand_as(values[shared]) if column in users else values[shared] for column, values in asked.index.items()}
-    largest = max(largest, _checked(np.stack(graph.run(list(served.outputs), alone)), _answers(served, index), served, asked, "one user"))
-    return RankerParity(len(asked), BATCH_SIZES, largest)
-
-
-def _apart(graph: onnxruntime.InferenceSession, served: Served, asked: Requests, want: np.ndarray, size: int) -> float:
-    parts = [np.stack(graph.run(list(served.outputs), asked.rows(start, start + size))) for start in range(0, len(asked), size)]
-    return _checked(np.concatenate(parts, axis=1), want, served, asked, f"batches of {size}")
+    got = np.stack(graph.run(list(served.outputs), one_user))
+    largest = max(largest, _difference(got, _answers(served, index), served, asked, "one user"))
+    return {"rows": len(asked), "batch_sizes": BATCH_SIZES, "max_difference": largest}
 
 
 def _answers(served: Served, index: Mapping[str, Tensor]) -> np.ndarray:
@@ -127,7 +107,8 @@ def _answers(served: Served, index: Mapping[str, Tensor]) -> np.ndarray:
         return torch.stack(served(dict(index))).numpy()
 
 
-def _checked(got: np.ndarray, want: np.ndarray, served: Served, asked: Requests, how: str) -> float:
+def _difference(got: np.ndarray, want: np.ndarray, served: Served, asked: Requests, how: str) -> float:
+    """Largest difference; a ReleaseError where it is above `TOLERANCE`."""
     apart = difference(got, want) / np.array(served.units())[:, None]
     if not (apart <= TOLERANCE).all():
         output, row = np.unravel_index(int(np.nan_to_num(apart, nan=np.inf).argmax()), apart.shape)

@@ -1,14 +1,15 @@
-"""What reports ask of a ranking run: its tables and words, its sections, and how runs are compared."""
+"""Report facet of ranking: its tables and words, its sections, and how runs are compared."""
 
 from collections.abc import Iterator
 
 from recsys.metric.binary import METRICS
 from recsys.report.content import Grid, Section
+from recsys.report.curves import curves_section
 from recsys.report.grids import Metrics, Outcome
-from recsys.report.sections import curves
 from recsys.run.directory import PREDICTIONS, RELIABILITY, RunDirectory
-from recsys.task.ranking.report import calibration, confusion, labels, mistakes, pair
+from recsys.task.ranking.report import labels, pair
 from recsys.task.ranking.report.compare import REMEDY, RESAMPLES, incomparable, measured
+from recsys.task.ranking.report.predictions import calibration_section, confusion_section, mistakes_section
 
 __all__ = ["REMEDY", "RESAMPLES", "incomparable", "measured"]
 FILES = (PREDICTIONS, RELIABILITY)
@@ -42,14 +43,16 @@ def sections(run: RunDirectory) -> Iterator[Section | None]:
     """What a report says of this task, before data, cost and limits."""
     yield labels.section(run)
     yield pair.section(run)
-    yield calibration.section(run)
-    yield confusion.section(run)
-    yield labels.groups_section(run)
-    yield mistakes.section(run)
+    yield calibration_section(run)
+    yield confusion_section(run)
+    yield labels.section_of_groups(run)
+    yield mistakes_section(run)
     of_labels = labels.measured(run.metrics)
-    panels = {name: [f"val/{label}/{metric}" for label in of_labels] for name, metric in (("validation", "auc"), ("numbers", "rmse"))}
-    titles = {"validation": "Validation", "numbers": "Validation of numbers"}
-    yield curves.section(run, {name: (titles[name], keys) for name, keys in panels.items()})
+    panels = {
+        "validation": ("Validation", [f"val/{label}/auc" for label in of_labels]),
+        "numbers": ("Validation of numbers", [f"val/{label}/rmse" for label in of_labels]),
+    }
+    yield curves_section(run, panels)
 
 
 def limits(run: RunDirectory) -> Iterator[str]:

@@ -11,8 +11,7 @@ from recsys.metric.declaration import Declaration
 from recsys.metric.funnel import Target
 from recsys.metric.impressions import impressions
 from recsys.metric.paired import Measure, Sample, drawn_again
-from recsys.report.comparable import differences
-from recsys.report.compare import Measured, require_same_rows, weighted_totals
+from recsys.report.compare import Measured, differences, require_same_rows, weighted_totals
 from recsys.run.directory import PREDICTIONS, RunDirectory
 from recsys.task.ranking.report.predictions import tested_labels, tested_targets
 

@@ -7,8 +7,7 @@ from dataclasses import replace
 from recsys.metric import binary, regression
 from recsys.metric.declaration import Declaration, usual_columns
 from recsys.report.content import Grid, Section
-from recsys.report.grids import MODEL, Metrics, Outcome, beside_baselines, by_groups, headline, table_figure, verdict
-from recsys.report.sections import groups as groups_page
+from recsys.report.grids import MODEL, Metrics, Outcome, beside_baselines, by_groups, groups_section, headline, table_figure, verdict
 from recsys.run.directory import RunDirectory
 
 TEXT = (
@@ -74,7 +73,7 @@ def section(run: RunDirectory) -> Section:
     return Section("results", "Results", (TEXT,), (*figures, best, *(each.table for _, each in results)))
 
 
-def groups_section(run: RunDirectory) -> Section | None:
+def section_of_groups(run: RunDirectory) -> Section | None:
     """The groups of all labels."""
     grid = groups(run.metrics, [metric for metric in binary.METRICS if metric.groups and metric.better != "less"])
-    return None if grid is None else groups_page.section(replace(grid, title="Every group"), "Groups with few rows are left out.")
+    return None if grid is None else groups_section(replace(grid, title="Every group"), "Groups with few rows are left out.")

@@ -1,14 +1,16 @@
-"""What a ranking run predicted of every test row, label by label. N rows."""
-
-from collections.abc import Mapping
-from typing import Any
+"""Predictions of a ranking run for its test rows, and sections on their calibration, confusion and mistakes. N rows."""
 
 import polars as pl
 import torch
 from torch import Tensor
 
 from recsys.disk.records import reading
+from recsys.metric.binary import tally
 from recsys.metric.funnel import Target, targets
+from recsys.report.content import Figure, Grid, Section
+from recsys.report.draw import element
+from recsys.report.reliability import off_diagonal, reliability_plot
+from recsys.report.words import item_text, value_text
 from recsys.run.directory import CONFIG, PREDICTIONS, RunDirectory
 from recsys.schema import Label
 
@@ -16,7 +18,7 @@ from recsys.schema import Label
 def tested_labels(run: RunDirectory) -> list[Label]:
     """Labels as config.yaml has them."""
     with reading(run.path / CONFIG):
-        return [_label(node) for node in run.plain["data"]["labels"]]
+        return [Label(**{key: value for key, value in node.items() if key != "_target_"}) for node in run.plain["data"]["labels"]]
 
 
 def tested_targets(run: RunDirectory) -> tuple[list[Target], Tensor | None]:
@@ -52,11 +54,69 @@ def _require_possible(frame: pl.DataFrame, label: Label) -> None:
         raise ValueError(f"column 'predicted/{label.column}' holds what predicts no {label.kind} label")
 
 
-def _label(node: Mapping[str, Any]) -> Label:
-    return Label(**{key: value for key, value in node.items() if key != "_target_"})
-
-
 def _tensor(values: pl.Series) -> Tensor:
     if not values.dtype.is_numeric():
         raise TypeError(f"column '{values.name}' holds {values.dtype}, no numbers")
     return torch.from_numpy(values.cast(pl.Float64).fill_null(float("nan")).to_numpy(writable=True))
+
+
+def calibration_section(run: RunDirectory) -> Section | None:
+    """A reliability curve per binary label and funnel; None where there is none."""
+    if not run.reliability:
+        return None
+    rows, figures = [], []
+    for label, curve in run.reliability.items():
+        outside, worst = off_diagonal(curve)
+        rows.append((label, curve["rows"], curve["positives"], len(curve["bins"]), outside, worst["predicted"], worst["actual"]))
+        values = ", ".join(f"predicted {each['predicted']:.4f}, came true {each['actual']:.4f}" for each in curve["bins"])
+        svg = element(reliability_plot({label: curve}))
+        figures.append(Figure(f"calibration/{label}", "Predicted, and came true", svg, f"Reliability of {label}: {values}"))
+    headings = ("label", "rows", "positive", "groups", "groups off the diagonal", "farthest: predicted", "farthest: came true")
+    text = (
+        "Test rows in groups of equal size by predicted probability: on the diagonal, what was predicted came true as often. Bars are "
+        "95 % intervals (Wilson), rows taken as independent."
+    )
+    return Section("calibration", "Calibration", (text,), (*figures, Grid("calibration", "Calibration in numbers", headings, tuple(rows))))
+
+
+def confusion_section(run: RunDirectory) -> Section | None:
+    """AUC of each label's prediction for every label, on the rows that the latter concerns; None where there are not two labels."""
+    binary = [target for target in tested_targets(run)[0] if target.binary]
+    if len(binary) < 2:
+        return None
+    known = {target.name: target for target in binary if target.measured()[1].unique().numel() == 2}
+    values = {
+        score.name: {name: tally(score.predicted[label.rows], label.actual[label.rows]).auc() for name, label in known.items()}
+        for score in binary
+    }
+    better = []
+    for label in known:
+        best = max(values, key=lambda score: values[score][label])
+        own, highest = values[label][label], values[best][label]
+        if highest > own:
+            better.append(f"{label} is ordered better by the prediction of {best}: {highest:.4f} against {own:.4f}.")
+    names = tuple(values)
+    rows = tuple((score, *(values[score].get(label) for label in names)) for score in names)
+    grid = Grid("task_confusion", "AUC of a prediction (row) for a label (column)", ("prediction", *names), rows)
+    text = (
+        "AUC of each label's prediction for every label. In a column the label's own prediction should be the best; where another is as "
+        "good, the label has learnt nothing of its own."
+    )
+    return Section("task_confusion", "Labels against each other", (text, *better), (grid,))
+
+
+def mistakes_section(run: RunDirectory) -> Section:
+    """The rows of which a ranker was most wrong, with all that it knew of them, label by label."""
+    rows = []
+    for mistake in run.examples["mistakes"]:
+        values = {"user": mistake["user"]} | mistake["row"]
+        known = ", ".join(f"{column} {value_text(value)}" for column, value in values.items() if value is not None)
+        actual = mistake["actual"]
+        item = "" if mistake["item"] is None else item_text(mistake["item"])
+        rows.append((mistake["label"], mistake["kind"], mistake["predicted"], int(actual) if actual in (0, 1) else actual, item, known))
+    grid = Grid("mistakes", "Worst mistakes", ("label", "kind", "predicted", "actual", "item", "what was known"), tuple(rows))
+    text = (
+        "Most of these are chance: of a hundred rows with a probability of 1 % one comes true. Look for what they have in common: a value "
+        "that is missing or wrong, or a kind of row that the model does not know."
+    )
+    return Section("mistakes", "Worst mistakes", (f"Shown are {run.examples['chosen']}.", text), (grid,))

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from recsys.report.markdown import code
 from recsys.schema import Schema
-from recsys.task.retrieval.export.lists import SCORE_TOLERANCE
+from recsys.task.retrieval.export.parity import SCORE_TOLERANCE
 from recsys.task.retrieval.export.questions import questions_of
 from recsys.task.retrieval.export.section import section_of
 

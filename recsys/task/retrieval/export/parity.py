@@ -9,70 +9,44 @@ Compared on raw requests against torch on the same rows by index:
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import polars as pl
 import torch
+from torch import Tensor
 
 from recsys.errors import Fault, ReleaseError
 from recsys.export.graph import REMEDY, difference, session
 from recsys.export.preprocessing import id_dtype, missing, raw_array
 from recsys.export.requests import Requests
 from recsys.model.two_tower import TwoTower
-from recsys.task.retrieval.export.lists import SCORE_TOLERANCE, Expected, expect, wrong_list
 
+SCORE_TOLERANCE, TIE_TOLERANCE = 1e-5, 1e-6
+"""Both are relative where the magnitude of a score is above 1."""
 BATCH_SIZES = (1, 7, 64)
 EXCLUDED = 5
 """Ids that every second row of the second pass excludes: the row's best items, and one outside the catalogue."""
-
-
-@dataclass(frozen=True)
-class Parity:
-    """What was compared, for the manifest.
-
-    Attributes:
-        users, items: rows compared.
-        k: length of the lists.
-        batch_sizes: each answered all rows.
-        lists: lists compared, over all batch sizes, with and without exclusion.
-        identical_lists: of these, item for item.
-        exchanged_items: positions that hold another item of equal score within TIE_TOLERANCE.
-        max_score_difference, max_vector_difference: largest |onnx - torch|, relative where the magnitude is above 1.
-    """
-
-    users: int
-    items: int
-    k: int
-    batch_sizes: tuple[int, ...]
-    lists: int
-    identical_lists: int
-    exchanged_items: int
-    max_score_difference: float
-    max_vector_difference: float
+ROWS_PER_PASS = 64
+"""Rows of torch scores in memory at once: [64, V]."""
 
 
 def parity(
-    folder: Path,
-    *,
-    model: TwoTower,
-    users: Requests,
-    items: Requests,
-    item_vectors: np.ndarray,
-    item_ids: pl.Series,
-    k: int,
+    folder: Path, *, model: TwoTower, users: Requests, items: Requests, item_vectors: np.ndarray, item_ids: pl.Series, k: int
 ) -> dict:
     """Compare the three graphs in `folder` with the model.
 
     Args:
-        model: two towers in evaluation mode: `users(features)`, `items(features)`.
+        model: in evaluation mode.
         users, items: rows to compare.
         item_vectors: [V, D] float32 of the whole catalogue, row 0 padding, as the retriever holds them.
         item_ids: [V] raw ids; [0] is null.
     Returns:
-        The figures of `Parity`.
+        For the manifest: "users" and "items" compared, the length "k" of lists, "batch_sizes" that each answered all rows; "lists"
+        compared over all batch sizes, with and without exclusion; of these "identical_lists", item for item; "exchanged_items", positions
+        that hold another item of equal score; "max_score_difference" and "max_vector_difference", largest |onnx - torch|, relative where
+        the magnitude is above 1.
 
     Raises:
         ReleaseError: names the graph and the worst row.
@@ -81,36 +55,97 @@ def parity(
         user_vectors = model.users(users.index).numpy()
         some_items = model.items(items.index).numpy()
     vectors = max(
-        _compare_vectors(folder / "user_tower.onnx", users, user_vectors),
-        _compare_vectors(folder / "item_tower.onnx", items, some_items),
+        _compare_vectors(folder / "user_tower.onnx", users, user_vectors), _compare_vectors(folder / "item_tower.onnx", items, some_items)
     )
-    dtype = id_dtype(item_ids)
-    check = _Lists(session(folder / "retriever.onnx"), users, user_vectors, item_vectors, raw_array(item_ids, dtype), missing(dtype), k)
-    free = [np.empty(0, np.int64)] * len(users)
-    best = check.run(free)
+    check = _Lists(folder / "retriever.onnx", users, user_vectors, item_vectors, item_ids, k)
+    best = check.run([np.empty(0, np.int64)] * len(users))
     check.run([row[: EXCLUDED - 1] if number % 2 else row[:0] for number, row in enumerate(best)])
     check.run_whole_catalogue()
-    return asdict(
-        Parity(len(users), len(items), k, BATCH_SIZES, check.lists, check.identical, check.exchanged, check.max_difference, vectors)
-    )
+    return {
+        "users": len(users),
+        "items": len(items),
+        "k": k,
+        "batch_sizes": BATCH_SIZES,
+        "lists": check.lists,
+        "identical_lists": check.identical,
+        "exchanged_items": check.exchanged,
+        "max_score_difference": check.max_difference,
+        "max_vector_difference": vectors,
+    }
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The right list of one row.
+
+    Attributes:
+        items: [K'] catalogue indices; K' < K where fewer are left.
+        near: every item that a float32 rounding could put on the list, ascending.
+        scores: float64 score of each of `near`.
+        twins: equal numbers for those of `near` with bit-identical vectors.
+    """
+
+    items: np.ndarray
+    near: np.ndarray
+    scores: np.ndarray
+    twins: np.ndarray
+
+
+def expect(user_vectors: np.ndarray, item_vectors: np.ndarray, excluded: Sequence[np.ndarray], k: int) -> list[Expected]:
+    """The right list of every row: by float64 score descending, then catalogue index ascending, without row 0 and `excluded`."""
+    rows = []
+    for start in range(0, len(user_vectors), ROWS_PER_PASS):
+        scores = torch.from_numpy(user_vectors[start : start + ROWS_PER_PASS]) @ torch.from_numpy(item_vectors).T  # [n, V]
+        scores[:, 0] = -torch.inf
+        for offset, row in enumerate(scores):
+            row[torch.from_numpy(excluded[start + offset])] = -torch.inf
+            rows.append(_expect_row(user_vectors[start + offset], item_vectors, row, k))
+    return rows
+
+
+def _expect_row(user_vector: np.ndarray, item_vectors: np.ndarray, scores: Tensor, k: int) -> Expected:
+    number = min(k, int(scores.isfinite().sum()))
+    if number == 0:
+        nothing = np.empty(0, np.int64)
+        return Expected(nothing, nothing, np.empty(0), nothing)
+    last = scores.topk(number).values[-1].item()
+    near = (scores >= last - 2 * SCORE_TOLERANCE * max(1.0, abs(last))).nonzero().squeeze(1).numpy()  # ascending
+    vectors = item_vectors[near]
+    exact = (vectors.astype(np.float64) * user_vector.astype(np.float64)).sum(1)
+    items = near[np.argsort(-exact, kind="stable")[:number]]
+    return Expected(items, near, exact, twins=np.unique(vectors, axis=0, return_inverse=True)[1].reshape(-1))
+
+
+def wrong_list(got: np.ndarray, expected: Expected) -> str | None:
+    """What is wrong with a list of catalogue indices, beyond an exchange of items that float32 cannot tell apart; None if nothing."""
+    if (got == expected.items).all():
+        return None
+    if len(set(got.tolist())) < len(got):
+        return f"answers an item twice: catalogue rows {got.tolist()}"
+    at = np.searchsorted(expected.near, got).clip(max=len(expected.near) - 1)
+    strange = got[expected.near[at] != got]
+    if len(strange):
+        return f"answers catalogue row {strange[0]}, which is excluded or scores too little"
+    best = np.sort(expected.scores)[::-1][: len(got)]
+    late = np.flatnonzero(difference(expected.scores[at], best) > TIE_TOLERANCE)
+    if len(late):
+        return f"answers catalogue row {got[late[0]]} at place {late[0] + 1}, where row {expected.items[late[0]]} belongs"
+    for twin in np.flatnonzero(np.bincount(expected.twins) > 1):
+        listed = got[expected.twins[at] == twin]
+        if (listed != expected.near[expected.twins == twin][: len(listed)]).any():
+            return f"lists items of equal score as catalogue rows {listed.tolist()}, not in ascending order"
+    return None
 
 
 class _Lists:
     """Runs the retriever over all rows, compares every list, and keeps count."""
 
-    def __init__(
-        self,
-        session: onnxruntime.InferenceSession,
-        users: Requests,
-        user_vectors: np.ndarray,
-        item_vectors: np.ndarray,
-        ids: np.ndarray,
-        padding: str | int,
-        k: int,
-    ):
-        self.session, self.users, self.ids, self.padding, self.k = session, users, ids, padding, k
+    def __init__(self, graph: Path, users: Requests, user_vectors: np.ndarray, item_vectors: np.ndarray, item_ids: pl.Series, k: int):
+        self.session, self.users, self.k = session(graph), users, k
         self.user_vectors, self.item_vectors = user_vectors, item_vectors
-        self.index_of = {value: position for position, value in enumerate(ids.tolist())}
+        dtype = id_dtype(item_ids)
+        self.ids, self.padding = raw_array(item_ids, dtype), missing(dtype)
+        self.index_of = {value: position for position, value in enumerate(self.ids.tolist())}
         self.lists = self.identical = self.exchanged = 0
         self.max_difference = 0.0
 

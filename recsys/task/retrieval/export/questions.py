@@ -1,4 +1,7 @@
-"""Test users as a server is asked about them, and what is measured on their lists. U users, L list length."""
+"""Test users as a server is asked about them, and what is measured on their lists.
+
+U users, L list length, E excluded ids, K answers, V catalogue rows, D dim.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,24 +11,32 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from onnxruntime import InferenceSession
 from torch import Tensor
 
 from recsys.data.read.rows import EvaluationUsers, gather_rows
 from recsys.data.store.raw_categories import MOST_ENTITIES, spread
+from recsys.export.graph import session
 from recsys.export.index.base import SearchIndex
-from recsys.export.preprocessing import raw_lists
+from recsys.export.index.curve import write_index
+from recsys.export.preprocessing import raw_array, raw_lists
 from recsys.export.production import mean_difference, production_errors, request_columns
+from recsys.export.quantize.speed import Feed, p50_ratio, rows_of
+from recsys.export.requests import single
 from recsys.export.section import Narrowed
 from recsys.export.source_values import SourceValues
 from recsys.metric.paired import Sample, drawn_again
 from recsys.run.directory import RunDirectory
 from recsys.schema import Schema
 from recsys.serve import Retriever
-from recsys.task.retrieval.export.approximate import write_approximate
-from recsys.task.retrieval.export.narrowed import narrowed
+from recsys.task.retrieval.export.graph import exact_search
 
 K = 20
 RESAMPLES = 2_000
+QUERIES = 512
+"""Test users at most that recall of an index is measured on."""
+ROWS_PER_RUN = 64
+"""Rows of one call whose lists are compared, as many as a server answers at once."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +70,19 @@ class UserQuestions:
         return [], drawn_again(measures, len(self.relevant), RESAMPLES, bearing=len(self.relevant))
 
     def approximate(self, folder: Path, index: SearchIndex, manifest: Mapping) -> dict:
-        """See `Questions.approximate`."""
-        return write_approximate(folder, index, manifest["items"], self.raw)
+        """Build an index over item_embeddings.parquet and measure it on what user_tower.onnx makes of users, one by one.
+
+        Both files are those to be published: a narrow tower makes other vectors than the model, and in int8 other ones in a batch.
+        See `Questions.approximate`.
+        """
+        items = manifest["items"]
+        frame = pl.read_parquet(folder / "item_embeddings.parquet")
+        known = frame["vector"].to_numpy()
+        vectors = np.concatenate([np.zeros_like(known[:1]), known])  # [V, D], row 0 pads
+        ids = raw_array([None, *frame[items["column"]].to_list()], items["dtype"])
+        tower, number = session(folder / "user_tower.onnx"), min(QUERIES, len(self.relevant))
+        queries = np.concatenate([tower.run(["vector"], single(self.raw, row))[0] for row in range(number)])
+        return write_index(folder, index, vectors, ids, queries, exact_search(vectors, index.k))
 
     def _values(self, retriever: Retriever, schema: Schema, production: Path) -> np.ndarray:
         """[U, 2] recall and NDCG of each user's list."""
@@ -107,3 +129,51 @@ def _by_row(pairs: Tensor, rows: int, ids: pl.Series) -> Sequence[list]:
     raw = ids.gather(pairs[1].numpy()).to_list()
     stops = torch.bincount(pairs[0], minlength=rows).cumsum(0).tolist()
     return [raw[start:stop] for start, stop in zip([0, *stops], stops)]
+
+
+def narrowed(before: Path, after: Path, feed: Feed, relevant: Sequence[np.ndarray], *, k: int, items: Feed) -> Narrowed:
+    """What narrow weights change: the lists, the time of a single request, and the vectors of both towers.
+
+    Args:
+        feed: {input: [U, ...]} raw user columns, and `exclude` [U, E].
+        relevant: [U] arrays of raw item ids, as in the graph's answers.
+        k: length of the lists.
+        items: {input: [M, ...]} raw item columns for item_tower.onnx; without any, it is not compared.
+    """
+    graphs = [session(folder / "retriever.onnx") for folder in (before, after)]
+    lists = [_lists(graph, feed, len(relevant), k) for graph in graphs]
+    requests = [rows_of(feed, row, 1) | {"k": np.array([k])} for row in range(len(relevant))]
+    raw = {column: values for column, values in feed.items() if column != "exclude"}
+    towers = {"user_tower": raw} | ({"item_tower": items} if items else {})
+    return Narrowed(
+        before={f"recall@{k}": _recall(lists[0], relevant)},
+        after={f"recall@{k}": _recall(lists[1], relevant)},
+        p50_ratio={"retriever": p50_ratio(graphs[0], graphs[1], ["items", "scores"], requests)},
+        same_items={f"same_items@{k}": _recall(lists[1], lists[0])},
+        vectors={name: _distance(before / f"{name}.onnx", after / f"{name}.onnx", columns) for name, columns in towers.items()},
+    )
+
+
+def _lists(graph: InferenceSession, feed: Feed, number: int, k: int) -> list[np.ndarray]:
+    """[U] arrays [K] of raw ids, best first; only those with a finite score."""
+    answers = []
+    for start in range(0, number, ROWS_PER_RUN):
+        items, scores = graph.run(["items", "scores"], rows_of(feed, start, ROWS_PER_RUN) | {"k": np.array([k])})
+        answers += [row[finite] for row, finite in zip(items, np.isfinite(scores))]
+    return answers
+
+
+def _recall(lists: Sequence[np.ndarray], relevant: Sequence[np.ndarray]) -> float:
+    """Mean share of a row's relevant items that its list holds, over the rows that have any."""
+    return float(np.mean([np.isin(wanted, items).mean() for items, wanted in zip(lists, relevant) if len(wanted)]))
+
+
+def _distance(before: Path, after: Path, feed: Feed) -> float:
+    """The largest distance of a vector from that in float32, over the length of the latter; rows are asked one by one."""
+    number = len(next(iter(feed.values())))
+    was, now = (
+        np.concatenate([graph.run(["vector"], rows_of(feed, row, 1))[0] for row in range(number)])
+        for graph in (session(before), session(after))
+    )
+    length = np.maximum(np.linalg.norm(was, axis=1), np.finfo(np.float32).tiny)  # of a vector of zeros
+    return float((np.linalg.norm(now - was, axis=1) / length).max())

@@ -14,7 +14,7 @@ from recsys.errors import DataError, Fault
 from recsys.export.golden import columns, series
 from recsys.export.graph import save_graph, session
 from recsys.export.preprocessing import id_dtype, missing
-from recsys.export.requests import Requests, requests, single
+from recsys.export.requests import requests, single
 from recsys.model.two_tower import TwoTower
 from recsys.run.directory import RunDirectory
 from recsys.schema import Schema
@@ -62,7 +62,8 @@ class RetrievalSection:
         for name, graph in {"user_tower.onnx": user_tower, "item_tower.onnx": item_tower, "retriever.onnx": retriever}.items():
             save_graph(folder / name, graph, facts)
         assert schema.item is not None
-        _write_vectors(folder / "item_embeddings.parquet", schema.item, item_ids, vectors)
+        known = pl.Series("vector", vectors[1:], dtype=pl.Array(pl.Float32, vectors.shape[1]))
+        pl.DataFrame([item_ids[1:].alias(schema.item), known]).write_parquet(folder / "item_embeddings.parquet")
         some_users = {column: values[:PARITY_ROWS] for column, values in self.user_features.items()}
         sample = torch.from_numpy(generator.choice(np.arange(1, len(item_ids)), min(PARITY_ROWS, len(item_ids) - 1), replace=False))
         some_items = {column: values[sample] for column, values in self.item_features.items()}
@@ -82,7 +83,20 @@ class RetrievalSection:
         """Users and their lists; see `recsys.export.section.Section`."""
         some = {column: values[:USERS] for column, values in self.user_features.items()}
         asked = requests(some, schema.of("user"), schema, vocabularies, np.random.default_rng(self.seed))
-        return golden_lists(folder / "retriever.onnx", asked, schema, id_dtype(self.item_ids))
+        dtype, run, number = id_dtype(self.item_ids), session(folder / "retriever.onnx").run, len(asked)
+        exclude = np.full((number, EXCLUDED), missing(dtype), object if dtype == "string" else np.int64)
+        k = {"k": np.array([K], np.int64)}
+        exclude[1::2] = run(["items"], asked.raw | {"exclude": exclude} | k)[0][1::2, :EXCLUDED]
+        # one by one, as they are replayed: where products are in int8, an answer depends on the rows that are asked beside it
+        rows = (single(asked.raw, row) | {"exclude": exclude[row : row + 1]} | k for row in range(number))
+        items, scores = (np.concatenate(parts) for parts in zip(*(run(["items", "scores"], row) for row in rows)))
+        left = [row[row > -np.inf] for row in scores]
+        answers = {
+            "exclude": series(exclude),
+            "answer/items": pl.Series([row[: len(kept)].tolist() for row, kept in zip(items, left)], dtype=series(exclude).dtype),
+            "answer/scores": pl.Series([row.tolist() for row in left], dtype=pl.List(pl.Float32)),
+        }
+        return pl.DataFrame({"task": ["retrieval"] * number, **columns(asked.raw, schema), **answers})
 
 
 def section_of(run: RunDirectory, model: TwoTower, about: dict, k: int) -> RetrievalSection:
@@ -98,33 +112,9 @@ def section_of(run: RunDirectory, model: TwoTower, about: dict, k: int) -> Retri
     )
 
 
-def golden_lists(graph: Path, asked: Requests, schema: Schema, id_dtype: str) -> pl.DataFrame:
-    """The first users, and the lists that retriever.onnx gives them."""
-    users, run = asked.rows(0, USERS), session(graph).run
-    number, padding = len(next(iter(users.values()))), missing(id_dtype)
-    exclude = np.full((number, EXCLUDED), padding, object if id_dtype == "string" else np.int64)
-    k = {"k": np.array([K], np.int64)}
-    exclude[1::2] = run(["items"], users | {"exclude": exclude} | k)[0][1::2, :EXCLUDED]
-    # one by one, as they are replayed: where products are in int8, an answer depends on the rows that are asked beside it
-    rows = (single(users, row) | {"exclude": exclude[row : row + 1]} | k for row in range(number))
-    items, scores = (np.concatenate(parts) for parts in zip(*(run(["items", "scores"], row) for row in rows)))
-    left = [row[row > -np.inf] for row in scores]
-    answers = {
-        "exclude": series(exclude),
-        "answer/items": pl.Series([row[: len(kept)].tolist() for row, kept in zip(items, left)], dtype=series(exclude).dtype),
-        "answer/scores": pl.Series([row.tolist() for row in left], dtype=pl.List(pl.Float32)),
-    }
-    return pl.DataFrame({"task": ["retrieval"] * number, **columns(users, schema), **answers})
-
-
 def _check_ids(item_ids: pl.Series, dtype: str) -> None:
     nothing = missing(dtype)
     number = int((item_ids[1:].fill_null(nothing) == nothing).sum())
     if number:
         what = f"{number} items have no id, or the id {nothing!r}, which stands for a missing one at serving"
         raise DataError(Fault(what, "item ids of the store", "give these items ids of their own and prepare the data again"))
-
-
-def _write_vectors(path: Path, column: str, item_ids: pl.Series, vectors: np.ndarray) -> None:
-    frame = pl.DataFrame({column: item_ids[1:], "vector": pl.Series(vectors[1:], dtype=pl.Array(pl.Float32, vectors.shape[1]))})
-    frame.write_parquet(path)

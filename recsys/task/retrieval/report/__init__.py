@@ -1,19 +1,23 @@
-"""What reports ask of a retrieval run: its tables and words, its sections, and how runs are compared."""
+"""Report facet of retrieval: its tables and words, its sections, and how runs are compared."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from recsys.metric.declaration import Declaration, usual_columns
 from recsys.metric.per_user import declarations
 from recsys.report.content import Grid, Section
+from recsys.report.curves import curves_section
 from recsys.report.grids import MODEL, VALIDATION, Metrics, Outcome, beside_baselines, by_groups, verdict
-from recsys.report.sections import curves
+from recsys.report.words import HIT, item_text, value_text
 from recsys.run.directory import ITEM_VECTORS, PER_USER, RunDirectory
-from recsys.task.retrieval.report import embeddings, examples, results
+from recsys.task.retrieval.report import embeddings, results
 from recsys.task.retrieval.report.compare import REMEDY, RESAMPLES, incomparable, measured
 
 __all__ = ["REMEDY", "RESAMPLES", "incomparable", "measured"]
 FILES = (PER_USER, ITEM_VECTORS)
 """Files of a run of this task that its report reads."""
+LISTED = {"history": 5, "truth": 8, "recommended": 10}
+"""Items of each list of a sample user."""
 
 
 def outcomes(metrics: Metrics, model: str) -> list[Outcome]:
@@ -32,8 +36,12 @@ def outcomes(metrics: Metrics, model: str) -> list[Outcome]:
     title = f"Whole catalogue ranked{counted}{aside}"
     table = beside_baselines(metrics, columns, name="baselines", title=title, model=model)
     metric = next(iter(columns.values()))
-    ends = {end: end for end in group_columns(metrics)}
-    groups = by_groups(metrics, ends, name="slices", title="By groups", sizes={"users": "users"}, bars=metric.chance)
+    # groups have cut-offs of their own
+    ends = [key.rpartition("/")[2] for key in metrics if key.startswith(MODEL) and "=" in key]
+    of_groups = usual_columns([metric for metric in declarations() if metric.groups and metric.beside], ends, "")
+    groups = by_groups(
+        metrics, {end: end for end in of_groups}, name="slices", title="By groups", sizes={"users": "users"}, bars=metric.chance
+    )
     return [Outcome(table, verdict(table, metric), groups, metric)]
 
 
@@ -47,12 +55,6 @@ def beside_columns(metrics: Metrics) -> dict[str, Declaration]:
     return usual_columns([metric for metric in declarations() if metric.beside], metrics, MODEL)
 
 
-def group_columns(metrics: Metrics) -> list[str]:
-    """Metrics to show of groups, at the cut-offs that groups were measured at."""
-    ends = [key.rpartition("/")[2] for key in metrics if key.startswith(MODEL) and "=" in key]
-    return list(usual_columns([metric for metric in declarations() if metric.groups and metric.beside], ends, ""))
-
-
 def tested_on(run: RunDirectory) -> str:
     """How many users the test asked for, in words."""
     return f"{run.metrics['test/users']:,.0f} users"
@@ -62,13 +64,34 @@ def sections(run: RunDirectory) -> Iterator[Section | None]:
     """What a report says of this task, before data, cost and limits."""
     (outcome,) = outcomes(run.metrics, run.model_name)
     yield results.section(run, outcome)
-    yield results.groups_section(run, outcome.groups)
-    yield examples.section(run, next(iter(beside_columns(run.metrics))))
+    yield results.section_of_groups(run, outcome.groups)
+    columns = list(beside_columns(run.metrics))
+    yield _examples(run, columns[0])
     yield embeddings.section(run)
-    keys = [f"{VALIDATION}{column}" for column in list(beside_columns(run.metrics))[:2]]
-    yield curves.section(run, {"validation": ("Validation", keys)})
+    yield curves_section(run, {"validation": ("Validation", [f"{VALIDATION}{column}" for column in columns[:2]])})
 
 
 def limits(run: RunDirectory) -> Iterator[str]:
     """What speaks against trusting figures of this task."""
     yield "What users chose, they chose among what was shown to them then: an item that was never shown counts as no hit."
+
+
+def _examples(run: RunDirectory, metric: str) -> Section:
+    """A row per sample user: what they had, what they chose in the test, what the model recommended, and its value in this metric."""
+    rows = []
+    for user in run.examples["users"]:
+        lists = {name: user[name][:most] for name, most in LISTED.items()}
+        had, chose = (_lines(lists[name], user[f"num_{name}"]) for name in ("history", "truth"))
+        recommended = "\n".join(
+            f"{place}. {f'{HIT} ' if item['hit'] else ''}{item_text(item)}" for place, item in enumerate(lists["recommended"], 1)
+        )
+        about = ", ".join(value_text(value) for value in user["about"].values() if value not in (None, []))
+        rows.append((f"{user['user']}\n{about}".strip(), had, chose, recommended, user["measured"].get(metric)))
+    headings = ("user", "had before, the latest first", "chose in the test", f"recommended, {HIT} chosen", metric)
+    text = f"{run.examples['chosen']}. Nobody looked for good or bad ones."
+    return Section("examples", "Some test users", (text,), (Grid("examples", "Recommendations", headings, tuple(rows)),))
+
+
+def _lines(items: Sequence[Mapping[str, Any]], number: int) -> str:
+    more = [f"and {number - len(items):,} more"] if number > len(items) else []
+    return "\n".join([*map(item_text, items), *more]) or "nothing"

@@ -3,12 +3,10 @@
 import polars as pl
 import torch
 
-from recsys.metric.bootstrap import bootstrap_interval
-from recsys.metric.per_user import declarations
+from recsys.metric.per_user import bootstrap_interval, declarations
 from recsys.report.content import Estimate, Figure, Grid, Section
 from recsys.report.draw import ACCENT, FAINT, WARM, drawing, element, estimates_figure
-from recsys.report.grids import MODEL, Outcome, headline, table_figure
-from recsys.report.sections import groups
+from recsys.report.grids import MODEL, Outcome, groups_section, headline, table_figure
 from recsys.run.directory import PER_USER, RunDirectory
 
 RESAMPLES = 1_000
@@ -30,28 +28,27 @@ def section(run: RunDirectory, outcome: Outcome) -> Section:
     title = f"{outcome.table.columns[1]} of the model, its baselines and the truth"
     parts: list[Grid | Figure] = [
         table_figure(outcome.table, outcome.metric, name="headline_bars", title=title),
-        *([_forest(differences)] if differences.rows else []),
+        *([] if differences is None else [_forest(differences)]),
         best,
         outcome.table,
+        *([] if differences is None else [differences]),
     ]
-    parts += [differences] if differences.rows else []
     return Section("results", "Results", (text, aside) if left_out else (text,), tuple(parts))
 
 
-def _differences(run: RunDirectory, table: Grid) -> Grid:
-    """How far the model is ahead of each row that was kept by user."""
+def _differences(run: RunDirectory, table: Grid) -> Grid | None:
+    """How far the model is ahead of each row that was kept by user; None where none was."""
     column, values = table.columns[1], run.table(PER_USER)
     prefixes = {row[0]: "oracle/" if mark == "truth" else f"baseline/{row[0]}/" for mark, row in table.marked() if mark in ("", "truth")}
     others = {name: f"{prefix}{MODEL}{column}" for name, prefix in prefixes.items() if f"{prefix}{MODEL}{column}" in values.columns}
-    heading = f"{run.model_name} − this, {column}"
     note = "The two are compared user by user: an interval without 0 is more than chance among users."
     if not others or f"{MODEL}{column}" not in values.columns:
-        return Grid("differences", "User by user", ("", heading), (), note)
+        return None
     columns = values.select((pl.col(f"{MODEL}{column}") - pl.col(key)).alias(key) for key in others.values())
     change = torch.from_numpy(columns.to_numpy(order="c", writable=True))
     low, high = bootstrap_interval(change, resamples=RESAMPLES)
     rows = [(name, Estimate(*each)) for name, *each in zip(others, change.mean(0).tolist(), low.tolist(), high.tolist())]
-    return Grid("differences", "User by user", ("", heading), tuple(rows), note)
+    return Grid("differences", "User by user", ("", f"{run.model_name} − this, {column}"), tuple(rows), note)
 
 
 def _forest(differences: Grid) -> Figure:
@@ -65,13 +62,13 @@ def _forest(differences: Grid) -> Figure:
     return estimates_figure("headline_differences", title, rows, "user by user, with 95 % intervals", differences=True)
 
 
-def groups_section(run: RunDirectory, grid: Grid | None) -> Section | None:
+def section_of_groups(run: RunDirectory, grid: Grid | None) -> Section | None:
     """A row per group, and the popularity of items as a drawing; None where no group was large enough."""
     if grid is None:
         return None
     text = "Groups with few users are left out. Lists stay as they are; of a group of items only these count as something to find."
     popularity = _popularity(run, grid)
-    return groups.section(grid, text, () if popularity is None else (popularity,))
+    return groups_section(grid, text, () if popularity is None else (popularity,))
 
 
 def _popularity(run: RunDirectory, grid: Grid) -> Figure | None:

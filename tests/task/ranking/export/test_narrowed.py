@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from recsys.export.quantize import speed
-from recsys.task.ranking.export.narrowed import narrowed
+from recsys.task.ranking.export.questions import narrowed
 
 
 @pytest.fixture(autouse=True)

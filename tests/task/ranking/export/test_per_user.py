@@ -3,7 +3,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from recsys.task.ranking.export.per_user import once_per_user
+from recsys.task.ranking.export.graph import once_per_user
 
 TABLE = np.array([[0, 0], [1, 2], [3, 4], [5, 6]], np.float32)
 CONSTANTS = {

@@ -3,12 +3,12 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from recsys.run.directory import RunDirectory
-from recsys.task.ranking.report.confusion import section
+from recsys.task.ranking.report.predictions import confusion_section
 
 
 def test_every_prediction_is_tried_on_every_label(ranking):
     run = RunDirectory.open(ranking("a"))
-    (grid,) = section(run).parts
+    (grid,) = confusion_section(run).parts
     assert grid.columns == ("prediction", "click", "buy", "click_buy")
     frame = run.table("predictions.parquet")
     inside = frame.filter(frame["click"] == 1)
@@ -21,5 +21,5 @@ def test_every_prediction_is_tried_on_every_label(ranking):
 def test_a_label_that_another_knows_better_is_named(ranking):
     known = RunDirectory.open(ranking("a")).table("predictions.parquet")
     swapped = known["buy"].fill_null(0).to_numpy() * 0.5 + 0.25  # the click's prediction says who buys
-    section_text = section(RunDirectory.open(ranking("b", click=swapped, buy=np.full(400, 0.5)))).text
+    section_text = confusion_section(RunDirectory.open(ranking("b", click=swapped, buy=np.full(400, 0.5)))).text
     assert any(text.startswith("buy is ordered better by the prediction of click: 1.0000 against 0.5000") for text in section_text)

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from recsys.run.directory import RunDirectory
-from recsys.task.ranking.report import calibration, labels, limits, mistakes
+from recsys.task.ranking.report import labels, limits
 from recsys.task.ranking.report.labels import section
+from recsys.task.ranking.report.predictions import calibration_section, mistakes_section
 
 
 def grid(section, name):
@@ -29,20 +30,20 @@ def test_what_a_metric_says_is_told_once(ranking):
 
 
 def test_groups_of_rows_have_columns_of_every_label(ranking):
-    _, found = labels.groups_section(RunDirectory.open(ranking("a"))).parts
+    _, found = labels.section_of_groups(RunDirectory.open(ranking("a"))).parts
     assert found.columns[:5] == ("group", "value", "rows", "click auc", "click pred./actual")
     assert found.rows[0][2:5] == (200, 0.7, None)
 
 
 def test_a_mistake_is_told_with_what_was_known(ranking):
-    (grid,) = mistakes.section(RunDirectory.open(ranking("a"))).parts
+    (grid,) = mistakes_section(RunDirectory.open(ranking("a"))).parts
     (row,) = grid.rows
     assert row[:4] == ("click", "missed", 0.01, 1)
     assert row[5] == "user 7, device <script>alert('x')</script> & \"quoted\", history 5 · unknown"
 
 
 def test_calibration_counts_groups_off_the_diagonal(ranking):
-    *_, grid = calibration.section(RunDirectory.open(ranking("a"))).parts
+    *_, grid = calibration_section(RunDirectory.open(ranking("a"))).parts
     assert grid.rows == (("click", 400, 180, 1, 1, 0.4, 0.45),)  # 0.4 lies outside 0.41 to 0.5
 
 

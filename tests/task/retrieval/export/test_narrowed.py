@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from recsys.export.quantize import speed
-from recsys.task.retrieval.export.narrowed import narrowed
+from recsys.task.retrieval.export.questions import narrowed
 
 NOTHING_EXCLUDED = {"exclude": np.empty((3, 0), np.int64)}
 
@@ -50,7 +50,7 @@ def test_recall_and_same_items_of_the_lists(tmp_path):
     retriever(before / "retriever.onnx", [4, 3, 2, 1])  # 10, 20
     retriever(after / "retriever.onnx", [4, 1, 3, 2])  # 10, 30
     relevant = [np.array([10, 20]), np.array([20, 30, 40]), np.array([], np.int64)]
-    found = narrowed(before, after, NOTHING_EXCLUDED | {"weight": np.ones((3, 1), np.float32)}, relevant, k=2)
+    found = narrowed(before, after, NOTHING_EXCLUDED | {"weight": np.ones((3, 1), np.float32)}, relevant, k=2, items={})
     # before: 2 of 2, 1 of 3; after: 1 of 2, 1 of 3. The user without relevant items does not count
     assert found.before == pytest.approx({"recall@2": (1 + 1 / 3) / 2})
     assert found.after == pytest.approx({"recall@2": (1 / 2 + 1 / 3) / 2})
@@ -62,7 +62,7 @@ def test_recall_and_same_items_of_the_lists(tmp_path):
 def test_items_without_a_score_are_no_answers(tmp_path):
     retriever(tmp_path / "retriever.onnx", [4, -np.inf, -np.inf, -np.inf])
     feed = NOTHING_EXCLUDED | {"weight": np.ones((3, 1), np.float32)}
-    assert narrowed(tmp_path, tmp_path, feed, [np.array([20])] * 3, k=4).before == {"recall@4": 0}
+    assert narrowed(tmp_path, tmp_path, feed, [np.array([20])] * 3, k=4, items={}).before == {"recall@4": 0}
 
 
 def test_vectors_of_both_towers_are_held_against_those_in_float32(tmp_path):

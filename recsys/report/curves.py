@@ -15,7 +15,7 @@ MOST_POINTS = 400
 """Of a line: a long run is thinned evenly."""
 
 
-def section(run: RunDirectory, validation: Mapping[str, tuple[str, Sequence[str]]]) -> Section | None:
+def curves_section(run: RunDirectory, validation: Mapping[str, tuple[str, Sequence[str]]]) -> Section | None:
     """Losses of training, and metrics of validation; None where nothing was logged.
 
     Args:

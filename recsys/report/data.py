@@ -9,7 +9,7 @@ from recsys.run.directory import RunDirectory
 COUNTS = ("rows", "positives", "users", "items", "rows_of_new_users", "rows_of_new_items")
 
 
-def section(run: RunDirectory) -> Section:
+def data_section(run: RunDirectory) -> Section:
     """Rows, users and items of each part, the files, and what preparation had to say."""
     name = f"Data set {run.data['name']}, prepared as {run.data['store']}."
     return Section("data", "Data", (f"{name} {data_text(run.data, run.plain['data']['split'])}",), data_grids(run.data))

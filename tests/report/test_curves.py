@@ -1,4 +1,4 @@
-from recsys.report.sections.curves import _points
+from recsys.report.curves import _points
 from recsys.run.directory import RunDirectory
 from recsys.task.base import facet
 

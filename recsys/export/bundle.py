@@ -34,7 +34,7 @@ PACKAGES = ("recsys", "torch", "onnx", "onnxscript", "onnxruntime", "numpy", "po
 
 @dataclass(frozen=True)
 class Release:
-    """What a bundle is published with beside its models, and what it has to pass.
+    """Conditions and company of a bundle's models.
 
     Attributes:
         limits: of metrics, latency and size.
@@ -67,7 +67,7 @@ def export_bundle(
     folder: Path,
     release: Release | None = None,
 ) -> dict:
-    """Write a bundle, let it pass its gates, and publish it in one rename.
+    """Write a bundle, let it pass its gates, publish it in one rename, and return its manifest.
 
     Args:
         sections: at least one.
@@ -75,12 +75,9 @@ def export_bundle(
         vocabulary_path: parquet file of a column's vocabulary: `value` by vocabulary index, [0] and [1] null. Asked for columns
             without buckets; the file must have the sha256 that the schema names.
         metrics: of all these weights, flat as in metrics.json; None, where one is not finite, is left out of the bundle's.
-        checkpoint: {task: which weights these are}, for the manifest.
+        checkpoint: {task: facts of its weights}, for the manifest.
         folder: final place of the bundle; a bundle that stands there is replaced.
         release: None = parity and golden requests alone.
-    Returns:
-        The manifest.
-
     Raises:
         ReleaseError: a gate is not passed; nothing is published.
         IntegrityError: a model cannot be exported, or a vocabulary is not the model's; nothing is published.
@@ -154,11 +151,7 @@ def _write_sbom(folder: Path, manifest: Mapping) -> None:
 
 
 def load_vocabularies(schema: Schema, vocabulary_path: Callable[[str], Path]) -> dict[str, pl.Series]:
-    """{column: raw values by vocabulary index} of every column that has a vocabulary.
-
-    Raises:
-        IntegrityError: names each file that is not the one the schema was fitted with.
-    """
+    """{column: raw values by vocabulary index}; an IntegrityError names each file that is not the one the schema was fitted with."""
     hashes = _vocabulary_hashes(schema)
     paths = {column: vocabulary_path(column) for column in hashes}
     remedy = "export with the store that the run was trained on (lineage.json in the run directory)"

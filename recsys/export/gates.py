@@ -1,4 +1,4 @@
-"""What a bundle has to pass before it is published."""
+"""Gates that a bundle has to pass before it is published."""
 
 import json
 import subprocess
@@ -22,9 +22,9 @@ class Gate:
 
     Attributes:
         gate: of `GATES`; several checks may share one.
-        limit: what was asked for.
-        found: what was measured, or what went wrong.
-        remedy: what to do where it is not passed.
+        limit: the condition.
+        found: the measurement, or the failure.
+        remedy: for a failure.
     """
 
     gate: str
@@ -34,7 +34,7 @@ class Gate:
     remedy: str
 
     def line(self) -> dict:
-        """What the manifest says."""
+        """The check in a manifest."""
         return {name: value for name, value in asdict(self).items() if name != "remedy"}
 
 
@@ -47,7 +47,7 @@ def refuse(gates: Sequence[Gate], folder: Path) -> None:
 
 
 def parity_gate(manifest: Mapping[str, dict], facets: Sequence[ModuleType]) -> Gate:
-    """That the graphs answer like the model; a difference was refused as it was found.
+    """Graphs answer like the model; a difference was refused as it was found.
 
     Args:
         manifest: of the bundle so far; "weights" of a comparison names its graphs, where these are not the published ones.
@@ -75,12 +75,7 @@ def replayed(folder: Path) -> dict:
 
 
 def golden_gate(counts: Mapping[str, int], wrong: Mapping[str, Sequence[str]]) -> Gate:
-    """That a new process gives the golden answers.
-
-    Args:
-        counts: {task: number of golden requests}.
-        wrong: {task: sentences about the ones that were answered differently}.
-    """
+    """A new process gives the golden answers: {task: number of requests}, {task: sentences about those that were answered differently}."""
     limit = f"{sum(counts.values()):,} requests answered alike in a new process"
     faults = [f"no request of {task} was replayed" for task in counts if task not in wrong]
     faults += [sentence for task in wrong.values() for sentence in task]
@@ -89,13 +84,7 @@ def golden_gate(counts: Mapping[str, int], wrong: Mapping[str, Sequence[str]]) -
 
 
 def floor_gates(metrics: Mapping[str, float | None], minimum: Mapping[str, float]) -> list[Gate]:
-    """That metrics are not below their floors.
-
-    Args:
-        metrics: None where one is not finite, which is below every floor.
-    Raises:
-        ConfigError: names what is no metric of the exported weights.
-    """
+    """Metrics are not below their floors; None, one that is not finite, is. A ConfigError names floors of metrics that do not exist."""
     unknown = [name for name in minimum if name not in metrics]
     if unknown:
         where = "these weights have metrics such as " + listed(sorted(metrics), 3)
@@ -110,7 +99,7 @@ def floor_gates(metrics: Mapping[str, float | None], minimum: Mapping[str, float
 
 
 def latency_gates(latency: Mapping[str, dict], p99_ms: float | None) -> list[Gate]:
-    """That one request on one thread is quick enough, of each part."""
+    """One request on one thread is quick enough, of each part."""
     if p99_ms is None:
         return []
     remedy = "make the model smaller, quantize=..., or raise gate.p99_ms; on a busy machine, export again"
@@ -122,7 +111,7 @@ def latency_gates(latency: Mapping[str, dict], p99_ms: float | None) -> list[Gat
 
 
 def index_gate(index: Mapping) -> Gate:
-    """That approximate search finds enough of what exact search does."""
+    """Approximate search finds enough of the items that exact search finds."""
     limit = f"{index['kind']} finds {index['min_recall']} of the best {index['k']}"
     if index["chosen"] is None:
         return Gate("index", False, limit, index["refusal"], "choose another index=..., or none")
@@ -133,7 +122,7 @@ def index_gate(index: Mapping) -> Gate:
 
 
 def size_gates(folder: Path, size_mb: float | None) -> list[Gate]:
-    """That all files together are small enough; megabytes of 1,000,000 bytes."""
+    """All files together are small enough; megabytes of 1,000,000 bytes."""
     if size_mb is None:
         return []
     size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ MAX_BYTES = 2**31 - 1
 REMEDY = "nothing was published; export again, and report the row if it stays: an operator differs between torch and onnxruntime"
 """For a graph that answers otherwise than its model."""
 Outputs = Tensor | tuple[Tensor, ...]
+Function = Callable[[dict[str, Tensor]], Outputs]
 
 
 def difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -59,7 +60,7 @@ def check(name: str, model: ModelProto) -> None:
 class _Positional(nn.Module):
     """A function of one positional argument per column: torch.onnx would call the entries of a dict `features_<column>`."""
 
-    def __init__(self, model: nn.Module, function: Callable[[dict[str, Tensor]], Outputs], columns: list[str]):
+    def __init__(self, model: nn.Module, function: Function, columns: list[str]):
         super().__init__()
         self.model, self.function, self.columns = model, function, columns
         self.eval()
@@ -69,20 +70,9 @@ class _Positional(nn.Module):
 
 
 def traced_model(
-    model: nn.Module,
-    function: Callable[[dict[str, Tensor]], Outputs],
-    features: tuple[Feature, ...],
-    schema: Schema,
-    *,
-    outputs: tuple[str, ...],
+    model: nn.Module, function: Function, features: tuple[Feature, ...], schema: Schema, *, outputs: Sequence[str]
 ) -> ModelProto:
-    """A function from indices to outputs, batch and list lengths dynamic, without traces of the machine that made it.
-
-    Args:
-        model: owns the weights.
-        function: method of `model` that reads `features` by index.
-        outputs: names of what it returns.
-    """
+    """A method of `model` from `features` by index to `outputs`, batch and list lengths dynamic, without traces of this machine."""
     columns = [feature.column for feature in features]
     # two rows: one would freeze the batch dimension
     examples = tuple(torch.from_numpy(feature.example(schema.statistics[feature.column], 2)) for feature in features)

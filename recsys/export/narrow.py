@@ -40,15 +40,13 @@ class Quantized:
 def narrow(
     folder: Path, quantization: Quantization, schema: Schema, manifest: Mapping, questions: Iterable[Questions]
 ) -> tuple[dict, Gate]:
-    """Replace the graphs in `folder` by narrow ones.
+    """Replace the graphs in `folder` by narrow ones; a ConfigError where none can be narrowed.
 
     Args:
         manifest: of the bundle so far.
-        questions: what to measure on.
+        questions: test data to measure on.
     Returns:
         `Quantized` as a dict, and whether it may be published.
-    Raises:
-        ConfigError: there is nothing to narrow.
     """
     with TemporaryDirectory(dir=folder) as scratch:  # inside, so that a killed export leaves nothing else behind
         wide = Path(scratch)
@@ -83,10 +81,7 @@ def quantized(kind: str, before: Path, after: Path, changes: Sequence[Narrowed])
 
 
 def verdict(figures: Quantized, limits: Quantization) -> Iterator[str]:
-    """Sentences on why a bundle must be refused; none where it is smaller, no slower, and as good within its limits.
-
-    A number that is not finite refuses it too.
-    """
+    """Sentences on why a bundle must be refused: it is not smaller, slower, worse than its limits, or has a number that is not finite."""
     kind = figures.kind
     if not figures.bytes_after < figures.bytes_before:
         yield f"{kind} saves nothing: {figures.bytes_before:,} bytes before, {figures.bytes_after:,} after (all graphs)"

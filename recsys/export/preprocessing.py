@@ -1,4 +1,4 @@
-"""The part of a served graph that turns raw columns into what a tower reads. B rows, L list length.
+"""The part of a served graph from raw columns to the inputs of a tower. B rows, L list length.
 
 Every input is a raw column under its own name. Missing is "" in a string column and the smallest int64 in an integer column
 (booleans are integers 0 and 1), NaN in a Numeric; the first two also pad lists on the right. Every index that leaves this part
@@ -22,11 +22,7 @@ MISSING_MOMENT = 0
 
 
 class Graph:
-    """Nodes, inputs and constants of a graph under construction; every value is a name.
-
-    Args:
-        scope: prefix of the names that are made up here, e.g. "raw/".
-    """
+    """Nodes, inputs and constants of a graph under construction; every value is a name, `scope` a prefix of the names made up here."""
 
     def __init__(self, scope: str):
         self.scope = scope
@@ -73,10 +69,8 @@ def element_type(dtype: str) -> int:
 
 def raw_array(values: pl.Series | list, dtype: str) -> np.ndarray:
     """Raw ids or categories as a graph takes them: object array of strings, or int64; null becomes `missing(dtype)`."""
-    values = pl.Series(values)
-    if dtype == "string":
-        return values.cast(pl.String).fill_null(MISSING_STRING).to_numpy().astype(object)
-    return values.cast(pl.Int64).fill_null(MISSING_INTEGER).to_numpy()
+    filled = pl.Series(values).cast(pl.String if dtype == "string" else pl.Int64).fill_null(missing(dtype)).to_numpy()
+    return filled.astype(object) if dtype == "string" else filled
 
 
 def raw_lists(lists: Sequence[Sequence[Any] | None], dtype: str) -> np.ndarray:

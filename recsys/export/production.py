@@ -25,11 +25,7 @@ from recsys.task.base import facet
 
 @dataclass(frozen=True)
 class Production:
-    """The bundle in production, its files checked.
-
-    Attributes:
-        schema: of its schema.json; columns are compared by their words in requests.
-    """
+    """The bundle in production, its files checked; `schema` is its schema.json."""
 
     folder: Path
     manifest: Mapping
@@ -50,9 +46,7 @@ class Production:
         return {feature.column: feature.max_len for feature in self.schema.features if not feature.is_stored}
 
     def check_columns(self, schema: Schema, tasks: Sequence[str]) -> None:
-        """A ConfigError where it reads columns that the test data lacks, or as something else.
-
-        With such columns the test data would not be requests as production sends them, and the answers would say nothing.
+        """A ConfigError where it reads columns that the test data lacks, or as something else: its answers would say nothing.
 
         Args:
             schema: of the test data.
@@ -61,7 +55,10 @@ class Production:
         facets = [facet(task, "export") for task in tasks]
         requested: Iterator[Entity] = (entity for part in facets if part.GRAPH in self.manifest["files"] for entity in part.ASKED)
         entities: list[Entity] = list(dict.fromkeys(["user", *requested]))
-        theirs, ours = _columns(self.schema, entities), _columns(schema, entities)
+        theirs, ours = (
+            {feature.column: feature.request_words(each.statistics[feature.column]) for feature in each.of(*entities)}
+            for each in (self.schema, schema)
+        )
         absent = [column for column in theirs if column not in ours]
         faults = [f"it reads columns that this run's test data does not have: {listed(absent)}"] if absent else []
         faults += [
@@ -72,11 +69,6 @@ class Production:
         if faults:
             remedy = "compare with a bundle of the same raw columns"
             raise ConfigError(*(Fault(f"production cannot be judged: {what}", f"against={self.folder}", remedy) for what in faults))
-
-
-def _columns(schema: Schema, entities: Sequence[Entity]) -> dict[str, str]:
-    """{column: what a request gives for it, in words}."""
-    return {feature.column: feature.request_words(schema.statistics[feature.column]) for feature in schema.of(*entities)}
 
 
 @contextmanager
@@ -92,7 +84,7 @@ def production_errors(folder: Path) -> Iterator[None]:
 
 
 def production_gates(new: Path, old: Production, schema: Schema, questions: Mapping[str, Questions]) -> list[Gate]:
-    """What both bundles can do, compared; a gate that is not passed where the new one lacks something.
+    """A gate for each metric of both bundles, and one for each thing that the new one lacks.
 
     Both are asked with the values of the source (see `recsys.export.source_values`): what one knows and the other does not, such as a
     rare value or an older entry of a history, is to each what it would be in production.
@@ -101,7 +93,7 @@ def production_gates(new: Path, old: Production, schema: Schema, questions: Mapp
         schema: of the new bundle and of the questions.
         questions: {task of the new bundle: its test data}.
     Raises:
-        ConfigError: the other does not open, or cannot read the questions.
+        ConfigError: the old one does not open, or cannot read the questions.
     """
     name = f"bundle {old.manifest['sha256'][:12]}"
     lacks: list[str] = []

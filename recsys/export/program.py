@@ -24,15 +24,11 @@ from recsys.task.base import facet
 
 
 def export_run(config: ExportConfig) -> Path:
-    """Export a run as <run>/bundle: ONNX graphs with raw inputs, schema, metrics, golden requests and manifest; item vectors.
+    """Export a run as <run>/bundle, and return it: ONNX graphs with raw inputs, item vectors, schema, metrics, golden requests, manifest.
 
-    With `ranker=`, the bundle of a retrieval run holds the ranker of another run too. Both must have been trained on the same data.
-
-    Metrics are those of the exported weights: of `checkpoint=last` the validation metrics, unless these weights were also the best.
-    A bundle is published only if it passes every gate; each has an exit code of its own. What stands in its place stays otherwise.
-
-    Returns:
-        The folder of the bundle.
+    With `ranker`, the bundle of a retrieval run holds the ranker of another run on the same data too. Metrics are those of the exported
+    weights: of `checkpoint=last` the validation metrics, unless these weights were also the best. A bundle is published only if it passes
+    every gate; otherwise what stands in its place stays.
     """
     production = None if config.against is None else Production.open(config.against)
     run = RunDirectory.finished(config.run)

@@ -1,4 +1,4 @@
-"""A bundle that appears whole or not at all, and the manifest that says what is in it."""
+"""Publication of a bundle, whole or not at all, and its manifest."""
 
 import hashlib
 from collections.abc import Iterator

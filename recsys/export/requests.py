@@ -1,7 +1,7 @@
 """Test requests in two forms: raw, as a served graph takes them, and by index, as the model reads them. N rows, L list length.
 
-The raw side is drawn from the index side (vocabulary entry -> raw value), never through the graph under test, so the two agree
-only if the graph's look-ups, hashes, padding and missing values are those of training.
+The raw side is drawn from the index side, never through the graph under test, so the two agree only if the graph's look-ups, hashes,
+padding and missing values are those of training.
 """
 
 from collections.abc import Mapping
@@ -94,12 +94,7 @@ def single(raw: Mapping[str, np.ndarray], row: int) -> dict[str, np.ndarray]:
 
 
 def _categories(
-    wanted: np.ndarray,
-    schema: Schema,
-    table: str,
-    vocabularies: Mapping[str, pl.Series],
-    generator: np.random.Generator,
-    unknown_share: float,
+    wanted: np.ndarray, schema: Schema, table: str, vocabularies: Mapping[str, pl.Series], generator: np.random.Generator, share: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Index and raw value in the shape of `wanted`, a share of them unknown to the vocabulary of column `table`."""
     dtype = schema.statistics[table].dtype
@@ -110,6 +105,6 @@ def _categories(
         content = [value if dtype == "string" else value.tobytes() for value in raw.ravel()]
         index = [FIRST_KNOWN + mmh3.hash(value, 0, signed=False) % buckets for value in content]
         return np.array(index, np.int64).reshape(raw.shape), raw
-    unknown = (wanted < FIRST_KNOWN) | (generator.random(wanted.shape) < unknown_share)
+    unknown = (wanted < FIRST_KNOWN) | (generator.random(wanted.shape) < share)
     known = raw_array(vocabularies[table], dtype)[wanted]
     return np.where(unknown, UNKNOWN, wanted), np.where(unknown, raw, known)

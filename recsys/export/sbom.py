@@ -56,7 +56,7 @@ def sbom(manifest: Mapping) -> str:
     bom.register_dependency(model, [components[name] for name in (ROOT, *SERVING, *searching)])
     for name, package in packages.items():
         bom.register_dependency(components[name], [components[need] for need in package.needs])
-    bom.serial_number = uuid.uuid5(uuid.NAMESPACE_URL, _text(bom))  # of this content, at this moment
+    bom.serial_number = uuid.uuid5(uuid.NAMESPACE_URL, _text(bom))
     return _text(bom)
 
 

@@ -2,9 +2,8 @@
 
 import argparse
 import contextlib
-import os
+import secrets
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,6 @@ from recsys.serve.retriever import Retriever
 
 if TYPE_CHECKING:
     import pyarrow
-    import rich.console
 
 BLOCK = 8_192
 """Rows that are read and written at once, whatever the size of a call."""
@@ -126,10 +124,7 @@ def _answering(options: argparse.Namespace, task: str) -> "tuple[pyarrow.Schema,
         answers = retriever.recommend(
             {name: values for name, values in columns.items() if name != "exclude"}, options.k, columns.get("exclude"), errors=errors
         )
-        return {
-            "items": [answer and answer.items for answer in answers],
-            "scores": [answer and answer.scores for answer in answers],
-        }
+        return {"items": [answer and answer.items for answer in answers], "scores": [answer and answer.scores for answer in answers]}
 
     ids = pa.string() if retriever.manifest["items"]["dtype"] == "string" else pa.int64()
     return pa.schema([("items", pa.list_(ids)), ("scores", pa.list_(pa.float32()))]), recommend
@@ -160,7 +155,7 @@ def _score(options: argparse.Namespace, schema: "pyarrow.Schema", answer: Callab
                 bad: list[BadRow] = []
                 for name, values in answer(_columns(batch), bad).items():
                     answered[name] += values
-                faults_of_block += [BadRow(start + at + fault.row, fault.field, fault.got, fault.want, fault.of_row) for fault in bad]
+                faults_of_block += [BadRow(start + at + fault.row, *fault.args[1:]) for fault in bad]
                 progress.advance(bar, len(batch))
             answers.write_table(pa.table(answered, schema))
             if errors and faults_of_block:
@@ -169,16 +164,12 @@ def _score(options: argparse.Namespace, schema: "pyarrow.Schema", answer: Callab
             first += faults_of_block[: SHOWN - len(first)]
             bad_values, bad_rows = bad_values + len(faults_of_block), bad_rows + len({fault.row for fault in faults_of_block})
             start += len(block)
-    _show(console, first, bad_values, options.errors)
-    return start - bad_rows, bad_rows
-
-
-def _show(console: "rich.console.Console", first: Sequence[BadRow], number: int, errors: Path | None) -> None:
     for fault in first:
         console.print(f"bad: {fault}", markup=False, highlight=False, soft_wrap=True)
-    if number > len(first):
-        where = f"see {errors}" if errors else "--errors FILE takes them all"
-        console.print(f"and {number - len(first):,} more; {where}", highlight=False, soft_wrap=True)
+    if bad_values > len(first):
+        where = f"see {options.errors}" if options.errors else "--errors FILE takes them all"
+        console.print(f"and {bad_values - len(first):,} more; {where}", highlight=False, soft_wrap=True)
+    return start - bad_rows, bad_rows
 
 
 def _columns(batch: "pyarrow.RecordBatch") -> Answers:
@@ -195,15 +186,10 @@ def _written(path: Path, schema: "pyarrow.Schema") -> "Iterator[pyarrow.parquet.
     """A parquet file that appears whole, or not at all."""
     import pyarrow.parquet as pq
 
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.resolve().parent)
-    os.close(descriptor)
-    partial = Path(name)
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
     try:
         with pq.ParquetWriter(partial, schema) as writer:
             yield writer
-        umask = os.umask(0)
-        os.umask(umask)
-        partial.chmod(0o666 & ~umask)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -52,8 +52,8 @@ class Value:
     def __init__(self, column: str, kind: Kind):
         self.column, self.kind = column, kind
 
-    def array(self, values: Sequence[Any], bad: list[BadRow] | None = None) -> np.ndarray:
-        """The column of these rows. A bad row is raised, or added to `bad` and counted as missing."""
+    def array(self, values: Sequence[Any], bad: list[BadRow]) -> np.ndarray:
+        """The column of these rows. A bad row is added to `bad`, and counts as missing."""
         whole = self.kind.many(values)
         if whole is not None:
             return whole
@@ -67,8 +67,8 @@ class List:
     def __init__(self, column: str, dtype: str, *, keep: slice, gaps: bool):
         self.column, self.kind, self.keep, self.gaps = column, BY_DTYPE[dtype], keep, gaps
 
-    def array(self, values: Sequence[Any], bad: list[BadRow] | None = None) -> np.ndarray:
-        """As `Value.array`."""
+    def array(self, values: Sequence[Any], bad: list[BadRow]) -> np.ndarray:
+        """See `Value.array`."""
         lists = [self._entries(value, row, bad) for row, value in enumerate(values)]
         entries = self.kind.many(list(chain.from_iterable(lists)))
         if entries is None:
@@ -79,7 +79,7 @@ class List:
         padded[np.arange(padded.shape[1]) < lengths[:, None]] = entries
         return padded
 
-    def _entries(self, value: Any, row: int, bad: list[BadRow] | None) -> Sequence[Any]:
+    def _entries(self, value: Any, row: int, bad: list[BadRow]) -> Sequence[Any]:
         entries = list_entries(value, row, self.column, bad)
         if self.gaps:
             return python_values(entries[self.keep])
@@ -95,24 +95,24 @@ class Vector:
     def __init__(self, column: str, size: int):
         self.column, self.size = column, size
 
-    def array(self, values: Sequence[Any], bad: list[BadRow] | None = None) -> np.ndarray:
-        """As `Value.array`."""
+    def array(self, values: Sequence[Any], bad: list[BadRow]) -> np.ndarray:
+        """See `Value.array`."""
         rows = [self._entries(value, row, bad) for row, value in enumerate(values)]
         return np.array(rows, np.float32).reshape(len(values), self.size)
 
-    def _entries(self, value: Any, row: int, bad: list[BadRow] | None) -> np.ndarray:
+    def _entries(self, value: Any, row: int, bad: list[BadRow]) -> np.ndarray:
         nothing = np.zeros(self.size, np.float32)
         if is_missing(value):
             return nothing
-        known = 0 if bad is None else len(bad)
+        known = len(bad)
         entries = list_entries(value, row, self.column, bad)
         numbers = NUMBER.many(entries)
         if numbers is None:
             numbers = np.array(elements(NUMBER, entries, row, self.column, bad), np.float32)
         if len(numbers) == self.size and not np.isnan(numbers).any():
             return numbers
-        if bad is None or len(bad) == known:  # else the fault is reported
-            _report(BadRow(row, self.column, value_text(value), f"{self.size} finite numbers"), bad)
+        if len(bad) == known:  # else the fault is reported
+            bad.append(BadRow(row, self.column, value_text(value), f"{self.size} finite numbers"))
         return nothing
 
 
@@ -158,29 +158,22 @@ def is_list(value: Any) -> bool:
     return isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
-def list_entries(value: Any, row: int, column: str, bad: list[BadRow] | None) -> Sequence[Any]:
+def list_entries(value: Any, row: int, column: str, bad: list[BadRow]) -> Sequence[Any]:
     """Entries of a list value; [] where it is missing, or bad and reported."""
     if is_list(value):
         return value
     if not is_missing(value):
-        _report(BadRow(row, column, value_text(value), "a list"), bad)
+        bad.append(BadRow(row, column, value_text(value), "a list"))
     return []
 
 
-def elements(kind: Kind, values: Iterable[Any], row: int, column: str, bad: list[BadRow] | None) -> list[Any]:
+def elements(kind: Kind, values: Iterable[Any], row: int, column: str, bad: list[BadRow]) -> list[Any]:
     """Graph elements of the values of one row; [] where one is bad: the first is reported."""
     entries = []
     for value in values:
         try:
             entries.append(kind.one(value))
         except Unfit as unfit:
-            _report(BadRow(row, column, value_text(value), str(unfit)), bad)
+            bad.append(BadRow(row, column, value_text(value), str(unfit)))
             return []
     return entries
-
-
-def _report(fault: BadRow, bad: list[BadRow] | None) -> None:
-    """Raise the fault, or add it to the list."""
-    if bad is None:
-        raise fault
-    bad.append(fault)

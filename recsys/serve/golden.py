@@ -1,7 +1,7 @@
-"""Golden requests: do a retriever and a ranker still answer them, whatever processor they run on?
+"""Golden requests: does a retriever or a ranker still answer them, whatever processor it runs on?
 
-A bundle holds all its golden requests in golden.parquet, for `recsys.serve.replay`, and the first few of each task in golden.json, which
-is read with nothing but the standard library and replayed whenever the bundle is opened.
+A bundle holds all of them in golden.parquet, for `recsys.serve.replay`, and the first few of each task in golden.json, which is read with
+nothing but the standard library and replayed whenever the bundle is opened.
 """
 
 import json
@@ -25,11 +25,7 @@ FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8")
 
 
 def check_answers(task: str, manifest: Mapping, files: Mapping[str, bytes], faults: Faults) -> None:
-    """Replay the few golden requests of a task; a bundle of a version that wrote none passes.
-
-    Raises:
-        BundleError: an answer differs; names this processor and that of the export.
-    """
+    """Replay the few golden requests of a task; a BundleError with both processors where an answer differs. Early bundles have none."""
     golden = json.loads(files[GOLDEN]).get(task) if GOLDEN in files else None
     wrong = faults(golden["requests"], golden["tolerance"]) if golden else []
     if wrong:
@@ -71,10 +67,8 @@ def score_faults(retriever: "Retriever", rows: Sequence[Mapping[str, Any]], limi
         shared = {item: score for item, score in zip(got.items, got.scores) if item in want}
         if want and not shared:
             wrong.append(f"request {number}: the index finds none of the {len(want)} golden items")
-        for item, score in shared.items():
-            if not difference(score, want[item]) <= limit:
-                wrong.append(f"request {number}: item {item!r} with score {score}, golden is {want[item]}")
-                break
+        others = [item for item, score in shared.items() if not difference(score, want[item]) <= limit]
+        wrong += [f"request {number}: item {item!r} with score {shared[item]}, golden is {want[item]}" for item in others[:1]]
     return wrong
 
 
@@ -92,7 +86,7 @@ def prediction_faults(ranker: "Ranker", rows: Sequence[Mapping[str, Any]], limit
 
 
 def difference(one: float, other: float) -> float:
-    """The absolute difference of two answers; relative to `other` where that is above 1."""
+    """Absolute difference of two answers; relative to `other` where that is above 1."""
     return abs(one - other) / max(1.0, abs(other))
 
 

@@ -19,19 +19,28 @@ class Unfit(Exception):
 
 
 class Kind(NamedTuple):
-    """How values of one raw type become array elements.
+    """Conversion of values of one raw type to array elements.
 
     Attributes:
-        element: of the array.
+        element: type of the array.
         missing: the element of a missing value.
-        one: one raw value to its element; raises `Unfit`.
+        want: values that the type takes, in words.
+        convert: one raw value that is not missing to its element; None where it is of another type.
         many: [N] elements of N raw values of the usual types, without Python per value; None where they have to be looked at one by one.
     """
 
     element: type
     missing: Any
-    one: Callable[[Any], Any]
+    want: str
+    convert: Callable[[Any], Any]
     many: Callable[[Sequence[Any]], np.ndarray | None]
+
+    def one(self, value: Any) -> Any:
+        """The element of one raw value; raises `Unfit`."""
+        element = self.missing if is_missing(value) else self.convert(value)
+        if element is None:
+            raise Unfit(self.want)
+        return element
 
 
 def is_missing(value: Any) -> bool:
@@ -48,78 +57,63 @@ def _is_number(value: Any, kind: type | UnionType) -> bool:
     return isinstance(value, kind) and not isinstance(value, np.timedelta64)  # which counts as an integer and is a duration
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise Unfit("a string that UTF-8 can hold (no lone surrogates)") from None
-        return str(value)
-    if is_missing(value):
-        return ""
-    raise Unfit("a string")
+def _text(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Unfit("a string that UTF-8 can hold (no lone surrogates)") from None
+    return str(value)
+
+
+def _filled(values: Sequence[Any], kind: type, missing: Any) -> Sequence[Any] | None:
+    """Values of this type, `missing` in the place of None; None where a value is of another type."""
+    values = python_values(values)
+    types = set(map(type, values))
+    if not types <= {kind, NoneType}:
+        return None
+    return [missing if value is None else value for value in values] if NoneType in types else values
 
 
 def _texts(values: Sequence[Any]) -> np.ndarray | None:
-    values = python_values(values)
-    types = set(map(type, values))
-    if not types <= {str, NoneType}:
-        return None
-    if NoneType in types:
-        values = ["" if value is None else value for value in values]
+    texts = _filled(values, str, "")
     try:
-        "".join(values).encode()
+        "".join(texts or ()).encode()
     except UnicodeEncodeError:
         return None
-    return np.array(values, object)
+    return None if texts is None else np.array(texts, object)
 
 
-def _integer(value: Any) -> int:
-    if _is_number(value, numbers.Integral) and not isinstance(value, bool) and MISSING_INTEGER <= value < 2**63:
-        return int(value)
-    if is_missing(value):
-        return MISSING_INTEGER
-    raise Unfit("an integer of 64 bits")
+def _integer(value: Any) -> int | None:
+    fits = _is_number(value, numbers.Integral) and not isinstance(value, bool) and MISSING_INTEGER <= value < 2**63
+    return int(value) if fits else None
 
 
 def _integers(values: Sequence[Any]) -> np.ndarray | None:
     if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind == "i":
         return values.astype(np.int64)
-    values = python_values(values)
-    types = set(map(type, values))
-    if not types <= {int, NoneType}:
-        return None
-    if NoneType in types:
-        values = [MISSING_INTEGER if value is None else value for value in values]
+    integers = _filled(values, int, MISSING_INTEGER)
     try:
-        return np.array(values, np.int64)
+        return None if integers is None else np.array(integers, np.int64)
     except OverflowError:
         return None
 
 
-def _boolean(value: Any) -> int:
-    if isinstance(value, bool | np.bool_) or (_is_number(value, numbers.Integral) and value in (0, 1)):
-        return int(value)
-    if is_missing(value):
-        return MISSING_INTEGER
-    raise Unfit("true or false")
+def _boolean(value: Any) -> int | None:
+    fits = isinstance(value, bool | np.bool_) or (_is_number(value, numbers.Integral) and value in (0, 1))
+    return int(value) if fits else None
 
 
 def _booleans(values: Sequence[Any]) -> np.ndarray | None:
-    values = python_values(values)
-    if not set(map(type, values)) <= {bool, NoneType}:
-        return None
-    return np.array([MISSING_INTEGER if value is None else value for value in values], np.int64)
+    booleans = _filled(values, bool, MISSING_INTEGER)
+    return None if booleans is None else np.array(booleans, np.int64)
 
 
-def _number(value: Any) -> float:
-    if is_missing(value):
-        return math.nan
+def _number(value: Any) -> float | None:
     if isinstance(value, np.bool_ | np.number) and _is_number(value, np.bool_ | numbers.Real):
         value = float(value)  # float16 cannot hold the limit
-    if _is_number(value, numbers.Real) and abs(value) <= FLOAT32_MAX:
-        return float(value)
-    raise Unfit("a finite number")
+    return float(value) if _is_number(value, numbers.Real) and abs(value) <= FLOAT32_MAX else None
 
 
 def _numbers(values: Sequence[Any]) -> np.ndarray | None:
@@ -135,17 +129,14 @@ def _numbers(values: Sequence[Any]) -> np.ndarray | None:
     return elements.astype(np.float32) if (np.isnan(elements) | (np.abs(elements) <= FLOAT32_MAX)).all() else None
 
 
-def _moment(value: Any) -> int:
+def _moment(value: Any) -> int | None:
     if isinstance(value, np.datetime64):
         return MISSING_INTEGER if np.isnat(value) else int(value.astype("datetime64[s]").astype(np.int64))
     if isinstance(value, datetime.datetime):
         if value != value:  # the NaT of pandas
             return MISSING_INTEGER
         return math.floor(value.replace(tzinfo=value.tzinfo or datetime.UTC).timestamp())
-    try:
-        return _integer(value)
-    except Unfit:
-        raise Unfit("a datetime, or an integer of seconds since 1970 UTC") from None
+    return _integer(value)
 
 
 def _moments(values: Sequence[Any]) -> np.ndarray | None:
@@ -154,10 +145,10 @@ def _moments(values: Sequence[Any]) -> np.ndarray | None:
     return _integers(values)
 
 
-TEXT = Kind(object, "", _text, _texts)
-INTEGER = Kind(np.int64, MISSING_INTEGER, _integer, _integers)
-BOOLEAN = Kind(np.int64, MISSING_INTEGER, _boolean, _booleans)
-NUMBER = Kind(np.float32, math.nan, _number, _numbers)
-MOMENT = Kind(np.int64, MISSING_INTEGER, _moment, _moments)
+TEXT = Kind(object, "", "a string", _text, _texts)
+INTEGER = Kind(np.int64, MISSING_INTEGER, "an integer of 64 bits", _integer, _integers)
+BOOLEAN = Kind(np.int64, MISSING_INTEGER, "true or false", _boolean, _booleans)
+NUMBER = Kind(np.float32, math.nan, "a finite number", _number, _numbers)
+MOMENT = Kind(np.int64, MISSING_INTEGER, "a datetime, or an integer of seconds since 1970 UTC", _moment, _moments)
 BY_DTYPE = {"string": TEXT, "int64": INTEGER, "bool": BOOLEAN, "float32": NUMBER}
 """By the `dtype` of a column's statistics in schema.json."""

@@ -18,18 +18,16 @@ MAX_MANIFEST = 64 * 2**20
 """Bytes of a manifest, at most."""
 
 
+Bundle = tuple[dict, dict[str, bytes]]
+"""The manifest, and {name: checked content} of some files."""
+
+
 class BundleError(ValueError):
     """A file of the bundle is missing, or not what the manifest says."""
 
 
-def read_bundle(folder: Path, keep: Sequence[str]) -> tuple[dict, dict[str, bytes]]:
-    """Check every file against the manifest.
-
-    Args:
-        keep: files whose checked content is returned, so that what is used is what was checked.
-    Returns:
-        The manifest, and {name: content} of `keep` and of the few golden requests.
-    """
+def read_bundle(folder: Path, keep: Sequence[str]) -> Bundle:
+    """Check every file against the manifest; gives the content of `keep` and of the few golden requests, as it was checked."""
     manifest = read_manifest(folder)
     kept = {}
     for name, facts in manifest["files"].items():
@@ -82,7 +80,7 @@ def render_manifest(document: dict) -> bytes:
 
 
 def _check_file(folder: Path, name: str, facts: dict) -> Path:
-    """The path of a file of the size that the manifest says, in the folder itself; nothing is read."""
+    """Path of a file in the folder itself, which has the size that the manifest says; its content is not read."""
     if name in ("", ".", "..") or any(mark in name for mark in "/\\\0"):
         raise BundleError(f"{folder / MANIFEST} names the file {name!r}, which is not in the bundle's folder; export the run again")
     path = folder / name

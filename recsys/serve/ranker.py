@@ -11,8 +11,8 @@ import numpy as np
 from recsys.serve.fields import USER, BadRow, history_columns, request_fields
 from recsys.serve.golden import check_answers, prediction_faults
 from recsys.serve.graph import load_graph
-from recsys.serve.manifest import read_bundle
-from recsys.serve.requests import Request, Rows, by_column, read
+from recsys.serve.manifest import Bundle, read_bundle
+from recsys.serve.requests import Rows, by_column, read
 
 ROWS_PER_RUN = 4_096
 """Rows that one pass of the graph answers: bounds memory."""
@@ -24,6 +24,7 @@ class Ranker:
     Args:
         folder: a bundle. Every file's sha256 is checked before any is used.
         threads: threads that one request may use.
+        bundle: files of the folder that are checked already.
 
     Attributes:
         labels: what is predicted: a label where the one it is given is 1, and behind it its funnel over all rows.
@@ -34,18 +35,8 @@ class Ranker:
 
     FILES = ("ranker.onnx", "schema.json")
 
-    def __init__(self, folder: str | Path, threads: int = 1):
-        self._serve(*read_bundle(Path(folder), keep=self.FILES), threads)
-
-    @classmethod
-    def of(cls, manifest: dict, files: Mapping[str, bytes], threads: int) -> "Ranker":
-        """A ranker of files that are checked, as from `read_bundle`."""
-        made = cls.__new__(cls)
-        made._serve(manifest, files, threads)
-        return made
-
-    def _serve(self, manifest: dict, files: Mapping[str, bytes], threads: int) -> None:
-        self.manifest = manifest
+    def __init__(self, folder: str | Path, threads: int = 1, *, bundle: Bundle | None = None):
+        self.manifest, files = bundle or read_bundle(Path(folder), keep=self.FILES)
         schema = json.loads(files["schema.json"])
         self.labels: list[str] = self.manifest["labels"]
         self.user_fields = request_fields(schema, "user")
@@ -55,15 +46,9 @@ class Ranker:
         self.histories = history_columns(schema)
         self.session = load_graph("ranker.onnx", files, threads)
         self.predict([{}])  # the first call is slower: it is made here
-        check_answers("ranking", manifest, files, functools.partial(prediction_faults, self))
+        check_answers("ranking", self.manifest, files, functools.partial(prediction_faults, self))
 
-    def predict(
-        self,
-        rows: Rows,
-        user: Mapping[str, Any] | None = None,
-        *,
-        errors: list[BadRow] | None = None,
-    ) -> dict[str, list[float]]:
+    def predict(self, rows: Rows, user: Mapping[str, Any] | None = None, *, errors: list[BadRow] | None = None) -> dict[str, list[float]]:
         """Every label of each row.
 
         Args:
@@ -94,10 +79,10 @@ class Ranker:
     def _shared(self, user: Mapping[str, Any], errors: list[BadRow] | None) -> dict[str, np.ndarray] | None:
         """Arrays of the one user; None where it is bad."""
         bad: list[BadRow] = []
-        request: Request = read(by_column([user], self.user_fields), self.user_fields, self.histories, bad)
+        request = read(by_column([user], self.user_fields), self.user_fields, self.histories, bad)
         if not bad:
             return request.feed
-        faults = [BadRow(USER, fault.field, fault.got, fault.want, fault.of_row) for fault in bad]
+        faults = [BadRow(USER, *fault.args[1:]) for fault in bad]
         if errors is None:
             raise faults[0]
         errors += faults

@@ -1,8 +1,7 @@
 """Retrieve, drop what was seen, rank, answer. M candidates, V items."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from recsys.serve.kinds import BY_DTYPE
 from recsys.serve.manifest import read_bundle
 from recsys.serve.ranker import Ranker
 from recsys.serve.requests import Columns, Rows, Table, by_column, read, wanted
-from recsys.serve.retriever import Answer, Retriever, check_count, with_exclude
+from recsys.serve.retriever import Answer, Excluded, Retriever, check_count, with_exclude
 
 SEEN = "seen/"
 """Before the name of a history column: all its items, to be left out."""
@@ -45,27 +44,20 @@ class Recommender:
         search: str = "exact",
     ):
         check_count("num_candidates", num_candidates)
-        manifest, files = read_bundle(Path(folder), keep=(*Retriever.files(folder, search), *Ranker.FILES))
-        self.retriever = Retriever.of(manifest, files, threads, search)
-        self.ranker = Ranker.of(manifest, files, threads)
+        bundle = read_bundle(Path(folder), keep=(*Retriever.files(folder, search), *Ranker.FILES))
+        self.retriever = Retriever(folder, threads, search=search, bundle=bundle)
+        self.ranker = Ranker(folder, threads, bundle=bundle)
         if label is not None and label not in self.ranker.labels:
             raise ValueError(f"'label': got {label!r}; want {wanted(label, self.ranker.labels)}")
         self.label = self.ranker.labels[0] if label is None else label
         self.num_candidates = num_candidates
-        items_facts = self.retriever.manifest["items"]
-        self.catalogue = Catalogue(items, items_facts["column"], items_facts["dtype"], self.ranker.item_fields)
-        seen = history_columns(self.retriever.schema, of=items_facts["column"])
-        self.seen = {f"{SEEN}{column}": ids_field(column, items_facts["dtype"]) for column in seen}
+        column, dtype = (self.retriever.manifest["items"][fact] for fact in ("column", "dtype"))
+        self.catalogue = Catalogue(items, column, dtype, self.ranker.item_fields)
+        self.seen = {f"{SEEN}{history}": ids_field(history, dtype) for history in history_columns(self.retriever.schema, of=column)}
         self.recommend([{}])  # the first call is slower: it is made here
 
     def recommend(
-        self,
-        rows: Rows,
-        k: int = 10,
-        exclude: Sequence[Sequence[Any] | None] | None = None,
-        *,
-        exclude_seen: bool = True,
-        errors: list[BadRow] | None = None,
+        self, rows: Rows, k: int = 10, exclude: Excluded = None, *, exclude_seen: bool = True, errors: list[BadRow] | None = None
     ) -> list[Answer | None]:
         """The k best of each row's candidates; scores are the label's probability (or number), equal ones keep the retriever's order.
 
@@ -122,14 +114,21 @@ class Catalogue:
     def __init__(self, items: Rows, column: str, dtype: str, fields: Mapping[str, Field]):
         self.column, self.fields = column, fields
         columns = _selected_columns(items, {column: None, **fields})
-        ids = Value(column, BY_DTYPE[dtype]).array(columns.values[column])
-        self.position = {item: at for at, item in enumerate(ids.tolist())}
+        bad: list[BadRow] = []
+        ids = Value(column, BY_DTYPE[dtype]).array(columns.values[column], bad).tolist()
+        self.arrays = {}
+        for name, field in fields.items():
+            if name != column:  # one more row, of the missing value
+                values = field.array(columns.values[name], bad)
+                self.arrays[name] = np.concatenate([values, np.broadcast_to(field.array([None], bad), (1, *values.shape[1:]))])
+        if bad:
+            raise bad[0]
+        self.position = {item: at for at, item in enumerate(ids)}
         if BY_DTYPE[dtype].missing in self.position:
             raise ValueError(f"items: got row {self.position[BY_DTYPE[dtype].missing]} without '{column}'; want an id in every row")
         if len(self.position) < len(ids):
-            twice = next(item for at, item in enumerate(ids.tolist()) if self.position[item] != at)
+            twice = next(item for at, item in enumerate(ids) if self.position[item] != at)
             raise ValueError(f"items: got '{column}' {twice!r} more than once; want one row per item")
-        self.arrays = {name: _with_missing(field, field.array(columns.values[name])) for name, field in fields.items() if name != column}
 
     def features(self, ids: np.ndarray) -> dict[str, np.ndarray]:
         """{column: [M] or [M, L]} of these raw ids; the missing value for an id that is not in the catalogue."""
@@ -150,8 +149,3 @@ def _selected_columns(items: Rows, names: Collection[str]) -> Columns:
     if missing and len(items):
         raise ValueError(f"items: got no column '{missing[0]}'; want the raw item features of the catalogue: {wanted(missing[0], present)}")
     return by_column(items, names)
-
-
-def _with_missing(field: Field, values: np.ndarray) -> np.ndarray:
-    """One more row, of the missing value."""
-    return np.concatenate([values, np.broadcast_to(field.array([None]), (1, *values.shape[1:]))])

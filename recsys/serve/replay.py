@@ -27,31 +27,27 @@ REQUESTS = 500
 
 
 def replay(folder: Path) -> dict:
-    """Ask every golden request, then time single ones on one thread.
+    """Ask every golden request, then time single ones on one thread; a BundleError where a file is not the one that was exported.
 
     Returns:
         "wrong": {task: sentences, one per request that is answered differently}; "latency": milliseconds to load the bundle and give
         a first answer ("start_ms"), and of one request of each task {"requests", "p50_ms", "p99_ms"}, in which a ranker has one user
         and `CANDIDATES` rows.
-    Raises:
-        BundleError: a file is not the one that was exported.
     """
     _, files = read_bundle(folder, keep=("golden.parquet",))
     rows = pyarrow.parquet.read_table(io.BytesIO(files["golden.parquet"])).to_pylist()
-    started = time.perf_counter()
     wrong: dict[str, list[str]] = {}
     latency: dict[str, dict] = {}
-    start = 0.0
-    for task, check in {"retrieval": _retrieval, "ranking": _ranking}.items():
+    start_s = 0.0
+    for task, part, check in (("retrieval", "retriever", _retrieval), ("ranking", "ranker", _ranking)):
         mine = [{name: value for name, value in row.items() if name != "task"} for row in rows if row["task"] == task]
         if mine:
+            begun = time.perf_counter()
             first, faults, call = check(folder, mine)
+            start_s += first - begun
             wrong[task] = [f"{task} {fault}" for fault in faults]
-            start += first - started
-            of_task = {"retriever": _timed(call)} if task == "retrieval" else {"ranker": {**_timed(call), "candidates": CANDIDATES}}
-            latency |= of_task
-            started = time.perf_counter()
-    return {"wrong": wrong, "latency": {"start_ms": round(1e3 * start, 1), **latency}}
+            latency[part] = _timed(call) | ({"candidates": CANDIDATES} if part == "ranker" else {})
+    return {"wrong": wrong, "latency": {"start_ms": round(1e3 * start_s, 1), **latency}}
 
 
 def _retrieval(folder: Path, rows: list[dict]) -> tuple[float, list[str], Callable[[int], object]]:

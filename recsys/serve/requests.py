@@ -95,21 +95,21 @@ def read(columns: Columns, fields: Mapping[str, Field], histories: Sequence[str]
         histories: columns of equal length in each row: entry i of each tells of the same event.
         errors: takes the bad rows, in their order, one for each bad field. None: the first is raised.
     """
-    found = columns.bad + unaligned(columns, histories)
-    feed = {column: field.array(columns.values[column], found) for column, field in fields.items()}
-    if not found:
+    bad = columns.bad + unaligned(columns, histories)
+    feed = {column: field.array(columns.values[column], bad) for column, field in fields.items()}
+    if not bad:
         return Request(feed, np.arange(columns.number))
     first: dict[tuple[int, str], BadRow] = {}
-    for fault in found:
+    for fault in bad:
         first.setdefault((fault.row, fault.field), fault)
-    found = sorted(first.values(), key=lambda fault: fault.row)
+    faults = sorted(first.values(), key=lambda fault: fault.row)
     if errors is None:
-        raise found[0]
-    errors += found
-    rows = {fault.row for fault in found}
+        raise faults[0]
+    errors += faults
+    rows = {fault.row for fault in faults}
     good = [row for row in range(columns.number) if row not in rows]
     kept = {column: [columns.values[column][row] for row in good] for column in fields}
-    return Request({column: field.array(kept[column]) for column, field in fields.items()}, np.array(good, np.int64))
+    return Request({column: field.array(kept[column], []) for column, field in fields.items()}, np.array(good, np.int64))
 
 
 def unaligned(columns: Columns, histories: Sequence[str]) -> list[BadRow]:

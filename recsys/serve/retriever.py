@@ -11,12 +11,14 @@ import numpy as np
 
 from recsys.serve.fields import BadRow, history_columns, ids_field, is_list, request_fields, value_text
 from recsys.serve.golden import check_answers, list_faults, score_faults
-from recsys.serve.manifest import read_bundle, read_manifest
+from recsys.serve.manifest import Bundle, read_bundle, read_manifest
 from recsys.serve.requests import Columns, Rows, by_column, read
 from recsys.serve.search import SEARCHES
 
 ROWS_PER_RUN = 64
 """Rows that one pass of the graph answers: bounds memory at 64 scores per catalogue item."""
+Excluded = Sequence[Sequence[Any] | None] | None
+"""Per row the raw ids that must not be answered; None: none."""
 
 
 class Answer(NamedTuple):
@@ -39,13 +41,25 @@ class Retriever:
         threads: threads that one request may use.
         search: "exact" ranks every item inside retriever.onnx. "index" looks at the likely best ones with the bundle's index: faster on
             large catalogues, and it may miss some items or find fewer than k.
+        bundle: files of the folder that are checked already.
 
     Raises:
         BundleError: names the file; or this processor answers otherwise than the one of the export.
     """
 
-    def __init__(self, folder: str | Path, threads: int = 1, *, search: str = "exact"):
-        self._serve(*read_bundle(Path(folder), keep=self.files(folder, search)), threads, search)
+    def __init__(self, folder: str | Path, threads: int = 1, *, search: str = "exact", bundle: Bundle | None = None):
+        self.manifest, files = bundle or read_bundle(Path(folder), keep=self.files(folder, search))
+        self.schema = json.loads(files["schema.json"])
+        items = self.manifest["items"]
+        self.num_items: int = items["count"]
+        self.fields = request_fields(self.schema, "user")
+        self.histories = history_columns(self.schema)
+        self.excluded = ids_field("exclude", items["dtype"])
+        self.search = SEARCHES[search](self.manifest, files, threads)
+        self.session = self.search.session
+        self.recommend([{}])  # the first call is slower: it is made here
+        faults = list_faults if search == "exact" else score_faults
+        check_answers("retrieval", self.manifest, files, functools.partial(faults, self))
 
     @staticmethod
     def files(folder: str | Path, search: str) -> tuple[str, ...]:
@@ -56,34 +70,7 @@ class Retriever:
             raise ValueError(f"{folder} holds no index; export the run with index=hnsw, or use search='exact'")
         return (*SEARCHES[search].FILES, "schema.json")
 
-    @classmethod
-    def of(cls, manifest: dict, files: Mapping[str, bytes], threads: int, search: str) -> "Retriever":
-        """A retriever of files that are checked, as from `read_bundle`."""
-        made = cls.__new__(cls)
-        made._serve(manifest, files, threads, search)
-        return made
-
-    def _serve(self, manifest: dict, files: Mapping[str, bytes], threads: int, search: str) -> None:
-        self.manifest = manifest
-        self.schema = json.loads(files["schema.json"])
-        self.num_items: int = self.manifest["items"]["count"]
-        self.fields = request_fields(self.schema, "user")
-        self.histories = history_columns(self.schema)
-        self.excluded = ids_field("exclude", self.manifest["items"]["dtype"])
-        self.search = SEARCHES[search](self.manifest, files, threads)
-        self.session = self.search.session
-        self.recommend([{}])  # the first call is slower: it is made here
-        faults = list_faults if search == "exact" else score_faults
-        check_answers("retrieval", manifest, files, functools.partial(faults, self))
-
-    def recommend(
-        self,
-        rows: Rows,
-        k: int = 10,
-        exclude: Sequence[Sequence[Any] | None] | None = None,
-        *,
-        errors: list[BadRow] | None = None,
-    ) -> list[Answer | None]:
+    def recommend(self, rows: Rows, k: int = 10, exclude: Excluded = None, *, errors: list[BadRow] | None = None) -> list[Answer | None]:
         """The k best items of each row.
 
         Args:

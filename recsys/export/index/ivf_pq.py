@@ -37,15 +37,7 @@ class IVFPQ(SearchIndex):
     setting = "nprobe"
 
     def __init__(
-        self,
-        nlist: int | None,
-        m: int | None,
-        nbits: int,
-        rescored: int,
-        nprobe: Sequence[int],
-        k: int,
-        min_recall: float,
-        seed: int,
+        self, nlist: int | None, m: int | None, nbits: int, rescored: int, nprobe: Sequence[int], k: int, min_recall: float, seed: int
     ):
         super().__init__(nprobe, k, min_recall, seed)
         if not 4 <= nbits <= 12 or rescored < 1:

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from recsys.export.index.plot import draw
+from recsys.export.index.curve import draw
 from recsys.report.draw import LOOK
 
 CURVE = [

@@ -10,20 +10,20 @@ import torch
 from torch import Tensor
 
 
-def _moved(value, device: torch.device, non_blocking: bool):
-    if isinstance(value, Tensor):
-        return value.to(device, non_blocking=non_blocking)
-    if isinstance(value, dict):
-        return {key: _moved(entry, device, non_blocking) for key, entry in value.items()}
-    return value
-
-
 @dataclass(frozen=True)
 class _OnDevice:
     """Adds `to(device)`, which Lightning calls to move a batch."""
 
     def to(self, device: torch.device, non_blocking: bool = False):
-        return type(self)(**{entry.name: _moved(getattr(self, entry.name), device, non_blocking) for entry in fields(self)})
+        return type(self)(**{entry.name: _on_device(getattr(self, entry.name), device, non_blocking) for entry in fields(self)})
+
+
+def _on_device(value, device: torch.device, non_blocking: bool):
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=non_blocking)
+    if isinstance(value, dict):
+        return {key: _on_device(entry, device, non_blocking) for key, entry in value.items()}
+    return value
 
 
 @dataclass(frozen=True)
@@ -165,18 +165,15 @@ class KnownItems(_OnDevice):
 
     def pairs(self, users: Tensor) -> Tensor:
         """[2, E] int64 (position in `users`, item entity index), sorted by position, for users [Q] int64."""
-        first, count = self.start[users], self.start[users + 1] - self.start[users]  # [Q]
-        query = torch.repeat_interleave(torch.arange(len(users), device=users.device), count)
-        within = torch.arange(len(query), device=users.device) - torch.repeat_interleave(count.cumsum(0) - count, count)
-        return torch.stack([query, self.item[first[query] + within]])
+        query, entry = ranges(self.start[users], self.start[users + 1])
+        return torch.stack([query, self.item[entry]])
 
     def columns(self, users: Tensor, candidates: Tensor, positive_at: Tensor) -> Tensor:
         """The users' known items among the candidates, without each query's own positive.
 
         Args:
-            users: [Q] int64 user of each query.
+            users, positive_at: [Q] int64 user of each query, and column of its positive.
             candidates: [N] int64 distinct ascending item entity indices.
-            positive_at: [Q] int64 column of each query's positive.
         Returns:
             [2, E] int64 (query, column), sorted by query.
         """
@@ -184,3 +181,11 @@ class KnownItems(_OnDevice):
         column = torch.searchsorted(candidates, item).clamp(max=len(candidates) - 1)
         keep = (candidates[column] == item) & (column != positive_at[query])
         return torch.stack([query[keep], column[keep]])
+
+
+def ranges(start: Tensor, stop: Tensor) -> tuple[Tensor, Tensor]:
+    """Numbers of the ranges start : stop [B] int64, one range after another: [P] int64 place of the range of each, and the numbers."""
+    count = stop - start
+    place = torch.repeat_interleave(torch.arange(len(start), device=start.device), count)  # [P]
+    within = torch.arange(len(place), device=place.device) - torch.repeat_interleave(count.cumsum(0) - count, count)
+    return place, start[place] + within

@@ -1,10 +1,11 @@
 """Meaning of every column: feature kinds, labels, and the Schema that names them. One column name from raw file to served graph."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from recsys.disk import write_whole
 from recsys.errors import DataError, Fault
@@ -20,15 +21,45 @@ from recsys.schema.kind.multi_categorical import MultiCategorical as MultiCatego
 from recsys.schema.kind.numeric import Numeric as Numeric
 from recsys.schema.kind.timestamp import Timestamp as Timestamp
 from recsys.schema.kind.vector import Vector as Vector
-from recsys.schema.label import Label as Label
-from recsys.schema.label import chains as chains
-from recsys.schema.label import label_faults
 from recsys.schema.vocabulary import FIRST_KNOWN as FIRST_KNOWN
 from recsys.schema.vocabulary import PAD as PAD
 from recsys.schema.vocabulary import UNKNOWN as UNKNOWN
 
 RESERVED = ("exclude", "k", "items", "scores", "vector", "task")
 """Names of a served graph's inputs and outputs that are no columns, and of the task in a golden request."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """A column of the interactions table that a model predicts.
+
+    Attributes:
+        given: binary label that must be 1 for this one to be observable: conversion is `given: click`.
+        kind: "binary" is 0 or 1, "regression" a number.
+        policy: what happens to rows where this label is set though the label it is given is 0: "fail" refuses the data, "drop" leaves
+            the rows out, "clip" takes the label for 0; the last two are counted.
+    """
+
+    column: str
+    given: str | None = None
+    kind: Literal["binary", "regression"] = "binary"
+    policy: Literal["fail", "drop", "clip"] = "fail"
+
+
+def chains(labels: Sequence[Label]) -> dict[str, tuple[str, ...]]:
+    """{label: columns of its funnel, from the one that is given none down to itself}.
+
+    Args:
+        labels: each after the label it is given.
+
+    Example:
+        >>> chains([Label("click"), Label("conversion", given="click")])["conversion"]
+        ('click', 'conversion')
+    """
+    columns: dict[str, tuple[str, ...]] = {}
+    for label in labels:
+        columns[label.column] = (*columns.get(label.given or "", ()), label.column)
+    return columns
 
 
 @dataclass(frozen=True)
@@ -61,13 +92,17 @@ class Schema:
     def __post_init__(self):
         object.__setattr__(self, "features", tuple(self.features))
         object.__setattr__(self, "labels", tuple(self.labels))
-        faults = [*_feature_faults(self), *label_faults(self.labels, self.positive)]
+        faults = [*_feature_faults(self), *_label_faults(self.labels, self.positive)]
         if faults:
             raise DataError(*faults)
 
     def of(self, *entities: Entity) -> tuple[Feature, ...]:
         """Features of these entities, in declared order."""
         return tuple(feature for feature in self.features if feature.entity in entities)
+
+    def stored(self, *entities: Entity) -> tuple[Feature, ...]:
+        """Those of them that are read from a raw column."""
+        return tuple(feature for feature in self.of(*entities) if feature.is_stored)
 
     def feature(self, column: str) -> Feature:
         """Feature of a column; a KeyError names the nearest one."""
@@ -110,35 +145,39 @@ class Schema:
     @staticmethod
     def of_document(document: Mapping[str, Any]) -> "Schema":
         """Schema of a parsed schema.json; a ValueError names a kind of feature that this version does not know."""
-        statistics = {
-            column: Statistics(**{**values, "boundaries": tuple(values["boundaries"])}) for column, values in document["statistics"].items()
-        }
+        statistics = document["statistics"].items()
         parts = {
             "features": tuple(_feature(feature) for feature in document["features"]),
             "labels": tuple(Label(**label) for label in document["labels"]),
-            "statistics": statistics,
+            "statistics": {column: Statistics(**{**values, "boundaries": tuple(values["boundaries"])}) for column, values in statistics},
         }
         return Schema(**{**document, **parts})
 
 
 def _feature(document: Mapping[str, Any]) -> Feature:
     """Feature of its entry in schema.json."""
-    kind = KINDS.get(document["kind"])
-    if kind is None:
-        what = f"feature '{document['column']}' is a {document['kind']}, which this version does not know"
+    arguments = dict(document)
+    kind = arguments.pop("kind")
+    if kind not in KINDS:
+        what = f"feature '{document['column']}' is a {kind}, which this version does not know"
         raise ValueError(f"{what}; use the version that wrote the schema")
-    return kind(**{name: value for name, value in document.items() if name != "kind"})
+    return KINDS[kind](**arguments)
+
+
+def _repeats(columns: Sequence[str]) -> dict[str, int]:
+    """{column: how often it stands there} of those that stand there more than once."""
+    return {column: number for column, number in Counter(columns).items() if number > 1}
 
 
 def _feature_faults(schema: Schema) -> Iterator[Fault]:
-    columns, labels = [feature.column for feature in schema.features], [label.column for label in schema.labels]
+    columns, labels = [feature.column for feature in schema.features], {label.column for label in schema.labels}
     keys, items = {"user": schema.user, "item": schema.item}, schema.of("item")
-    for place, feature in enumerate(schema.features):
+    for column, number in _repeats(columns).items():
+        yield Fault(f"feature '{column}' is declared {number} times", _where(column), "keep one of them")
+    for column in dict.fromkeys(column for column in columns if column in labels):
+        yield Fault(f"'{column}' is both a feature and a label", _where(column), "remove the feature: a label among the inputs leaks")
+    for feature in schema.features:
         column, entity, where = feature.column, feature.entity, _where(feature.column)
-        if columns.count(column) > 1 and columns.index(column) == place:
-            yield Fault(f"feature '{column}' is declared {columns.count(column)} times", where, "keep one of them")
-        if column in labels and columns.index(column) == place:
-            yield Fault(f"'{column}' is both a feature and a label", where, "remove the feature: a label among the inputs leaks")
         if entity in keys and keys[entity] is None:
             what = f"feature '{column}' has entity '{entity}', and data.{entity} is null"
             yield Fault(what, where, f"name the id column in data.{entity}, or set entity: context")
@@ -150,3 +189,29 @@ def _feature_faults(schema: Schema) -> Iterator[Fault]:
 
 def _where(column: str) -> str:
     return f"data.features, column '{column}'"
+
+
+def _label_faults(labels: Sequence[Label], positive: str | None) -> Iterator[Fault]:
+    """Faults of labels beside each other, and of the one that makes a row positive."""
+    columns = [label.column for label in labels]
+    for column, number in _repeats(columns).items():
+        yield _label_fault(column, f"is declared {number} times", "keep one of them")
+    for place, label in enumerate(labels):
+        if label.given is None:
+            continue
+        if label.given not in columns:
+            what = f"is given '{label.given}', which is no label{nearest(label.given, columns)}"
+            yield _label_fault(label.column, what, f"use one of {columns}")
+        if label.given in columns[place:]:
+            what = f"stands before '{label.given}', which it is given"
+            yield _label_fault(label.column, what, "list each label after the one it is given")
+        if any(other.column == label.given and other.kind != "binary" for other in labels):
+            what = f"is given '{label.given}', which is a number"
+            yield _label_fault(label.column, what, "a label can be given one that is 0 or 1")
+    if positive is not None and positive not in columns:
+        what = f"positive '{positive}' is no label{nearest(positive, columns)}"
+        yield Fault(what, "data.positive", f"use one of {columns}, or null")
+
+
+def _label_fault(column: str, what: str, remedy: str) -> Fault:
+    return Fault(f"label '{column}' {what}", f"data.labels, column '{column}'", remedy)

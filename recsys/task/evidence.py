@@ -11,7 +11,6 @@ import polars as pl
 import torch
 
 from recsys.data.read.facts import data_facts
-from recsys.data.read.raw_values import raw_values
 from recsys.data.read.rows import SPLITS
 from recsys.data.store import Store
 from recsys.disk import write_whole
@@ -72,7 +71,7 @@ def item_names(store: Store, source: Source, items: Iterable[int]) -> dict[int, 
     titles = item_titles(store, source, ids)
     kinds = [feature for feature in store.schema.of("item") if feature.has_table and feature.is_stored]
     columns = [kind.column for kind in kinds if kind.column != store.schema.item][:KINDS]
-    rows = raw_values(store, {column: store.item_features[column][torch.tensor(index, dtype=torch.int64)] for column in columns})
+    rows = store.raw_values({column: store.item_features[column][torch.tensor(index, dtype=torch.int64)] for column in columns})
     about = [", ".join(text for value in row.values() for text in _texts(value)) for row in rows] or [""] * len(index)
     return {item: {"id": raw, "title": titles.get(raw), "about": text} for item, raw, text in zip(index, ids, about)}
 

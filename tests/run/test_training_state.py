@@ -10,7 +10,7 @@ from pytorch_lightning.callbacks import EarlyStopping
 from torch import nn
 from torch.utils.data import DataLoader
 
-from recsys.data.read.loading import StepSampler
+from recsys.data.read.steps import StepSampler
 from recsys.errors import ConfigError, IntegrityError
 from recsys.run.checkpoint import load_checkpoint, load_state
 from recsys.run.lightning_internals import Place

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recsys.schema.raw import entries, is_category, is_number, list_value_type, padded, raw_type
+from recsys.schema.raw import broken_text, category_checks, entries, is_category, is_number, list_value_type, padded, raw_type
 
 
 @pytest.mark.parametrize("dtype", [pl.String(), pl.Int8(), pl.UInt64(), pl.Boolean(), pl.Categorical(), pl.Enum(["a"]), pl.Null()])
@@ -53,3 +53,15 @@ def test_entries_stand_on_the_left_of_their_row():
 )
 def test_raw_type(dtype: pl.DataType, name: str):
     assert raw_type(dtype) == name
+
+
+def test_broken_text_is_nul_or_more_than_a_megabyte():
+    texts = ["a\0b", "x" * 1_000_001, "x" * 1_000_000, "\N{GRINNING FACE}", "", None]
+    assert pl.DataFrame({"t": texts}).select(broken_text(pl.col("t")))["t"].to_list() == [True, True, False, False, False, None]
+
+
+def test_category_checks_integers_beyond_int64():
+    frame = pl.DataFrame({"code": pl.Series([2**63, 2**63 - 1], dtype=pl.UInt64)})
+    (check,) = category_checks("code", frame.schema["code"])
+    assert frame.select(check.bad)["code"].to_list() == [True, False]
+    assert check.remedy == "rewrite the file with pl.col('code').cast(pl.String)"

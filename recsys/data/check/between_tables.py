@@ -4,13 +4,11 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from recsys.data.check.column_rules import DAY_US
 from recsys.data.check.table_check import CheckedTable
 from recsys.errors import Fault
 from recsys.schema import Schema, TimeUnit
-from recsys.schema.kind.timestamp import TICKS_PER_S, US_PER_S, TimestampRule, microseconds
-from recsys.schema.raw import is_date, raw_type
-from recsys.schema.rule import ASIDE, Check
+from recsys.schema.kind.timestamp import DAY_US, TICKS_PER_S, US_PER_S, Timestamp, is_date, microseconds
+from recsys.schema.raw import ASIDE, Check, raw_type
 
 MAX_MISSING_SHARE = 0.5
 """With more ids than this without a row in their own table, the two tables do not belong together."""
@@ -80,13 +78,15 @@ def since_findings(interactions: CheckedTable, entities: CheckedTable, key: str,
     time = schema.time
     if schema.time_unit == "rank" or time is None or not all(time in table.dtypes for table in (interactions, entities)):
         return
-    rule = TimestampRule(time, "time", "data.time", schema.time_unit)
-    remedy = rule.type_remedy(entities.dtypes[time])
+    stamp, unit = Timestamp(time, "context"), schema.time_unit
+    remedy = stamp.type_remedy(entities.dtypes[time], unit)
     if remedy is not None:
         what = f"time '{time}', the moment since which a row of {entities.name} is known, is {entities.dtypes[time]}"
         yield Fault(what, f"table {entities.name}, column '{time}'", f"{remedy}, or rename the column if it means another")
-    elif rule.type_remedy(interactions.dtypes[time]) is None and raw_type(interactions.dtypes[key]) == raw_type(entities.dtypes[key]):
-        yield _since_check(interactions, entities, key, time, schema.time_unit)
+    elif stamp.type_remedy(interactions.dtypes[time], unit) is None and raw_type(interactions.dtypes[key]) == raw_type(
+        entities.dtypes[key]
+    ):
+        yield _since_check(interactions, entities, key, time, unit)
 
 
 def _since_check(interactions: CheckedTable, entities: CheckedTable, key: str, time: str, unit: TimeUnit) -> Check:

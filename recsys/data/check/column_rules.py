@@ -7,15 +7,11 @@ import polars as pl
 
 from recsys.errors import DataError, Fault
 from recsys.schema import Entity, Label, Schema, TimeUnit
-from recsys.schema.kind.timestamp import TICKS_PER_S
-from recsys.schema.raw import FLOAT32_MAX, as_number, is_category, is_date, is_number
-from recsys.schema.rule import ASIDE, Check, Dtypes, Rule, Tally, category_checks
+from recsys.schema.kind.timestamp import DAY_US, PLAUSIBLE_S, TICKS_PER_S, is_date
+from recsys.schema.raw import ASIDE, Check, Dtypes, Rule, Tally, as_number, cast_remedy, category_checks, is_category, is_finite, is_number
 
 LARGEST_EXACT = 2**53
 """float64 cannot tell larger integers apart."""
-PLAUSIBLE_S = (946_684_800, 4_102_444_800)
-"""Years 2000 to 2100 in epoch seconds: a time outside was written in another unit, or is a placeholder."""
-DAY_US = 86_400_000_000
 ENTITY: dict[str, Entity] = {"users": "user", "items": "item"}
 """{table: whose features stand in it}."""
 
@@ -56,27 +52,23 @@ def _feature_rules(schema: Schema, *entities: Entity) -> list[Rule]:
 
 @dataclass(frozen=True)
 class IdRule(Rule):
-    """A user or item id: a string or an integer from 0, never missing.
-
-    Attributes:
-        unique: the column is the key of its table, so no two rows share an id.
-    """
+    """A user or item id: a string or an integer from 0, never missing; `unique` as key of its table, where no two rows share an id."""
 
     unique: bool
 
     def type_remedy(self, dtype: pl.DataType) -> str | None:
         if dtype.is_float():
-            return self.cast("int64") + "; float ids lose precision above 2^53"
-        return None if is_category(dtype) and dtype != pl.Boolean else self.cast("string")
+            return cast_remedy(self.column, "int64") + "; float ids lose precision above 2^53"
+        return None if is_category(dtype) and dtype != pl.Boolean else cast_remedy(self.column, "string")
 
     def checks(self, dtypes: Dtypes) -> Iterator[Check]:
         column, dtype = pl.col(self.column), dtypes[self.column]
         missing = column.is_null()
         if dtype.is_float():
-            missing = missing | column.is_nan()
+            missing |= column.is_nan()
         if dtype == pl.String:
-            missing = missing | (column == "")
-        yield Check(self.column, "missing id", missing, f"drop the rows with filter(pl.col('{self.column}').is_not_null()), {ASIDE}")
+            missing |= column == ""
+        yield _missing_check(self.column, "missing id", missing)
         if dtype.is_signed_integer():
             remedy = f"give these rows their real id or drop them with filter(pl.col('{self.column}') >= 0), {ASIDE}"
             yield Check(self.column, "negative id", column < 0, remedy, column)
@@ -101,18 +93,20 @@ class LabelRule(Rule):
         if is_number(dtype):
             return None
         if self.label.kind == "regression":
-            return self.cast("float64") + "; the label is a regression"
-        return self.cast("int64") + "; a label is 0, 1, false, true or null"
+            return cast_remedy(self.column, "float64") + "; the label is a regression"
+        return cast_remedy(self.column, "int64") + "; a label is 0, 1, false, true or null"
 
     def checks(self, dtypes: Dtypes) -> Iterator[Check]:
         dtype = dtypes[self.column]
         if not is_number(dtype):
             return
         column = as_number(self.column, dtype)
-        if self.label.kind == "regression":
-            yield from self._number_checks(column, dtype)
-        else:
-            yield from self._class_checks(column)
+        if self.label.kind == "binary":
+            remedy = f"map the values to 0 and 1, null where missing, e.g. (pl.col('{self.column}') > 0).cast(pl.Int8), {ASIDE}"
+            yield Check(self.column, "label other than 0, 1, false, true or null", (column != 0) & (column != 1), remedy, column)
+        elif dtype.is_float():  # other numbers are finite, and Polars cannot ask some of them
+            remedy = f"replace NaN and infinity, e.g. with null where the value is missing, {ASIDE}"
+            yield Check(self.column, "label that is NaN, infinite or beyond float32", ~is_finite(column), remedy, column)
         impossible = self._impossible_rows(dtypes)
         if impossible is not None and self.label.policy != "clip":
             given = self.label.given
@@ -131,16 +125,6 @@ class LabelRule(Rule):
             return None
         return pl.when(impossible).then(0).otherwise(pl.col(self.column)).alias(self.column)
 
-    def _class_checks(self, column: pl.Expr) -> Iterator[Check]:
-        remedy = f"map the values to 0 and 1, null where missing, e.g. (pl.col('{self.column}') > 0).cast(pl.Int8), {ASIDE}"
-        yield Check(self.column, "label other than 0, 1, false, true or null", (column != 0) & (column != 1), remedy, column)
-
-    def _number_checks(self, column: pl.Expr, dtype: pl.DataType) -> Iterator[Check]:
-        if dtype.is_float():  # other numbers are finite, and Polars cannot ask some of them
-            remedy = f"replace NaN and infinity, e.g. with null where the value is missing, {ASIDE}"
-            finite = column.is_finite() & (column.abs() <= FLOAT32_MAX)
-            yield Check(self.column, "label that is NaN, infinite or beyond float32", ~finite, remedy, column)
-
     def _impossible_rows(self, dtypes: Dtypes) -> pl.Expr | None:
         """Rows where the label is set and the one it is given is 0; None where the columns do not show it."""
         given = self.label.given
@@ -155,12 +139,7 @@ class LabelRule(Rule):
 
 @dataclass(frozen=True)
 class TimeRule(Rule):
-    """Moment of a row: never missing, between 2000 and 2100, not in the future.
-
-    Attributes:
-        unit: as in Schema.time_unit.
-        now_us: microseconds since 1970 UTC.
-    """
+    """Moment of a row, where integers count `unit`: never missing, from 2000 to 2100, not after `now_us`, microseconds since 1970 UTC."""
 
     unit: TimeUnit
     now_us: int
@@ -170,13 +149,11 @@ class TimeRule(Rule):
             return None if self.unit in ("datetime", "rank") else "set data.time_unit=datetime"
         if dtype.is_integer():
             return None  # under "datetime" the values tell which unit to set: see `_unit_checks`
-        return self.cast("datetime" if dtype == pl.String else "int64")
+        return cast_remedy(self.column, "datetime" if dtype == pl.String else "int64")
 
     def checks(self, dtypes: Dtypes) -> Iterator[Check]:
         column, dtype = pl.col(self.column), dtypes[self.column]
-        yield Check(
-            self.column, "missing time", column.is_null(), f"drop the rows with filter(pl.col('{self.column}').is_not_null()), {ASIDE}"
-        )
+        yield _missing_check(self.column, "missing time", column.is_null())
         if self.unit == "rank":
             return
         if is_date(dtype):
@@ -205,6 +182,10 @@ class TimeRule(Rule):
         tomorrow = (self.now_us + DAY_US) * TICKS_PER_S[unit] // TICKS_PER_S["us"]
         remedy = f"correct the clock or time zone behind these rows, {ASIDE}"
         yield Check(self.column, "time in the future", (ticks > tomorrow) & plausible(ticks, unit), remedy, column)
+
+
+def _missing_check(column: str, what: str, missing: pl.Expr) -> Check:
+    return Check(column, what, missing, f"drop the rows with filter(pl.col('{column}').is_not_null()), {ASIDE}")
 
 
 def plausible(ticks: pl.Expr, unit: str) -> pl.Expr:

@@ -9,7 +9,7 @@ import polars as pl
 
 from recsys.disk import whole_file
 from recsys.errors import Fault
-from recsys.schema.rule import Check, Tally
+from recsys.schema.raw import Check, Tally
 from recsys.source.base import FILE, ROW
 
 EXAMPLES = 5
@@ -23,7 +23,6 @@ class Counts:
     """Counts of one pass over a table.
 
     Attributes:
-        rows: rows of the table.
         bad_rows: rows that break at least one check.
         broken: checks that at least one row breaks, with the number of such rows.
         notes: sentences of the tallies above 0.
@@ -47,39 +46,33 @@ def count(frame: pl.LazyFrame, checks: Sequence[Check], tallies: Sequence[Tally]
 
 
 def row_fault(frame: pl.LazyFrame, table: str, check: Check, number: int, rows: int) -> Fault:
-    """The fault of one check, with the file, row and value of its first offenders (a second pass, filtered).
+    """The fault of one check that `number` of `rows` rows break, with the place and value of its first offenders (a second pass, filtered).
 
     Args:
         frame: the table, with or without FILE and ROW; without them, rows are counted from the top of the table.
-        number: rows that break the check, out of `rows`.
     """
     offenders = _with_place(frame, table).filter(check.bad)
     shown = pl.lit(None) if check.shown is None else check.shown
     first = offenders.select(FILE, ROW, shown.alias("value")).head(EXAMPLES).collect(engine="streaming")
     values = "" if check.shown is None else ": " + ", ".join(_text(value) for value in first["value"].to_list())
     more = ", ..." if values and number > EXAMPLES else ""
-    where = f"{places(first)}{f' (first {EXAMPLES})' if number > EXAMPLES else ''}, column '{check.column}'"
+    where = f"{_places(first)}{f' (first {EXAMPLES})' if number > EXAMPLES else ''}, column '{check.column}'"
     return Fault(f"{check.what} in {number:,} of {rows:,} rows{values}{more}", where, check.remedy)
 
 
 def _with_place(frame: pl.LazyFrame, table: str) -> pl.LazyFrame:
     """Add FILE and ROW where the frame lacks them: the table's name, and the row number from the top."""
     columns = frame.collect_schema().names()
-    if ROW not in columns:
-        frame = frame.with_row_index(ROW)
+    frame = frame if ROW in columns else frame.with_row_index(ROW)
     return frame if FILE in columns else frame.with_columns(pl.lit(table).alias(FILE))
 
 
-def places(rows: pl.DataFrame) -> str:
-    """Places of rows: "a.parquet, rows 3, 7; b.parquet, row 0".
-
-    Args:
-        rows: with FILE and ROW.
-    """
+def _places(rows: pl.DataFrame) -> str:
+    """Places of rows that have FILE and ROW: "a.parquet, rows 3, 7; b.parquet, row 0"."""
     parts = []
     for (file,), group in rows.group_by(FILE, maintain_order=True):
         numbers = group[ROW].to_list()
-        parts.append(f"{file}, row{'s' if len(numbers) > 1 else ''} {', '.join(str(number) for number in numbers)}")
+        parts.append(f"{file}, row{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}")
     return "; ".join(parts)
 
 
@@ -89,10 +82,7 @@ def sound_rows(frame: pl.LazyFrame, checks: Sequence[Check]) -> pl.LazyFrame:
 
 
 def write_aside(frame: pl.LazyFrame, checks: Sequence[Check], path: Path) -> None:
-    """Write the rows that break a check to a parquet file, with what is wrong in column WHY.
-
-    The file appears whole or not at all.
-    """
+    """Write the rows that break a check to a parquet file that appears whole or not at all, with what is wrong in column WHY."""
     reasons = [pl.when(check.bad).then(pl.lit(f"{check.column}: {check.what}")) for check in checks]
     # Before the filter: what is a first row or a usual width is a question to the whole table.
     explained = frame.with_columns(pl.concat_str(reasons, separator="; ", ignore_nulls=True).alias(WHY))

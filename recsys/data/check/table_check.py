@@ -1,17 +1,17 @@
 """Check one table: its files, then its columns, then all its rows in one pass."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
-from recsys.data.check.column_faults import differing_columns, missing_faults, type_faults
 from recsys.data.check.file_faults import inspect, unreadable_fault
 from recsys.data.check.row_faults import Counts, count, row_fault, sound_rows
 from recsys.errors import Fault, listed
-from recsys.schema.rule import Check, Dtypes, Rule, Tally
-from recsys.source.base import concat_rows
+from recsys.schema import nearest
+from recsys.schema.raw import Check, Dtypes, Rule, Tally
+from recsys.source.base import FILE, ROW, concat_rows
 
 READ_ERRORS = (pl.exceptions.PolarsError, OSError)
 NOTHING = Counts(0, 0, (), ())
@@ -19,12 +19,7 @@ NOTHING = Counts(0, 0, (), ())
 
 @dataclass(frozen=True)
 class Place:
-    """Rows of a table and the files that hold them.
-
-    Attributes:
-        name: as faults print it.
-        files: behind the frame; often one.
-    """
+    """Rows of a table and the files that hold them, often one; `name` is how faults print them."""
 
     name: str
     files: tuple[Path, ...]
@@ -85,9 +80,9 @@ def check_table(
     places = [Place(str(path), (path,), part) for path, part in zip(files, parts) if not reports[str(path)].faults]
     if not parts and not faults:
         places = [Place(listed(list(reports)) or name, tuple(files), frame)]
-    types, schema_faults = _types(places)
-    faults += [*schema_faults, *missing_faults(rules, name, types), *type_faults(rules, name, types)]
-    if faults or not _resolves(frame):
+    types, unreadable = _types(places)
+    faults += [*unreadable, *missing_faults(rules, name, types), *type_faults(rules, name, types)]
+    if faults or _types([Place(name, tuple(files), frame)])[1]:
         # What can be read is still checked, so that all faults come together; columns nobody reads may differ between files.
         differing = differing_columns(types)
         places = [replace(place, frame=place.frame.drop(differing, strict=False)) for place in places if place.name in types]
@@ -104,6 +99,7 @@ def check_table(
 
 
 def _types(places: Sequence[Place]) -> tuple[dict[str, Dtypes], list[Fault]]:
+    """{name of a place: types of its columns}, and one fault for each place that cannot be read."""
     types: dict[str, Dtypes] = {}
     faults = []
     for place in places:
@@ -112,14 +108,6 @@ def _types(places: Sequence[Place]) -> tuple[dict[str, Dtypes], list[Fault]]:
         except READ_ERRORS as error:
             faults.append(unreadable_fault(place.files, error))
     return types, faults
-
-
-def _resolves(frame: pl.LazyFrame) -> bool:
-    try:
-        frame.collect_schema()
-    except READ_ERRORS:
-        return False
-    return True
 
 
 def _count_rows(
@@ -139,3 +127,59 @@ def _count_rows(
         if not faults:
             return pl.LazyFrame(), NOTHING, [unreadable_fault([path for place in places for path in place.files], error)]
         return (concat_rows(sound), count(concat_rows(sound), checks, tallies), faults) if sound else (pl.LazyFrame(), NOTHING, faults)
+
+
+def missing_faults(rules: Sequence[Rule], table: str, files: Mapping[str, Dtypes]) -> Iterator[Fault]:
+    """One fault per column that a rule needs and some file lacks.
+
+    Args:
+        files: {file: types of its columns}; {table: types} where the files are not known.
+    """
+    for rule in rules:
+        lacking = [file for file, dtypes in files.items() if rule.column not in dtypes]
+        if lacking:
+            columns = sorted({column for file in lacking for column in files[file]} - {FILE, ROW})
+            where = f"{_where(lacking, table)}; needed as {rule.needed_by} ({rule.key})"
+            remedy = f"change {rule.key} to a column of the file, or rename one to '{rule.column}'; there are {listed(columns, 20)}"
+            yield Fault(f"no column '{rule.column}'{nearest(rule.column, columns)}", where, remedy)
+
+
+def type_faults(rules: Sequence[Rule], table: str, files: Mapping[str, Dtypes]) -> Iterator[Fault]:
+    """One fault per column whose type differs between files, or is not what its rule takes."""
+    for rule in rules:
+        holders = _holders(rule.column, files)
+        if len(holders) > 1:
+            yield _differing(rule, holders)
+            continue
+        for dtype, names in holders.items():
+            remedy = rule.type_remedy(dtype)
+            if remedy is not None:
+                yield Fault(f"{rule.needed_by} '{rule.column}' is {dtype}", f"{_where(names, table)}, column '{rule.column}'", remedy)
+
+
+def differing_columns(files: Mapping[str, Dtypes]) -> set[str]:
+    """Columns that have more than one type across files."""
+    return {column for column in {column for dtypes in files.values() for column in dtypes} if len(_holders(column, files)) > 1}
+
+
+def _holders(column: str, files: Mapping[str, Dtypes]) -> dict[pl.DataType, list[str]]:
+    """{type of a column: files where it has that type}."""
+    holders: dict[pl.DataType, list[str]] = {}
+    for file, dtypes in files.items():
+        if column in dtypes:
+            holders.setdefault(dtypes[column], []).append(file)
+    return holders
+
+
+def _where(names: Sequence[str], table: str) -> str:
+    return table if list(names) == [table] else f"{listed(names)}, table {table}"
+
+
+def _differing(rule: Rule, holders: Mapping[pl.DataType, Sequence[str]]) -> Fault:
+    types = "; ".join(f"{dtype} in {listed(files)}" for dtype, files in holders.items())
+    if {dtype.time_zone is None for dtype in holders if isinstance(dtype, pl.Datetime)} == {True, False}:
+        remedy = f"rewrite the files without a zone with pl.col('{rule.column}').dt.replace_time_zone('UTC') (their zone)"
+        return Fault(f"time '{rule.column}' has a time zone in some files and none in others: {types}", f"column '{rule.column}'", remedy)
+    cast = f"pl.col('{rule.column}').cast(pl.{next(iter(holders))!r})"
+    remedy = f"bring all to one type: set data.source.types.{rule.column}, or rewrite files with {cast}"
+    return Fault(f"{rule.needed_by} '{rule.column}' has {len(holders)} types: {types}", f"column '{rule.column}'", remedy)

@@ -14,7 +14,7 @@ from recsys.data.check.row_faults import write_aside
 from recsys.data.check.table_check import CheckedTable, check_table
 from recsys.errors import DataError, Fault, listed
 from recsys.schema import Schema
-from recsys.schema.rule import Check, Dtypes, Rule
+from recsys.schema.raw import Check, Dtypes, Rule
 from recsys.source.base import FILE, ROW, Tables
 
 

@@ -8,17 +8,15 @@ from typing import Any, Literal
 import torch
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
+from torch.nn.functional import pad
 from torch.utils.data import DataLoader
 
 from recsys.baseline.base import FeatureTable, TrainingEvents
 from recsys.batch import Batch, Catalogue, ImpressionBatch, KnownItems, Outcomes, Slice, UserBatch
-from recsys.data.read.first_pages import FirstPages
 from recsys.data.read.impressions import feature_table, outcomes
-from recsys.data.read.loading import EvaluationSteps, StepSampler, TrainingSteps
-from recsys.data.read.negatives import NegativeSample, negative_sample
-from recsys.data.read.order import Order
-from recsys.data.read.rows import SPLITS, Evaluated, EvaluationUsers, PositiveRows, Rows
+from recsys.data.read.rows import SPLITS, Evaluated, EvaluationUsers, FirstPages, PositiveRows, Rows
 from recsys.data.read.slices import activity, column_slices, popularity, user_columns
+from recsys.data.read.steps import EvaluationSteps, NegativeSample, Order, StepSampler, TrainingSteps, negative_sample
 from recsys.data.store import Store
 
 SPLIT_CODES = {"train": 0, **SPLITS}
@@ -27,19 +25,15 @@ SPLIT_CODES = {"train": 0, **SPLITS}
 class DataModule(LightningDataModule):
     """Batches as a pure function of seed and step: the same for any number of workers, and after any interruption.
 
-    Callbacks and baselines read the data through this class alone.
-
-    Set `use_distributed_sampler: false` on the trainer: processes share rows and users here already.
+    Callbacks and baselines read the data through this class alone. Set `use_distributed_sampler: false` on the trainer: processes share
+    rows and users here already.
 
     Args:
-        store: the prepared data.
         batch_size: rows of a step (windows, for a sequence tower) over all processes together.
         eval_batch_size: users, or impressions, of an evaluation step of one process.
-        num_workers: processes that make training batches ahead; 0 = made when asked for. Evaluation has none: its batches cost less to
-            make than to hand over.
+        num_workers: processes that make training batches ahead. Evaluation has none: its batches cost less to make than to hand over.
         seed: of the order of rows.
-        rows: makes the training rows of a store.
-        evaluated: makes the users or impressions of "val" and of "test".
+        rows, evaluated: make the training rows of a store, and the users or impressions of its "val" and "test".
         device_resident: keep the whole store on the accelerator and make batches there, without workers; nothing changes on a CPU.
         slice_columns: categorical item columns of at most 20 values to report by; user columns of that kind always are.
         keep_negatives: share of the training impressions whose first label is 0 that an epoch reads, drawn anew each time; 1 = all.
@@ -83,12 +77,10 @@ class DataModule(LightningDataModule):
         """An epoch of this process's share of every batch, from the step on that training has reached."""
         rows = self.rows(self.store)
         order = Order(len(rows), self.batch_size, seed=self.seed, world_size=self._world_size, rank=self._rank, sample=self.negative_sample)
-        steps = TrainingSteps(rows, order)
-        sampler = StepSampler(len(steps), self._steps_taken)
         return DataLoader(
-            steps,
+            TrainingSteps(rows, order),
             batch_size=None,
-            sampler=sampler,
+            sampler=StepSampler(order.steps_per_epoch, self._steps_taken),
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             worker_init_fn=_ignore_signals,
@@ -105,7 +97,7 @@ class DataModule(LightningDataModule):
 
     @cached_property
     def negative_sample(self) -> NegativeSample | None:
-        """Training impressions of which an epoch reads a share; None = it reads all. A ConfigError as of `negative_sample`."""
+        """Training impressions of which an epoch reads a share; None = it reads all."""
         return negative_sample(self.store, self.keep_negatives)
 
     @cached_property
@@ -132,7 +124,7 @@ class DataModule(LightningDataModule):
         events, size = self.training_events, self.store.num_items + 1
         pairs = torch.unique(events.user * size + events.item)  # ascending by user, then item
         per_user = torch.bincount(pairs // size, minlength=events.num_users + 1)
-        return KnownItems(_starts(per_user), pairs % size)
+        return KnownItems(pad(per_user.cumsum(0), (1, 0)), pairs % size)
 
     def user_slices(self, split: Literal["val", "test"]) -> list[Slice]:
         """Users by activity in training and by each categorical column of at most 20 values; the same for both splits."""
@@ -182,7 +174,3 @@ def _ignore_signals(worker: int) -> None:
     """Leave signals to the run: it answers those sent to all its processes, and its workers end with it."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-
-
-def _starts(count: Tensor) -> Tensor:
-    return torch.cat([count.new_zeros(1), count.cumsum(0)])

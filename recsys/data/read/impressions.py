@@ -1,11 +1,16 @@
-"""Impressions of a split with their features and labels, for ranking. B rows of a batch, N rows of a split, L list length."""
+"""Impressions of a split with their features and labels, for ranking; batches are made on the device of the store.
+
+B rows of a batch, N rows of a split, L list length.
+"""
+
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from recsys.baseline.base import FeatureTable
-from recsys.batch import Batch, ImpressionBatch, Outcomes, Slice
+from recsys.batch import Batch, ImpressionBatch, Outcomes
 from recsys.data.read.rows import SPLITS, Histories, Rows, gather_rows
 from recsys.data.read.slices import activity, column_slices, popularity, row_slices, user_columns
 from recsys.data.store import Store
@@ -16,11 +21,9 @@ TABLE_CHUNK = 65_536
 
 
 class Impressions(Rows):
-    """The rows of a split, shown or chosen, with their labels; histories hold what came strictly before a row.
+    """The rows of a split (0 train, 1 validation, 2 test), shown or chosen, with their labels.
 
-    Args:
-        store: on any device; batches are made there.
-        split: 0 train, 1 validation, 2 test.
+    Histories hold what came strictly before a row.
     """
 
     def __init__(self, store: Store, split: int = 0):
@@ -36,23 +39,14 @@ class Impressions(Rows):
         store = self.store
         row = self.rows[index.to(self.rows.device)]
         user, item = store.user[row].long(), store.item[row].long()
-        features = {
-            **gather_rows(store.user_features, user),
-            **self.histories.before(store.event_start[user], store.history_stop[row]),
-            **gather_rows(store.item_features, item),
-            **gather_rows(store.context_features, row),
-        }
+        features = gather_rows(store.user_features, user) | self.histories.before(store.event_start[user], store.history_stop[row])
+        features |= gather_rows(store.item_features, item) | gather_rows(store.context_features, row)
         labels = {column: values.index_select(0, row) for column, values in store.labels.items()}
         return Batch(features, labels, torch.ones(len(row), device=row.device), user, item)
 
 
 class EvaluationImpressions:
-    """Impressions of an evaluated split: their features, and numbers that find their outcomes.
-
-    Args:
-        store: on any device; batches are made there.
-        split: "val" or "test".
-    """
+    """Impressions of an evaluated split, "val" or "test": their features, and numbers that find their outcomes."""
 
     def __init__(self, store: Store, split: str):
         self.impressions = Impressions(store, SPLITS[split])
@@ -62,16 +56,15 @@ class EvaluationImpressions:
 
     def batch(self, index: Tensor) -> ImpressionBatch:
         """The impressions [B] int64 of these numbers; a pure function."""
-        features = self.impressions.batch(index).features
-        return ImpressionBatch(features, index.to(self.impressions.rows.device))
+        return ImpressionBatch(self.impressions.batch(index).features, index.to(self.impressions.rows.device))
 
 
 def outcomes(store: Store, split: str, item_columns: tuple[str, ...]) -> Outcomes:
     """Outcomes of a split's impressions, in the order of `EvaluationImpressions`.
 
     Args:
-        item_columns: categorical item columns of at most 20 values to divide the rows by, beside activity, popularity and the small
-            categorical columns of users and rows.
+        item_columns: categorical item columns of at most 20 values to divide the rows by, beside activity, popularity and such columns of
+            users and rows.
     """
     rows = (store.split == SPLITS[split]).nonzero().squeeze(1)
     user, item = store.user[rows].long().cpu(), store.item[rows].long().cpu()
@@ -79,21 +72,18 @@ def outcomes(store: Store, split: str, item_columns: tuple[str, ...]) -> Outcome
     knows_user, knows_item = store.schema.user is not None, store.schema.item is not None
     slices = row_slices(store, rows)
     if knows_user:
-        slices += [_slice_of_rows(part, user) for part in (activity(store), *column_slices(store, user_columns(store)))]
+        slices += [replace(part, codes=part.codes[user]) for part in (activity(store), *column_slices(store, user_columns(store)))]
     if knows_item:
-        slices += [_slice_of_rows(part, item) for part in (popularity(store), *column_slices(store, item_columns))]
+        slices += [replace(part, codes=part.codes[item]) for part in (popularity(store), *column_slices(store, item_columns))]
     grouped = knows_user or store.schema.session is not None
     return Outcomes(labels, user if knows_user else None, store.session[rows].long().cpu() if grouped else None, slices)
 
 
 def feature_table(store: Store, split: int) -> FeatureTable:
-    """The columns of a split's rows for tabular models, in their order.
+    """The columns of the rows of a split (0 train, 1 validation, 2 test) for tabular models, in their order.
 
-    Numbers and moments as they are (of a moment the hour and the weekday), lists of few values as indicators, histories as their length
-    and whether the row's item is in them.
-
-    Args:
-        split: 0 train, 1 validation, 2 test.
+    Numbers as they are, moments as hour and weekday, lists of few values as indicators, histories as their length and whether the row's
+    item is in them.
     """
     impressions = Impressions(store, split)
     parts = [_tabular(store.schema, impressions.batch(index).features) for index in torch.arange(len(impressions)).split(TABLE_CHUNK)]
@@ -111,8 +101,3 @@ def _tabular(schema: Schema, features: dict[str, Tensor]) -> tuple[np.ndarray, n
         columns = feature.table_columns(values, schema.statistics[feature.column])
         (categories if feature.is_category else numbers).append(columns)
     return np.concatenate(numbers, 1), np.concatenate(categories, 1)
-
-
-def _slice_of_rows(part: Slice, entity: Tensor) -> Slice:
-    """A division of entities as one of rows, [N] int64 entity index."""
-    return Slice(part.name, part.values, part.codes[entity])

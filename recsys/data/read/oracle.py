@@ -6,25 +6,21 @@ import torch
 from torch import Tensor
 
 from recsys.batch import Truth
-from recsys.data.read.first_pages import first_rows
-from recsys.data.read.rows import SPLITS
+from recsys.data.read.rows import SPLITS, first_rows
 from recsys.data.store import Store
 from recsys.source.base import Oracle, Source
 
 
 class CatalogueOracle:
-    """Scores of the catalogue by an `Oracle`, for the period of the test split; an evaluation reads it like a baseline.
+    """Scores of the catalogue by an `Oracle`, which knows raw ids; an evaluation reads it like a baseline.
 
     Args:
-        oracle: answers for raw ids.
-        store: of the users and items.
-        start, stop: the period, microseconds since 1970 UTC, stop exclusive.
+        start, stop: the period of the test split, microseconds since 1970 UTC, stop exclusive.
     """
 
     def __init__(self, oracle: Oracle, store: Store, *, start: int, stop: int):
         self.oracle = oracle
-        self.user_ids = store.user_ids[1:].to_numpy()  # [0] is null, which would turn integers into floats
-        self.item_ids = store.item_ids[1:].to_numpy()
+        self.user_ids, self.item_ids = _raw_ids(store)
         self.start, self.stop = start, stop
 
     def scores(self, user: Tensor, known: Tensor) -> Tensor:
@@ -37,8 +33,6 @@ class FirstPageOracle:
     """Probability of a funnel of labels for every item, had it been shown to users when the test split first showed them something.
 
     Args:
-        oracle: answers for raw ids.
-        store: of the users and items.
         labels: the columns of the funnel, whose probabilities are multiplied.
     """
 
@@ -47,13 +41,9 @@ class FirstPageOracle:
         self.store = store
         self.labels = labels
         self.rows = first_rows(store, "test")
-        self.user_ids = store.user_ids[1:].to_numpy()
-        self.item_ids = store.item_ids[1:].to_numpy()
-        self.vocabularies = {
-            feature.column: store.vocabulary(feature.column)
-            for feature in store.schema.of("context")
-            if feature.is_category and feature.keeps_vocabulary  # what was hashed stays unknown
-        }
+        self.user_ids, self.item_ids = _raw_ids(store)
+        known = [feature.column for feature in store.schema.of("context") if feature.is_category and feature.keeps_vocabulary]
+        self.vocabularies = {column: store.vocabulary(column) for column in known}  # what was hashed stays unknown
 
     def scores(self, user: Tensor, known: Tensor) -> Tensor:
         """[B] entity indices of users with a test row -> [B, V] float32 probabilities; column 0 is 0. `known` plays no part."""
@@ -63,6 +53,11 @@ class FirstPageOracle:
         request = {"user_ids": self.user_ids[user.numpy() - 1], "item_ids": self.item_ids, "moments": moments, "context": context}
         scores = np.prod([self.oracle.if_shown(label, **request) for label in self.labels], axis=0)
         return torch.nn.functional.pad(torch.from_numpy(scores), (1, 0))  # [B, V]
+
+
+def _raw_ids(store: Store) -> tuple[np.ndarray, np.ndarray]:
+    """Raw ids of users and of items by entity index from 1; index 0 is null, which would turn integers into floats."""
+    return store.user_ids[1:].to_numpy(), store.item_ids[1:].to_numpy()
 
 
 def oracle_of_test(source: Source, store: Store) -> CatalogueOracle | None:

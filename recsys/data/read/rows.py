@@ -1,16 +1,17 @@
-"""Row numbers to a Batch: one vectorised gather per column, wherever the store is.
+"""Row numbers to a Batch: one vectorised gather per column. Batches are made on the device of the store.
 
 B rows, L history length, W windows, E events, P pairs.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from recsys.batch import Batch, ImpressionBatch, UserBatch
+from recsys.batch import Batch, ImpressionBatch, UserBatch, ranges
 from recsys.data.split import TEST, VAL
 from recsys.data.store import Store
 from recsys.schema.kind.history import histories
@@ -32,11 +33,7 @@ class Rows(ABC):
 
 
 class PositiveRows(Rows):
-    """Training events, each with its user's history strictly before it; no labels, since all are positive.
-
-    Args:
-        store: on any device; batches are made there.
-    """
+    """Training events, each with its user's history strictly before it; no labels, since all are positive."""
 
     def __init__(self, store: Store):
         self.store = store
@@ -51,10 +48,7 @@ class PositiveRows(Rows):
         store = self.store
         row = self.rows[index.to(self.rows.device)]
         user = store.user[row].long()
-        features = {
-            **gather_rows(store.user_features, user),
-            **self.histories.before(store.event_start[user], store.history_stop[row]),
-        }
+        features = gather_rows(store.user_features, user) | self.histories.before(store.event_start[user], store.history_stop[row])
         return Batch(features, {}, torch.ones(len(row), device=row.device), user, store.item[row].long())
 
 
@@ -65,7 +59,6 @@ class Sequences(Rows):
     says how much of that is from before the event's moment.
 
     Args:
-        store: on any device; batches are made there.
         length: L, events per window; a user's first window may hold fewer.
     """
 
@@ -92,15 +85,11 @@ class Sequences(Rows):
 
     def batch(self, index: Tensor) -> Batch:
         """{column: [B]} of user features, histories [B, L]; item [B, L]; L is the size of the batch's longest window."""
-        store = self.store
         index = index.to(self.user.device)
         user, start, stop = self.user[index], self.start[index], self.stop[index]
         length = int((stop - start).max())
         items = _window(self.items, start, stop, length)
-        features = {
-            **gather_rows(store.user_features, user),
-            **self.histories.before(start, stop, length=length),
-        }
+        features = gather_rows(self.store.user_features, user) | self.histories.before(start, stop, length=length)
         seen = None if self.seen is None else (_window(self.seen, start, stop, length) - start[:, None]).clamp_(min=0)
         return Batch(features, {}, torch.ones(len(user), device=user.device), user, items, seen)
 
@@ -116,12 +105,7 @@ class Evaluated(Protocol):
 
 
 class EvaluationUsers:
-    """Users who chose something in a split, as of its start: their histories hold their events of earlier splits.
-
-    Args:
-        store: on any device; batches are made there.
-        split: "val" or "test".
-    """
+    """Users who chose something in a split, "val" or "test", as of its start: their histories hold their events of earlier splits."""
 
     def __init__(self, store: Store, split: str):
         self.store = store
@@ -139,25 +123,43 @@ class EvaluationUsers:
         store = self.store
         index = index.to(self.user.device)
         user, start, cut, stop = self.user[index], self.known_start[index], self.known_stop[index], self.relevant_stop[index]
-        features = {
-            **gather_rows(store.user_features, user),
-            **self.histories.before(start, cut),
-        }
-        return UserBatch(features, user, known=distinct_pairs(store, start, cut), relevant=distinct_pairs(store, cut, stop))
+        features = gather_rows(store.user_features, user) | self.histories.before(start, cut)
+        return UserBatch(features, user, known=_distinct_pairs(store, start, cut), relevant=_distinct_pairs(store, cut, stop))
 
 
-def distinct_pairs(store: Store, start: Tensor, stop: Tensor) -> Tensor:
-    """[2, P] int64 (row, item entity index): distinct items of the events start : stop of each row, sorted by row, then item.
+class FirstPages:
+    """`EvaluationUsers` with the context of each one's first row in the split: what is known when a page is asked for."""
 
-    Args:
-        start, stop: [B] int64 event numbers.
-    """
-    count = stop - start
-    row = torch.repeat_interleave(torch.arange(len(start), device=start.device), count)  # [P']
-    within = torch.arange(len(row), device=row.device) - torch.repeat_interleave(count.cumsum(0) - count, count)
-    item = store.event_item[start[row] + within]
+    def __init__(self, store: Store, split: str):
+        self.users = EvaluationUsers(store, split)
+        self.rows = first_rows(store, split)
+        self.context = {feature.column: store.context_features[feature.column] for feature in store.schema.of("context")}
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def batch(self, index: Tensor) -> UserBatch:
+        """The users [B] int64 of these numbers, context columns among their features; bias columns are left out."""
+        batch = self.users.batch(index)
+        return replace(batch, features=batch.features | gather_rows(self.context, self.rows[batch.user]))
+
+
+def first_rows(store: Store, split: str) -> Tensor:
+    """First row of each user in a split, -1 where there is none: [num_users + 1] int64."""
+    rows = (store.split == SPLITS[split]).nonzero().squeeze(1)  # by user, then time
+    user = store.user[rows].long()
+    first = torch.ones_like(user, dtype=torch.bool)
+    first[1:] = user[1:] != user[:-1]
+    row = torch.full((store.num_users + 1,), -1, device=rows.device)
+    row[user[first]] = rows[first]
+    return row
+
+
+def _distinct_pairs(store: Store, start: Tensor, stop: Tensor) -> Tensor:
+    """[2, P] int64 (row, item entity index): distinct items of the events start : stop [B] of each row, sorted by row, then item."""
+    row, event = ranges(start, stop)
     size = store.num_items + 1
-    pairs = torch.unique(row * size + item)  # ascending
+    pairs = torch.unique(row * size + store.event_item[event])  # ascending
     return torch.stack([pairs // size, pairs % size])
 
 
@@ -169,13 +171,9 @@ def _events_until(store: Store, split: int) -> Tensor:
 
 
 def gather_rows(columns: Mapping[str, Tensor], index: Tensor) -> dict[str, Tensor]:
-    """Rows [B] int64 of each column, as batches hold them."""
-    return {column: _indices_as_int64(values.index_select(0, index)) for column, values in columns.items()}
-
-
-def _indices_as_int64(values: Tensor) -> Tensor:
-    """Values as batches hold them: indices int64, numbers float32."""
-    return values if values.is_floating_point() else values.long()
+    """Rows [B] int64 of each column, as batches hold them: indices int64, numbers float32."""
+    rows = {column: values.index_select(0, index) for column, values in columns.items()}
+    return {column: values if values.is_floating_point() else values.long() for column, values in rows.items()}
 
 
 class Histories:
@@ -201,12 +199,7 @@ def _after_padding(values: Tensor) -> Tensor:
 
 
 def _window(values: Tensor, start: Tensor, stop: Tensor, length: int) -> Tensor:
-    """[B, length] int64: values of the last `length` events of start : stop, oldest first, 0 on the right.
-
-    Args:
-        values: [E + 1], as from `_after_padding`.
-        start, stop: [B] int64 event numbers.
-    """
+    """[B, length] int64: values [E + 1] of the last `length` events of start : stop [B], oldest first, 0 on the right."""
     first = torch.maximum(stop - length, start)
     position = torch.arange(length, device=start.device)
     at = (first + 1)[:, None] + position  # [B, L]

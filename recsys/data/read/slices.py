@@ -1,4 +1,4 @@
-"""Divisions of users, items and rows that a report shows one by one. n entities."""
+"""Divisions of users, items and rows that a report shows one by one. n entities, N rows."""
 
 from collections.abc import Iterable
 
@@ -34,11 +34,15 @@ def popularity(store: Store) -> Slice:
     count = store.item_count.cpu()
     order = torch.argsort(count, descending=True, stable=True)  # equal counts by ascending entity index
     before = count[order].cumsum(0) - count[order]  # events of more popular items
-    third = torch.clamp(3 * before // max(int(count.sum()), 1), max=2)
     codes = torch.empty_like(count)
-    codes[order] = third
+    codes[order] = torch.clamp(3 * before // max(int(count.sum()), 1), max=2)
     codes[count == 0] = POPULARITY.index("new")
     return Slice("popularity", POPULARITY, _without_padding(codes))
+
+
+def _without_padding(codes: Tensor) -> Tensor:
+    codes[0] = -1
+    return codes
 
 
 def column_slices(store: Store, columns: Iterable[str]) -> list[Slice]:
@@ -58,9 +62,7 @@ def column_slices(store: Store, columns: Iterable[str]) -> list[Slice]:
             what = f"'{column}' has {store.schema.statistics[column].size - FIRST_KNOWN:,} values or buckets"
             faults.append(Fault(what, "slice_columns", f"name a vocabulary column of at most {MAX_VALUES} values"))
         else:
-            features = store.user_features if feature.entity == "user" else store.item_features
-            values = tuple(str(value) for value in store.vocabulary(column)[FIRST_KNOWN:])
-            slices.append(Slice(column, values, (features[column].cpu().long() - FIRST_KNOWN).clamp(min=-1)))
+            slices.append(_by_value(store, column, (store.user_features if feature.entity == "user" else store.item_features)[column]))
     if faults:
         raise ConfigError(*faults)
     return slices
@@ -68,25 +70,21 @@ def column_slices(store: Store, columns: Iterable[str]) -> list[Slice]:
 
 def row_slices(store: Store, rows: Tensor) -> list[Slice]:
     """One division of these rows [N] per categorical column of the row itself with at most 20 values."""
-    slices = []
-    for feature in store.schema.of("context", "bias"):
-        if not feature.is_category or not _has_few_values(store, feature):
-            continue
-        values = tuple(str(value) for value in store.vocabulary(feature.column)[FIRST_KNOWN:])
-        codes = store.context_features[feature.column][rows].cpu().long() - FIRST_KNOWN
-        slices.append(Slice(feature.column, values, codes.clamp(min=-1)))
-    return slices
+    features = [feature for feature in store.schema.of("context", "bias") if _has_few_values(store, feature)]
+    return [_by_value(store, feature.column, store.context_features[feature.column][rows]) for feature in features]
 
 
 def user_columns(store: Store) -> list[str]:
     """Categorical user columns of at most 20 values."""
-    return [feature.column for feature in store.schema.of("user") if feature.is_category and _has_few_values(store, feature)]
+    return [feature.column for feature in store.schema.of("user") if _has_few_values(store, feature)]
 
 
 def _has_few_values(store: Store, feature: Feature) -> bool:
-    return feature.keeps_vocabulary and store.schema.statistics[feature.column].size - FIRST_KNOWN <= MAX_VALUES
+    few = feature.is_category and feature.keeps_vocabulary
+    return few and store.schema.statistics[feature.column].size - FIRST_KNOWN <= MAX_VALUES
 
 
-def _without_padding(codes: Tensor) -> Tensor:
-    codes[0] = -1
-    return codes
+def _by_value(store: Store, column: str, index: Tensor) -> Slice:
+    """Division by the vocabulary index of a column."""
+    values = tuple(str(value) for value in store.vocabulary(column)[FIRST_KNOWN:])
+    return Slice(column, values, (index.cpu().long() - FIRST_KNOWN).clamp(min=-1))

@@ -1,6 +1,4 @@
-"""Store of one prepared data set: a memory-mapped array per column, opened in milliseconds.
-
-N rows, E events, n entities, L list length.
+"""Store of one prepared data set: a memory-mapped array per column, opened in milliseconds. N rows, E events, n entities, L list length.
 
 An event is a positive row. Rows are sorted by (user, split, time, file order), so a user's events before any row are one range:
 a history is a window, never a copy.
@@ -39,7 +37,6 @@ class Store:
     """Entities are numbered from 1 by ascending raw id; index 0 pads, and row 0 of every entity array is 0.
 
     Attributes:
-        path: folder of the store.
         schema: fitted on training rows.
         user_features, item_features: {column: [n + 1] or [n + 1, L]} by entity index: int32 vocabulary index (Categorical,
             MultiCategorical), float32 raw value, NaN where missing (Numeric), float32 (Vector), int64 seconds since 1970 UTC (Timestamp).
@@ -83,7 +80,6 @@ class Store:
     @staticmethod
     def open(path: Path) -> "Store":
         """Map the arrays of a prepared store; an IntegrityError names files that are missing or of another size than when written."""
-        path = Path(path)
         manifest = read_manifest(path)
         damaged = [name for name, size in manifest["files"].items() if not (path / name).exists() or (path / name).stat().st_size != size]
         if damaged:
@@ -106,8 +102,7 @@ class Store:
 
     def check_sources(self) -> None:
         """IntegrityError that names every input file which is gone or no longer what was prepared."""
-        changed = changes(read_manifest(self.path)["inputs"])
-        if changed:
+        if changed := changes(read_manifest(self.path)["inputs"]):
             raise IntegrityError(*changed)
 
     @property
@@ -138,6 +133,22 @@ class Store:
         """Parquet file of a column's vocabulary, with the columns value and count."""
         return self.path / "vocabulary" / file_name(column, ".parquet")
 
+    def raw_values(self, features: dict[str, Tensor]) -> list[dict[str, Any]]:
+        """{column: value} of a few rows as a person wrote them, None where a value is missing or unknown to training.
+
+        A history is its latest items, the last first. Vectors and hashed values are left out: nobody knows their raw values.
+
+        Args:
+            features: {column: [B] or [B, L]} by index.
+        """
+        columns = {}
+        for feature in self.schema.features:
+            if feature.column in features:
+                vocabulary = self.vocabulary(feature.table) if self.schema.keeps_vocabulary(feature.column) else None
+                columns[feature.column] = feature.raw_words(features[feature.column].tolist(), vocabulary)
+        present = {column: values for column, values in columns.items() if values is not None}
+        return [dict(zip(present, row)) for row in zip(*present.values())]
+
 
 def read_manifest(path: Path) -> dict:
     """Record of the preparation: format, files with sizes, inputs, counts, AUCs, seconds; an IntegrityError where there is no store."""
@@ -145,13 +156,8 @@ def read_manifest(path: Path) -> dict:
         raise IntegrityError(Fault("no prepared store here", str(path), "prepare it again: run train.py with the same data"))
     manifest = json.loads((path / MANIFEST).read_text())
     if manifest["format"] not in READABLE:
-        raise IntegrityError(
-            Fault(
-                f"the store has format {manifest['format']}, this version reads {listed([str(entry) for entry in READABLE])}",
-                str(path),
-                "prepare it again",
-            )
-        )
+        what = f"the store has format {manifest['format']}, this version reads {listed([str(entry) for entry in READABLE])}"
+        raise IntegrityError(Fault(what, str(path), "prepare it again"))
     return manifest
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,32 +16,15 @@ import polars as pl
 from recsys.data.check.split_faults import check_parts, check_rows, vocabulary_notes
 from recsys.data.split import NAMES, Assignment, Split, SplitRows
 from recsys.data.store import file_name
-from recsys.data.store.entities import Entities
 from recsys.data.store.feature_files import FeatureFiles
-from recsys.data.store.interactions import KeyColumns, Spool, event_arrays, history_stops, stable_order
+from recsys.data.store.interactions import Entities, KeyColumns, Spool, event_arrays, history_stops, stable_order
 from recsys.data.store.raw_categories import write_raw_categories
 from recsys.schema import Entity, Schema
 from recsys.schema.kind.timestamp import microseconds
 from recsys.source.base import Tables
 
-
-@dataclass(frozen=True)
-class Built:
-    """Facts of a built store, for its manifest.
-
-    Attributes:
-        columns: {"user_features" | "item_features" | "context_features" | "labels": columns kept}.
-        counts: rows, users, items, and rows and positive rows of each part.
-        boundaries: as in Store.
-        notes: sentences for the reader.
-        seconds: {step: duration}.
-    """
-
-    columns: dict[str, list[str]]
-    counts: dict[str, int]
-    boundaries: dict[str, int] | None
-    notes: tuple[str, ...]
-    seconds: dict[str, float]
+OF_A_ROW: tuple[Entity, ...] = ("context", "bias")
+"""Entities whose features stand in the rows of the interactions."""
 
 
 @dataclass
@@ -56,18 +40,21 @@ class _Lap:
         self.started = now
 
 
-def build(tables: Tables, schema: Schema, split: Split, *, folder: Path, max_unknown_share: float) -> Built:
-    """Write every file of a store but its manifest; a DataError names what validation could not see before rows were split.
+def build(tables: Tables, schema: Schema, split: Split, *, folder: Path, max_unknown_share: float) -> dict[str, Any]:
+    """Write every file of a store but its manifest into an empty folder.
 
     Args:
-        folder: exists and is empty.
         max_unknown_share: as in `unknown_ids`.
+    Returns:
+        Part of the manifest: columns of each group, counts of rows, users, items and parts, boundaries, notes, and seconds of each step.
+    Raises:
+        DataError: with what validation could not see before rows were split.
     """
     lap = _Lap({}, time.perf_counter())
-    spool = Spool.write(tables.interactions, _columns(tables, schema, split), folder / "interactions.arrow")
+    spool = Spool.write(tables.interactions, _read_columns(tables, schema, split), folder / "interactions.arrow")
     entities: dict[Entity, Entities] = {
-        "user": _entities(spool, schema.user, tables.users, _own_columns(schema, "user")),
-        "item": _entities(spool, schema.item, tables.items, _own_columns(schema, "item")),
+        "user": _entities(spool, schema.user, tables.users, _columns(schema, "user")),
+        "item": _entities(spool, schema.item, tables.items, _columns(schema, "item")),
     }
     for entity, numbered in entities.items():
         numbered.save(folder / f"{entity}_ids.parquet")
@@ -92,37 +79,38 @@ def build(tables: Tables, schema: Schema, split: Split, *, folder: Path, max_unk
     spool.path.unlink()
     lap.end("raw categories")
     counts = _counts(in_file, entities)
-    notes = [_summary(counts), *notes, *vocabulary_notes(fitted)]
-    columns = {"user_features": _own_columns(schema, "user"), "item_features": _own_columns(schema, "item")}
-    columns["context_features"] = _row_columns(schema)
-    columns["labels"] = [label.column for label in schema.labels]
-    return Built(columns, counts, assignment.boundaries, tuple(notes), lap.seconds)
+    return {
+        "user_features": _columns(schema, "user"),
+        "item_features": _columns(schema, "item"),
+        "context_features": _columns(schema, *OF_A_ROW),
+        "labels": [label.column for label in schema.labels],
+        "counts": counts,
+        "boundaries": assignment.boundaries,
+        "notes": [_summary(counts), *notes, *vocabulary_notes(fitted)],
+        "seconds": lap.seconds,
+    }
 
 
 def _entities(spool: Spool, key: str | None, table: pl.LazyFrame | None, columns: list[str]) -> Entities:
-    return Entities.one() if key is None else Entities.number(key, spool.column(key), table, columns)
+    return Entities(None, pl.Series([0]), None) if key is None else Entities.number(key, spool.column(key), table, columns)
 
 
 def _codes(spool: Spool, entities: Entities, num_rows: int) -> np.ndarray:
     return np.ones(num_rows, dtype=np.int32) if entities.key is None else entities.codes(spool.column(entities.key))
 
 
-def _own_columns(schema: Schema, entity: Entity) -> list[str]:
-    """Columns that an entity's features are read from."""
-    return [feature.column for feature in schema.of(entity) if feature.is_stored]
+def _columns(schema: Schema, *entities: Entity) -> list[str]:
+    """Columns that the features of these entities are read from."""
+    return [feature.column for entity in entities for feature in schema.stored(entity)]
 
 
-def _row_columns(schema: Schema) -> list[str]:
-    return [*_own_columns(schema, "context"), *_own_columns(schema, "bias")]
-
-
-def _columns(tables: Tables, schema: Schema, split: Split) -> Iterator[str]:
+def _read_columns(tables: Tables, schema: Schema, split: Split) -> Iterator[str]:
     """Columns to read from the interactions; features of a missing users or items table are among them."""
     yield from (column for column in (schema.user, schema.item, schema.time, schema.session, split.column) if column is not None)
     yield from (label.column for label in schema.labels)
-    yield from _row_columns(schema)
-    yield from _own_columns(schema, "user") if tables.users is None else ()
-    yield from _own_columns(schema, "item") if tables.items is None else ()
+    yield from _columns(schema, *OF_A_ROW)
+    yield from _columns(schema, "user") if tables.users is None else ()
+    yield from _columns(schema, "item") if tables.items is None else ()
 
 
 def _key_columns(spool: Spool, schema: Schema, split: Split, entities: dict[Entity, Entities]) -> tuple[KeyColumns, Assignment]:

@@ -9,21 +9,13 @@ import polars as pl
 
 from recsys.data.split import TRAIN
 from recsys.data.store import file_name
-from recsys.data.store.entities import Entities, first_rows
-from recsys.data.store.interactions import KeyColumns, Spool
+from recsys.data.store.interactions import Entities, KeyColumns, Spool, first_rows
 from recsys.schema import Entity, Feature, Schema, Statistics
 
 
 @dataclass(frozen=True)
 class FeatureFiles:
-    """Writes one feature after the other into the folder of a store.
-
-    Attributes:
-        folder: of the store.
-        schema: not fitted yet.
-        rows: key columns in file order.
-        spool: the interactions.
-    """
+    """Writes one feature after the other into the folder of a store; `rows` are key columns in file order."""
 
     folder: Path
     schema: Schema
@@ -40,26 +32,27 @@ class FeatureFiles:
         size = len(entities.ids) + 1
         seen = np.bincount(codes[train], minlength=size)[1:]
         chosen = np.bincount(codes[train & self.rows.positive], minlength=size)[1:]
-        described_by = first_rows(codes, self.rows.time, size - 1) if entities.table is None else None
+        described_by = first_rows(codes, self.rows.time, size - 1) if entities.table is None else codes[:0]
         statistics = {}
-        for feature in self._stored(entity):
+        for feature in self.schema.stored(entity):
             weight = chosen if feature.column == entities.key else seen
-            values = entity_values(feature.column, entities, self.spool, described_by)
+            if feature.column == entities.key:
+                values = entities.ids
+            elif entities.table is not None:
+                values = entities.table[feature.column]
+            else:
+                values = self.spool.column(feature.column).gather(described_by)
             statistics[feature.column] = self._write(f"{entity}_features", feature, values, values, weight, _with_padding)
         return statistics
 
     def context(self, order: np.ndarray) -> dict[str, Statistics]:
-        """Write [N] arrays of the rows' own features, fitted on training rows.
-
-        Args:
-            order: [N] int64, rows of the store in file order.
-        """
+        """Write [N] arrays of the rows' own features, fitted on training rows; `order` [N] int64: rows of the store in file order."""
         train = pl.Series(self.rows.split == TRAIN)
         statistics = {}
-        for feature in (*self._stored("context"), *self._stored("bias")):
+        for feature in (*self.schema.stored("context"), *self.schema.stored("bias")):
             values = self.spool.column(feature.column)
-            training = values.filter(train)
-            statistics[feature.column] = self._write("context_features", feature, values, training, None, lambda array: array[order])
+            written = self._write("context_features", feature, values, values.filter(train), None, lambda array: array[order])
+            statistics[feature.column] = written
         return statistics
 
     def labels(self, order: np.ndarray) -> dict[str, Statistics]:
@@ -73,9 +66,6 @@ class FeatureFiles:
                 counted = values[known].astype(np.float64) if known.any() else np.zeros(1)
                 statistics[label.column] = Statistics("float32", mean=float(counted.mean()), std=float(counted.std()) or 1.0)
         return statistics
-
-    def _stored(self, entity: Entity) -> list[Feature]:
-        return [feature for feature in self.schema.of(entity) if feature.is_stored]
 
     def _write(
         self,
@@ -98,20 +88,6 @@ class FeatureFiles:
     def _save(self, group: str, column: str, array: np.ndarray) -> None:
         (self.folder / group).mkdir(exist_ok=True)
         np.save(self.folder / group / file_name(column), array)
-
-
-def entity_values(column: str, entities: Entities, spool: Spool, described_by: np.ndarray | None) -> pl.Series:
-    """[n] raw values of a column by entity.
-
-    Args:
-        described_by: [n] rows of the file that describe entities without a table of their own; None where there is one.
-    """
-    if column == entities.key:
-        return entities.ids
-    if described_by is not None:
-        return spool.column(column).gather(described_by)
-    assert entities.table is not None, "entities without a table are described by rows"
-    return entities.table[column]
 
 
 def _with_padding(array: np.ndarray) -> np.ndarray:

@@ -18,15 +18,13 @@ KEY_LENGTH = 16
 
 @dataclass(frozen=True)
 class Input:
-    """One input file as it was read.
+    """One input file of a table as it was read.
 
     Attributes:
-        table: "interactions", "users" or "items".
         path: absolute, since a run may be exported from another folder than it was trained in.
         size: bytes.
         mtime_ns: time of the last change, nanoseconds since 1970 UTC.
-        sha256: of the whole file, or of its first and last block.
-        whole: which of the two.
+        sha256: of the `whole` file, or else of its first and last block.
     """
 
     table: str
@@ -56,8 +54,7 @@ def content_key(read: tuple[Input, ...], *settings: object) -> str:
     """Name of the store: a hash of the files' content and of everything in the configuration that changes what is prepared.
 
     Args:
-        read: input files.
-        settings: whatever else decides; each counts as its repr, which must not hold an address.
+        settings: each counts as its repr, which must not hold an address.
     """
     document = json.dumps([[entry.content for entry in read], *map(repr, settings)])
     return hashlib.sha256(document.encode()).hexdigest()[:KEY_LENGTH]
@@ -69,11 +66,7 @@ def source_description(source: Source) -> tuple:
 
 
 def changes(recorded: list[dict]) -> list[Fault]:
-    """One fault per file that is not what it was when it was read.
-
-    Args:
-        recorded: entries of the manifest, as from `asdict(Input)`.
-    """
+    """One fault per input file of the manifest that is not what it was when it was read."""
     faults = []
     for entry in (Input(**record) for record in recorded):
         path = Path(entry.path)

@@ -1,4 +1,7 @@
-"""Interactions on their way into a store: spooled to one file, put in order, their positive ones as ranges per user. N rows, E events."""
+"""Interactions on their way into a store: spooled to one file, their users and items numbered, put in order, positives as ranges per user.
+
+N rows, E events, n entities.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,6 +10,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
+
+from recsys.schema.vocabulary import canonical, look_up
+
+ID = "__id"
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,47 @@ class Spool:
 
 
 @dataclass(frozen=True)
+class Entities:
+    """The users, or the items, numbered from 1 by ascending raw id.
+
+    Attributes:
+        key: raw id column; None where rows name none, and one entity, of id 0, stands for them all.
+        ids: [n] distinct raw ids, Int64 or String, ascending; entity index is the position from 1.
+        table: [n] raw columns by entity, null where the entity has no row; None when there is no table.
+    """
+
+    key: str | None
+    ids: pl.Series
+    table: pl.DataFrame | None
+
+    @classmethod
+    def number(cls, key: str, seen: pl.Series, table: pl.LazyFrame | None, columns: list[str]) -> "Entities":
+        """Number every entity of the interactions and of its own table.
+
+        Args:
+            seen: [N] raw ids in the interactions.
+            columns: raw columns of the table to keep.
+        """
+        ids = canonical(seen).unique()
+        if table is None:
+            return cls(key, ids.sort(), None)
+        frame = table.select(key, *(column for column in columns if column != key)).collect()
+        frame = frame.with_columns(canonical(frame[key]).alias(ID))
+        ids = ids.append(frame[ID]).unique().sort()
+        aligned = ids.to_frame(ID).join(frame, on=ID, how="left", maintain_order="left")
+        assert len(aligned) == len(ids), f"table of {key} repeats ids"
+        return cls(key, ids, aligned)
+
+    def codes(self, values: pl.Series) -> np.ndarray:
+        """[N] int32 entity index, 1..n, of raw ids that all occur."""
+        return look_up(canonical(values), self.ids, np.arange(1, len(self.ids) + 1, dtype=np.int32))
+
+    def save(self, path: Path) -> None:
+        """Write the ids by entity index, null at 0, as a parquet file with the column value."""
+        pl.concat([pl.Series("value", [None], self.ids.dtype), self.ids.alias("value")]).to_frame().write_parquet(path)
+
+
+@dataclass(frozen=True)
 class KeyColumns:
     """The key columns of N rows, in one common order.
 
@@ -58,16 +106,10 @@ class KeyColumns:
 
 
 def stable_order(group: np.ndarray, time: np.ndarray) -> np.ndarray:
-    """Row numbers sorted by group, then time, then position.
+    """Row numbers [N] int64 sorted by group [N], then time [N] int64, then position.
 
     Two stable sorts, by time and then by group; torch's are several times faster than numpy's lexsort (20 M rows: 4.6 s to 16.6 s),
     and the first is skipped for rows that already stand in the order of time.
-
-    Args:
-        group: [N] int32 or int64.
-        time: [N] int64.
-    Returns:
-        [N] int64, a permutation.
 
     Example:
         >>> stable_order(np.array([2, 1, 2, 1]), np.array([5, 7, 4, 7])).tolist()
@@ -79,11 +121,25 @@ def stable_order(group: np.ndarray, time: np.ndarray) -> np.ndarray:
     return by_time[torch.sort(torch.from_numpy(group)[by_time], stable=True).indices].numpy()
 
 
-def history_stops(rows: KeyColumns) -> np.ndarray:
-    """[N] int64: how many events, over all users, come before each row's (user, split, time); rows of one moment have the same.
+def first_rows(codes: np.ndarray, time: np.ndarray, num_entities: int) -> np.ndarray:
+    """[n] int64: each entity's earliest row (ties: first in the file), what describes it where it has no table of its own.
+
+    The earliest, because a later one could carry the test period into training.
 
     Args:
-        rows: sorted by (user, split, time).
+        codes: [N] int32 entity index; each of 1..n occurs.
+        time: [N] int64.
+    """
+    latest_first = stable_order(np.zeros(len(time), dtype=np.int32), time)[::-1]
+    first = np.zeros(num_entities + 1, dtype=np.int64)
+    first[codes[latest_first]] = latest_first  # the last assignment to an index stays: the earliest row
+    return first[1:]
+
+
+def history_stops(rows: KeyColumns) -> np.ndarray:
+    """[N] int64: how many events, over all users, come before each row's (user, split, time), by which the rows are sorted.
+
+    Rows of one moment have the same.
     """
     stops = np.cumsum(rows.positive, dtype=np.int64)
     stops -= rows.positive
@@ -96,11 +152,7 @@ def history_stops(rows: KeyColumns) -> np.ndarray:
 
 
 def event_arrays(rows: KeyColumns, *, num_users: int, num_items: int) -> dict[str, np.ndarray]:
-    """The event_* arrays and item_count of a Store.
-
-    Args:
-        rows: sorted by (user, split, time).
-    """
+    """The event_* arrays and item_count of a Store, of rows sorted by (user, split, time)."""
     event_row = np.flatnonzero(rows.positive)
     event_split, event_item = rows.split[event_row], rows.item[event_row]
     per_user = np.bincount(rows.user[event_row], minlength=num_users + 1)

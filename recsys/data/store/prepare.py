@@ -4,7 +4,7 @@ import json
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -15,8 +15,8 @@ from recsys.data.check.leaked_labels import FeatureAuc, feature_aucs, leak_fault
 from recsys.data.check.validate import validate
 from recsys.data.split import Split
 from recsys.data.store import FORMAT, MANIFEST, Store, read_manifest
-from recsys.data.store.build import Built, build
-from recsys.data.store.inputs import Input, changes, content_key, inputs, source_description
+from recsys.data.store.build import build
+from recsys.data.store.inputs import changes, content_key, inputs, source_description
 from recsys.disk.folders import build_once
 from recsys.errors import DataError, Fault, IntegrityError
 from recsys.schema import Schema, nearest
@@ -68,16 +68,17 @@ def prepare(
     folder = Path(folder)
     with build_once(folder / key) as building:
         if building is not None:
-            started = time.perf_counter()
-            quarantine = folder / f"{key}.quarantine"
-            checked = validate(tables, schema, bad_rows=bad_rows, quarantine=quarantine, max_unknown_share=max_unknown_share)
+            started, aside = time.perf_counter(), folder / f"{key}.quarantine"
+            checked = validate(tables, schema, bad_rows=bad_rows, quarantine=aside, max_unknown_share=max_unknown_share)
             seconds = {"validate": round(time.perf_counter() - started, 3)}
             _check_split_column(checked.tables, split)
             built = build(checked.tables, schema, split, folder=building, max_unknown_share=max_unknown_share)
-            _write_manifest(building, key, read, built, (*tables.notes, *checked.notes, *built.notes), seconds | built.seconds)
-            _add_feature_aucs(building)
-            changed = changes([asdict(entry) for entry in read])
-            if changed:
+            built["notes"] = [*tables.notes, *checked.notes, *built["notes"]]
+            built["seconds"] = seconds | built["seconds"]
+            records = [asdict(entry) for entry in read]
+            versions = {"numpy": np.__version__, "polars": pl.__version__}
+            _write_manifest(building, {"format": FORMAT, "key": key, "versions": versions, "inputs": records, **built})
+            if changed := changes(records):
                 raise IntegrityError(*changed)
     faults = leak_faults((FeatureAuc(**entry) for entry in read_manifest(folder / key)["feature_auc"]), max_feature_auc)
     if faults:
@@ -99,30 +100,13 @@ def _check_split_column(tables: Tables, split: Split) -> None:
         raise DataError(Fault(what, "table interactions; needed by data.split.column", "name the column that says train, val or test"))
 
 
-def _write_manifest(
-    building: Path, key: str, read: tuple[Input, ...], built: Built, notes: tuple[str, ...], seconds: dict[str, float]
-) -> None:
-    manifest = {
-        "format": FORMAT,
-        "key": key,
-        "versions": {"numpy": np.__version__, "polars": pl.__version__},
-        "inputs": [asdict(entry) for entry in read],
-        **built.columns,
-        "counts": built.counts,
-        "boundaries": built.boundaries,
-        "notes": notes,
-        "seconds": seconds,
-        "files": {str(path.relative_to(building)): path.stat().st_size for path in sorted(building.rglob("*")) if path.is_file()},
-    }
-    (building / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
-
-
-def _add_feature_aucs(building: Path) -> None:
-    """Write into the manifest how well each feature alone tells each label: measured once, compared with the limit by every run."""
-    started = time.perf_counter()
+def _write_manifest(building: Path, manifest: dict[str, Any]) -> None:
+    """Write the manifest, then add how well each feature alone tells each label: measured once, compared with the limit by every run."""
+    path, started = building / MANIFEST, time.perf_counter()
+    manifest["files"] = {str(file.relative_to(building)): file.stat().st_size for file in sorted(building.rglob("*")) if file.is_file()}
+    path.write_text(json.dumps(manifest, indent=2) + "\n")
     aucs, notes = feature_aucs(Store.open(building))
-    manifest = read_manifest(building)
     manifest["feature_auc"] = [asdict(entry) for entry in aucs]
     manifest["notes"] += notes
     manifest["seconds"]["feature_auc"] = round(time.perf_counter() - started, 3)
-    (building / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+    path.write_text(json.dumps(manifest, indent=2) + "\n")

@@ -16,8 +16,7 @@ from torch import Tensor
 
 from recsys.data.split import TEST
 from recsys.data.store import Store
-from recsys.data.store.entities import Entities, first_rows
-from recsys.data.store.interactions import KeyColumns, Spool
+from recsys.data.store.interactions import Entities, KeyColumns, Spool, first_rows
 from recsys.disk import write_whole
 from recsys.disk.records import reading
 from recsys.errors import Fault, IntegrityError
@@ -47,8 +46,7 @@ def write_raw_categories(
     """Write the file of a store; of each entity and row what an export may ask of it, and of ids nothing, which a store has whole.
 
     Args:
-        rows: in file order.
-        order: [N] int64, rows of the store in file order.
+        rows: in file order; `order` [N] int64 are the rows of the store.
     """
     test = np.flatnonzero(rows.split[order] == TEST)
     test = test[spread(len(test), MOST_ROWS).numpy()]
@@ -77,8 +75,8 @@ def _of_entities(
     return _part(entity, index, {column: spool.column(column).gather(first) for column in columns})
 
 
-def _categories(schema: Schema, entity: Entity) -> list[str]:
-    return [feature.column for feature in schema.of(entity) if feature.has_table and feature.is_stored]
+def _categories(schema: Schema, *entities: Entity) -> list[str]:
+    return [feature.column for feature in schema.stored(*entities) if feature.has_table]
 
 
 def _part(entity: Entity, index: np.ndarray, columns: Mapping[str, pl.Series]) -> pl.DataFrame:
@@ -92,13 +90,7 @@ def copy_raw_categories(store: Store, run: Path) -> None:
 
 @dataclass(frozen=True)
 class RawCategories:
-    """Raw categories that a run directory keeps.
-
-    Attributes:
-        store: of the run.
-        path: of the file.
-        table: its rows.
-    """
+    """Raw categories that a run directory keeps: the rows of the file at `path`."""
 
     store: Store
     path: Path
@@ -116,11 +108,8 @@ class RawCategories:
                 table = pl.read_parquet(path)
             except pl.exceptions.PolarsError as error:
                 raise ValueError(error) from error
-            ids = (store.schema.user, store.schema.item)
-            columns = [
-                column for entity in ("user", "item", "context") for column in _categories(store.schema, entity) if column not in ids
-            ]
-            lacking = {ENTITY, INDEX, *columns} - set(table.columns)
+            lacking = {ENTITY, INDEX, *_categories(store.schema, "user", "item", "context")}
+            lacking -= {store.schema.user, store.schema.item, *table.columns}
             if lacking:
                 raise ValueError(f"columns {sorted(lacking)} are missing")
         return cls(store, path, table)
@@ -129,7 +118,6 @@ class RawCategories:
         """[B] raw values of a categorical column.
 
         Args:
-            column: of a Categorical or MultiCategorical of users, items or rows.
             index: [B] int64 entity index, null at 0; of a column of rows, the row of the store.
         Raises:
             IntegrityError: one of them was not kept.
@@ -140,9 +128,9 @@ class RawCategories:
             return getattr(self.store, ids[column]).gather(index)
         entity = schema.feature(column).entity
         kept = self.table.filter(pl.col(ENTITY) == entity).select(INDEX, column)
-        asked = pl.DataFrame({INDEX: index.astype(np.int64)})
-        lacking = asked.filter((pl.col(INDEX) > 0) | (entity == "context")).join(kept, on=INDEX, how="anti")
+        wanted = pl.DataFrame({INDEX: index.astype(np.int64)})
+        lacking = wanted.filter((pl.col(INDEX) > 0) | (entity == "context")).join(kept, on=INDEX, how="anti")
         if len(lacking):
             what = f"column '{column}' lacks {len(lacking):,} of {len(index):,} values that bundles are compared on"
             raise IntegrityError(Fault(what, str(self.path), "train again"))
-        return asked.join(kept, on=INDEX, how="left", maintain_order="left")[column]
+        return wanted.join(kept, on=INDEX, how="left", maintain_order="left")[column]

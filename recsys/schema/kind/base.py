@@ -13,13 +13,11 @@ import numpy as np
 import polars as pl
 
 from recsys.errors import Fault
-from recsys.schema.rule import Rule
+from recsys.schema.raw import Check, Dtypes, Rule, Tally
 from recsys.schema.vocabulary import Vocabulary
 
 Entity = Literal["user", "item", "context", "bias"]
 TimeUnit = Literal["datetime", "s", "ms", "us", "rank"]
-KEY = "data.features"
-"""Config key that declares the features."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +63,12 @@ class Feature(ABC):
     """A column that a model reads. `column` is its name in files, batches, tables and the served graph.
 
     Attributes:
-        column: column name in the raw table.
         entity: whose column it is: user, item, context (the interaction row itself), or bias (of the row too, but known only once it
             has been shown, such as its position: read in training, neutral when serving).
         has_table: values are indices into an embedding table.
         is_list: a row holds any number of values, up to `max_len` of them.
-        card_limit: what a model card says against served columns of the kind; "" = nothing.
         is_stored: the raw tables have this column and the store an array of it; otherwise it is made from the user's events.
+        card_limit: what a model card says against served columns of the kind; "" = nothing.
     """
 
     column: str
@@ -111,32 +108,33 @@ class Feature(ABC):
         """Faults of the declaration beside those of the items' features."""
         yield from ()
 
-    @abstractmethod
     def rule(self, unit: TimeUnit) -> Rule | None:
-        """Rule of the raw column; None where there is no such column.
+        """Rule of the raw column, where integer moments count `unit`; None where there is no such column."""
+        return FeatureRule(self.column, f"{type(self).__name__} feature", "data.features", self, unit) if self.is_stored else None
 
-        Args:
-            unit: what integer moments count.
-        """
+    @abstractmethod
+    def type_remedy(self, dtype: pl.DataType, unit: TimeUnit) -> str | None:
+        """Remedy where the raw column must not have this type; None where it may."""
+
+    @abstractmethod
+    def checks(self, dtype: pl.DataType) -> Iterator[Check]:
+        """Rows that break the rule of a raw column of a type that it may have."""
+
+    def tallies(self, dtype: pl.DataType) -> Iterator[Tally]:
+        """Facts of such a column that are worth a sentence and no fault."""
+        yield from ()
 
     @abstractmethod
     def fit(self, values: pl.Series, rows: np.ndarray | None) -> tuple[Statistics, Vocabulary | None]:
-        """Statistics of training rows and, for a column that keeps one, the vocabulary.
+        """Statistics of raw values [N] and, for a column that keeps one, the vocabulary.
 
         Args:
-            values: [N] raw values.
             rows: [N] int64 training rows that each value stands for; None = one each.
         """
 
     @abstractmethod
     def encode(self, values: pl.Series, *, vocabulary: Vocabulary | None, time_unit: TimeUnit) -> np.ndarray:
-        """Array [N, ...] that the store keeps of a raw column.
-
-        Args:
-            values: [N] raw values.
-            vocabulary: of the column; None where it has none.
-            time_unit: what integer moments count.
-        """
+        """Array [N, ...] that the store keeps of raw values [N]; without a vocabulary where the column has none."""
 
     @abstractmethod
     def raw_words(self, values: list[Any], vocabulary: pl.Series | None) -> list[Any] | None:
@@ -179,6 +177,25 @@ class Feature(ABC):
         """Kind, entity and type of a request's values; columns of equal words take the same values."""
         return f"{type(self).__name__} ({self.entity}, {statistics.dtype})"
 
-    @abstractmethod
     def example(self, statistics: Statistics, rows: int) -> np.ndarray:
-        """Zeros [rows, ...] in the shape and type of a batch."""
+        """Zeros [rows, ...] in the shape and type of a batch; here of indices or moments, of lists at most three."""
+        return np.zeros((rows, min(3, self.max_len)) if self.is_list else rows, np.int64)
+
+
+@dataclass(frozen=True)
+class FeatureRule(Rule):
+    """Rule of a feature's raw column; rows are checked where the column's type allows it."""
+
+    feature: Feature
+    unit: TimeUnit
+
+    def type_remedy(self, dtype: pl.DataType) -> str | None:
+        return self.feature.type_remedy(dtype, self.unit)
+
+    def checks(self, dtypes: Dtypes) -> Iterator[Check]:
+        dtype = dtypes[self.column]
+        yield from self.feature.checks(dtype) if self.type_remedy(dtype) is None else ()
+
+    def tallies(self, dtypes: Dtypes) -> Iterator[Tally]:
+        dtype = dtypes[self.column]
+        yield from self.feature.tallies(dtype) if self.type_remedy(dtype) is None else ()

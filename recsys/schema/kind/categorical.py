@@ -7,17 +7,14 @@ from typing import Any, ClassVar
 import numpy as np
 import polars as pl
 
-from recsys.schema.kind.base import KEY, Feature, Reading, Statistics, TimeUnit
-from recsys.schema.raw import is_category, raw_type
-from recsys.schema.rule import Check, Dtypes, Rule, category_checks
+from recsys.schema.kind.base import Feature, Reading, Statistics, TimeUnit
+from recsys.schema.raw import Check, cast_remedy, category_checks, is_category, raw_type
 from recsys.schema.vocabulary import FIRST_KNOWN, Vocabulary, canonical, hash_index
 
 
 @dataclass(frozen=True)
 class Categorical(Feature):
-    """One value out of many (string, integer or boolean): index int64 [B], in the store int32.
-
-    A missing value gets the index of unknown ones.
+    """One value out of many (string, integer or boolean): index int64 [B], in the store int32; a missing value counts as unknown.
 
     Attributes:
         min_count: values seen in fewer training rows than this share the unknown index.
@@ -29,8 +26,15 @@ class Categorical(Feature):
 
     has_table: ClassVar[bool] = True
 
-    def rule(self, unit: TimeUnit) -> Rule:
-        return CategoricalRule(self.column, "Categorical feature", KEY)
+    def type_remedy(self, dtype: pl.DataType, unit: TimeUnit) -> str | None:
+        if is_category(dtype):
+            return None
+        if dtype.is_float():
+            return cast_remedy(self.column, "int64") + " or declare it Numeric in data.features"
+        return cast_remedy(self.column, "string")
+
+    def checks(self, dtype: pl.DataType) -> Iterator[Check]:
+        return category_checks(self.column, dtype)
 
     def fit(self, values: pl.Series, rows: np.ndarray | None) -> tuple[Statistics, Vocabulary | None]:
         return fit_categories(values, rows, buckets=self.buckets, min_count=self.min_count)
@@ -53,22 +57,6 @@ class Categorical(Feature):
     def card_words(self, statistics: Statistics) -> tuple[str, str]:
         return category_words(statistics, buckets=self.buckets, min_count=self.min_count)
 
-    def example(self, statistics: Statistics, rows: int) -> np.ndarray:
-        return np.zeros(rows, np.int64)
-
-
-@dataclass(frozen=True)
-class CategoricalRule(Rule):
-    """Rule of a string, integer or boolean column; null is unknown."""
-
-    def type_remedy(self, dtype: pl.DataType) -> str | None:
-        if is_category(dtype):
-            return None
-        return self.cast("int64") + " or declare it Numeric in data.features" if dtype.is_float() else self.cast("string")
-
-    def checks(self, dtypes: Dtypes) -> Iterator[Check]:
-        yield from category_checks(self.column, dtypes[self.column])
-
 
 def fit_categories(values: pl.Series, rows: np.ndarray | None, *, buckets: int, min_count: int) -> tuple[Statistics, Vocabulary | None]:
     """Statistics of raw categories [N] and, without buckets, their vocabulary; `rows` as in `Feature.fit`."""
@@ -81,9 +69,8 @@ def fit_categories(values: pl.Series, rows: np.ndarray | None, *, buckets: int, 
 
 def table_index(values: pl.Series, buckets: int, vocabulary: Vocabulary | None) -> np.ndarray:
     """Row [N] int32 of the embedding table for each raw category: its bucket, or its place in the vocabulary."""
-    if vocabulary is not None:
-        return vocabulary.index(canonical(values))
-    return hash_index(canonical(values), buckets)
+    categories = canonical(values)
+    return hash_index(categories, buckets) if vocabulary is None else vocabulary.index(categories)
 
 
 def category_words(statistics: Statistics, *, buckets: int, min_count: int, lists: str = "") -> tuple[str, str]:

@@ -9,11 +9,12 @@ import polars as pl
 
 from recsys.errors import Fault, nearest
 from recsys.schema.kind.base import Feature, Reading, Statistics, TimeUnit
-from recsys.schema.rule import Rule
+from recsys.schema.raw import Check
 from recsys.schema.vocabulary import FIRST_KNOWN, PAD, Vocabulary
 
 LATEST = 5
 """Items of a history that are shown to a person."""
+NO_COLUMN = "a history is a window of events: it has no raw column, and the statistics of the column that it lists"
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,17 @@ class History(Feature):
         if self.entity != "user":
             yield Fault(f"history '{self.column}' has entity '{self.entity}'", where, "set entity: user")
 
-    def rule(self, unit: TimeUnit) -> Rule | None:
-        return None
+    def type_remedy(self, dtype: pl.DataType, unit: TimeUnit) -> str | None:
+        raise AssertionError(NO_COLUMN)
+
+    def checks(self, dtype: pl.DataType) -> Iterator[Check]:
+        raise AssertionError(NO_COLUMN)
 
     def fit(self, values: pl.Series, rows: np.ndarray | None) -> tuple[Statistics, Vocabulary | None]:
-        raise AssertionError("a history has the statistics of the column that it lists")
+        raise AssertionError(NO_COLUMN)
 
     def encode(self, values: pl.Series, *, vocabulary: Vocabulary | None, time_unit: TimeUnit) -> np.ndarray:
-        raise AssertionError("a history is a window of events, and no array")
+        raise AssertionError(NO_COLUMN)
 
     def raw_words(self, values: list[Any], vocabulary: pl.Series | None) -> list[Any] | None:
         """The latest items, the last first."""
@@ -70,22 +74,14 @@ class History(Feature):
         return [Reading(np.minimum(values, self.max_len))]
 
     def content(self, statistics: Statistics, *, positive: str | None) -> dict[str, object]:
-        return {
-            "vocabulary": statistics.vocabulary,
-            "max_len": self.max_len,
-            "item column": self.of,
-            "data.positive": positive,
-        }
+        own = {"vocabulary": statistics.vocabulary, "max_len": self.max_len}
+        return own | {"item column": self.of, "data.positive": positive}
 
     def card_words(self, statistics: Statistics) -> tuple[str, str]:
-        known = f"{statistics.size - FIRST_KNOWN:,} of `{self.of}`, the last {self.max_len}"
-        return known, "unknown items count as such; may be empty"
+        return f"{statistics.size - FIRST_KNOWN:,} of `{self.of}`, the last {self.max_len}", "unknown items count as such; may be empty"
 
     def request_words(self, statistics: Statistics) -> str:
         return f"History of '{self.of}' ({self.entity}, {statistics.dtype})"
-
-    def example(self, statistics: Statistics, rows: int) -> np.ndarray:
-        return np.zeros((rows, min(3, self.max_len)), np.int64)
 
 
 def histories(features: Iterable[Feature]) -> tuple[History, ...]:

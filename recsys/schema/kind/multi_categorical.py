@@ -7,10 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 import polars as pl
 
-from recsys.schema.kind.base import KEY, Feature, Reading, Statistics, TimeUnit
+from recsys.schema.kind.base import Feature, Reading, Statistics, TimeUnit
 from recsys.schema.kind.categorical import category_words, fit_categories, table_index
-from recsys.schema.raw import as_list, as_lists, entries, is_category, list_value_type, padded
-from recsys.schema.rule import ASIDE, TEXT_FAULT, Check, Dtypes, Rule, Tally, broken_text, text_remedy
+from recsys.schema.raw import ASIDE, Check, Tally, as_list, as_lists, broken_text, entries, is_category, list_value_type, padded, text_check
 from recsys.schema.vocabulary import FIRST_KNOWN, PAD, Vocabulary
 
 MAX_INDICATORS = 64
@@ -19,9 +18,9 @@ MAX_INDICATORS = 64
 
 @dataclass(frozen=True)
 class MultiCategorical(Feature):
-    """A list of values, pooled by their mean embedding: index int64 [B, max_len], in the store int32, padded with 0 on the right.
+    """A list of values, pooled by their mean embedding; a missing list is an empty one.
 
-    A missing list is an empty one.
+    Index int64 [B, max_len], in the store int32, padded with 0 on the right.
 
     Attributes:
         max_len: longer lists are cut to their first `max_len` values (counted and reported).
@@ -35,8 +34,27 @@ class MultiCategorical(Feature):
     has_table: ClassVar[bool] = True
     is_list: ClassVar[bool] = True
 
-    def rule(self, unit: TimeUnit) -> Rule:
-        return MultiCategoricalRule(self.column, "MultiCategorical feature", KEY, self.max_len)
+    def type_remedy(self, dtype: pl.DataType, unit: TimeUnit) -> str | None:
+        inner = list_value_type(dtype)
+        if inner is not None and is_category(inner):
+            return None
+        if dtype == pl.String:
+            return f"set data.source.lists.{self.column}='|' (what separates its values), or declare it Categorical in data.features"
+        return f"rewrite the file with pl.col('{self.column}').cast(pl.List(pl.String))"
+
+    def checks(self, dtype: pl.DataType) -> Iterator[Check]:
+        values = as_list(self.column, dtype)
+        has_null = values.list.drop_nulls().list.len() < values.list.len()
+        remedy = f"rewrite the file with pl.col('{self.column}').list.drop_nulls(), {ASIDE}"
+        yield Check(self.column, "null inside a list", has_null, remedy, values.list.head(5))
+        if list_value_type(dtype) == pl.String:
+            broken = values.list.eval(broken_text(pl.element())).list.any()
+            shown = values.list.head(5).list.eval(pl.element().str.head(40))
+            yield text_check(self.column, broken, shown)
+
+    def tallies(self, dtype: pl.DataType) -> Iterator[Tally]:
+        cut = f"{{count:,}} of {{rows:,}} lists in '{self.column}' are longer than max_len={self.max_len} and are cut to that"
+        yield Tally(cut, (as_list(self.column, dtype).list.len() > self.max_len).sum())
 
     def fit(self, values: pl.Series, rows: np.ndarray | None) -> tuple[Statistics, Vocabulary | None]:
         lists = as_lists(values).list.head(self.max_len)
@@ -67,40 +85,3 @@ class MultiCategorical(Feature):
     def card_words(self, statistics: Statistics) -> tuple[str, str]:
         lists = f", lists of up to {self.max_len}"
         return category_words(statistics, buckets=self.buckets, min_count=self.min_count, lists=lists)
-
-    def example(self, statistics: Statistics, rows: int) -> np.ndarray:
-        return np.zeros((rows, min(3, self.max_len)), np.int64)
-
-
-@dataclass(frozen=True)
-class MultiCategoricalRule(Rule):
-    """Rule of a list of strings, integers or booleans; an empty or missing list has no values."""
-
-    max_len: int
-
-    def type_remedy(self, dtype: pl.DataType) -> str | None:
-        inner = list_value_type(dtype)
-        if inner is not None and is_category(inner):
-            return None
-        if dtype == pl.String:
-            return f"set data.source.lists.{self.column}='|' (what separates its values), or declare it Categorical in data.features"
-        return f"rewrite the file with pl.col('{self.column}').cast(pl.List(pl.String))"
-
-    def checks(self, dtypes: Dtypes) -> Iterator[Check]:
-        dtype = dtypes[self.column]
-        if self.type_remedy(dtype) is not None:
-            return
-        values = as_list(self.column, dtype)
-        has_null = values.list.drop_nulls().list.len() < values.list.len()
-        remedy = f"rewrite the file with pl.col('{self.column}').list.drop_nulls(), {ASIDE}"
-        yield Check(self.column, "null inside a list", has_null, remedy, values.list.head(5))
-        if list_value_type(dtype) == pl.String:
-            broken = values.list.eval(broken_text(pl.element())).list.any()
-            shown = values.list.head(5).list.eval(pl.element().str.head(40))
-            yield Check(self.column, TEXT_FAULT, broken, text_remedy(self.column), shown)
-
-    def tallies(self, dtypes: Dtypes) -> Iterator[Tally]:
-        dtype = dtypes[self.column]
-        if self.type_remedy(dtype) is None:
-            cut = f"{{count:,}} of {{rows:,}} lists in '{self.column}' are longer than max_len={self.max_len} and are cut to that"
-            yield Tally(cut, (as_list(self.column, dtype).list.len() > self.max_len).sum())

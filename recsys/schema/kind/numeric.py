@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from recsys.schema.kind.base import KEY, Feature, Reading, Statistics, TimeUnit
-from recsys.schema.raw import FLOAT32_MAX, as_number, is_number, raw_type
-from recsys.schema.rule import ASIDE, Check, Dtypes, Rule, Tally
+from recsys.schema.kind.base import Feature, Reading, Statistics, TimeUnit
+from recsys.schema.raw import ASIDE, Check, Tally, as_number, cast_remedy, is_finite, is_number, raw_type
 from recsys.schema.vocabulary import Vocabulary
 
 
@@ -32,8 +31,28 @@ class Numeric(Feature):
     high: float | None = None
     fill: float | None = None
 
-    def rule(self, unit: TimeUnit) -> Rule:
-        return NumericRule(self.column, "Numeric feature", KEY, self)
+    def type_remedy(self, dtype: pl.DataType, unit: TimeUnit) -> str | None:
+        return None if is_number(dtype) else cast_remedy(self.column, "float64")
+
+    def checks(self, dtype: pl.DataType) -> Iterator[Check]:
+        """A number is finite and in the declared range; it is missing only where `fill` says what stands for it."""
+        column, finite = as_number(self.column, dtype), pl.lit(True)
+        if self.fill is None:
+            remedy = f"set fill on feature '{self.column}' in data.features, {ASIDE}"
+            yield Check(self.column, "missing number", column.is_null(), remedy)
+        if dtype.is_float():
+            finite = is_finite(column)
+            remedy = f"rewrite the file with pl.col('{self.column}').fill_nan(None) and set fill on the feature in data.features, {ASIDE}"
+            yield Check(self.column, "number that is NaN, infinite or beyond float32", ~finite, remedy, column)
+        remedy = f"correct the values, or change low and high of feature '{self.column}' in data.features, {ASIDE}"
+        if self.low is not None:
+            yield Check(self.column, f"number below low={self.low:g}", (column < self.low) & finite, remedy, column)
+        if self.high is not None:
+            yield Check(self.column, f"number above high={self.high:g}", (column > self.high) & finite, remedy, column)
+
+    def tallies(self, dtype: pl.DataType) -> Iterator[Tally]:
+        column = as_number(self.column, dtype)
+        yield Tally(f"feature '{self.column}' holds one value only and tells a model nothing", column.min() == column.max())
 
     def fit(self, values: pl.Series, rows: np.ndarray | None) -> tuple[Statistics, Vocabulary | None]:
         dtype = raw_type(values.dtype)
@@ -73,43 +92,6 @@ class Numeric(Feature):
 
     def example(self, statistics: Statistics, rows: int) -> np.ndarray:
         return np.zeros(rows, np.float32)
-
-
-@dataclass(frozen=True)
-class NumericRule(Rule):
-    """Rule of a finite number in the declared range; missing only where `fill` says what stands for it."""
-
-    feature: Numeric
-
-    def type_remedy(self, dtype: pl.DataType) -> str | None:
-        return None if is_number(dtype) else self.cast("float64")
-
-    def checks(self, dtypes: Dtypes) -> Iterator[Check]:
-        dtype = dtypes[self.column]
-        if not is_number(dtype):
-            return
-        column, finite = as_number(self.column, dtype), pl.lit(True)
-        if self.feature.fill is None:
-            remedy = f"set fill on feature '{self.column}' in data.features, {ASIDE}"
-            yield Check(self.column, "missing number", column.is_null(), remedy)
-        if dtype.is_float():
-            finite = column.is_finite() & (column.abs() <= FLOAT32_MAX)
-            remedy = f"rewrite the file with pl.col('{self.column}').fill_nan(None) and set fill on the feature in data.features, {ASIDE}"
-            yield Check(self.column, "number that is NaN, infinite or beyond float32", ~finite, remedy, column)
-        yield from self._range(column, finite)
-
-    def _range(self, column: pl.Expr, finite: pl.Expr) -> Iterator[Check]:
-        low, high = self.feature.low, self.feature.high
-        remedy = f"correct the values, or change low and high of feature '{self.column}' in data.features, {ASIDE}"
-        if low is not None:
-            yield Check(self.column, f"number below low={low:g}", (column < low) & finite, remedy, column)
-        if high is not None:
-            yield Check(self.column, f"number above high={high:g}", (column > high) & finite, remedy, column)
-
-    def tallies(self, dtypes: Dtypes) -> Iterator[Tally]:
-        if is_number(dtypes[self.column]):
-            column = as_number(self.column, dtypes[self.column])
-            yield Tally(f"feature '{self.column}' holds one value only and tells a model nothing", column.min() == column.max())
 
 
 def _boundaries(values: np.ndarray, weight: np.ndarray, buckets: int) -> tuple[float, ...]:

@@ -8,14 +8,16 @@ from typing import Any, ClassVar
 import numpy as np
 import polars as pl
 
-from recsys.schema.kind.base import KEY, Feature, Reading, Statistics, TimeUnit
-from recsys.schema.raw import is_date
-from recsys.schema.rule import ASIDE, Check, Dtypes, Rule
+from recsys.schema.kind.base import Feature, Reading, Statistics, TimeUnit
+from recsys.schema.raw import ASIDE, Check, cast_remedy
 from recsys.schema.vocabulary import Vocabulary
 
-TICKS_PER_S = {"s": 1, "ms": 1_000, "us": 1_000_000}
+TICKS_PER_S: dict[TimeUnit, int] = {"s": 1, "ms": 1_000, "us": 1_000_000}
 US_PER_S = 1_000_000
 HOUR_S, DAY_S = 3_600, 86_400
+DAY_US = DAY_S * US_PER_S
+PLAUSIBLE_S = (946_684_800, 4_102_444_800)
+"""Years 2000 to 2100 in epoch seconds: a time outside was written in another unit, or is a placeholder."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,15 @@ class Timestamp(Feature):
 
     card_limit: ClassVar[str] = "a missing moment is read as 1970-01-01 00:00 UTC, a Thursday midnight."
 
-    def rule(self, unit: TimeUnit) -> Rule:
-        return TimestampRule(self.column, "Timestamp feature", KEY, unit)
+    def type_remedy(self, dtype: pl.DataType, unit: TimeUnit) -> str | None:
+        """A moment is a Date, a Datetime, or an integer in data.time_unit."""
+        if is_date(dtype) or (dtype.is_integer() and unit in TICKS_PER_S):
+            return None
+        integer = f"rewrite the file with pl.from_epoch('{self.column}', time_unit='s')"
+        return integer if dtype.is_integer() else cast_remedy(self.column, "datetime")
+
+    def checks(self, dtype: pl.DataType) -> Iterator[Check]:
+        yield Check(self.column, "missing time", pl.col(self.column).is_null(), f"write a time or drop the rows, {ASIDE}")
 
     def fit(self, values: pl.Series, rows: np.ndarray | None) -> tuple[Statistics, Vocabulary | None]:
         return Statistics("int64"), None
@@ -51,23 +60,10 @@ class Timestamp(Feature):
     def card_words(self, statistics: Statistics) -> tuple[str, str]:
         return "seconds since 1970 UTC: hour and weekday", "missing: 1970"
 
-    def example(self, statistics: Statistics, rows: int) -> np.ndarray:
-        return np.zeros(rows, np.int64)
 
-
-@dataclass(frozen=True)
-class TimestampRule(Rule):
-    """Rule of a moment: a Date, a Datetime, or an integer in data.time_unit."""
-
-    unit: TimeUnit
-
-    def type_remedy(self, dtype: pl.DataType) -> str | None:
-        if is_date(dtype) or (dtype.is_integer() and self.unit in TICKS_PER_S):
-            return None
-        return f"rewrite the file with pl.from_epoch('{self.column}', time_unit='s')" if dtype.is_integer() else self.cast("datetime")
-
-    def checks(self, dtypes: Dtypes) -> Iterator[Check]:
-        yield Check(self.column, "missing time", pl.col(self.column).is_null(), f"write a time or drop the rows, {ASIDE}")
+def is_date(dtype: pl.DataType) -> bool:
+    """Whether values of this type are moments by themselves."""
+    return dtype in (pl.Date, pl.Datetime)
 
 
 def microseconds(values: pl.Series, unit: TimeUnit) -> np.ndarray:

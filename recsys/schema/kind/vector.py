@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from recsys.schema.kind.base import KEY, Feature, Reading, Statistics, TimeUnit
-from recsys.schema.raw import as_list, as_lists, entries, is_number, list_value_type, padded
-from recsys.schema.rule import ASIDE, Check, Dtypes, Rule
+from recsys.schema.kind.base import Feature, Reading, Statistics, TimeUnit
+from recsys.schema.raw import ASIDE, Check, as_list, as_lists, entries, is_number, list_value_type, padded
 from recsys.schema.vocabulary import Vocabulary
 
 
@@ -17,8 +16,21 @@ from recsys.schema.vocabulary import Vocabulary
 class Vector(Feature):
     """A precomputed dense embedding (list or array column of floats): float32 [B, size], zeros where missing."""
 
-    def rule(self, unit: TimeUnit) -> Rule:
-        return VectorRule(self.column, "Vector feature", KEY)
+    def type_remedy(self, dtype: pl.DataType, unit: TimeUnit) -> str | None:
+        inner = list_value_type(dtype)
+        if inner is not None and is_number(inner):
+            return None
+        return f"rewrite the file with pl.col('{self.column}').cast(pl.List(pl.Float32))"
+
+    def checks(self, dtype: pl.DataType) -> Iterator[Check]:
+        values = as_list(self.column, dtype)
+        width = values.list.len()
+        remedy = f"compute these vectors again, {ASIDE}"
+        yield Check(self.column, "missing vector", values.is_null(), remedy)
+        yield Check(self.column, "vector of another width than most", width != width.drop_nulls().mode().max(), remedy, width)
+        # One bad entry makes the sum NaN or infinite; a null does not count in it.
+        broken = ~values.list.sum().cast(pl.Float64).is_finite() | (values.list.drop_nulls().list.len() < width)
+        yield Check(self.column, "null, NaN or infinity in a vector", broken, remedy, values.list.head(5))
 
     def fit(self, values: pl.Series, rows: np.ndarray | None) -> tuple[Statistics, Vocabulary | None]:
         return Statistics("float32", size=_width(as_lists(values))), None
@@ -49,31 +61,6 @@ class Vector(Feature):
         return np.zeros((rows, statistics.size), np.float32)
 
 
-@dataclass(frozen=True)
-class VectorRule(Rule):
-    """Rule of a list of finite numbers, of one width in all rows."""
-
-    def type_remedy(self, dtype: pl.DataType) -> str | None:
-        inner = list_value_type(dtype)
-        if inner is not None and is_number(inner):
-            return None
-        return f"rewrite the file with pl.col('{self.column}').cast(pl.List(pl.Float32))"
-
-    def checks(self, dtypes: Dtypes) -> Iterator[Check]:
-        dtype = dtypes[self.column]
-        if self.type_remedy(dtype) is not None:
-            return
-        values = as_list(self.column, dtype)
-        width = values.list.len()
-        remedy = f"compute these vectors again, {ASIDE}"
-        yield Check(self.column, "missing vector", values.is_null(), remedy)
-        yield Check(self.column, "vector of another width than most", width != width.drop_nulls().mode().max(), remedy, width)
-        # One bad entry makes the sum NaN or infinite; a null does not count in it.
-        broken = ~values.list.sum().cast(pl.Float64).is_finite() | (values.list.drop_nulls().list.len() < width)
-        yield Check(self.column, "null, NaN or infinity in a vector", broken, remedy, values.list.head(5))
-
-
 def _width(lists: pl.Series) -> int:
     """Length of the longest list."""
-    lengths = lists.list.len().drop_nulls().to_numpy()
-    return int(lengths.max(initial=0))
+    return int(lists.list.len().drop_nulls().to_numpy().max(initial=0))

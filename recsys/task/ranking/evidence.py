@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from recsys.data.read.impressions import EvaluationImpressions
-from recsys.data.read.raw_values import raw_values
 from recsys.data.read.rows import SPLITS
 from recsys.data.store import Store
 from recsys.data.store.raw_categories import copy_raw_categories
@@ -81,6 +80,6 @@ def _rows(store: Store, source: Source, number: Tensor) -> list[dict[str, Any]]:
     schema, items = store.schema, store.item[row].tolist()
     names = {} if schema.item is None else item_names(store, source, items)
     users = [None] * len(row) if schema.user is None else store.user_ids.gather(store.user[row].numpy()).to_list()
-    values = raw_values(store, EvaluationImpressions(store, "test").batch(number).features)
+    values = store.raw_values(EvaluationImpressions(store, "test").batch(number).features)
     columns = [{column: value for column, value in each.items() if column not in (schema.user, schema.item)} for each in values]
     return [{"user": user, "item": names.get(item), "row": about} for user, item, about in zip(users, items, columns)]

@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from recsys.batch import Catalogue
-from recsys.data.read.raw_values import raw_values
 from recsys.data.read.rows import SPLITS
 from recsys.data.store import Store
 from recsys.data.store.raw_categories import copy_raw_categories
@@ -120,7 +119,7 @@ def user_examples(
     at = np.sort(np.random.default_rng(SEED).choice(len(users), number, replace=False)).tolist()
     lists = [_lists(store, int(users[row]), recommended[row], exclude_known=exclude_known) for row in at]
     names = item_names(store, source, (item for of_user in lists for items in of_user.values() for item in items))
-    about = raw_values(store, {column: values[users[at]] for column, values in store.user_features.items()})
+    about = store.raw_values({column: values[users[at]] for column, values in store.user_features.items()})
     ids = store.user_ids.gather(users[at].numpy()).to_list()
     shown = []
     for row, user, values, of_user in zip(at, ids, about, lists):

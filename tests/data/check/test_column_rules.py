@@ -7,7 +7,7 @@ import pytest
 
 from recsys.data.check.column_rules import IdRule, LabelRule, TimeRule
 from recsys.schema import Label, TimeUnit
-from recsys.schema.rule import Rule
+from recsys.schema.raw import Rule
 
 NOW_US = 1_750_000_000_000_000  # 2025-06-15
 IN_2020_S = 1_580_000_000

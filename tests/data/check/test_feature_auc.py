@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from recsys.data.check.feature_auc import feature_auc
+from recsys.data.check.leaked_labels import feature_auc
 from recsys.schema import Categorical, MultiCategorical, Numeric, Timestamp
 
 UNKNOWN = 1

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from recsys.data.check.row_faults import count, row_fault, sound_rows, write_aside
-from recsys.schema.rule import Check, Tally
+from recsys.schema.raw import Check, Tally
 from recsys.source.base import FILE, ROW
 
 NEGATIVE = Check("n", "negative n", pl.col("n") < 0, "type this", pl.col("n"))

@@ -1,6 +1,7 @@
 import numpy as np
 import polars as pl
 
+from recsys.data.store import COLUMNS
 from recsys.data.store.build import build
 
 
@@ -13,7 +14,7 @@ def test_folder_holds_the_store_and_nothing_else(source, shop_schema, cut, tmp_p
     expected += ["raw_categories.parquet", "schema.json"]
     expected += ["session.npy", "split.npy", "time.npy", "user.npy", "user_features", "user_ids.parquet", "vocabulary"]
     assert sorted(path.name for path in folder.iterdir()) == expected
-    assert built.columns == {
+    assert {name: built[name] for name in COLUMNS} == {
         "user_features": ["user", "gender", "age", "signup"],
         "item_features": ["item", "tags", "price"],
         "context_features": ["device"],

@@ -2,9 +2,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recsys.data.store.entities import Entities
 from recsys.data.store.feature_files import FeatureFiles
-from recsys.data.store.interactions import KeyColumns, Spool
+from recsys.data.store.interactions import Entities, KeyColumns, Spool
 from recsys.schema import Categorical, Label, Numeric, Schema
 
 

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 import pytest
 import torch
 
+from recsys.data.read.rows import EvaluationUsers
 from recsys.data.store import Store, file_name, read_manifest
 from recsys.errors import IntegrityError
 
@@ -113,3 +114,16 @@ def test_manifest_counts_and_times(store):
 
 def test_file_names_hold_what_paths_cannot():
     assert file_name("a/b c", ".parquet") == "a%2Fb c.parquet"
+
+
+def test_values_are_those_of_the_tables(store):
+    users = EvaluationUsers(store, "test")
+    told = store.raw_values(users.batch(torch.arange(len(users))).features)
+    assert told[0]["user"] == "ann"
+    assert told[0]["age"] == 20.0
+    assert told[0]["signup"] == "2024-01-01 00:00"
+
+
+def test_what_training_never_saw_is_none(store):
+    column = next(feature.column for feature in store.schema.of("user"))
+    assert store.raw_values({column: torch.tensor([1])}) == [{column: None}]

@@ -173,7 +173,8 @@ def test_what_may_tell_a_label_has_a_code_for_each_row(sample):
 class Toy(Feature):
     """A kind that knows all of itself, and that no door knows."""
 
-    rule: ClassVar = KINDS["Numeric"].rule
+    type_remedy: ClassVar = KINDS["Numeric"].type_remedy
+    checks: ClassVar = KINDS["Numeric"].checks
     fit: ClassVar = KINDS["Numeric"].fit
     encode: ClassVar = KINDS["Numeric"].encode
     raw_words: ClassVar = KINDS["Numeric"].raw_words

@@ -13,10 +13,12 @@ from pathlib import Path
 import polars as pl
 
 from recsys.errors import ConfigError, DataError, Fault, RecsysError
-from recsys.infer.draft import Draft, yaml_text
+from recsys.infer.draft import Draft, yaml_lines
 from recsys.infer.tables import infer
 from recsys.source.base import FILE, ROW, SUFFIXES, concat_rows, find_files, scan
 
+WILD = frozenset("*?[")
+"""Characters of a glob."""
 EPILOG = """\
 The yaml trains as it stands: python train.py data=NAME. Each line carries the reason for its guess as a comment; read them once,
 correct what is wrong, and uncomment columns of the interactions that are known before the user chooses.
@@ -76,16 +78,14 @@ def _write_draft(options: argparse.Namespace) -> tuple[Path, Draft]:
     try:
         draft = infer(frames, now_s=time.time(), user=options.user, item=options.item, time=options.time)
     except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(
-            Fault(f"rows cannot be read: {reason}", ", ".join(patterns), "repair the value, or say --null or --separator")
-        ) from error
+        what = f"rows cannot be read: {str(error).splitlines()[0]}"
+        raise DataError(Fault(what, ", ".join(patterns), "repair the value, or say --null or --separator")) from error
     differing = {column: dtype for _, types in opened.values() for column, dtype in types.items()}
     draft = replace(draft, types=differing | dict(draft.types))
     tables = {"interactions": options.interactions, "users": draft.users, "items": draft.items}
-    root, paths = _root_and_paths({table: Path(pattern) for table, pattern in tables.items() if pattern is not None})
-    written = yaml_text(draft, name=name, root=root, paths=paths, separator=options.separator, nulls=tuple(options.null))
-    path.write_text(written, encoding="utf-8")
+    root, paths = _root_and_paths({table: pattern for table, pattern in tables.items() if pattern is not None})
+    lines = yaml_lines(draft, name=name, root=root, paths=paths, separator=options.separator, nulls=tuple(options.null))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path, draft
 
 
@@ -102,34 +102,25 @@ def _argument_faults(options: argparse.Namespace, name: str, path: Path) -> Iter
 
 def _name(pattern: str) -> str:
     """A data set's name from a path: the file's stem, or the folder's name where the file is a wildcard."""
-    plain = [part for part in Path(pattern).absolute().parts if not _is_wild(part)]
+    plain = [part for part in Path(pattern).absolute().parts if not WILD & set(part)]
     return re.sub(r"\W+", "_", plain[-1].split(".")[0]).strip("_") or "tables"
-
-
-def _is_wild(part: str) -> bool:
-    return any(mark in part for mark in "*?[")
 
 
 def _open(pattern: Path, separator: str | None, nulls: Sequence[str]) -> tuple[pl.LazyFrame, dict[str, str]]:
     """One table's rows, and the types that make its files alike where they differ."""
     files, faults = find_files(pattern.expanduser(), "the path")
-    faults += tuple(
-        Fault("the file cannot be read", str(file), f"use files ending in {', '.join(SUFFIXES)}")
-        for file in files
-        if not file.name.endswith(SUFFIXES)
-    )
+    foreign = [file for file in files if not file.name.endswith(SUFFIXES)]
+    faults += tuple(Fault("the file cannot be read", str(file), f"use files ending in {', '.join(SUFFIXES)}") for file in foreign)
     if faults:
         raise DataError(*faults)
-    parts: list[pl.LazyFrame] = []
+    parts = [scan(file, separator=separator, nulls=nulls).drop(FILE, ROW) for file in files]
     dtypes: dict[str, set[pl.DataType]] = {}
-    for file in files:
-        part = scan(file, separator=separator, nulls=nulls).drop(FILE, ROW)
+    for file, part in zip(files, parts):
         try:
             schema = part.collect_schema()
         except (pl.exceptions.PolarsError, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise DataError(Fault(f"the file cannot be read: {reason}", str(file), "copy or export it again")) from error
-        parts.append(part)
+            what = f"the file cannot be read: {str(error).splitlines()[0]}"
+            raise DataError(Fault(what, str(file), "copy or export it again")) from error
         for column, dtype in schema.items():
             dtypes.setdefault(column, set()).add(dtype)
     differing = {column: types for column, types in dtypes.items() if len(types) > 1 and not any(dtype.is_nested() for dtype in types)}
@@ -144,15 +135,13 @@ def _common_type(dtypes: Set[pl.DataType]) -> str:
     return "float64" if all(dtype.is_numeric() for dtype in dtypes) else "string"
 
 
-def _root_and_paths(patterns: Mapping[str, Path]) -> tuple[str, dict[str, str]]:
+def _root_and_paths(patterns: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """The deepest folder above all patterns, as typed where that was relative, and each pattern from there."""
-    above = {
-        table: Path(*takewhile(lambda part: not _is_wild(part), pattern.expanduser().parent.parts)) for table, pattern in patterns.items()
-    }
-    common = Path(os.path.commonpath([folder.absolute() for folder in above.values()]))
-    paths = {table: os.path.relpath(pattern.expanduser().absolute(), common) for table, pattern in patterns.items()}
-    relative = not any(pattern.expanduser().is_absolute() for pattern in patterns.values())
-    return os.path.relpath(common) if relative else str(common), paths
+    typed = {table: Path(pattern).expanduser() for table, pattern in patterns.items()}
+    above = [Path(*takewhile(lambda part: not WILD & set(part), path.parent.parts)).absolute() for path in typed.values()]
+    common = os.path.commonpath(above)
+    paths = {table: os.path.relpath(path.absolute(), common) for table, path in typed.items()}
+    return common if any(path.is_absolute() for path in typed.values()) else os.path.relpath(common), paths
 
 
 if __name__ == "__main__":

@@ -51,27 +51,23 @@ class Draft:
     lists: Mapping[str, str] = field(default_factory=dict)
 
 
-def yaml_text(draft: Draft, *, name: str, root: str, paths: Mapping[str, str], separator: str | None, nulls: tuple[str, ...]) -> str:
-    """Content of conf/data/<name>.yaml.
+def yaml_lines(
+    draft: Draft, *, name: str, root: str, paths: Mapping[str, str], separator: str | None, nulls: tuple[str, ...]
+) -> Iterator[str]:
+    """Lines of conf/data/<name>.yaml.
 
     Args:
-        name: of the data set.
         root: folder that `paths` are relative to.
         paths: {"interactions" | "users" | "items": path, glob or folder}; a table that does not exist is missing.
         separator, nulls: how CSV files were read, as `TableFiles` takes them.
     """
-    return "\n".join(_lines(draft, name, root, paths, separator, nulls)) + "\n"
-
-
-def _lines(draft: Draft, name: str, root: str, paths: Mapping[str, str], separator: str | None, nulls: tuple[str, ...]) -> Iterator[str]:
     yield f"# A first reading of {', '.join(paths.values())}; check its comments.   python train.py data={name}"
     yield f"name: {_scalar(name)}"
     yield f"root: {_scalar(root)}"
     yield "source:"
     yield "  _target_: recsys.source.tables.TableFiles"
     yield "  root: ${data.root}"
-    for table in ("interactions", "users", "items"):
-        yield f"  {table}: {_scalar(paths[table]) if table in paths else 'null'}"
+    yield from (f"  {table}: {_scalar(paths.get(table))}" for table in ("interactions", "users", "items"))
     yield f"  types: {_mapping(draft.types)}"
     yield f"  lists: {_mapping(draft.lists)}"
     yield f"  separator: {_scalar(separator)}"
@@ -82,7 +78,14 @@ def _lines(draft: Draft, name: str, root: str, paths: Mapping[str, str], separat
     yield f"time_unit: {draft.time.unit if draft.time else 'datetime'}"
     yield "features:"
     yield from (f"  - {_feature(line)}" for line in draft.lines if line.used)
-    yield from _unused_lines(draft)
+    proposed = [line for line in draft.lines if not line.used and line.guess.kind]
+    if proposed:
+        yield "  # Columns of the interactions: uncomment those that are known before the user chooses; any other one leaks the answer."
+        yield from (f"  # - {_feature(line)}" for line in proposed)
+    left_out = [line for line in draft.lines if not line.used and not line.guess.kind]
+    if left_out:
+        yield "  # Left out:"
+        yield from (f"  # {line.column}: {line.guess.why}" for line in left_out)
     yield "labels:" if draft.labels else "labels: []  # no 0/1 column of the interactions has the name of something to predict"
     for label in draft.labels:
         node = {"_target_": "recsys.schema.Label", "column": label.column} | ({"given": label.given} if label.given else {})
@@ -94,17 +97,6 @@ def _lines(draft: Draft, name: str, root: str, paths: Mapping[str, str], separat
     yield "max_unknown_share: 0.2  # of validation or test rows with an id unseen in training; more is refused"
     yield "max_feature_auc: 0.99  # for a label in training, that one feature alone may reach; more was written after the fact. 1 = off"
     yield "store: .cache/store"
-
-
-def _unused_lines(draft: Draft) -> Iterator[str]:
-    proposed = [line for line in draft.lines if not line.used and line.guess.kind]
-    left_out = [line for line in draft.lines if not line.used and not line.guess.kind]
-    if proposed:
-        yield "  # Columns of the interactions: uncomment those that are known before the user chooses; any other one leaks the answer."
-        yield from (f"  # - {_feature(line)}" for line in proposed)
-    if left_out:
-        yield "  # Left out:"
-        yield from (f"  # {line.column}: {line.guess.why}" for line in left_out)
 
 
 def _feature(line: Line) -> str:

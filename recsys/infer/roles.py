@@ -6,9 +6,11 @@ from itertools import permutations
 
 import polars as pl
 
+from recsys.data.split import GIVEN
 from recsys.errors import DataError, Fault
 from recsys.infer.columns import Column, words
 from recsys.schema import Label, TimeUnit, nearest
+from recsys.schema.kind.timestamp import DAY_S, PLAUSIBLE_S, TICKS_PER_S, US_PER_S, is_date
 
 USER_WORDS = words(
     "user customer member visitor client account subscriber reader viewer listener buyer reviewer player person uid author session"
@@ -28,11 +30,6 @@ LABEL_WORDS = words(
 )
 MAX_MISSING = 0.05
 """A time may be missing in this share of the rows, which are set aside."""
-PARTS = frozenset({"train", "val", "valid", "validation", "test"})
-TICKS_PER_S: dict[TimeUnit, int] = {"s": 1, "ms": 1_000, "us": 1_000_000}
-DAY_S = 86_400
-PLAUSIBLE_S = (946_684_800, 4_102_444_800)
-"""Years 2000 to 2100 in epoch seconds: what validation takes for a calendar."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ class Time:
             column = column.str.to_datetime(time_unit="us", time_zone="UTC")
         if self.unit == "datetime":
             return column.cast(pl.Datetime("us")).dt.epoch("us")
-        return column.cast(pl.Int64) * (TICKS_PER_S["us"] // TICKS_PER_S.get(self.unit, TICKS_PER_S["us"]))
+        return column.cast(pl.Int64) * (US_PER_S // TICKS_PER_S.get(self.unit, US_PER_S))
 
 
 def key_column(columns: Mapping[str, Column], role: str, hints: tuple[str, ...], given: str | None, taken: Collection[str]) -> str:
@@ -71,8 +68,7 @@ def key_column(columns: Mapping[str, Column], role: str, hints: tuple[str, ...],
         DataError: there is no such column, or none whose name tells.
     """
     if given is not None:
-        return _require_column(given, columns, f"--{role}")
-
+        return _named_column(given, columns, f"--{role}")
     foreign = {name: [word for word in words(name) if word not in (*hints, *KEY_WORDS)] for name in columns}
 
     def doubt(name: str) -> tuple:
@@ -92,7 +88,7 @@ def key_column(columns: Mapping[str, Column], role: str, hints: tuple[str, ...],
     return min(named, key=doubt)
 
 
-def _require_column(given: str, columns: Iterable[str], where: str) -> str:
+def _named_column(given: str, columns: Iterable[str], where: str) -> str:
     if given not in columns:
         raise DataError(Fault(f"no column '{given}'{nearest(given, columns)}", where, f"use one of {', '.join(columns)}"))
     return given
@@ -111,18 +107,16 @@ def time_column(columns: Mapping[str, Column], given: str | None, taken: Collect
     """The column that orders a user's rows, or None. A calendar comes before a rank, then the most telling name.
 
     Args:
-        given: what the reader says it is; None = guess.
-        taken: columns that have another role.
+        given, taken: as in `key_column`.
         now_s: seconds since 1970; moments after tomorrow are no time of interactions.
     Raises:
         DataError: the given column does not exist, or orders nothing.
     """
     if given is not None:
-        time = _as_time(columns[_require_column(given, columns, "--time")], now_s, any_number=True)
+        time = _as_time(columns[_named_column(given, columns, "--time")], now_s, any_number=True)
         if time is None:
-            raise DataError(
-                Fault(f"column '{given}' is {columns[given]}", f"--time {given}", "name dates or numbers with few missing values")
-            )
+            what, remedy = f"column '{given}' is {columns[given]}", "name dates or numbers with few missing values"
+            raise DataError(Fault(what, f"--time {given}", remedy))
         return time
     candidates: list[tuple[bool, int, int, Time]] = []
     for name, column in columns.items():
@@ -143,16 +137,14 @@ def _as_time(column: Column, now_s: float, *, any_number: bool) -> Time | None:
     if column.dtype == pl.String:
         moments = column.sample.str.to_datetime(time_unit="us", time_zone="UTC", strict=False).dt.replace_time_zone(None)
         return None if moments.null_count() else _calendar_time(column, moments, now_s, "text that reads as dates", "datetime")
-    if column.dtype in (pl.Date, pl.Datetime):
+    if is_date(column.dtype):
         return _calendar_time(column, pl.Series([column.low, column.high]), now_s, column.type_name, None)
     if not column.dtype.is_integer() and not is_whole(column):
         return None
     read_as = None if column.dtype.is_integer() else "int64"
     for unit, ticks in TICKS_PER_S.items():
         if PLAUSIBLE_S[0] * ticks <= column.low and column.high <= (now_s + DAY_S) * ticks:
-            since, until = (
-                pl.from_epoch(pl.Series([int(moment) // ticks]), time_unit="s")[0].date() for moment in (column.low, column.high)
-            )
+            since, until = pl.from_epoch(pl.Series([column.low, column.high]).cast(pl.Int64) // ticks, time_unit="s").dt.date()
             return Time(column.name, unit, f"{column.type_name}, {since} to {until} as {unit} since 1970", read_as)
     if not any_number:
         return None
@@ -175,11 +167,8 @@ def label_columns(table: pl.LazyFrame, columns: Mapping[str, Column], taken: Col
 
     A label is `given` the rarest more frequent one without which it never is 1: a conversion is given the click.
     """
-    names = [
-        name
-        for name, column in columns.items()
-        if column.binary and column.distinct == 2 and name not in taken and set(words(name)) & set(LABEL_WORDS)
-    ]
+    named = [name for name in columns if name not in taken and set(words(name)) & set(LABEL_WORDS)]
+    names = [name for name in named if columns[name].binary and columns[name].distinct == 2]
     if not names:
         return ()
     ones = dict(zip(names, table.select(pl.col(name).cast(pl.Int64).sum() for name in names).collect(engine="streaming").row(0)))
@@ -188,18 +177,15 @@ def label_columns(table: pl.LazyFrame, columns: Mapping[str, Column], taken: Col
     broken = [((pl.col(later) == 1) & (pl.col(earlier) == 0)).sum().alias(str(pair)) for pair in pairs for later, earlier in [pair]]
     counts = table.select(pl.col(names).cast(pl.Int8)).select(broken).collect(engine="streaming").row(0) if pairs else ()
     implies = {pair for pair, count in zip(pairs, counts) if not count}
-    return tuple(Label(name, _rarest([other for other in names if (name, other) in implies])) for name in names)
-
-
-def _rarest(names: list[str]) -> str | None:
-    return names[-1] if names else None
+    given = {name: [other for other in names if (name, other) in implies] for name in names}
+    return tuple(Label(name, others[-1] if others else None) for name, others in given.items())
 
 
 def split_column(columns: Mapping[str, Column]) -> str | None:
     """A text column that says train, validation or test of every row; None where there is none."""
     for name, column in columns.items():
-        if column.dtype == pl.String and not column.nulls and column.distinct <= len(PARTS):
+        if column.dtype == pl.String and not column.nulls and column.distinct <= len(GIVEN):
             values = set(column.sample.unique())
-            if values <= PARTS and {"train", "test"} <= values:
+            if values <= set(GIVEN) and {"train", "test"} <= values:
                 return name
     return None

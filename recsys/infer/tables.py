@@ -1,8 +1,9 @@
 """Draft a data set's config from its raw tables: the role and kind of each column, and the reason. `python -m recsys.infer` writes it."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import TypeAlias
 
 import polars as pl
 
@@ -12,13 +13,16 @@ from recsys.infer.draft import Draft, Line
 from recsys.infer.guess import Guess, guess
 from recsys.infer.roles import ITEM_WORDS, USER_WORDS, Time, key_column, label_columns, split_column, time_column
 from recsys.schema import Entity, nearest
+from recsys.schema.kind.timestamp import DAY_US
 
-DAY_US = 86_400_000_000
 ROWS_PER_ENTITY = 2
 """With fewer interactions per user or item, a column that never changes within one of them says little about whose it is."""
 MIN_CONSTANT = 0.99
 """Share of users or items with a single value that makes a column of the interactions theirs; the first row then describes each."""
 SPLIT = "recsys.data.split"
+
+Columns: TypeAlias = Mapping[str, Column]
+"""{name: column} of a table."""
 
 
 def infer(
@@ -34,19 +38,21 @@ def infer(
         DataError: no column looks like the user or the item, or a table does not belong to the interactions.
     """
     columns_by_table = {name: table_columns(table) for name, table in tables.items()}
-    main = next(iter(tables))
-    columns, table = columns_by_table[main], tables[main]
-    given = {column for column in (user, item, time) if column is not None}
-    user = key_column(columns, "user", USER_WORDS, user, given)
-    item = key_column(columns, "item", ITEM_WORDS, item, {*given, user})
-    sides = _side_tables({name: own for name, own in columns_by_table.items() if name != main}, user, item)
+    main, table = next(iter(tables.items()))
+    columns = columns_by_table[main]
+    named = {column for column in (user, item, time) if column is not None}
+    user = key_column(columns, "user", USER_WORDS, user, named)
+    item = key_column(columns, "item", ITEM_WORDS, item, {*named, user})
+    keys: dict[Entity, str] = {"user": user, "item": item}
+    sides = _side_tables({name: own for name, own in columns_by_table.items() if name != main}, keys)
     moment = time_column(columns, time, {user, item}, now_s)
     parts = split_column(columns)
     taken = {user, item, *([parts] if parts else []), *([moment.column] if moment else [])}
     labels = label_columns(table, columns, taken)
     positive = labels[0].column if labels else None
     taken |= {label.column for label in labels}
-    lines = tuple(_lines(table, columns_by_table, main, sides, {"user": user, "item": item}, moment, taken))
+    side_columns = {entity: columns_by_table[name] for entity, name in sides.items()}
+    lines = tuple(_lines(table, columns, side_columns, keys, taken=taken, ordered=moment is not None))
     split, split_why = _split(table, user, moment, positive, parts, columns)
     bad_rows, bad_why = _bad_rows([columns[user], columns[item]], [columns[moment.column]] if moment else [])
     types = _key_types(columns_by_table.values(), (user, item)) | ({moment.column: moment.read_as} if moment and moment.read_as else {})
@@ -57,17 +63,17 @@ def infer(
     return Draft(user, item, moment, labels, positive, lines, split, bad_rows, why, **names, types=types, lists=lists)
 
 
-def _side_tables(columns_by_table: Mapping[str, Mapping[str, Column]], user: str, item: str) -> dict[Entity, str]:
+def _side_tables(columns_by_table: Mapping[str, Columns], keys: Mapping[Entity, str]) -> dict[Entity, str]:
     """{"user" | "item": name of its table}, by the id column that a table has, one row for each id."""
     sides: dict[Entity, str] = {}
     for name, columns in columns_by_table.items():
-        keys: dict[Entity, str] = {"user": user, "item": item}
         held = {entity: columns[key] for entity, key in keys.items() if key in columns}
         unique = [entity for entity, column in held.items() if column.nulls == 0 and column.distinct == len(column.sample)]
         if not held:
-            remedy = f"rename its id column to '{user}' or '{item}', or say --user or --item"
-            close = nearest(user, columns) or nearest(item, columns)
-            raise DataError(Fault(f"no column '{user}' or '{item}'{close}", f"{name}, columns {', '.join(columns)}", remedy))
+            names = " or ".join(f"'{key}'" for key in keys.values())
+            close = nearest(keys["user"], columns) or nearest(keys["item"], columns)
+            remedy = f"rename its id column to {names}, or say --user or --item"
+            raise DataError(Fault(f"no column {names}{close}", f"{name}, columns {', '.join(columns)}", remedy))
         if not unique:
             counts = ", ".join(f"'{column.name}': {column}" for column in held.values())
             raise DataError(Fault(f"ids are missing or repeated ({counts})", name, "keep one row for each id"))
@@ -78,43 +84,43 @@ def _side_tables(columns_by_table: Mapping[str, Mapping[str, Column]], user: str
 
 
 def _lines(
-    table: pl.LazyFrame,
-    columns_by_table: Mapping[str, Mapping[str, Column]],
-    main: str,
-    sides: Mapping[Entity, str],
-    keys: Mapping[Entity, str],
-    moment: Time | None,
-    taken: set[str],
+    table: pl.LazyFrame, columns: Columns, sides: Mapping[Entity, Columns], keys: Mapping[Entity, str], *, taken: set[str], ordered: bool
 ) -> Iterator[Line]:
-    rest = {name: column for name, column in columns_by_table[main].items() if name not in taken}
-    left_out = []
-    taken = set(taken)
+    """Lines of the features; those that are only proposed or left out come last.
+
+    Args:
+        table, columns: the interactions.
+        sides: columns of the users' and the items' own tables, where they exist.
+        taken: columns that have a role.
+        ordered: a time column orders each user's rows, so there can be a history.
+    """
+    rest = {name: column for name, column in columns.items() if name not in taken}
+    taken, left_out = set(taken), []
     for entity, key in keys.items():
-        yield Line(key, entity, Guess(f"{columns_by_table[main][key]}: id of the {entity}", "Categorical"), used=True)
-        if entity in sides:
-            own = {name: column for name, column in columns_by_table[sides[entity]].items() if name != key}
-        else:
-            shares = _constant_within(table, columns_by_table[main][key], rest)
-            own = {name: rest.pop(name) for name in shares}
+        yield Line(key, entity, Guess(f"{columns[key]}: id of the {entity}", "Categorical"), used=True)
+        shares = {} if entity in sides else _constant_within(table, columns[key], rest)
+        own = {name: rest.pop(name) for name in shares} or {name: column for name, column in sides.get(entity, {}).items() if name != key}
         for name, column in own.items():
-            guessed = Guess(f"{column}: another column has this name") if name in taken else guess(column)
-            if entity not in sides:
+            guessed = _guess(column, taken)
+            if name in shares:
                 guessed = replace(guessed, why=f"{guessed.why}; one value for {shares[name]:.1%} of the {entity}s")
-            line = Line(name, entity, guessed, used=guessed.kind is not None)
-            if line.used:
-                taken.add(name)
-                yield line
+            if guessed.kind is None:
+                left_out.append(Line(name, entity, guessed, used=False))
             else:
-                left_out.append(line)
-        if entity == "user" and moment is not None:
-            name = "history" if "history" not in columns_by_table[main] else f"history_of_{keys['item']}"
+                taken.add(name)
+                yield Line(name, entity, guessed, used=True)
+        if entity == "user" and ordered:
+            name = "history" if "history" not in columns else f"history_of_{keys['item']}"
             yield Line(name, entity, Guess("the user's earlier items", "History", {"of": keys["item"], "max_len": 50}), used=True)
     yield from left_out
-    for name, column in rest.items():
-        yield Line(name, "context", Guess(f"{column}: another column has this name") if name in taken else guess(column), used=False)
+    yield from (Line(name, "context", _guess(column, taken), used=False) for name, column in rest.items())
 
 
-def _constant_within(table: pl.LazyFrame, key: Column, columns: Mapping[str, Column]) -> dict[str, float]:
+def _guess(column: Column, taken: Collection[str]) -> Guess:
+    return Guess(f"{column}: another column has this name") if column.name in taken else guess(column)
+
+
+def _constant_within(table: pl.LazyFrame, key: Column, columns: Columns) -> dict[str, float]:
     """{column: share of ids with one value} of the columns by which interactions describe the user or item itself."""
     names = [name for name, column in columns.items() if not column.dtype.is_nested() and column.distinct > 1]
     if not names or len(key.sample) < ROWS_PER_ENTITY * key.distinct:
@@ -124,7 +130,7 @@ def _constant_within(table: pl.LazyFrame, key: Column, columns: Mapping[str, Col
     return {name: share for name, share in shares.items() if share >= MIN_CONSTANT}
 
 
-def _key_types(tables: Iterable[Mapping[str, Column]], keys: tuple[str, ...]) -> dict[str, str]:
+def _key_types(tables: Iterable[Columns], keys: tuple[str, ...]) -> dict[str, str]:
     """Types that make ids comparable: text where one table has text, whole numbers where one has floats."""
     tables, types = tuple(tables), {}
     for key in keys:
@@ -145,7 +151,7 @@ def _bad_rows(keys: list[Column], times: list[Column]) -> tuple[str, str]:
 
 
 def _split(
-    table: pl.LazyFrame, user: str, moment: Time | None, positive: str | None, parts: str | None, columns: Mapping[str, Column]
+    table: pl.LazyFrame, user: str, moment: Time | None, positive: str | None, parts: str | None, columns: Columns
 ) -> tuple[dict[str, object], str]:
     if parts is not None:
         has_val = bool({"val", "valid", "validation"} & set(columns[parts].sample.unique()))
@@ -155,11 +161,8 @@ def _split(
     if moment is not None and moment.unit != "rank":
         days = _last_tenths(rows, moment)
         if days is not None:
-            return {
-                "_target_": f"{SPLIT}.Temporal",
-                "val_days": days[0],
-                "test_days": days[1],
-            }, "about the last two tenths of the positives"
+            node = {"_target_": f"{SPLIT}.Temporal", "val_days": days[0], "test_days": days[1]}
+            return node, "about the last two tenths of the positives"
     if moment is not None and rows.group_by(user).len().select((pl.col("len") >= 3).any()).collect().item():
         why = "order without a calendar" if moment.unit == "rank" else "too few days for a cut in time"
         return {"_target_": f"{SPLIT}.LeaveOneOut"}, f"each user's last positive is test, the one before it validation: {why}"
@@ -173,8 +176,6 @@ def _last_tenths(rows: pl.LazyFrame, moment: Time) -> tuple[int, int] | None:
     test = max(math.ceil((last - ninth) / DAY_US), 1)
     val = max(math.ceil((last - eighth) / DAY_US) - test, 1)
     test_at, val_at = last + 1 - test * DAY_US, last + 1 - (test + val) * DAY_US
-    counts = rows.select(
-        (time < val_at).sum(), ((time >= val_at) & (time < test_at)).sum().alias("val"), (time >= test_at).sum().alias("test")
-    )
-    train_rows, *held_out = counts.collect().row(0)
+    parts = {"train": time < val_at, "val": (time >= val_at) & (time < test_at), "test": time >= test_at}
+    train_rows, *held_out = rows.select(part.sum().alias(name) for name, part in parts.items()).collect().row(0)
     return (val, test) if train_rows > sum(held_out) and min(held_out) > 0 else None

@@ -17,13 +17,10 @@ FILE = "__file"
 """Column a raw table may carry: path of the file a row came from, as str of its entry in `Tables.files`."""
 ROW = "__row"
 """Column a raw table may carry: row number within that file, from 0; a CSV's header line is not counted."""
-
 SUFFIXES = (".parquet", ".pq", ".csv", ".csv.gz", ".tsv")
 """Files that `scan` can read."""
 INFERENCE_ROWS = 20_000
 """First rows of a CSV that decide its column types; `types` overrules them."""
-
-
 Dtype: TypeAlias = pl.DataType | type[pl.DataType]
 """A Polars type, or the class of one."""
 
@@ -63,8 +60,7 @@ class Oracle(ABC):
         """True expected number of positive interactions of each user with each item between two moments.
 
         Args:
-            user_ids: [U] raw user ids.
-            item_ids: [N] raw item ids.
+            user_ids, item_ids: [U] and [N] raw ids.
             start, stop: microseconds since 1970 UTC, stop exclusive.
         Returns:
             [U, N] float32; 0 for an item that does not exist yet in that period.
@@ -77,10 +73,8 @@ class Oracle(ABC):
         """True P(label | the label it is given is 1) of each item if it was shown to each user at a moment, over all places of a page.
 
         Args:
-            label: label column.
-            user_ids: [U] raw user ids.
-            item_ids: [N] raw item ids.
-            moments: [U] int64 microseconds since 1970 UTC, one for each user.
+            user_ids, item_ids: [U] and [N] raw ids.
+            moments: [U] int64 microseconds since 1970 UTC.
             context: {column: [U] raw values at these moments, null where unknown}; a column may be missing.
         Returns:
             [U, N] float32; also of an item that does not exist yet.
@@ -88,10 +82,10 @@ class Oracle(ABC):
 
     @abstractmethod
     def probabilities(self) -> pl.LazyFrame:
-        """The truth of every interaction: the raw user, item and time columns, which together are a key, and for each label
+        """The truth of every interaction, by the raw user, item and time columns, which together are a key.
 
-        `<label>_probability`, P(label | the label it is given is 1), and for a label given another `<label>_if_<given>`, its probability
-        if the given one had to be 1 in every row: the truth over all rows, not only over those where it was.
+        For each label, `<label>_probability` is P(label | the label it is given is 1). For a label given another, `<label>_if_<given>` is
+        its probability if the given one had to be 1 in every row: the truth over all rows, not only over those where it was.
         """
 
 
@@ -107,17 +101,10 @@ class Source(ABC):
         return None
 
 
-def scan(
-    file: Path,
-    *,
-    types: Mapping[str, Dtype] | None = None,
-    separator: str | None = None,
-    nulls: Sequence[str] = (),
-) -> pl.LazyFrame:
-    """One parquet or CSV file, nothing read yet, with FILE and ROW; both cost nothing in a query that does not select them.
+def scan(file: Path, *, types: Mapping[str, Dtype] | None = None, separator: str | None = None, nulls: Sequence[str] = ()) -> pl.LazyFrame:
+    """One file with an ending of SUFFIXES, nothing read yet, with FILE and ROW; both cost nothing in a query that does not select them.
 
     Args:
-        file: a path that ends in one of SUFFIXES.
         types: {column: type} the file is read as; columns it does not have are ignored. Text becomes a moment in UTC, day before
             month where slashes leave it open; a number with a fraction loses it as an integer.
         separator: between the fields of a CSV; None = a tab for .tsv, else a comma.
@@ -140,8 +127,7 @@ def scan(
     for column, dtype in types.items():
         named = cs.by_name(column, require_all=False)  # a selector, so that no file is opened to see whether it has the column
         if dtype.is_temporal():
-            moments = (named & cs.string()).str.to_datetime(time_unit="us", time_zone="UTC").dt.replace_time_zone(None)
-            frame = frame.with_columns(moments)
+            frame = frame.with_columns((named & cs.string()).str.to_datetime(time_unit="us", time_zone="UTC").dt.replace_time_zone(None))
         frame = frame.with_columns(named.cast(dtype))
     return frame.with_columns(pl.lit(str(file)).alias(FILE))
 
@@ -155,12 +141,7 @@ def concat_rows(parts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
 
 
 def folder(root: Path | None, holds: str) -> Path:
-    """The folder of raw files that `data.root` names; a ConfigError when it names none.
-
-    Args:
-        root: as configured, "~" allowed.
-        holds: what the folder should hold, for the error message.
-    """
+    """The folder of raw files that `data.root` names, which should hold what `holds` says; a ConfigError when it names none."""
     if root is None:
         raise ConfigError(Fault("data.root is not set", "data.root", f"type data.root=<folder that holds {holds}>"))
     return Path(root).expanduser()
@@ -172,8 +153,7 @@ def find_files(pattern: Path, key: str) -> tuple[tuple[Path, ...], tuple[Fault, 
     Names that begin with "." or "_" (_SUCCESS, .crc) are left out of globs and folders.
 
     Args:
-        pattern: path, glob or folder.
-        key: config key it comes from, for the fault.
+        key: config key that the pattern comes from, for the fault.
     """
     start = pattern
     while not start.exists() and start != start.parent:

@@ -112,13 +112,12 @@ def _check_columns(part: pl.LazyFrame, file: Path) -> None:
     try:
         columns = part.collect_schema().names()
     except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(Fault(f"the file cannot be read: {reason}", str(file), "copy or export it again")) from error
+        what = f"the file cannot be read: {str(error).splitlines()[0]}"
+        raise DataError(Fault(what, str(file), "copy or export it again")) from error
     absent = [column for column in COLUMNS if column not in columns]
-    if absent:
-        raise DataError(
-            *(Fault(f"no column '{column}'{nearest(column, columns)}", str(file), f"rename it to {column}") for column in absent)
-        )
+    faults = [Fault(f"no column '{column}'{nearest(column, columns)}", str(file), f"rename it to {column}") for column in absent]
+    if faults:
+        raise DataError(*faults)
 
 
 class _Notes(Sequence):

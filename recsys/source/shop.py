@@ -34,8 +34,7 @@ class Shop(Source):
     Everything is a pure function of the arguments except `folder`, whatever the number of cores.
 
     Args:
-        num_users: at least 10.
-        num_items: at least 300.
+        num_users, num_items: at least 10 and 300.
         num_impressions: rows of interactions.
         days: length of the simulation, from 2025-01-06 on.
         seed: of all that is random.
@@ -82,12 +81,7 @@ class Shop(Source):
 
 
 class ShopOracle(Oracle):
-    """True expected clicks of any user on any item, and the true probabilities of every impression.
-
-    Args:
-        world: the shop.
-        files: parquet files of the probabilities, in row order of the interactions.
-    """
+    """True expected clicks of any user on any item, and true probabilities of every impression, which files hold in row order."""
 
     def __init__(self, world: World, files: list[Path]):
         self.world = world

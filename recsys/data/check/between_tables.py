@@ -17,35 +17,32 @@ EXAMPLES = 5
 
 
 def table_pairs(checked: Mapping[str, CheckedTable], schema: Schema) -> Iterator[tuple[CheckedTable, CheckedTable, str]]:
-    """The interactions, the users or the items, and the id column that both have.
-
-    Args:
-        checked: {table: what its own pass found}.
-    """
+    """The interactions, the users or the items, and the id column that both have."""
     for table, key in (("users", schema.user), ("items", schema.item)):
         if key is not None and table in checked and all(key in checked[name].dtypes for name in ("interactions", table)):
             yield checked["interactions"], checked[table], key
 
 
-def id_findings(
-    interactions: pl.LazyFrame, entities: pl.LazyFrame, *, table: str, key: str, max_unknown_share: float
-) -> Iterator[Fault | str]:
+def id_findings(interactions: CheckedTable, entities: CheckedTable, key: str, max_unknown_share: float) -> Iterator[Fault | str]:
     """Faults and notes on ids of the interactions that have no row in the users or items table.
 
-    Ids without one are kept, with unknown features, and counted in a note; above MAX_MISSING_SHARE they are a fault.
+    Ids without one are kept, with unknown features, and counted in a note; above MAX_MISSING_SHARE they are a fault. A users or items table
+    that was read in part says nothing of missing ids.
 
     Args:
-        interactions, entities: frames that have column `key`.
-        table: "users" or "items".
+        key: id column that both tables have.
         max_unknown_share: share of ids above which the note is a warning.
     """
-    left, right = interactions.collect_schema()[key], entities.collect_schema()[key]
+    if entities.faults:
+        return
+    table, left, right = entities.name, interactions.dtypes[key], entities.dtypes[key]
     where = f"tables interactions and {table}, column '{key}'"
     if raw_type(left) != raw_type(right):
         remedy = f"set data.source.types.{key}=string, or rewrite one table with pl.col('{key}').cast(pl.String)"
         yield Fault(f"id '{key}' is {left} in interactions and {right} in {table}", where, remedy)
         return
-    total, missing, first = _missing_ids(interactions, entities, pl.col(key).cast(pl.Int64 if left.is_integer() else pl.String), key)
+    ids = pl.col(key).cast(pl.Int64 if left.is_integer() else pl.String)
+    total, missing, first = _missing_ids(interactions.frame, entities.frame, ids, key)
     if not missing:
         return
     examples = ", ".join(map(repr, first)) + (", ..." if missing > len(first) else "")

@@ -18,27 +18,24 @@ def check_parts(assignment: Assignment, positive: np.ndarray, split: Split) -> N
     """DataError for every part that has no rows, or no positive row to learn from or be evaluated on."""
     faults = []
     for code, name in enumerate(NAMES):
-        rows, positives = int(np.sum(assignment.codes == code)), int(np.sum(positive[assignment.codes == code]))
-        if positives == 0:
-            what = f"none of the {rows:,} {name} rows is positive" if rows else f"no {name} rows"
+        part = positive[assignment.codes == code]
+        if not part.any():
+            what = f"none of the {len(part):,} {name} rows is positive" if len(part) else f"no {name} rows"
             faults.append(Fault(f"{what} under {split}", "data.split", "move the cut, or use another split"))
     if faults:
         raise DataError(*faults)
 
 
 def check_rows(rows: KeyColumns, schema: Schema, user_ids: pl.Series, *, max_unknown_share: float) -> list[str]:
-    """Check numbered and split rows.
+    """Sentences on what is worth knowing of numbered and split rows and no fault; a DataError with every fault.
 
     Args:
         user_ids: [num_users] raw ids by entity index from 1.
-        max_unknown_share: as in `unknown_ids`.
-    Returns:
-        Sentences on what is worth knowing and no fault.
-    Raises:
-        DataError: with every fault.
+        max_unknown_share: `limit` of `unknown_ids`.
     """
-    findings = [] if schema.user is None else [*unknown_ids(schema.user, rows.user, rows.split, max_unknown_share)]
-    findings += [] if schema.item is None else [*unknown_ids(schema.item, rows.item, rows.split, max_unknown_share)]
+    findings: list[Fault | str] = []
+    for column, codes in ((schema.user, rows.user), (schema.item, rows.item)):
+        findings += () if column is None else unknown_ids(column, codes, rows.split, max_unknown_share)
     if None not in (schema.user, schema.item, schema.time):
         findings += repeated_rows(rows.user, rows.item, rows.time, rows.split)
     if schema.user is not None:
@@ -53,9 +50,7 @@ def unknown_ids(column: str, codes: np.ndarray, split: np.ndarray, limit: float)
     """Ids of validation and test rows that training never saw: a note with their share, a fault where they are all there is.
 
     Args:
-        column: the id column.
-        codes: [N] entity index.
-        split: [N] 0 train, 1 validation, 2 test.
+        codes, split: [N] entity index, and 0 train, 1 validation, 2 test.
         limit: share of rows above which there is a fault (data.max_unknown_share).
     """
     is_new = np.ones(int(codes.max()) + 1, dtype=bool)
@@ -80,8 +75,7 @@ def repeated_rows(user: np.ndarray, item: np.ndarray, time: np.ndarray, split: n
 
     Args:
         user, item: [N] entity index, below 2^32.
-        time: [N] int64.
-        split: [N] 0 train, 1 validation, 2 test.
+        time, split: [N] int64, and 0 train, 1 validation, 2 test.
     """
     repeated = _repeated_numbers(user, item, time)
     if not len(repeated):
@@ -120,13 +114,7 @@ def _mix(bits: np.ndarray) -> np.ndarray:
 
 
 def dominant_user(user: np.ndarray, ids: pl.Series, column: str) -> Iterator[str]:
-    """The sentence that names a user with more than half of all rows, where there is one.
-
-    Args:
-        user: [N] entity index.
-        ids: [num_users] raw ids by entity index from 1.
-        column: the user id column.
-    """
+    """The sentence that names a user [N] with more than half of all rows, where there is one; `ids` are raw, by entity index from 1."""
     counts = np.bincount(user)
     most, total = int(counts.argmax()), len(user)
     if counts[most] > DOMINANT_SHARE * total:
@@ -134,13 +122,10 @@ def dominant_user(user: np.ndarray, ids: pl.Series, column: str) -> Iterator[str
 
 
 def vocabulary_notes(schema: Schema) -> tuple[str, ...]:
-    """One sentence per categorical feature whose vocabulary holds fewer than two values, so that it tells a model nothing.
-
-    Args:
-        schema: fitted.
-    """
-    features = [feature for feature in schema.features if feature.keeps_vocabulary]
-    sizes = {feature.column: schema.statistics[feature.column].size - FIRST_KNOWN for feature in features}
+    """One sentence per categorical feature of a fitted schema whose vocabulary holds fewer than two values."""
+    sizes = {
+        feature.column: schema.statistics[feature.column].size - FIRST_KNOWN for feature in schema.features if feature.keeps_vocabulary
+    }
     return tuple(
         f"feature '{column}' knows {['no value', 'one value only'][size]} in training: it tells a model nothing"
         for column, size in sizes.items()

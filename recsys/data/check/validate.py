@@ -20,11 +20,9 @@ from recsys.source.base import FILE, ROW, Tables
 
 @dataclass(frozen=True)
 class Validated:
-    """Tables that keep every rule of the schema, nothing read yet.
+    """Tables that keep every rule of the schema, nothing read yet, and sentences with counts on what is no fault.
 
-    Attributes:
-        tables: those that came, less the rows set aside; columns that nobody reads are missing where their types did not agree.
-        notes: sentences with counts on what is no fault.
+    The tables lack the rows set aside, and columns that nobody reads where their types did not agree.
     """
 
     tables: Tables
@@ -54,7 +52,7 @@ def validate(
         for name, frame in frames.items()
     }
     pairs = list(table_pairs(checked, schema))
-    ids = [finding for pair in pairs for finding in _id_findings(*pair, max_unknown_share)]
+    ids = [finding for pair in pairs for finding in id_findings(*pair, max_unknown_share)]
     since = [finding for pair in pairs for finding in since_findings(*pair, schema)]
     checked["interactions"] = checked["interactions"].with_checks([check for check in since if isinstance(check, Check)])
     faults = [fault for table in checked.values() for fault in table.faults]
@@ -70,12 +68,6 @@ def validate(
     sound = {name: table.sound() for name, table in checked.items()}
     interactions = _clip_labels(sound["interactions"], rules["interactions"], checked["interactions"].dtypes)
     return Validated(replace(tables, interactions=interactions, users=sound.get("users"), items=sound.get("items")), tuple(notes))
-
-
-def _id_findings(interactions: CheckedTable, entities: CheckedTable, key: str, max_unknown_share: float) -> Iterator[Fault | str]:
-    """Findings of `id_findings`; none where the users or items were read in part, which says nothing of missing ids."""
-    if not entities.faults:
-        yield from id_findings(interactions.frame, entities.frame, table=entities.name, key=key, max_unknown_share=max_unknown_share)
 
 
 def _notes(table: CheckedTable, rules: Sequence[Rule], schema: Schema) -> Iterator[str]:
@@ -97,10 +89,8 @@ def _clip_labels(frame: pl.LazyFrame, rules: Sequence[Rule], dtypes: Dtypes) -> 
 def _checksum_note(tables: Iterable[CheckedTable]) -> Iterator[str]:
     files = [file for table in tables for file in table.unsummed]
     if files:
-        yield (
-            f"parquet files without page checksums, in which a flipped bit goes unnoticed: {listed(files, 3)}; "
-            "pyarrow adds checksums with write_page_checksum=True"
-        )
+        remedy = "pyarrow adds checksums with write_page_checksum=True"
+        yield f"parquet files without page checksums, in which a flipped bit goes unnoticed: {listed(files, 3)}; {remedy}"
 
 
 def _set_aside(table: CheckedTable, path: Path) -> str:

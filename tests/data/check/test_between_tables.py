@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from recsys.data.check.between_tables import id_findings
+from recsys.data.check.table_check import NOTHING, CheckedTable
 from recsys.data.check.validate import Validated, validate
 from recsys.errors import DataError, Fault
 from recsys.schema import Categorical, Numeric, Schema
@@ -145,8 +146,9 @@ def test_what_was_said_of_the_interactions_is_said(tmp_path):
 
 def findings(used: pl.Series, known: pl.Series, limit: float = 0.2) -> list[Fault | str]:
     """Findings on ids of the interactions, and of the items table."""
-    frames = used.alias("item_id").to_frame().lazy(), known.alias("item_id").to_frame().lazy()
-    return list(id_findings(*frames, table="items", key="item_id", max_unknown_share=limit))
+    frames = {"interactions": used.alias("item_id").to_frame(), "items": known.alias("item_id").to_frame()}
+    tables = [CheckedTable(name, frame.lazy(), frame.schema, NOTHING, (), ()) for name, frame in frames.items()]
+    return list(id_findings(*tables, "item_id", limit))
 
 
 def test_all_known_ids_say_nothing():

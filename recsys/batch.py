@@ -30,39 +30,26 @@ def _on_device(value, device: torch.device, non_blocking: bool):
 class Batch(_OnDevice):
     """Training rows.
 
-    Attributes:
-        features: {column: [B] or [B, L]}, as each feature kind says in `recsys.schema`.
-        labels: {column: [B] float32}, NaN where missing.
-        weight: [B] float32; 0 for rows that only fill up a last batch.
-        user: [B] int64 user entity index.
-        item: [B] int64 item entity index of the row, or [B, L] for windows of a user's sequence, padded with 0 on the right.
-        seen: [B, L] int64, how many of the window's events are from before the moment of each: what a query for it may know. None
-            where that is the event's position, since no two are of the same moment.
+    `seen` says how many of a window's events are from before the moment of each: what a query for it may know. It is None where that is the
+    event's position, since no two are of the same moment.
     """
 
-    features: dict[str, Tensor]
-    labels: dict[str, Tensor]
-    weight: Tensor
-    user: Tensor
-    item: Tensor
-    seen: Tensor | None = None
+    features: dict[str, Tensor]  # {column: [B] or [B, L]}, as each feature kind says in `recsys.schema`
+    labels: dict[str, Tensor]  # {column: [B] float32}, NaN where missing
+    weight: Tensor  # [B] float32; 0 for rows that only fill up a last batch
+    user: Tensor  # [B] int64 user entity index
+    item: Tensor  # [B] int64 item entity index of the row, or [B, L] for windows of a user's sequence, padded with 0 on the right
+    seen: Tensor | None = None  # [B, L] int64
 
 
 @dataclass(frozen=True)
 class UserBatch(_OnDevice):
-    """Users to answer in a catalogue evaluation, as of the start of the evaluated split.
+    """Users to answer in a catalogue evaluation, as of the start of the evaluated split."""
 
-    Attributes:
-        features: {column: [B] or [B, L]} of user features.
-        user: [B] int64 user entity index.
-        known: [2, E] int64 (row in this batch, item entity index): items the user had before the split; distinct, sorted by row.
-        relevant: [2, R] int64 (row in this batch, item entity index): what the user chose in the split; distinct, sorted by row.
-    """
-
-    features: dict[str, Tensor]
-    user: Tensor
-    known: Tensor
-    relevant: Tensor
+    features: dict[str, Tensor]  # {column: [B] or [B, L]} of user features
+    user: Tensor  # [B] int64 user entity index
+    known: Tensor  # [2, E] int64 (row in this batch, item entity index): items the user had before the split; distinct, sorted by row
+    relevant: Tensor  # [2, R] int64 (row in this batch, item entity index): what the user chose in the split; distinct, sorted by row
 
     def question(self, *, exclude_known: bool, num_items: int) -> tuple[Tensor, Tensor]:
         """What may not be recommended to these users, and what they have to be shown: [2, P] pairs (row, item) each.
@@ -78,43 +65,27 @@ class UserBatch(_OnDevice):
 
 @dataclass(frozen=True)
 class ImpressionBatch(_OnDevice):
-    """Impressions to predict the labels of.
+    """Impressions to predict the labels of."""
 
-    Attributes:
-        features: {column: [B] or [B, L]}, all that was known of each row, bias columns among them.
-        number: [B] int64 position in the `Outcomes` of the split.
-    """
-
-    features: dict[str, Tensor]
-    number: Tensor
+    features: dict[str, Tensor]  # {column: [B] or [B, L]}, all that was known of each row, bias columns among them
+    number: Tensor  # [B] int64 position in the `Outcomes` of the split
 
 
 @dataclass(frozen=True)
 class Slice:
-    """A division of users, items or impressions into named groups.
+    """A division of users, items or impressions into named groups."""
 
-    Attributes:
-        name: as in the metric key test/<name>=<value>/recall@20.
-        values: group names; `codes` index them.
-        codes: [num_entities + 1] int64 by entity index, or [N] by impression; -1 = in no group.
-    """
-
-    name: str
-    values: tuple[str, ...]
-    codes: Tensor
+    name: str  # as in the metric key test/<name>=<value>/recall@20
+    values: tuple[str, ...]  # group names; `codes` index them
+    codes: Tensor  # [num_entities + 1] int64 by entity index, or [N] by impression; -1 = in no group
 
 
 @dataclass(frozen=True)
 class Catalogue(_OnDevice):
-    """Every item that can be recommended. V = num_items + 1 rows, row 0 pads.
+    """Every item that can be recommended. V = num_items + 1 rows, row 0 pads."""
 
-    Attributes:
-        features: {column: [V] or [V, L]} item features by entity index.
-        count: [V] int64 positive training interactions of each item.
-    """
-
-    features: dict[str, Tensor]
-    count: Tensor
+    features: dict[str, Tensor]  # {column: [V] or [V, L]} item features by entity index
+    count: Tensor  # [V] int64 positive training interactions of each item
 
     def rows(self, items: Tensor) -> dict[str, Tensor]:
         """Features of these item entity indices, each [N] or [N, L]."""
@@ -123,45 +94,28 @@ class Catalogue(_OnDevice):
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What came of a split's impressions, [N] each, on the CPU.
+    """What came of a split's impressions, [N] each, on the CPU."""
 
-    Attributes:
-        labels: {column: float32}, NaN where missing.
-        user: int64 user entity index; None where rows name no user.
-        session: int64, equal for rows that were shown together; None where neither user nor session is known.
-        slices: divisions of the impressions.
-    """
-
-    labels: dict[str, Tensor]
-    user: Tensor | None
-    session: Tensor | None
-    slices: list[Slice]
+    labels: dict[str, Tensor]  # {column: float32}, NaN where missing
+    user: Tensor | None  # int64 user entity index; None where rows name no user
+    session: Tensor | None  # int64, equal for rows that were shown together; None where neither user nor session is known
+    slices: list[Slice]  # divisions of the impressions
 
 
 @dataclass(frozen=True)
 class Truth:
-    """True probabilities of a split's impressions, {label: [N] float64}, in the order of its `Outcomes`.
+    """True probabilities of a split's impressions, {label: [N] float64}, in the order of its `Outcomes`."""
 
-    Attributes:
-        probability: P(label | the label it is given is 1).
-        forced: of labels given another, their probability if that one had to be 1 in every row.
-    """
-
-    probability: dict[str, Tensor]
-    forced: dict[str, Tensor]
+    probability: dict[str, Tensor]  # P(label | the label it is given is 1)
+    forced: dict[str, Tensor]  # of labels given another, their probability if that one had to be 1 in every row
 
 
 @dataclass(frozen=True)
 class KnownItems(_OnDevice):
-    """Each user's distinct training items, ragged: items of user u are item[start[u] : start[u + 1]].
+    """Each user's distinct training items, ragged: items of user u are item[start[u] : start[u + 1]]."""
 
-    Attributes:
-        start: [num_users + 2] int64.
-        item: [E] int64 item entity indices, ascending within a user.
-    """
-
-    start: Tensor
-    item: Tensor
+    start: Tensor  # [num_users + 2] int64
+    item: Tensor  # [E] int64 item entity indices, ascending within a user
 
     def pairs(self, users: Tensor) -> Tensor:
         """[2, E] int64 (position in `users`, item entity index), sorted by position, for users [Q] int64."""

@@ -18,36 +18,22 @@ DAY_US = 86_400_000_000
 
 @dataclass(frozen=True)
 class SplitRows:
-    """Rows as a split sees them.
+    """Rows as a split sees them."""
 
-    Attributes:
-        user: [N] int32 user entity index.
-        time: [N] int64, microseconds since 1970 UTC or a rank within the user; None when nothing is known of order.
-        calendar: `time` is a moment, comparable across users; False for a rank.
-        positive: [N] bool, the row is a positive interaction.
-        given: [N] the raw column named by `Split.column`; None when the split reads none.
-    """
-
-    user: np.ndarray
-    time: np.ndarray | None
-    calendar: bool
-    positive: np.ndarray
-    given: pl.Series | None = None
+    user: np.ndarray  # [N] int32 user entity index
+    time: np.ndarray | None  # [N] int64, microseconds since 1970 UTC or a rank within the user; None when nothing is known of order
+    calendar: bool  # `time` is a moment, comparable across users; False for a rank
+    positive: np.ndarray  # [N] bool, the row is a positive interaction
+    given: pl.Series | None = None  # [N] the raw column named by `Split.column`; None when the split reads none
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """The split of every row.
+    """The split of every row; of a temporal one also its boundaries, in microseconds."""
 
-    Attributes:
-        codes: [N] uint8: 0 train, 1 validation, 2 test.
-        leaks: sentence that says how training sees the future of test rows; None when it cannot.
-        boundaries: {"val": first moment of validation, "test": of test, "end": after the last row}, microseconds; None unless temporal.
-    """
-
-    codes: np.ndarray
-    leaks: str | None = None
-    boundaries: dict[str, int] | None = None
+    codes: np.ndarray  # [N] uint8: 0 train, 1 validation, 2 test
+    leaks: str | None = None  # sentence that says how training sees the future of test rows; None when it cannot
+    boundaries: dict[str, int] | None = None  # {"val": first moment of validation, "test": of test, "end": after the last row}
 
 
 class Split(ABC):
@@ -62,18 +48,12 @@ class Split(ABC):
 
 @dataclass(frozen=True)
 class Temporal(Split):
-    """One cut in time for everybody: what is served tomorrow was never trained on. Never leaks.
+    """One cut in time for everybody: what is served tomorrow was never trained on. Never leaks."""
 
-    Attributes:
-        test_days: the last days of the data, counted back from its last timestamp.
-        val_days: the days before those.
-        val_start, test_start: instead of days, the first moment of each as an ISO date or date-time in UTC.
-    """
-
-    val_days: float | None = None
-    test_days: float | None = None
-    val_start: str | None = None
-    test_start: str | None = None
+    val_days: float | None = None  # the days before those of the test
+    test_days: float | None = None  # the last days of the data, counted back from its last timestamp
+    val_start: str | None = None  # instead of days, the first moment of validation as an ISO date or date-time in UTC
+    test_start: str | None = None  # and of test
 
     def __post_init__(self):
         days, dates = (self.val_days, self.test_days), (self.val_start, self.test_start)
@@ -124,16 +104,11 @@ class LeaveOneOut(Split):
 
 @dataclass(frozen=True)
 class Ratio(Split):
-    """Rows at random, whatever their moment. Leaks the future wherever rows have an order.
+    """Rows at random, whatever their moment. Leaks the future wherever rows have an order."""
 
-    Attributes:
-        val_share, test_share: shares of all rows, each above 0, together below 1.
-        seed: of the shuffle.
-    """
-
-    val_share: float = 0.1
-    test_share: float = 0.1
-    seed: int = 0
+    val_share: float = 0.1  # of all rows, above 0
+    test_share: float = 0.1  # likewise; together they are below 1
+    seed: int = 0  # of the shuffle
 
     def __post_init__(self):
         if min(self.val_share, self.test_share) <= 0 or self.val_share + self.test_share >= 1:
@@ -151,17 +126,11 @@ class Ratio(Split):
 
 @dataclass(frozen=True)
 class Given(Split):
-    """The parts that a column names: train, val (or valid, validation) or test.
+    """The parts that a column names: train, val (or valid, validation) or test."""
 
-    Attributes:
-        column: raw column of the interactions; a source of several files adds it.
-        val_share: where nothing is marked validation, cut this share of every user's training rows at random (rounded down).
-        seed: of that cut.
-    """
-
-    column: str = "split"
-    val_share: float = 0.0
-    seed: int = 0
+    column: str = "split"  # raw column of the interactions; a source of several files adds it
+    val_share: float = 0.0  # where nothing is marked validation, cut this share of every user's training rows at random (rounded down)
+    seed: int = 0  # of that cut
 
     def assign(self, rows: SplitRows) -> Assignment:
         assert rows.given is not None, "a split with a column is given that column"

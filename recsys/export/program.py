@@ -9,6 +9,7 @@ from rich.console import Console
 
 from recsys.config import ExportConfig, build
 from recsys.data.read.facts import data_facts
+from recsys.data.store.prepare import check_sources
 from recsys.errors import ConfigError, Fault
 from recsys.export.bundle import Release, export_bundle
 from recsys.export.gates import floor_gates, refuse
@@ -38,7 +39,7 @@ def export_run(config: ExportConfig) -> Path:
     for each in runs:
         _ = each.config  # checked before anything that the run names is opened
     for store in {each.store.path: each.store for each in runs}.values():
-        store.check_sources()
+        check_sources(store)
 
     if config.index is not None and not any(facet(each.task, "export").SEARCHES for each in runs):
         remedy = "leave it out, or name a run of a task that answers items of its catalogue"

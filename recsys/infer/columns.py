@@ -1,38 +1,43 @@
-"""Facts of a raw table's columns: type, distinct and missing values, extremes."""
+"""Columns of raw tables: facts of each (type, distinct and missing values, extremes), and the feature kind that it seems to be of."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
+from recsys.schema.raw import as_lists
+
 SAMPLE_ROWS = 1_000_000
 """Rows from the top of a table whose values are read; missing values and extremes are counted over all rows."""
+MAX_CODES = 50
+"""Integers with at most this many distinct values are codes, unless their name says that they measure something."""
+MAX_LISTED = 50
+"""Longest `max_len` guessed for a list."""
+LONG_CHARS = 40
+"""Texts that are longer on average are prose, not names of categories."""
+SEPARATORS = ("|", ";", ",")
+ID_WORDS = {"id", "uid", "uuid", "guid", "key", "hash", "sku", "asin", "isbn"}
+CODE_WORDS = {"code", "type", "category", "cat", "class", "group", "kind", "segment", "cluster", "zip", "postcode", "status", "level"}
+AMOUNT_WORDS = {"price", "amount", "count", "num", "number", "age", "year", "score", "rate", "qty", "quantity", "duration", "size", "total"}
+TEXT_WORDS = {"title", "name", "description", "text", "url", "image", "email", "phone", "comment", "review", "body", "summary", "address"}
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table.
-
-    Attributes:
-        rows, nulls: of the whole table.
-        sample: values of the first SAMPLE_ROWS rows, nulls dropped.
-        distinct: different values in `sample`; 0 for lists and structs, where they are not counted.
-        low, high: least and greatest value of all rows; None where values are no numbers or moments.
-        not_finite: NaN and infinite values of all rows.
-        binary: bool, or a number that is 0 or 1 in every row.
-    """
+    """One column of a table."""
 
     name: str
     dtype: pl.DataType
-    rows: int
-    nulls: int
-    sample: pl.Series
-    distinct: int
-    low: Any
-    high: Any
-    not_finite: int
-    binary: bool
+    rows: int  # of the whole table
+    nulls: int  # of the whole table
+    sample: pl.Series  # values of the first SAMPLE_ROWS rows, nulls dropped
+    distinct: int  # different values in `sample`; 0 for lists and structs, where they are not counted
+    low: Any  # least value of all rows; None where values are no numbers or moments
+    high: Any  # greatest, likewise
+    not_finite: int  # NaN and infinite values of all rows
+    binary: bool  # bool, or a number that is 0 or 1 in every row
 
     @property
     def type_name(self) -> str:
@@ -99,3 +104,111 @@ def _column(values: pl.Series, facts: dict[tuple[str, str], Any], name: str) -> 
 def number(aggregate: Any) -> float:
     """An aggregate of a column of numbers, whose type Polars leaves open."""
     return float(aggregate)
+
+
+@dataclass(frozen=True)
+class Guess:
+    """The kind that a column seems to be of."""
+
+    why: str  # type, numbers and reason, in one line
+    kind: str | None = None  # a class of `recsys.schema`; None = the column is left out
+    options: Mapping[str, object] = field(default_factory=dict)  # arguments of that class besides column and entity
+    separator: str | None = None  # what separates the values of a text that is a list; None = it is none
+
+
+def guess(column: Column) -> Guess:
+    """Guess the kind of one column; `why` always begins with its type and numbers."""
+    dtype = column.dtype
+    if not len(column.sample):
+        return Guess(f"{column}: no values")
+    if dtype in (pl.List, pl.Array):
+        return _list(column)
+    if column.distinct == 1 and column.nulls == 0:
+        return Guess(f"{column}: tells nothing")
+    if dtype in (pl.String, pl.Categorical, pl.Enum):
+        return _text(column)
+    if dtype == pl.Boolean:
+        return Guess(f"{column}: Categorical", "Categorical")
+    if dtype.is_integer():
+        return _integer(column)
+    if dtype.is_numeric():
+        return _number(column, f"{column}")
+    if dtype in (pl.Date, pl.Datetime):
+        return Guess(f"{column}: no Timestamp while values are missing") if column.nulls else Guess(f"{column}: Timestamp", "Timestamp")
+    return Guess(f"{column}: no kind of feature has this type")
+
+
+def _text(column: Column) -> Guess:
+    texts = column.sample.cast(pl.String)
+    separator = _separator(texts, column.distinct)
+    if separator is not None:
+        lists = texts.str.split(separator)
+        return Guess(f"{column}, values separated by '{separator}': MultiCategorical", "MultiCategorical", _max_len(lists), separator)
+    length = number(texts.str.len_chars().mean())
+    if length > LONG_CHARS:
+        return Guess(f"{column}, {length:.0f} characters on average: text")
+    if TEXT_WORDS & set(words(column.name)) and column.distinct > MAX_CODES:
+        return Guess(f"{column}: text by its name")
+    if 2 * column.distinct > len(texts) and column.distinct > MAX_CODES:
+        return Guess(f"{column}: mostly one value per row; a Categorical with buckets could take it")
+    return Guess(f"{column}: Categorical", "Categorical")
+
+
+def _separator(texts: pl.Series, distinct: int) -> str | None:
+    """The character that separates the values of lists: in a third of the texts or more, between short values that come back often."""
+    for separator in SEPARATORS:
+        values = texts.str.split(separator).explode()
+        if (
+            number(texts.str.contains(separator, literal=True).mean()) >= 1 / 3
+            and values.n_unique() < len(values) / 2
+            and (separator == "|" or values.n_unique() < distinct)  # ";" and "," also stand in plain text
+            and number(values.str.len_chars().max()) <= LONG_CHARS
+        ):
+            return separator
+    return None
+
+
+def _list(column: Column) -> Guess:
+    lists = as_lists(column.sample)
+    inner, lengths = lists.explode().dtype, lists.list.len()
+    if lists.list.drop_nulls().list.len().sum() < lengths.sum():
+        return Guess(f"{column}: values are missing inside lists")
+    if inner.is_float():
+        if column.nulls == 0 and lengths.n_unique() == 1 and lists.explode().is_finite().all():
+            return Guess(f"{column}, all of length {number(lengths[0]):.0f}: Vector", "Vector")
+        return Guess(f"{column}: numbers, but not of one length in all rows")
+    if inner.is_integer() or inner in (pl.String, pl.Boolean):
+        return Guess(f"{column}, up to {number(lengths.max()):.0f} values: MultiCategorical", "MultiCategorical", _max_len(lists))
+    return Guess(f"{column}: no kind of feature has this type")
+
+
+def _max_len(lists: pl.Series) -> dict[str, int]:
+    return {"max_len": min(max(int(number(lists.list.len().max())), 1), MAX_LISTED)}
+
+
+def _integer(column: Column) -> Guess:
+    name = words(column.name)
+    few = column.distinct <= min(MAX_CODES, column.rows / 5) or column.binary
+    measures = AMOUNT_WORDS & set(name) and column.distinct > 20
+    if ID_WORDS & set(name[-1:]) and 2 * column.distinct > len(column.sample):
+        return Guess(f"{column}: mostly one id per row; a Categorical with buckets could take it")
+    if (ID_WORDS | CODE_WORDS) & set(name):
+        return Guess(f"{column}, a code by its name: Categorical", "Categorical")
+    if few and not measures:
+        return Guess(f"{column}: Categorical", "Categorical")
+    return _number(column, f"{column}, {'few' if few else 'many'} values" + (", measures something by its name" if measures else ""))
+
+
+def _number(column: Column, numbers: str) -> Guess:
+    if column.not_finite:
+        return Guess(f"{numbers}: {column.not_finite:,} are NaN or infinite; write them as missing to use it")
+    middle = number(column.sample.cast(pl.Float64).median())
+    options: dict[str, object] = {}
+    why = f"{numbers}: Numeric"
+    if column.low >= 0 and column.high > max(20 * middle, 20):
+        options["log"] = True
+        why += f", log because {column.high:,.6g} is far above the median {middle:,.6g}"
+    if column.nulls:
+        options["fill"] = middle
+        why += ", missing values become the median"
+    return Guess(why, "Numeric", options)

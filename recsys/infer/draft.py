@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from recsys.infer.guess import Guess
+from recsys.infer.columns import Guess
 from recsys.infer.roles import Time
 from recsys.schema import Entity, Label
 
@@ -24,31 +24,21 @@ class Line:
 
 @dataclass(frozen=True)
 class Draft:
-    """Content of a yaml of `conf/data`.
+    """Content of a yaml of `conf/data`."""
 
-    Attributes:
-        user, item, labels, positive: as in Schema.
-        lines: the features in order, and after them the columns that are proposed or left out.
-        split: its node.
-        bad_rows: "fail" or "quarantine".
-        why: the reason in one line, by "user", "item", "split", "bad_rows" and each label.
-        users, items: names of these tables among those that `infer` was given; None = there is none.
-        types, lists: as `TableFiles` takes them.
-    """
-
-    user: str
-    item: str
+    user: str  # as in Schema
+    item: str  # as in Schema
     time: Time | None
-    labels: tuple[Label, ...]
-    positive: str | None
-    lines: tuple[Line, ...]
-    split: Mapping[str, object]
-    bad_rows: str
-    why: Mapping[str, str]
-    users: str | None = None
-    items: str | None = None
-    types: Mapping[str, str] = field(default_factory=dict)
-    lists: Mapping[str, str] = field(default_factory=dict)
+    labels: tuple[Label, ...]  # as in Schema
+    positive: str | None  # as in Schema
+    lines: tuple[Line, ...]  # the features in order, and after them the columns that are proposed or left out
+    split: Mapping[str, object]  # its node
+    bad_rows: str  # "fail" or "quarantine"
+    why: Mapping[str, str]  # the reason in one line, by "user", "item", "split", "bad_rows" and each label
+    users: str | None = None  # names of these tables among those that `infer` was given; None = there is none
+    items: str | None = None  # names of these tables among those that `infer` was given; None = there is none
+    types: Mapping[str, str] = field(default_factory=dict)  # as `TableFiles` takes them
+    lists: Mapping[str, str] = field(default_factory=dict)  # as `TableFiles` takes them
 
 
 def yaml_lines(

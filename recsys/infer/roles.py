@@ -34,18 +34,12 @@ MAX_MISSING = 0.05
 
 @dataclass(frozen=True)
 class Time:
-    """A column that orders a user's rows.
+    """A column that orders a user's rows."""
 
-    Attributes:
-        column, unit: as in Schema.time and Schema.time_unit.
-        why: type and reason.
-        read_as: type in `data.source.types` that the column needs; None = its own.
-    """
-
-    column: str
-    unit: TimeUnit
-    why: str
-    read_as: str | None = None
+    column: str  # as in Schema.time and Schema.time_unit
+    unit: TimeUnit  # as in Schema.time and Schema.time_unit
+    why: str  # type and reason
+    read_as: str | None = None  # type in `data.source.types` that the column needs; None = its own
 
     def microseconds(self) -> pl.Expr:
         """Moments since 1970 UTC; a rank as it is."""

@@ -8,9 +8,8 @@ from typing import TypeAlias
 import polars as pl
 
 from recsys.errors import DataError, Fault
-from recsys.infer.columns import SAMPLE_ROWS, Column, table_columns
+from recsys.infer.columns import SAMPLE_ROWS, Column, Guess, guess, table_columns
 from recsys.infer.draft import Draft, Line
-from recsys.infer.guess import Guess, guess
 from recsys.infer.roles import ITEM_WORDS, USER_WORDS, Time, key_column, label_columns, split_column, time_column
 from recsys.schema import Entity, nearest
 from recsys.schema.kind.timestamp import DAY_US

@@ -33,16 +33,13 @@ RESERVED = ("exclude", "k", "items", "scores", "vector", "task")
 class Label:
     """A column of the interactions table that a model predicts.
 
-    Attributes:
-        given: binary label that must be 1 for this one to be observable: conversion is `given: click`.
-        kind: "binary" is 0 or 1, "regression" a number.
-        policy: what happens to rows where this label is set though the label it is given is 0: "fail" refuses the data, "drop" leaves
-            the rows out, "clip" takes the label for 0; the last two are counted.
+    The policy says what happens to rows where this label is set though the label it is given is 0: "fail" refuses the data, "drop" leaves
+    the rows out, "clip" takes the label for 0; the last two are counted.
     """
 
     column: str
-    given: str | None = None
-    kind: Literal["binary", "regression"] = "binary"
+    given: str | None = None  # binary label that must be 1 for this one to be observable: conversion is `given: click`
+    kind: Literal["binary", "regression"] = "binary"  # 0 or 1, or a number
     policy: Literal["fail", "drop", "clip"] = "fail"
 
 
@@ -66,28 +63,19 @@ def chains(labels: Sequence[Label]) -> dict[str, tuple[str, ...]]:
 class Schema:
     """Every column's meaning, and, once prepared, its training statistics.
 
-    Attributes:
-        user, item: raw id columns of the interactions table, and keys of the users and items tables; None where rows name no user or
-            no item. Labels can then still be predicted from the other columns.
-        time: column that orders a user's interactions; None where their order is unknown. In the users or items table, a column of this
-            name is the moment since which the row is known (null: always), and earlier interactions are faults, unless time is a rank.
-        time_unit: "datetime" (a Date or Datetime column), "s", "ms" or "us" (integer epoch), or "rank" (order only, no calendar).
-        features: one per column, in the order towers concatenate them.
-        labels: columns of the interactions table.
-        session: column of the interactions whose values group the rows that were shown together; None = a user's rows are the group.
-        positive: label column that makes a row a positive interaction (retrieval targets and History); None = every row is.
-        statistics: {column: Statistics} of features and regression labels, empty until fitted on the training split.
+    Where rows name no user or no item, labels can still be predicted from the other columns. In the users or items table, a column of the
+    name of `time` is the moment since which the row is known (null: always), and earlier interactions are faults, unless time is a rank.
     """
 
-    user: str | None
-    item: str | None
-    time: str | None = None
-    time_unit: TimeUnit = "datetime"
-    features: tuple[Feature, ...] = ()
-    labels: tuple[Label, ...] = ()
-    session: str | None = None
-    positive: str | None = None
-    statistics: dict[str, Statistics] = field(default_factory=dict)
+    user: str | None  # raw id column of the interactions, and key of the users table; None where rows name no user
+    item: str | None  # the same of items
+    time: str | None = None  # column that orders a user's interactions; None where their order is unknown
+    time_unit: TimeUnit = "datetime"  # a Date or Datetime column; "s", "ms" or "us" of an integer epoch; "rank": order, no calendar
+    features: tuple[Feature, ...] = ()  # one per column, in the order towers concatenate them
+    labels: tuple[Label, ...] = ()  # columns of the interactions table
+    session: str | None = None  # column whose values group the rows that were shown together; None = a user's rows are the group
+    positive: str | None = None  # label that makes a row a positive interaction (retrieval targets and History); None = every row is
+    statistics: dict[str, Statistics] = field(default_factory=dict)  # of features and regression labels, once fitted on training rows
 
     def __post_init__(self):
         object.__setattr__(self, "features", tuple(self.features))

@@ -26,49 +26,31 @@ LONGEST_BYTES = 1_000_000
 
 @dataclass(frozen=True)
 class Check:
-    """Rows that break a rule.
-
-    Attributes:
-        what: the fault in plain words, without numbers.
-        bad: true where a row breaks the rule; null counts as false.
-        remedy: what to type.
-        shown: expression of the value printed for an offending row; None = the row alone is printed.
-        drop: leave such rows out, whatever data.bad_rows says.
-    """
+    """Rows that break a rule."""
 
     column: str
-    what: str
-    bad: pl.Expr
-    remedy: str
-    shown: pl.Expr | None = None
-    drop: bool = False
+    what: str  # the fault in plain words, without numbers
+    bad: pl.Expr  # true where a row breaks the rule; null counts as false
+    remedy: str  # what to type
+    shown: pl.Expr | None = None  # expression of the value printed for an offending row; None = the row alone is printed
+    drop: bool = False  # leave such rows out, whatever data.bad_rows says
 
 
 @dataclass(frozen=True)
 class Tally:
-    """A fact of a column that is worth a sentence and no fault.
+    """A fact of a column that is worth a sentence and no fault."""
 
-    Attributes:
-        sentence: may hold {count} and {rows}, which are filled in.
-        number: one number or boolean for the table; the sentence is written where it is above 0.
-    """
-
-    sentence: str
-    number: pl.Expr
+    sentence: str  # may hold {count} and {rows}, which are filled in
+    number: pl.Expr  # one number or boolean for the table; the sentence is written where it is above 0
 
 
 @dataclass(frozen=True)
 class Rule(ABC):
-    """What the values of one column must be.
-
-    Attributes:
-        needed_by: what reads the column, e.g. "user id".
-        key: config key that names the column, e.g. "data.user".
-    """
+    """What the values of one column must be."""
 
     column: str
-    needed_by: str
-    key: str
+    needed_by: str  # what reads the column, e.g. "user id"
+    key: str  # config key that names the column, e.g. "data.user"
 
     @abstractmethod
     def type_remedy(self, dtype: pl.DataType) -> str | None:

@@ -28,15 +28,10 @@ CHUNK_ROWS = 4_000_000
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Known values of one column, most frequent first, equal counts by ascending value.
+    """Known values of one column, most frequent first, equal counts by ascending value."""
 
-    Attributes:
-        values: [size] Int64 or String; the first two (padding, unknown) are null.
-        counts: [size] Int64 training rows; rare and missing values are counted under unknown.
-    """
-
-    values: pl.Series
-    counts: pl.Series
+    values: pl.Series  # [size] Int64 or String; the first two (padding, unknown) are null
+    counts: pl.Series  # [size] Int64 training rows; rare and missing values are counted under unknown
 
     def __len__(self) -> int:
         return len(self.values)

@@ -27,23 +27,18 @@ Dtype: TypeAlias = pl.DataType | type[pl.DataType]
 
 @dataclass(frozen=True)
 class Tables:
-    """Raw tables, nothing read yet.
+    """Raw tables "interactions", "users" and "items", nothing read yet.
 
-    Attributes:
-        interactions: one row per interaction (or impression), in raw columns.
-        users, items: one row per user or item, keyed by the schema's id columns; None when there is none.
-        files: {"interactions" | "users" | "items": files behind that frame, in row order}; file faults are named from here.
-        parts: {table: the share of its frame that comes from each entry of `files`, in the same order}, for faults that would be
-            hidden or nameless in the concatenated frame (unreadable files, differing types). A table may be missing here.
-        notes: what the source dropped or changed while reading, in sentences with counts; printed before training.
+    Faults are named by `files`, the files behind each frame in row order. `parts` holds the share of a frame that comes from each of them,
+    for faults that would be hidden or nameless in the concatenated frame (unreadable files, differing types); a table may be missing there.
     """
 
-    interactions: pl.LazyFrame
-    users: pl.LazyFrame | None = None
-    items: pl.LazyFrame | None = None
+    interactions: pl.LazyFrame  # one row per interaction (or impression), in raw columns
+    users: pl.LazyFrame | None = None  # one row per user, keyed by the schema's id column; None when there is none
+    items: pl.LazyFrame | None = None  # one row per item, likewise
     files: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     parts: dict[str, tuple[pl.LazyFrame, ...]] = field(default_factory=dict)
-    notes: Sequence[str] = ()
+    notes: Sequence[str] = ()  # what the source dropped or changed while reading, in sentences with counts; printed before training
 
     @staticmethod
     def from_parts(files: dict[str, tuple[Path, ...]], parts: dict[str, tuple[pl.LazyFrame, ...]], notes: Sequence[str] = ()) -> "Tables":

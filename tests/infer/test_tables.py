@@ -13,8 +13,7 @@ from recsys.config.nodes import typed_config
 from recsys.data.store.prepare import prepare
 from recsys.errors import DataError
 from recsys.infer.__main__ import main
-from recsys.infer.columns import table_columns
-from recsys.infer.guess import guess
+from recsys.infer.columns import guess, table_columns
 from recsys.infer.tables import infer
 from recsys.schema import Label, Schema
 

@@ -25,15 +25,10 @@ THRIFT_I32 = 0x15
 
 @dataclass(frozen=True)
 class FileReport:
-    """Result of reading one file.
+    """Result of reading one file."""
 
-    Attributes:
-        faults: empty when its rows can be read.
-        has_checksums: whether its pages carry checksums, which were verified; None for other than parquet files.
-    """
-
-    faults: tuple[Fault, ...] = ()
-    has_checksums: bool | None = None
+    faults: tuple[Fault, ...] = ()  # empty when its rows can be read
+    has_checksums: bool | None = None  # whether its pages carry checksums, which were verified; None for other than parquet files
 
 
 def inspect(path: Path, columns: Iterable[str] | None) -> FileReport:

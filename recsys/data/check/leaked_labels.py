@@ -26,18 +26,13 @@ PRIOR_ROWS = 10
 
 @dataclass(frozen=True)
 class FeatureAuc:
-    """AUC of one feature alone for one label; see `feature_auc`.
-
-    Attributes:
-        rows: training rows behind it.
-        given: column that was 1 in all of them; None = no such condition.
-    """
+    """AUC of one feature alone for one label; see `feature_auc`."""
 
     feature: str
     label: str
     auc: float
-    rows: int
-    given: str | None
+    rows: int  # training rows behind it
+    given: str | None  # column that was 1 in all of them; None = no such condition
 
 
 def feature_aucs(store: Store) -> tuple[list[FeatureAuc], list[str]]:

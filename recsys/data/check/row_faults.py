@@ -20,18 +20,12 @@ WHY = "fault"
 
 @dataclass(frozen=True)
 class Counts:
-    """Counts of one pass over a table.
-
-    Attributes:
-        bad_rows: rows that break at least one check.
-        broken: checks that at least one row breaks, with the number of such rows.
-        notes: sentences of the tallies above 0.
-    """
+    """Counts of one pass over a table."""
 
     rows: int
-    bad_rows: int
-    broken: tuple[tuple[Check, int], ...]
-    notes: tuple[str, ...]
+    bad_rows: int  # rows that break at least one check
+    broken: tuple[tuple[Check, int], ...]  # checks that at least one row breaks, with the number of such rows
+    notes: tuple[str, ...]  # sentences of the tallies above 0
 
 
 def count(frame: pl.LazyFrame, checks: Sequence[Check], tallies: Sequence[Tally]) -> Counts:

@@ -28,22 +28,14 @@ class Place:
 
 @dataclass(frozen=True)
 class CheckedTable:
-    """A table after its check.
-
-    Attributes:
-        frame: all rows that could be read; without columns where there are none.
-        dtypes: types of its columns.
-        counts: its rows and the faulty ones among them.
-        faults: of files and columns.
-        unsummed: parquet files without page checksums, in which a flipped bit goes unnoticed.
-    """
+    """A table after its check."""
 
     name: str
-    frame: pl.LazyFrame
-    dtypes: Dtypes
-    counts: Counts
-    faults: tuple[Fault, ...]
-    unsummed: tuple[str, ...]
+    frame: pl.LazyFrame  # all rows that could be read; without columns where there are none
+    dtypes: Dtypes  # types of its columns
+    counts: Counts  # its rows and the faulty ones among them
+    faults: tuple[Fault, ...]  # of files and columns
+    unsummed: tuple[str, ...]  # parquet files without page checksums, in which a flipped bit goes unnoticed
 
     def row_faults(self) -> list[Fault]:
         """One fault per check that some row breaks, with its first offenders; rows dropped by policy are none, while others remain."""

@@ -142,14 +142,12 @@ class Order:
 class NegativeSample:
     """Training rows whose first label is 0, of which each epoch reads `kept`, drawn anew; it reads all others.
 
-    Attributes:
-        negative: [N] bool, whether the first label is 0. A row whose first label is missing is no negative, and always read: it has no
-            part in the loss of any label of the funnel, so the odds of the first label among the rows where it is known move the same.
-        kept: how many of them an epoch reads, at least 1.
+    A row whose first label is missing is no negative, and always read: it has no part in the loss of any label of the funnel, so the odds
+    of the first label among the rows where it is known move the same.
     """
 
-    negative: np.ndarray
-    kept: int
+    negative: np.ndarray  # [N] bool
+    kept: int  # at least 1
 
     @property
     def share(self) -> float:

@@ -16,7 +16,6 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from recsys.data.store.inputs import changes
 from recsys.errors import Fault, IntegrityError, listed
 from recsys.schema import Schema
 from recsys.schema.vocabulary import Vocabulary
@@ -36,46 +35,31 @@ ARRAYS = ROW_ARRAYS + EVENT_ARRAYS
 class Store:
     """Entities are numbered from 1 by ascending raw id; index 0 pads, and row 0 of every entity array is 0.
 
-    Attributes:
-        schema: fitted on training rows.
-        user_features, item_features: {column: [n + 1] or [n + 1, L]} by entity index: int32 vocabulary index (Categorical,
-            MultiCategorical), float32 raw value, NaN where missing (Numeric), float32 (Vector), int64 seconds since 1970 UTC (Timestamp).
-        context_features: {column: [N] or [N, L]}, the same of each row; those of entity bias among them.
-        labels: {column: [N] float32}, NaN where missing.
-        user, item: [N] int32 entity index; 1 throughout where rows name none.
-        session: [N] int32, equal for rows that were shown together; the user where the schema names no session.
-        time: [N] int64 microseconds since 1970 UTC, or a rank within the user; 0 when nothing is known of order.
-        split: [N] uint8: 0 train, 1 validation, 2 test.
-        history_stop: [N] int64: events event_start[user] : history_stop of the user came before the row, that is in an earlier split,
-            or strictly earlier in the same one.
-        event_item, event_time, event_split: [E] int32, int64, uint8 of the positive rows, in the order of rows.
-        event_row: [E] int64, the row of each event.
-        event_start: [num_users + 2] int64: events of user u are event_start[u] : event_start[u + 1].
-        item_count: [num_items + 1] int64 training events of each item.
-        notes: sentences of the preparation, with counts.
-        boundaries: {"val", "test", "end"}: microseconds at which validation and test start, and after the last row; None unless temporal.
+    Features hold int32 vocabulary indices (Categorical, MultiCategorical), float32 raw values, NaN where missing (Numeric), float32
+    (Vector), or int64 seconds since 1970 UTC (Timestamp). The user's events event_start[user] : history_stop came before a row: they are of
+    an earlier split, or strictly earlier in the same one.
     """
 
     path: Path
-    schema: Schema
-    user_features: dict[str, Tensor]
-    item_features: dict[str, Tensor]
-    context_features: dict[str, Tensor]
-    labels: dict[str, Tensor]
-    user: Tensor
-    item: Tensor
-    session: Tensor
-    time: Tensor
-    split: Tensor
-    history_stop: Tensor
-    event_item: Tensor
-    event_time: Tensor
-    event_split: Tensor
-    event_row: Tensor
-    event_start: Tensor
-    item_count: Tensor
-    notes: tuple[str, ...]
-    boundaries: dict[str, int] | None
+    schema: Schema  # fitted on training rows
+    user_features: dict[str, Tensor]  # {column: [n + 1] or [n + 1, L]} by entity index
+    item_features: dict[str, Tensor]  # likewise
+    context_features: dict[str, Tensor]  # {column: [N] or [N, L]} of each row; those of entity bias among them
+    labels: dict[str, Tensor]  # {column: [N] float32}, NaN where missing
+    user: Tensor  # [N] int32 entity index; 1 throughout where rows name none
+    item: Tensor  # likewise
+    session: Tensor  # [N] int32, equal for rows that were shown together; the user where the schema names no session
+    time: Tensor  # [N] int64 microseconds since 1970 UTC, or a rank within the user; 0 when nothing is known of order
+    split: Tensor  # [N] uint8: 0 train, 1 validation, 2 test
+    history_stop: Tensor  # [N] int64
+    event_item: Tensor  # [E] int32 item of the positive rows, in the order of rows
+    event_time: Tensor  # [E] int64
+    event_split: Tensor  # [E] uint8
+    event_row: Tensor  # [E] int64, the row of each event
+    event_start: Tensor  # [num_users + 2] int64: events of user u are event_start[u] : event_start[u + 1]
+    item_count: Tensor  # [num_items + 1] int64 training events of each item
+    notes: tuple[str, ...]  # sentences of the preparation, with counts
+    boundaries: dict[str, int] | None  # microseconds at which "val" and "test" start, and "end" after the last row; None unless temporal
 
     @staticmethod
     def open(path: Path) -> "Store":
@@ -99,11 +83,6 @@ class Store:
         fields: dict[str, Any] = {name: getattr(self, name).to(device) for name in ARRAYS}
         fields |= {group: {column: values.to(device) for column, values in getattr(self, group).items()} for group in COLUMNS}
         return replace(self, **fields)
-
-    def check_sources(self) -> None:
-        """IntegrityError that names every input file which is gone or no longer what was prepared."""
-        if changed := changes(read_manifest(self.path)["inputs"]):
-            raise IntegrityError(*changed)
 
     @property
     def num_users(self) -> int:

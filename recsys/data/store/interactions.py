@@ -18,13 +18,9 @@ ID = "__id"
 
 @dataclass(frozen=True)
 class Spool:
-    """The interactions in file order, as one uncompressed file: the source works once, then columns are read one at a time.
+    """The interactions in file order, as one uncompressed file: the source works once, then columns are read one at a time."""
 
-    Attributes:
-        path: an Arrow file, deleted when the store is complete.
-    """
-
-    path: Path
+    path: Path  # an Arrow file, deleted when the store is complete
 
     @classmethod
     def write(cls, interactions: pl.LazyFrame, columns: Iterable[str], path: Path) -> "Spool":
@@ -44,17 +40,11 @@ class Spool:
 
 @dataclass(frozen=True)
 class Entities:
-    """The users, or the items, numbered from 1 by ascending raw id.
+    """The users, or the items, numbered from 1 by ascending raw id."""
 
-    Attributes:
-        key: raw id column; None where rows name none, and one entity, of id 0, stands for them all.
-        ids: [n] distinct raw ids, Int64 or String, ascending; entity index is the position from 1.
-        table: [n] raw columns by entity, null where the entity has no row; None when there is no table.
-    """
-
-    key: str | None
-    ids: pl.Series
-    table: pl.DataFrame | None
+    key: str | None  # raw id column; None where rows name none, and one entity, of id 0, stands for them all
+    ids: pl.Series  # [n] distinct raw ids, Int64 or String, ascending; entity index is the position from 1
+    table: pl.DataFrame | None  # [n] raw columns by entity, null where the entity has no row; None when there is no table
 
     @classmethod
     def number(cls, key: str, seen: pl.Series, table: pl.LazyFrame | None, columns: list[str]) -> "Entities":
@@ -85,20 +75,13 @@ class Entities:
 
 @dataclass(frozen=True)
 class KeyColumns:
-    """The key columns of N rows, in one common order.
+    """The key columns of N rows, in one common order."""
 
-    Attributes:
-        user, item: [N] int32 entity index, from 1.
-        time: [N] int64.
-        split: [N] uint8.
-        positive: [N] bool.
-    """
-
-    user: np.ndarray
-    item: np.ndarray
-    time: np.ndarray
-    split: np.ndarray
-    positive: np.ndarray
+    user: np.ndarray  # [N] int32 entity index, from 1
+    item: np.ndarray  # [N] int32 entity index, from 1
+    time: np.ndarray  # [N] int64
+    split: np.ndarray  # [N] uint8
+    positive: np.ndarray  # [N] bool
 
     def ordered(self, order: np.ndarray) -> "KeyColumns":
         """Rows in another order, [N] int64."""

@@ -22,22 +22,14 @@ TimeUnit = Literal["datetime", "s", "ms", "us", "rank"]
 
 @dataclass(frozen=True)
 class Statistics:
-    """Facts of one column that only its training rows know.
+    """Facts of one column that only its training rows know."""
 
-    Attributes:
-        dtype: raw type, and so the type of the served input: "string", "int64", "float32" or "bool".
-        size: embedding rows, pad and unknown included (Categorical, MultiCategorical), or vector width (Vector).
-        mean, std: of the raw value after `log` (Numeric).
-        boundaries: inner quantile boundaries of the raw value, ascending (Numeric with quantiles).
-        vocabulary_sha256: hash of the vocabulary file; "" where the column has none.
-    """
-
-    dtype: str
-    size: int = 0
-    mean: float = 0.0
-    std: float = 1.0
-    boundaries: tuple[float, ...] = ()
-    vocabulary_sha256: str = ""
+    dtype: str  # raw type, and so the type of the served input: "string", "int64", "float32" or "bool"
+    size: int = 0  # embedding rows, pad and unknown included (Categorical, MultiCategorical), or vector width (Vector)
+    mean: float = 0.0  # of the raw value after `log` (Numeric)
+    std: float = 1.0  # of the raw value after `log` (Numeric)
+    boundaries: tuple[float, ...] = ()  # inner quantile boundaries of the raw value, ascending (Numeric with quantiles)
+    vocabulary_sha256: str = ""  # hash of the vocabulary file; "" where the column has none
 
     @property
     def vocabulary(self) -> tuple[str, int, str]:
@@ -47,37 +39,26 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Reading:
-    """One way in which a column alone may tell a label.
+    """One way in which a column alone may tell a label."""
 
-    Attributes:
-        codes: [N] or [N, L] codes from 0 on, lists padded with 0 on the right.
-        numbers: [C] ascending number of each code, NaN last; None where codes have no order.
-    """
-
-    codes: np.ndarray
-    numbers: np.ndarray | None = None
+    codes: np.ndarray  # [N] or [N, L] codes from 0 on, lists padded with 0 on the right
+    numbers: np.ndarray | None = None  # [C] ascending number of each code, NaN last; None where codes have no order
 
 
 @dataclass(frozen=True)
 class Feature(ABC):
-    """A column that a model reads. `column` is its name in files, batches, tables and the served graph.
+    """A column that a model reads, of a user, an item, the interaction row itself (context), or a bias.
 
-    Attributes:
-        entity: whose column it is: user, item, context (the interaction row itself), or bias (of the row too, but known only once it
-            has been shown, such as its position: read in training, neutral when serving).
-        has_table: values are indices into an embedding table.
-        is_list: a row holds any number of values, up to `max_len` of them.
-        is_stored: the raw tables have this column and the store an array of it; otherwise it is made from the user's events.
-        card_limit: what a model card says against served columns of the kind; "" = nothing.
+    A bias is of the row too, but known only once it has been shown, such as its position: read in training, neutral when serving.
     """
 
-    column: str
+    column: str  # its name in files, batches, tables and the served graph
     entity: Entity
 
-    has_table: ClassVar[bool] = False
-    is_list: ClassVar[bool] = False
-    is_stored: ClassVar[bool] = True
-    card_limit: ClassVar[str] = ""
+    has_table: ClassVar[bool] = False  # values are indices into an embedding table
+    is_list: ClassVar[bool] = False  # a row holds any number of values, up to `max_len` of them
+    is_stored: ClassVar[bool] = True  # the raw tables have this column, the store an array of it; else it is made of the user's events
+    card_limit: ClassVar[str] = ""  # what a model card says against served columns of the kind; "" = nothing
 
     @property
     def is_category(self) -> bool:

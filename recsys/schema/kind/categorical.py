@@ -14,15 +14,10 @@ from recsys.schema.vocabulary import FIRST_KNOWN, Vocabulary, canonical, hash_in
 
 @dataclass(frozen=True)
 class Categorical(Feature):
-    """One value out of many (string, integer or boolean): index int64 [B], in the store int32; a missing value counts as unknown.
+    """One value out of many (string, integer or boolean): index int64 [B], in the store int32; a missing value counts as unknown."""
 
-    Attributes:
-        min_count: values seen in fewer training rows than this share the unknown index.
-        buckets: hash into this many buckets instead of keeping a vocabulary (MurmurHash3, 32 bit, seed 0); 0 = vocabulary.
-    """
-
-    min_count: int = 1
-    buckets: int = 0
+    min_count: int = 1  # values seen in fewer training rows than this share the unknown index
+    buckets: int = 0  # hash into this many buckets instead of keeping a vocabulary (MurmurHash3, 32 bit, seed 0); 0 = vocabulary
 
     has_table: ClassVar[bool] = True
 

@@ -19,15 +19,10 @@ NO_COLUMN = "a history is a window of events: it has no raw column, and the stat
 
 @dataclass(frozen=True)
 class History(Feature):
-    """The user's earlier positive items, strictly before the row: index int64 [B, max_len], oldest first, 0 on the right.
+    """The user's earlier positive items, strictly before the row: index int64 [B, max_len], oldest first, 0 on the right."""
 
-    Attributes:
-        of: the item-side Categorical column whose values are listed, usually the item id; its embedding table is shared.
-        max_len: only the most recent `max_len` are kept.
-    """
-
-    of: str
-    max_len: int = 50
+    of: str  # the item-side Categorical column whose values are listed, usually the item id; its embedding table is shared
+    max_len: int = 50  # only the most recent `max_len` are kept
 
     has_table: ClassVar[bool] = True
     is_list: ClassVar[bool] = True

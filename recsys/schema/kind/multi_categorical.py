@@ -21,15 +21,11 @@ class MultiCategorical(Feature):
     """A list of values, pooled by their mean embedding; a missing list is an empty one.
 
     Index int64 [B, max_len], in the store int32, padded with 0 on the right.
-
-    Attributes:
-        max_len: longer lists are cut to their first `max_len` values (counted and reported).
-        min_count, buckets: as in Categorical.
     """
 
-    max_len: int = 10
-    min_count: int = 1
-    buckets: int = 0
+    max_len: int = 10  # longer lists are cut to their first `max_len` values (counted and reported)
+    min_count: int = 1  # as in Categorical
+    buckets: int = 0  # as in Categorical
 
     has_table: ClassVar[bool] = True
     is_list: ClassVar[bool] = True

@@ -14,22 +14,14 @@ from recsys.schema.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Numeric(Feature):
-    """A number: raw value float32 [B], NaN where missing; the model's encoder applies fill, log, standardisation and buckets.
+    """A number: raw value float32 [B], NaN where missing; the model's encoder applies fill, log, standardisation and buckets."""
 
-    Attributes:
-        log: x -> sign(x) * log1p(|x|) before anything else.
-        standardize: subtract the training mean and divide by the training standard deviation (after `log`).
-        quantiles: also embed the index of this many training-quantile buckets; 0 = none.
-        low, high: values outside [low, high] are faults of the data.
-        fill: raw value that stands for a missing one; None = a missing value is a fault of the data.
-    """
-
-    log: bool = False
-    standardize: bool = True
-    quantiles: int = 0
-    low: float | None = None
-    high: float | None = None
-    fill: float | None = None
+    log: bool = False  # x -> sign(x) * log1p(|x|) before anything else
+    standardize: bool = True  # subtract the training mean and divide by the training standard deviation (after `log`)
+    quantiles: int = 0  # also embed the index of this many training-quantile buckets; 0 = none
+    low: float | None = None  # values below it are faults of the data
+    high: float | None = None  # values above it, too
+    fill: float | None = None  # raw value that stands for a missing one; None = a missing value is a fault of the data
 
     def type_remedy(self, dtype: pl.DataType, unit: TimeUnit) -> str | None:
         return None if is_number(dtype) else cast_remedy(self.column, "float64")

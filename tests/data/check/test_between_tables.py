@@ -5,9 +5,8 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
-from recsys.data.check.between_tables import id_findings
 from recsys.data.check.table_check import NOTHING, CheckedTable
-from recsys.data.check.validate import Validated, validate
+from recsys.data.check.validate import Validated, id_findings, validate
 from recsys.errors import DataError, Fault
 from recsys.schema import Categorical, Numeric, Schema
 from recsys.source.base import Tables

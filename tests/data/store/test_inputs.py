@@ -4,7 +4,7 @@ from dataclasses import asdict
 import polars as pl
 import pytest
 
-from recsys.data.store.inputs import changes, content_key, inputs, source_description
+from recsys.data.store.prepare import changes, content_key, inputs, source_description
 from recsys.source.base import Tables
 
 
@@ -42,8 +42,8 @@ def test_key_depends_on_the_order_of_files(table, tmp_path):
 
 
 def test_large_files_are_known_by_both_ends_size_and_time_of_change(table, monkeypatch):
-    monkeypatch.setattr("recsys.data.store.inputs.WHOLE_BYTES", 5)
-    monkeypatch.setattr("recsys.data.store.inputs.BLOCK_BYTES", 2)
+    monkeypatch.setattr("recsys.data.store.prepare.WHOLE_BYTES", 5)
+    monkeypatch.setattr("recsys.data.store.prepare.BLOCK_BYTES", 2)
     touch(table)
     before = read(table)[0]
     table.write_bytes(b"01xxxxxx89")

@@ -6,6 +6,7 @@ import torch
 
 from recsys.data.read.rows import EvaluationUsers
 from recsys.data.store import Store, file_name, read_manifest
+from recsys.data.store.prepare import check_sources
 from recsys.errors import IntegrityError
 
 
@@ -78,7 +79,7 @@ def test_moving_takes_every_tensor_along(store):
 
 
 def test_unchanged_sources_pass(store):
-    store.check_sources()
+    check_sources(store)
 
 
 def test_changed_sources_are_named(store, source):
@@ -86,7 +87,7 @@ def test_changed_sources_are_named(store, source):
     users.write_bytes(users.read_bytes()[:-1] + b"?")
     (source.root / "items.parquet").unlink()
     with pytest.raises(IntegrityError, match=r"2 problems[\s\S]*items.parquet[\s\S]*users.parquet") as caught:
-        store.check_sources()
+        check_sources(store)
     assert caught.value.exit_code == 4
 
 

@@ -54,9 +54,7 @@ class UserBatch(_OnDevice):
     def question(self, *, exclude_known: bool, num_items: int) -> tuple[Tensor, Tensor]:
         """What may not be recommended to these users, and what they have to be shown: [2, P] pairs (row, item) each.
 
-        Args:
-            exclude_known: never recommend what a user had before the split; such items then are not looked for either.
-            num_items: of the catalogue.
+        With exclude_known, what a user had before the split is never recommended, and not looked for either.
         """
         known = self.known if exclude_known else self.known[:, :0]
         key, known_key = (row * (num_items + 1) + item for row, item in (self.relevant, known))
@@ -123,13 +121,11 @@ class KnownItems(_OnDevice):
         return torch.stack([query, self.item[entry]])
 
     def columns(self, users: Tensor, candidates: Tensor, positive_at: Tensor) -> Tensor:
-        """The users' known items among the candidates, without each query's own positive.
+        """The users' known items among the candidates, without each query's own positive: [2, E] int64 (query, column), sorted by query.
 
         Args:
             users, positive_at: [Q] int64 user of each query, and column of its positive.
             candidates: [N] int64 distinct ascending item entity indices.
-        Returns:
-            [2, E] int64 (query, column), sorted by query.
         """
         query, item = self.pairs(users)
         column = torch.searchsorted(candidates, item).clamp(max=len(candidates) - 1)

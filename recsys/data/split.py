@@ -9,11 +9,11 @@ import polars as pl
 
 from recsys.data.store.interactions import stable_order
 from recsys.errors import ConfigError, DataError, Fault
+from recsys.schema.kind.timestamp import DAY_US
 
 TRAIN, VAL, TEST = 0, 1, 2
 NAMES = ("training", "validation", "test")
 GIVEN = {"train": TRAIN, "val": VAL, "valid": VAL, "validation": VAL, "test": TEST}
-DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class LeaveOneOut(Split):
         codes = np.zeros(len(time), dtype=np.uint8)
         for row in (positive_at[by_user[last - 1]], positive_at[by_user[last]]):
             codes += _at_or_after(rows.user, time, users, row)
-        return _assignment(rows, codes)
+        return Assignment(codes, future_leak(rows, codes))
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Ratio(Split):
         codes = np.zeros(len(shuffled), dtype=np.uint8)
         codes[shuffled[:num_test]] = TEST
         codes[shuffled[num_test : num_test + num_val]] = VAL
-        return _assignment(rows, codes)
+        return Assignment(codes, future_leak(rows, codes))
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class Given(Split):
                 raise ConfigError(Fault(what, "data.split.val_share", "set val_share: 0"))
             train_at = np.flatnonzero(codes == TRAIN)
             codes[train_at[_share_of_each(rows.user[train_at], self.val_share, self.seed)]] = VAL
-        return _assignment(rows, codes)
+        return Assignment(codes, future_leak(rows, codes))
 
     def _codes(self, given: pl.Series) -> np.ndarray:
         codes = given.cast(pl.String).replace_strict(GIVEN, default=None, return_dtype=pl.UInt8)
@@ -177,18 +177,12 @@ def _share_of_each(user: np.ndarray, share: float, seed: int) -> np.ndarray:
     return chosen
 
 
-def _assignment(rows: SplitRows, codes: np.ndarray) -> Assignment:
-    return Assignment(codes, future_leak(rows, train=codes == TRAIN, test=codes == TEST))
-
-
-def future_leak(rows: SplitRows, *, train: np.ndarray, test: np.ndarray) -> str | None:
+def future_leak(rows: SplitRows, codes: np.ndarray) -> str | None:
     """Sentence that says how many training rows are later than test rows; None when the rows show that none is.
 
     Ranks do not compare across users: each user's training rows are held against that user's own test rows.
-
-    Args:
-        train, test: [N] bool.
     """
+    train, test = codes == TRAIN, codes == TEST
     if rows.time is None:
         return "the split leaks if the rows have an order: nothing is known of it, so training rows may be later than test rows"
     first_test = np.full(int(rows.user.max()) + 1, np.iinfo(np.int64).max)
@@ -198,10 +192,8 @@ def future_leak(rows: SplitRows, *, train: np.ndarray, test: np.ndarray) -> str 
     late, total = int(np.sum(rows.time[train] > first_test[rows.user[train]])), int(train.sum())
     if late:
         which = "the first test row" if rows.calendar else "their own user's first test row"
-        return (
-            f"the split leaks the future: {late:,} of {total:,} training rows ({late / total:.1%}) are later than {which}; "
-            "a temporal split would not"
-        )
+        number = f"{late:,} of {total:,} training rows ({late / total:.1%})"
+        return f"the split leaks the future: {number} are later than {which}; a temporal split would not"
     if rows.calendar:
         return None
     return "the split keeps the order within each user; across users none is known, so training may see what comes after others' test rows"

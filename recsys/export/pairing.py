@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from recsys.config import flattened
 from recsys.errors import ConfigError, Fault, listed
 from recsys.run.directory import RunDirectory
-from recsys.schema.match import differences
+from recsys.schema import differences
 from recsys.task.base import facet
 
 

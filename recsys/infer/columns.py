@@ -65,8 +65,7 @@ def words(name: str) -> tuple[str, ...]:
 def table_columns(table: pl.LazyFrame) -> dict[str, Column]:
     """Every column of a table, by name: one pass over all rows, and the values of the first SAMPLE_ROWS.
 
-    Raises:
-        polars.exceptions.PolarsError, OSError: the files cannot be read.
+    A PolarsError or an OSError says that the files cannot be read.
     """
     schema = table.collect_schema()
     counts = {("rows", ""): pl.len()}

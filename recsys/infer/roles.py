@@ -101,10 +101,8 @@ def time_column(columns: Mapping[str, Column], given: str | None, taken: Collect
     """The column that orders a user's rows, or None. A calendar comes before a rank, then the most telling name.
 
     Args:
-        given, taken: as in `key_column`.
+        given, taken: as in `key_column`; a DataError says that the given column does not exist, or orders nothing.
         now_s: seconds since 1970; moments after tomorrow are no time of interactions.
-    Raises:
-        DataError: the given column does not exist, or orders nothing.
     """
     if given is not None:
         time = _as_time(columns[_named_column(given, columns, "--time")], now_s, any_number=True)

@@ -2,16 +2,15 @@
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import polars as pl
 
 from recsys.errors import DataError, Fault
 from recsys.infer.columns import SAMPLE_ROWS, Column, Guess, guess, table_columns
-from recsys.infer.draft import Draft, Line
 from recsys.infer.roles import ITEM_WORDS, USER_WORDS, Time, key_column, label_columns, split_column, time_column
-from recsys.schema import Entity, nearest
+from recsys.schema import Entity, Label, nearest
 from recsys.schema.kind.timestamp import DAY_US
 
 ROWS_PER_ENTITY = 2
@@ -22,6 +21,35 @@ SPLIT = "recsys.data.split"
 
 Columns: TypeAlias = Mapping[str, Column]
 """{name: column} of a table."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One column of the feature list; `used` is False where it is only proposed, or left out."""
+
+    column: str
+    entity: Entity
+    guess: Guess
+    used: bool
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Content of a yaml of `conf/data`."""
+
+    user: str  # as in Schema
+    item: str  # as in Schema
+    time: Time | None
+    labels: tuple[Label, ...]  # as in Schema
+    positive: str | None  # as in Schema
+    lines: tuple[Line, ...]  # the features in order, and after them the columns that are proposed or left out
+    split: Mapping[str, object]  # its node
+    bad_rows: str  # "fail" or "quarantine"
+    why: Mapping[str, str]  # the reason in one line, by "user", "item", "split", "bad_rows" and each label
+    users: str | None = None  # names of these tables among those that `infer` was given; None = there is none
+    items: str | None = None  # names of these tables among those that `infer` was given; None = there is none
+    types: Mapping[str, str] = field(default_factory=dict)  # as `TableFiles` takes them
+    lists: Mapping[str, str] = field(default_factory=dict)  # as `TableFiles` takes them
 
 
 def infer(
@@ -88,9 +116,8 @@ def _lines(
     """Lines of the features; those that are only proposed or left out come last.
 
     Args:
-        table, columns: the interactions.
         sides: columns of the users' and the items' own tables, where they exist.
-        taken: columns that have a role.
+        taken: columns of the interactions that have a role.
         ordered: a time column orders each user's rows, so there can be a history.
     """
     rest = {name: column for name, column in columns.items() if name not in taken}

@@ -27,6 +27,8 @@ from recsys.schema.vocabulary import UNKNOWN as UNKNOWN
 
 RESERVED = ("exclude", "k", "items", "scores", "vector", "task")
 """Names of a served graph's inputs and outputs that are no columns, and of the task in a golden request."""
+SETTINGS = ("user", "item", "time", "time_unit", "labels", "session", "positive")
+"""Fields of a schema that a config sets one by one."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +46,7 @@ class Label:
 
 
 def chains(labels: Sequence[Label]) -> dict[str, tuple[str, ...]]:
-    """{label: columns of its funnel, from the one that is given none down to itself}.
-
-    Args:
-        labels: each after the label it is given.
+    """{label: columns of its funnel, from the one that is given none down to itself}; each label stands after the one it is given.
 
     Example:
         >>> chains([Label("click"), Label("conversion", given="click")])["conversion"]
@@ -203,3 +202,38 @@ def _label_faults(labels: Sequence[Label], positive: str | None) -> Iterator[Fau
 
 def _label_fault(column: str, what: str, remedy: str) -> Fault:
     return Fault(f"label '{column}' {what}", f"data.labels, column '{column}'", remedy)
+
+
+def misread(reader: Schema, batches: Schema) -> dict[str, str]:
+    """{column: reason} of columns whose values mean something else to a model of `reader` than in batches of `batches`; empty = none.
+
+    Both are fitted. Batches hold numbers and moments as they are, and each model standardises them itself, so their statistics may differ.
+    Everything else is an index into a vocabulary, or a list of a fixed length.
+    """
+    there = {feature.column: feature for feature in batches.features}
+    reasons = {}
+    for feature in reader.features:
+        column, other = feature.column, there.get(feature.column)
+        if other is None:
+            reasons[column] = f"there is no such feature{nearest(column, there)}"
+        elif type(feature) is not type(other):
+            reasons[column] = f"{type(feature).__name__} was expected, it is {type(other).__name__}"
+        else:
+            expected = feature.content(reader.statistics[column], positive=reader.positive)
+            content = other.content(batches.statistics[column], positive=batches.positive)
+            if words := [word for word in expected if expected[word] != content[word]]:
+                reasons[column] = f"another {' and '.join(words)}"
+    return reasons
+
+
+def differences(one: Schema, other: Schema) -> list[str]:
+    """Config keys and columns in which two schemas differ; empty if a model that fits one fits the other."""
+    first, second = asdict(one), asdict(other)
+    names = [f"data.{name}" for name in SETTINGS if first[name] != second[name]]
+    features, others = ({feature.column: feature for feature in schema.features} for schema in (one, other))
+    declared = [column for column in features | others if features.get(column) != others.get(column)]
+    names += [f"feature '{column}'" for column in declared]
+    if not declared and list(features) != list(others):
+        names.append("the order of the features")
+    both = [column for column in one.statistics if column in other.statistics and column not in declared]
+    return names + [f"training values of '{column}'" for column in both if one.statistics[column] != other.statistics[column]]

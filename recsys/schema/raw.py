@@ -144,11 +144,7 @@ def entries(lists: pl.Series) -> pl.Series:
 
 
 def padded(lists: pl.Series, width: int, flat: np.ndarray, padding: float) -> np.ndarray:
-    """Rows of equal width [N, width]: the entries of each list from the left, then padding.
-
-    Args:
-        flat: what becomes of the `entries` of the lists, one after another.
-    """
+    """Rows of equal width [N, width]: what `flat` makes of the `entries` of each list, from the left, then padding."""
     length = lists.list.len().fill_null(0).to_numpy(writable=True)
     rows = np.full((len(lists), width), padding, dtype=flat.dtype)
     rows[np.arange(width) < length[:, None]] = flat

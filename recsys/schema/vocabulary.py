@@ -38,12 +38,9 @@ class Vocabulary:
 
     @classmethod
     def fit(cls, values: pl.Series, *, rows: pl.Series | None, min_count: int) -> "Vocabulary":
-        """Learn from training rows only.
+        """Learn from training rows only, of which each Int64 or String value stands for `rows` or for one; those of none are left out.
 
-        Args:
-            values: Int64 or String, nulls allowed.
-            rows: how many training rows each of `values` stands for; None = one each. Values that stand for none are left out.
-            min_count: values with fewer training rows are unknown.
+        Values with fewer training rows than `min_count` are unknown.
 
         Example:
             >>> Vocabulary.fit(pl.Series(["b", "a", "b", None, "c", "c"]), rows=None, min_count=2).values.to_list()
@@ -94,13 +91,7 @@ def canonical(values: pl.Series) -> pl.Series:
 
 
 def look_up(values: pl.Series, keys: pl.Series, index: np.ndarray) -> np.ndarray:
-    """Entry of `index` (int32) for the key that each value equals; 1 (unknown) where no key does, or the value is null.
-
-    Args:
-        values: [N] Int64 or String.
-        keys: [K] distinct, of the same type.
-        index: [K] int32.
-    """
+    """Entry of `index` [K] int32 for the key [K] that each value [N] equals; 1 (unknown) where no key does, or the value is null."""
     if values.dtype != keys.dtype:  # text among numbers, or the reverse: a join would refuse
         return np.full(len(values), UNKNOWN, dtype=np.int32)
     known = pl.DataFrame({"value": keys, "index": index})
@@ -113,13 +104,10 @@ def look_up(values: pl.Series, keys: pl.Series, index: np.ndarray) -> np.ndarray
 
 
 def hash_index(values: pl.Series, buckets: int) -> np.ndarray:
-    """Bucket of raw values, int32 in [2, buckets + 2); 1 where null.
+    """Bucket of Int64 or String values, int32 in [2, buckets + 2); 1 where null.
 
     MurmurHash3 (x86, 32 bit, seed 0, unsigned) of a string's UTF-8 or an integer's 8 little-endian bytes, as ONNX Runtime's
     com.microsoft::MurmurHash3 computes it.
-
-    Args:
-        values: Int64 or String.
     """
     distinct = values.drop_nulls().unique()
     if distinct.dtype == pl.Int64:

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ConfigError, Fault, listed
 from recsys.schema import nearest
 
 FILE = "__file"
@@ -52,13 +52,9 @@ class Oracle(ABC):
 
     @abstractmethod
     def scores(self, user_ids: np.ndarray, item_ids: np.ndarray, start: int, stop: int) -> np.ndarray:
-        """True expected number of positive interactions of each user with each item between two moments.
+        """True expected number of positive interactions of each user [U] with each item [N] in start : stop, microseconds since 1970 UTC.
 
-        Args:
-            user_ids, item_ids: [U] and [N] raw ids.
-            start, stop: microseconds since 1970 UTC, stop exclusive.
-        Returns:
-            [U, N] float32; 0 for an item that does not exist yet in that period.
+        [U, N] float32; 0 for an item that does not exist yet in that period.
         """
 
     @abstractmethod
@@ -67,12 +63,11 @@ class Oracle(ABC):
     ) -> np.ndarray:
         """True P(label | the label it is given is 1) of each item if it was shown to each user at a moment, over all places of a page.
 
+        [U, N] float32; also of an item that does not exist yet.
+
         Args:
-            user_ids, item_ids: [U] and [N] raw ids.
             moments: [U] int64 microseconds since 1970 UTC.
             context: {column: [U] raw values at these moments, null where unknown}; a column may be missing.
-        Returns:
-            [U, N] float32; also of an item that does not exist yet.
         """
 
     @abstractmethod
@@ -100,8 +95,8 @@ def scan(file: Path, *, types: Mapping[str, Dtype] | None = None, separator: str
     """One file with an ending of SUFFIXES, nothing read yet, with FILE and ROW; both cost nothing in a query that does not select them.
 
     Args:
-        types: {column: type} the file is read as; columns it does not have are ignored. Text becomes a moment in UTC, day before
-            month where slashes leave it open; a number with a fraction loses it as an integer.
+        types: {column: type} the file is read as, where it has the column. Text becomes a moment in UTC, day before month where slashes
+            leave it open; a number with a fraction loses it as an integer.
         separator: between the fields of a CSV; None = a tab for .tsv, else a comma.
         nulls: texts that mean a missing value in a CSV, besides the empty field.
     """
@@ -145,10 +140,7 @@ def folder(root: Path | None, holds: str) -> Path:
 def find_files(pattern: Path, key: str) -> tuple[tuple[Path, ...], tuple[Fault, ...]]:
     """Files that a path, a glob ("**" for any depth) or a folder stands for, sorted; or the one fault that there are none.
 
-    Names that begin with "." or "_" (_SUCCESS, .crc) are left out of globs and folders.
-
-    Args:
-        key: config key that the pattern comes from, for the fault.
+    Names that begin with "." or "_" (_SUCCESS, .crc) are left out of globs and folders. The pattern comes from config key `key`.
     """
     start = pattern
     while not start.exists() and start != start.parent:
@@ -163,7 +155,6 @@ def find_files(pattern: Path, key: str) -> tuple[tuple[Path, ...], tuple[Fault, 
         return (), (Fault(f"no file in folder '{pattern}'", str(pattern), f"put the files there, or change {key}"),)
     names = sorted(path.name for path in start.iterdir()) if start.is_dir() else []
     wanted = pattern.relative_to(start).parts[0]
-    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") if names else "nothing"
     noun = "file matches" if any(mark in wanted for mark in "*?[") else "file or folder"
     what = f"no {noun} '{wanted}'{nearest(wanted, names)}"
-    return (), (Fault(what, str(pattern), f"change {key}; '{start}' holds {shown}"),)
+    return (), (Fault(what, str(pattern), f"change {key}; '{start}' holds {listed(names, 8) or 'nothing'}"),)

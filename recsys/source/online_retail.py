@@ -39,8 +39,7 @@ class OnlineRetail(Source):
     Source: Chen, Online Retail, UCI Machine Learning Repository, 2015. CC BY 4.0.
 
     Args:
-        root: folder of transactions.parquet or transactions.csv with invoice_no, stock_code, description, quantity,
-            invoice_date, unit_price, customer_id and country.
+        root: folder of transactions.parquet or transactions.csv with the columns of COLUMNS.
     """
 
     def __init__(self, root: Path | None):
@@ -50,7 +49,7 @@ class OnlineRetail(Source):
         """Purchases, customers and products; a DataError names a missing file or column."""
         root = folder(self.root, "transactions.parquet or transactions.csv")
         as_csv = (root / "transactions.csv").exists() and not (root / "transactions.parquet").exists()
-        files, missing = find_files(root / ("transactions.csv" if as_csv else "transactions.parquet"), "data.root")
+        files, missing = find_files(root / f"transactions.{'csv' if as_csv else 'parquet'}", "data.root")
         if missing:
             raise DataError(*missing)
         lines = scan(files[0], types=COLUMNS)

@@ -88,11 +88,7 @@ class ShopOracle(Oracle):
         self.files = files
 
     def scores(self, user_ids: np.ndarray, item_ids: np.ndarray, start: int, stop: int) -> np.ndarray:
-        """Expected clicks: the policy's exposure, times examination, times click probability.
-
-        Raises:
-            ValueError: an id that this shop does not have.
-        """
+        """Expected clicks: the policy's exposure, times examination, times click probability; a ValueError for ids of another shop."""
         users, items = self._users(user_ids), self._items(item_ids)
         opening = int(OPENING.astype(np.int64))
         scores = np.empty((len(users), len(items)), np.float32)
@@ -103,12 +99,9 @@ class ShopOracle(Oracle):
     def if_shown(
         self, label: str, user_ids: np.ndarray, item_ids: np.ndarray, *, moments: np.ndarray, context: Mapping[str, pl.Series]
     ) -> np.ndarray:
-        """P(click | shown), the mean over the slots of a page, or P(conversion | click).
+        """P(click | shown), the mean over the slots of a page, or P(conversion | click); a ValueError for ids of another shop.
 
-        Args:
-            context: of its columns only `device` counts; where it is unknown, the user's own share of each device does.
-        Raises:
-            ValueError: an id that this shop does not have.
+        Of the context only `device` counts; where it is unknown, the user's own share of each device does.
         """
         true = {"click": self.world.click_if_shown, "conversion": self.world.conversion_if_clicked}[label]
         users, items = self._users(user_ids), self._items(item_ids)

@@ -23,11 +23,11 @@ class TableFiles(Source):
 
     Args:
         root: folder of the files; None only where every path is absolute.
-        interactions: files of the interactions, or {part: files} where the files are the split, such as
-            {"train": "train.parquet", "test": "test.parquet"}: the part becomes the column `split`.
+        interactions: their files, or {part: files} where files are the split, as in {"train": "train.parquet", "test": "test.parquet"}; the
+            part becomes the column `split`.
         users, items: files of the users and of the items, keyed by the same id columns; None = there are none.
-        types: {column: "string" | "int64" | "float64" | "date" | "datetime"} to read a column as another type than its
-            file's: ids with leading zeros in a CSV, or ids that are numbers in one file and text in another.
+        types: {column: "string" | "int64" | "float64" | "date" | "datetime"} to read a column as another type than its file's: ids with
+            leading zeros in a CSV, or ids that are numbers in one file and text in another.
         lists: {column: separator} of text columns that hold several values, such as {"genres": "|"}.
         separator: between the fields of CSV files; None = a tab for .tsv, else a comma.
         nulls: texts that mean a missing value in CSV files, such as "NULL"; the empty field always does.

@@ -157,8 +157,7 @@ def test_given_refuses_a_second_validation():
 
 
 def leak(time, calendar=True, user=(1, 1, 2, 2)):
-    train = np.array([True, True, True, False])
-    return future_leak(rows(user, time, calendar=calendar), train=train, test=~train)
+    return future_leak(rows(user, time, calendar=calendar), np.array([0, 0, 0, 2]))
 
 
 def test_no_sentence_when_every_training_row_is_before_the_test():

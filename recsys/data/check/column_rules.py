@@ -17,12 +17,10 @@ ENTITY: dict[str, Entity] = {"users": "user", "items": "item"}
 
 
 def table_rules(schema: Schema, table: str, tables: Iterable[str], now_us: int) -> list[Rule]:
-    """Rules of the columns that the schema reads from one table.
+    """Rules of the columns that the schema reads from "interactions", "users" or "items".
 
-    Args:
-        table: "interactions", "users" or "items".
-        tables: names of all tables there are; features of a missing users or items table are read from the interactions.
-        now_us: microseconds since 1970 UTC; later interactions are faults.
+    Features of a users or items table that is not among `tables` are read from the interactions. Interactions after `now_us`, in
+    microseconds since 1970 UTC, are faults.
     """
     unique = table != "interactions"
     keys = {} if schema.user is None else {"users": IdRule(schema.user, "user id", "data.user", unique)}

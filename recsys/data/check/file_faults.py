@@ -32,25 +32,16 @@ class FileReport:
 
 
 def inspect(path: Path, columns: Iterable[str] | None) -> FileReport:
-    """Read one file for faults of its own.
-
-    Args:
-        columns: those whose pages are verified; others are not read. None = all.
-    """
+    """Read one file for faults of its own; the pages of these columns are verified, others are not read; None = all."""
     try:
         if path.stat().st_size == 0:
             return FileReport((Fault("empty file: 0 bytes", str(path), "delete the file, or export it again"),))
         if path.name.endswith(PARQUET):
             return _inspect_parquet(path, columns)
         return FileReport(tuple(_text_faults(path)) if path.name.endswith(TEXT) else ())
-    except OSError as error:
-        return _unreadable_report(path, error.strerror or str(error))
-    except (EOFError, zlib.error) as error:
-        return _unreadable_report(path, str(error))
-
-
-def _unreadable_report(path: Path, reason: str) -> FileReport:
-    return FileReport((Fault(f"file cannot be read: {reason}", str(path), "check that it exists and may be read, or copy it again"),))
+    except (OSError, EOFError, zlib.error) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        return FileReport((Fault(f"file cannot be read: {reason}", str(path), "check that it exists and may be read, or copy it again"),))
 
 
 def _inspect_parquet(path: Path, columns: Iterable[str] | None) -> FileReport:
@@ -131,15 +122,13 @@ def unreadable_fault(paths: Sequence[Path], error: pl.exceptions.PolarsError | O
     parsing = re.match(
         r"could not parse `(?P<value>.*)` as dtype `(?P<dtype>.*)` at column '(?P<column>.*)' \(column number (?P<number>\d+)\)", reason
     )
+    everywhere = ", ".join(map(str, paths))
     if parsing is None:
-        return Fault(
-            f"rows cannot be read: {reason}",
-            ", ".join(map(str, paths)),
-            "export these files again, or set data.source.types for the column named",
-        )
+        remedy = "export these files again, or set data.source.types for the column named"
+        return Fault(f"rows cannot be read: {reason}", everywhere, remedy)
     value, dtype, column, number = parsing["value"], parsing["dtype"], parsing["column"], int(parsing["number"])
     places = (f"{path}, line {line}" for path in paths if (line := _line_of(path, value, column, number - 1)))
-    where = next(places, ", ".join(map(str, paths)))
+    where = next(places, everywhere)
     remedy = f"correct the field, set data.source.types.{column}=string, or data.source.nulls=['{value}'] if it means a missing value"
     return Fault(f"field '{value}' is not the {dtype} that the rows above it hold", f"{where}, column '{column}'", remedy)
 

@@ -40,11 +40,7 @@ def count(frame: pl.LazyFrame, checks: Sequence[Check], tallies: Sequence[Tally]
 
 
 def row_fault(frame: pl.LazyFrame, table: str, check: Check, number: int, rows: int) -> Fault:
-    """The fault of one check that `number` of `rows` rows break, with the place and value of its first offenders (a second pass, filtered).
-
-    Args:
-        frame: the table, with or without FILE and ROW; without them, rows are counted from the top of the table.
-    """
+    """The fault of one check that `number` of `rows` rows break, with place and value of its first offenders (a second, filtered pass)."""
     offenders = _with_place(frame, table).filter(check.bad)
     shown = pl.lit(None) if check.shown is None else check.shown
     first = offenders.select(FILE, ROW, shown.alias("value")).head(EXAMPLES).collect(engine="streaming")

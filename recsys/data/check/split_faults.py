@@ -29,9 +29,7 @@ def check_parts(assignment: Assignment, positive: np.ndarray, split: Split) -> N
 def check_rows(rows: KeyColumns, schema: Schema, user_ids: pl.Series, *, max_unknown_share: float) -> list[str]:
     """Sentences on what is worth knowing of numbered and split rows and no fault; a DataError with every fault.
 
-    Args:
-        user_ids: [num_users] raw ids by entity index from 1.
-        max_unknown_share: `limit` of `unknown_ids`.
+    Raw `user_ids` are by entity index from 1.
     """
     findings: list[Fault | str] = []
     for column, codes in ((schema.user, rows.user), (schema.item, rows.item)):
@@ -49,9 +47,7 @@ def check_rows(rows: KeyColumns, schema: Schema, user_ids: pl.Series, *, max_unk
 def unknown_ids(column: str, codes: np.ndarray, split: np.ndarray, limit: float) -> Iterator[Fault | str]:
     """Ids of validation and test rows that training never saw: a note with their share, a fault where they are all there is.
 
-    Args:
-        codes, split: [N] entity index, and 0 train, 1 validation, 2 test.
-        limit: share of rows above which there is a fault (data.max_unknown_share).
+    There is a fault above a share of rows, too, the limit (data.max_unknown_share). `codes` [N] are entity indices.
     """
     is_new = np.ones(int(codes.max()) + 1, dtype=bool)
     is_new[codes[split == TRAIN]] = False
@@ -73,9 +69,7 @@ def unknown_ids(column: str, codes: np.ndarray, split: np.ndarray, limit: float)
 def repeated_rows(user: np.ndarray, item: np.ndarray, time: np.ndarray, split: np.ndarray) -> Iterator[Fault | str]:
     """Rows that repeat the user, item and time of another: counted in a note; a fault where the two stand in different splits.
 
-    Args:
-        user, item: [N] entity index, below 2^32.
-        time, split: [N] int64, and 0 train, 1 validation, 2 test.
+    Entity indices `user` and `item` [N] are below 2^32.
     """
     repeated = _repeated_numbers(user, item, time)
     if not len(repeated):

@@ -58,13 +58,7 @@ class CheckedTable:
 def check_table(
     name: str, frame: pl.LazyFrame, rules: Sequence[Rule], *, files: Sequence[Path], parts: Sequence[pl.LazyFrame]
 ) -> CheckedTable:
-    """Check the columns that the rules name, in every file and row that can be read.
-
-    Args:
-        name: "interactions", "users" or "items".
-        frame: all rows.
-        files, parts: as in Tables; either may be empty.
-    """
+    """Check the columns that the rules name, in every file and row that can be read; `files` or `parts`, as in Tables, may be empty."""
     columns = sorted({rule.column for rule in rules}) if parts else None  # without parts, the file's columns may have other names
     reports = {str(path): inspect(path, columns) for path in files}
     unsummed = tuple(path for path, report in reports.items() if report.has_checksums is False)
@@ -122,11 +116,7 @@ def _count_rows(
 
 
 def missing_faults(rules: Sequence[Rule], table: str, files: Mapping[str, Dtypes]) -> Iterator[Fault]:
-    """One fault per column that a rule needs and some file lacks.
-
-    Args:
-        files: {file: types of its columns}; {table: types} where the files are not known.
-    """
+    """One fault per column that a rule needs and some file lacks; `files` is {table: types of its columns} where they are not known."""
     for rule in rules:
         lacking = [file for file, dtypes in files.items() if rule.column not in dtypes]
         if lacking:

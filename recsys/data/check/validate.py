@@ -40,7 +40,6 @@ def validate(
     """Check every file, column and row that the schema reads.
 
     Args:
-        tables: raw tables; files are checked one by one as far as `tables.files` and `tables.parts` name them.
         bad_rows: "fail" counts faulty rows among the faults; "quarantine" leaves them out and writes them aside, as long as one good
             row remains. Faults of files and columns always fail.
         quarantine: folder for the rows set aside, `<table>.parquet`, with column `fault` saying what is wrong with each row.
@@ -117,11 +116,7 @@ def id_findings(interactions: CheckedTable, entities: CheckedTable, key: str, ma
     """Faults and notes on ids of the interactions that have no row in the users or items table.
 
     Ids without one are kept, with unknown features, and counted in a note; above MAX_MISSING_SHARE they are a fault. A users or items table
-    that was read in part says nothing of missing ids.
-
-    Args:
-        key: id column that both tables have.
-        max_unknown_share: share of ids above which the note is a warning.
+    that was read in part says nothing of missing ids. Above a share of ids, max_unknown_share, the note is a warning.
     """
     if entities.faults:
         return

@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader
 
 from recsys.baseline.base import FeatureTable, TrainingEvents
 from recsys.batch import Batch, Catalogue, ImpressionBatch, KnownItems, Outcomes, Slice, UserBatch
+from recsys.data.read.facts import activity, column_slices, popularity, user_columns
 from recsys.data.read.impressions import feature_table, outcomes
 from recsys.data.read.rows import SPLITS, Evaluated, EvaluationUsers, FirstPages, PositiveRows, Rows
-from recsys.data.read.slices import activity, column_slices, popularity, user_columns
 from recsys.data.read.steps import EvaluationSteps, NegativeSample, Order, StepSampler, TrainingSteps, negative_sample
 from recsys.data.store import Store
 

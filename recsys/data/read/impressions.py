@@ -11,8 +11,8 @@ from torch import Tensor
 
 from recsys.baseline.base import FeatureTable
 from recsys.batch import Batch, ImpressionBatch, Outcomes
+from recsys.data.read.facts import activity, column_slices, popularity, row_slices, user_columns
 from recsys.data.read.rows import SPLITS, Histories, Rows, gather_rows
-from recsys.data.read.slices import activity, column_slices, popularity, row_slices, user_columns
 from recsys.data.store import Store
 from recsys.schema import Schema
 
@@ -62,9 +62,7 @@ class EvaluationImpressions:
 def outcomes(store: Store, split: str, item_columns: tuple[str, ...]) -> Outcomes:
     """Outcomes of a split's impressions, in the order of `EvaluationImpressions`.
 
-    Args:
-        item_columns: categorical item columns of at most 20 values to divide the rows by, beside activity, popularity and such columns of
-            users and rows.
+    The rows are divided by activity, by popularity, and by categorical columns of at most 20 values: `item_columns`, all of users and rows.
     """
     rows = (store.split == SPLITS[split]).nonzero().squeeze(1)
     user, item = store.user[rows].long().cpu(), store.item[rows].long().cpu()

@@ -12,10 +12,9 @@ from recsys.source.base import Oracle, Source
 
 
 class CatalogueOracle:
-    """Scores of the catalogue by an `Oracle`, which knows raw ids; an evaluation reads it like a baseline.
+    """Scores of the catalogue by an `Oracle`, which knows raw ids, in the period start : stop of the test, microseconds since 1970 UTC.
 
-    Args:
-        start, stop: the period of the test split, microseconds since 1970 UTC, stop exclusive.
+    An evaluation reads it like a baseline.
     """
 
     def __init__(self, oracle: Oracle, store: Store, *, start: int, stop: int):
@@ -30,11 +29,7 @@ class CatalogueOracle:
 
 
 class FirstPageOracle:
-    """Probability of a funnel of labels for every item, had it been shown to users when the test split first showed them something.
-
-    Args:
-        labels: the columns of the funnel, whose probabilities are multiplied.
-    """
+    """Probability of every label of a funnel for every item, had it been shown to users when the test split first showed them something."""
 
     def __init__(self, oracle: Oracle, store: Store, labels: tuple[str, ...]):
         self.oracle = oracle
@@ -71,8 +66,6 @@ def oracle_of_test(source: Source, store: Store) -> CatalogueOracle | None:
 def oracles_of_candidates(source: Source, store: Store, labels: tuple[str, ...]) -> dict[str, CatalogueOracle | FirstPageOracle]:
     """Truths to order candidates by; none where nothing is known, or where the split has no period.
 
-    Args:
-        labels: see `FirstPageOracle`.
     Returns:
         {"oracle": by the probability if shown, "exposed_oracle": by the positives to be expected in the test, given what is shown then}.
     """

@@ -35,12 +35,7 @@ class TrainingSteps(Dataset[Batch]):
 
 
 class StepSampler(Sampler[int]):
-    """Numbers of the global steps of the next epoch, counted on from the steps already taken: an interrupted epoch goes on after them.
-
-    Args:
-        steps_per_epoch: how many to hand out.
-        steps_taken: gives the number of steps already trained on.
-    """
+    """Numbers of the global steps of the next epoch, counted on from the steps already taken: an interrupted epoch goes on after them."""
 
     def __init__(self, steps_per_epoch: int, steps_taken: Callable[[], int]):
         self.steps_per_epoch = steps_per_epoch
@@ -86,7 +81,6 @@ class Order:
     The number of workers, and where a run was interrupted, cannot change what a step holds.
 
     Args:
-        num_rows: number of rows.
         batch_size: rows of a step over all ranks together; a multiple of world_size.
         seed: of the shuffles; the epoch is the second half of the key (Philox: Salmon et al., SC 2011).
         world_size, rank: this process takes every world_size-th row of a batch, from its rank on.
@@ -166,10 +160,8 @@ class NegativeSample:
 
 
 def negative_sample(store: Store, share: float) -> NegativeSample | None:
-    """Training rows of which an epoch reads a share, numbered as in `recsys.data.read.impressions.Impressions`; None = it reads all.
+    """Training rows of which an epoch reads this share of the negatives, numbered as in `Impressions`; None = it reads all.
 
-    Args:
-        share: of the negatives, in (0, 1]; 1 = all.
     Raises:
         ConfigError: the share lies outside (0, 1], or keeps no row; or the labels are not one funnel behind one 0/1 label.
     """

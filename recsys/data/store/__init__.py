@@ -113,12 +113,9 @@ class Store:
         return self.path / "vocabulary" / file_name(column, ".parquet")
 
     def raw_values(self, features: dict[str, Tensor]) -> list[dict[str, Any]]:
-        """{column: value} of a few rows as a person wrote them, None where a value is missing or unknown to training.
+        """{column: value} of a few rows of a batch as a person wrote them, None where a value is missing or unknown to training.
 
         A history is its latest items, the last first. Vectors and hashed values are left out: nobody knows their raw values.
-
-        Args:
-            features: {column: [B] or [B, L]} by index.
         """
         columns = {}
         for feature in self.schema.features:

@@ -40,14 +40,10 @@ class _Lap:
 
 
 def build(tables: Tables, schema: Schema, split: Split, *, folder: Path, max_unknown_share: float) -> dict[str, Any]:
-    """Write every file of a store but its manifest into an empty folder.
+    """Write every file of a store but its manifest into an empty folder; a DataError says what validation could not see before the split.
 
-    Args:
-        max_unknown_share: as in `unknown_ids`.
     Returns:
         Part of the manifest: columns of each group, counts of rows, users, items and parts, boundaries, notes, and seconds of each step.
-    Raises:
-        DataError: with what validation could not see before rows were split.
     """
     lap = _Lap({}, time.perf_counter())
     spool = Spool.write(tables.interactions, _read_columns(tables, schema, split), folder / "interactions.arrow")
@@ -159,10 +155,9 @@ class FeatureFiles:
     spool: Spool
 
     def entity(self, entity: Entity, entities: Entities, codes: np.ndarray) -> dict[str, Statistics]:
-        """Write [n + 1] arrays of a user's or item's features, row 0 zero; counts are training rows, of an id positive training rows.
+        """Write [n + 1] arrays of a user's or item's features, row 0 zero; `codes` [N] int32 are the entity index of the rows.
 
-        Args:
-            codes: [N] int32 entity index of the rows.
+        Counts are training rows, of an id positive training rows.
         """
         train = self.rows.split == TRAIN
         size = len(entities.ids) + 1

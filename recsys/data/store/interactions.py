@@ -48,12 +48,7 @@ class Entities:
 
     @classmethod
     def number(cls, key: str, seen: pl.Series, table: pl.LazyFrame | None, columns: list[str]) -> "Entities":
-        """Number every entity of the interactions and of its own table.
-
-        Args:
-            seen: [N] raw ids in the interactions.
-            columns: raw columns of the table to keep.
-        """
+        """Number every entity of the raw ids `seen` [N] in the interactions and of its own table, of which these columns are kept."""
         ids = canonical(seen).unique()
         if table is None:
             return cls(key, ids.sort(), None)
@@ -107,11 +102,7 @@ def stable_order(group: np.ndarray, time: np.ndarray) -> np.ndarray:
 def first_rows(codes: np.ndarray, time: np.ndarray, num_entities: int) -> np.ndarray:
     """[n] int64: each entity's earliest row (ties: first in the file), what describes it where it has no table of its own.
 
-    The earliest, because a later one could carry the test period into training.
-
-    Args:
-        codes: [N] int32 entity index; each of 1..n occurs.
-        time: [N] int64.
+    The earliest, because a later one could carry the test period into training. `codes` [N] int32 holds each entity index of 1..n.
     """
     latest_first = stable_order(np.zeros(len(time), dtype=np.int32), time)[::-1]
     first = np.zeros(num_entities + 1, dtype=np.int64)

@@ -151,11 +151,7 @@ def inputs(tables: Tables) -> tuple[Input, ...]:
 
 
 def content_key(read: tuple[Input, ...], *settings: object) -> str:
-    """Name of the store: a hash of the files' content and of everything in the configuration that changes what is prepared.
-
-    Args:
-        settings: each counts as its repr, which must not hold an address.
-    """
+    """Name of the store: a hash of the files' content and of all settings that change what is prepared, each as its repr (no addresses)."""
     document = json.dumps([[entry.content for entry in read], *map(repr, settings)])
     return hashlib.sha256(document.encode()).hexdigest()[:KEY_LENGTH]
 

@@ -45,8 +45,7 @@ def write_raw_categories(
 ) -> None:
     """Write the file of a store; of each entity and row what an export may ask of it, and of ids nothing, which a store has whole.
 
-    Args:
-        rows: in file order; `order` [N] int64 are the rows of the store.
+    `rows` are in file order, `order` [N] int64 are the rows of the store.
     """
     test = np.flatnonzero(rows.split[order] == TEST)
     test = test[spread(len(test), MOST_ROWS).numpy()]
@@ -115,13 +114,7 @@ class RawCategories:
         return cls(store, path, table)
 
     def values(self, column: str, index: np.ndarray) -> pl.Series:
-        """[B] raw values of a categorical column.
-
-        Args:
-            index: [B] int64 entity index, null at 0; of a column of rows, the row of the store.
-        Raises:
-            IntegrityError: one of them was not kept.
-        """
+        """[B] raw values of a categorical column by entity index [B], null at 0, or by row of the store; an IntegrityError if not kept."""
         schema = self.store.schema
         ids = {schema.user: "user_ids", schema.item: "item_ids"}
         if column in ids:

@@ -107,11 +107,7 @@ class Feature(ABC):
 
     @abstractmethod
     def fit(self, values: pl.Series, rows: np.ndarray | None) -> tuple[Statistics, Vocabulary | None]:
-        """Statistics of raw values [N] and, for a column that keeps one, the vocabulary.
-
-        Args:
-            rows: [N] int64 training rows that each value stands for; None = one each.
-        """
+        """Statistics of raw values [N], each for `rows` [N] int64 training rows or one; and the vocabulary of a column that keeps one."""
 
     @abstractmethod
     def encode(self, values: pl.Series, *, vocabulary: Vocabulary | None, time_unit: TimeUnit) -> np.ndarray:
@@ -119,36 +115,25 @@ class Feature(ABC):
 
     @abstractmethod
     def raw_words(self, values: list[Any], vocabulary: pl.Series | None) -> list[Any] | None:
-        """Values of a batch as a person wrote them, None where missing or unknown; None for the whole column where raw values are not kept.
+        """Values or lists of a batch as a person wrote them, None where missing or unknown; None where raw values are not kept.
 
-        Args:
-            values: one per row, as a batch holds them; a list per row where the kind has lists.
-            vocabulary: raw values by index; None where the column has no vocabulary.
+        The vocabulary holds raw values by index.
         """
 
     @abstractmethod
     def table_columns(self, values: Mapping[str, np.ndarray], statistics: Statistics) -> np.ndarray:
-        """Columns [N, P] for a model of tables: int64 where the kind `is_category`, else float32.
-
-        Args:
-            values: {column: [N, ...]} of all features, as a batch holds them.
-        """
+        """Columns [N, P] for a model of tables: int64 where the kind `is_category`, else float32; `values` are of all features."""
 
     @abstractmethod
     def readings(self, values: np.ndarray) -> list[Reading]:
         """Ways in which the column alone may tell a label; empty where no single one would make sense.
 
-        Args:
-            values: [N, ...] as the store keeps them; of a kind that is not stored, [N] the number of items.
+        Values [N, ...] are as the store keeps them; of a kind that is not stored, they are the number of items [N].
         """
 
     @abstractmethod
     def content(self, statistics: Statistics, *, positive: str | None) -> dict[str, object]:
-        """{word: value} of what decides which numbers a batch holds for a raw value; where one differs, batches are misread.
-
-        Args:
-            positive: label of the schema that makes an event positive.
-        """
+        """{word: value} of what decides which numbers a batch holds for a raw value; where one differs, batches are misread."""
 
     @abstractmethod
     def card_words(self, statistics: Statistics) -> tuple[str, str]:

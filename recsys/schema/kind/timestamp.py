@@ -67,12 +67,7 @@ def is_date(dtype: pl.DataType) -> bool:
 
 
 def microseconds(values: pl.Series, unit: TimeUnit) -> np.ndarray:
-    """[N] int64 microseconds since 1970 UTC, or the number itself for a rank; 0 where missing.
-
-    Args:
-        values: [N] Date, Datetime (one without a zone is UTC) or integer.
-        unit: what an integer counts.
-    """
+    """[N] int64 microseconds since 1970 UTC of dates, moments (in UTC without a zone) or integers, or the rank itself; 0 where missing."""
     if values.dtype.is_temporal():
         return values.cast(pl.Datetime("us")).dt.epoch("us").fill_null(0).to_numpy(writable=True)
     return values.cast(pl.Int64).fill_null(0).to_numpy() * (US_PER_S // TICKS_PER_S.get(unit, US_PER_S))

@@ -30,8 +30,7 @@ from recsys.metric.scores import TILE_USERS, Dense, DotProduct
 from recsys.metric.top_k import TopK, top_k
 from recsys.model.two_tower import TwoTower
 from recsys.run.directory import RunDirectory
-from recsys.schema import Schema, chains
-from recsys.schema.match import differences
+from recsys.schema import Schema, chains, differences
 from recsys.source.base import Source
 from recsys.task.ranking.module import RankingModule
 from recsys.task.ranking.predicted import by_label, calibrated

@@ -18,8 +18,7 @@ from recsys.errors import ConfigError, Fault, listed
 from recsys.loss.base import weighted_mean
 from recsys.model.base import Ranker
 from recsys.run.directory import CALIBRATION, RunDirectory
-from recsys.schema import Label, Schema
-from recsys.schema.match import misread
+from recsys.schema import Label, Schema, misread
 
 REMEDY = "train both on the same data config"
 

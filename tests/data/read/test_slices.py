@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from recsys.data.read.slices import activity, column_slices, popularity, user_columns
+from recsys.data.read.facts import activity, column_slices, popularity, user_columns
 from recsys.errors import ConfigError
 from recsys.schema import Categorical
 
@@ -49,12 +49,12 @@ def test_item_columns_by_value(store):
 
 def test_user_columns_are_those_with_few_values(store, monkeypatch):
     assert user_columns(store) == ["user", "gender"]
-    monkeypatch.setattr("recsys.data.read.slices.MAX_VALUES", 1)
+    monkeypatch.setattr("recsys.data.read.facts.MAX_VALUES", 1)
     assert user_columns(store) == []
 
 
 def test_wrong_columns_are_refused_together(store, monkeypatch):
-    monkeypatch.setattr("recsys.data.read.slices.MAX_VALUES", 2)
+    monkeypatch.setattr("recsys.data.read.facts.MAX_VALUES", 2)
     with pytest.raises(
         ConfigError, match=r"'gendr' is no Categorical of users or items; did you mean 'gender'\?[\s\S]*'item' has 3 values"
     ):

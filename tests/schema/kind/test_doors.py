@@ -18,9 +18,8 @@ from recsys.export.graph import traced_model
 from recsys.export.preprocessing import Graph, read_features
 from recsys.nn.by_column import ByColumn
 from recsys.nn.encoder import Encoder, embedding_tables
-from recsys.schema import Categorical, Feature, Schema, Statistics, kind
+from recsys.schema import Categorical, Feature, Schema, Statistics, kind, misread
 from recsys.schema.kind import KINDS
-from recsys.schema.match import misread
 from recsys.serve.fields import request_fields
 
 ITEM = Categorical("item_id", "item")

@@ -7,26 +7,9 @@ graph takes raw values and cannot differ from training.
 import torch
 from torch import Tensor, nn
 
-from recsys.nn.by_column import ByColumn
-from recsys.nn.pooling import SumOfEmbeddings
+from recsys.nn.embedding import ByColumn, SumOfEmbeddings
 from recsys.schema import PAD, UNKNOWN, Categorical, Feature, History, MultiCategorical, Numeric, Schema, Timestamp, Vector
 from recsys.schema.kind.timestamp import DAY_S, HOUR_S
-
-
-def embedding_tables(schema: Schema, features: tuple[Feature, ...], dim: int, sparse_from: int) -> ByColumn:
-    """One embedding table [size, dim] per vocabulary that the features use, keyed by column; row 0 (padding) is zero.
-
-    Args:
-        sparse_from: tables with at least this many rows get sparse gradients, for a row-wise optimizer.
-    """
-    columns = dict.fromkeys(feature.table for feature in features if feature.has_table)
-    tables = {}
-    for column in columns:
-        size = schema.statistics[column].size
-        tables[column] = nn.Embedding(size, dim, padding_idx=PAD, sparse=size >= sparse_from)
-        nn.init.normal_(tables[column].weight, std=dim**-0.5)
-        nn.init.zeros_(tables[column].weight[PAD])
-    return ByColumn(tables)
 
 
 class Encoder(nn.Module):

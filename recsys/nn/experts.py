@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from recsys.errors import ArgumentError, Fault
-from recsys.nn.dropout import Dropout
+from recsys.nn.mlp import Dropout
 
 
 class StackedLinear(nn.Module):

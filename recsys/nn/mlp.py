@@ -1,10 +1,44 @@
-"""A plain multi-layer perceptron. B rows."""
+"""A plain multi-layer perceptron, and dropout whose mask costs one random byte an entry. B rows."""
 
 from collections.abc import Sequence
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys.nn.dropout import Dropout
+from recsys.errors import ArgumentError, Fault
+
+LEVELS = 256
+"""A random byte has this many values; the probability is rounded to a multiple of 1 / LEVELS."""
+
+
+class Dropout(nn.Module):
+    """Sets entries to zero with probability p in training and scales the others by 1 / (1 - p) (Srivastava et al., 2014).
+
+    torch draws a full random number for each entry, one after the other on a CPU. Here one 64-bit draw
+    serves eight entries, with the probability rounded to 1/256 and the scale to match. On other devices it is torch's own dropout.
+
+    Args:
+        p: probability of leaving an entry out, in [0, 1).
+    """
+
+    def __init__(self, p: float):
+        super().__init__()
+        if not 0 <= p < 1:
+            raise ArgumentError(Fault(f"dropout is {p}", "dropout", "choose one in [0, 1)"))
+        self.p = p
+        self.cut = round(p * LEVELS)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Any shape in, the same out."""
+        if not self.training or self.cut == 0:
+            return values
+        if values.device.type != "cpu":
+            return F.dropout(values, self.p)
+        draws = torch.empty((values.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
+        factor = torch.empty_like(values)  # 0 or the scale, in the values' dtype: a product of two dtypes takes twice as long
+        torch.ge(draws.view(torch.uint8)[: values.numel()].view(values.shape), self.cut, out=factor)
+        return values * factor.mul_(LEVELS / (LEVELS - self.cut))
 
 
 class MLP(nn.Module):

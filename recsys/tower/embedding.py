@@ -2,9 +2,9 @@
 
 from torch import Tensor, nn
 
-from recsys.nn.by_column import ByColumn
-from recsys.nn.dropout import Dropout
+from recsys.nn.embedding import ByColumn
 from recsys.nn.encoder import Encoder
+from recsys.nn.mlp import Dropout
 from recsys.schema import Feature, Schema
 from recsys.tower.base import Tower
 

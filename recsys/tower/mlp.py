@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from recsys.nn.by_column import ByColumn
+from recsys.nn.embedding import ByColumn
 from recsys.nn.encoder import Encoder
 from recsys.nn.mlp import MLP
 from recsys.schema import Feature, Schema

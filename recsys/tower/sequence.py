@@ -5,11 +5,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recsys.errors import ConfigError, Fault
-from recsys.nn.by_column import ByColumn
-from recsys.nn.dropout import Dropout
+from recsys.nn.embedding import ByColumn
 from recsys.nn.encoder import Encoder
-from recsys.nn.ragged import Ragged
-from recsys.nn.transformer import Block
+from recsys.nn.mlp import Dropout
+from recsys.nn.transformer import Block, Ragged
 from recsys.schema import PAD, Feature, Schema
 from recsys.schema.kind.history import histories
 from recsys.tower.base import Tower

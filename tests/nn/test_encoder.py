@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from recsys.nn.encoder import Encoder, embedding_tables
+from recsys.nn.embedding import embedding_tables
+from recsys.nn.encoder import Encoder
 from recsys.schema import Numeric, Schema, Statistics, Timestamp
 
 

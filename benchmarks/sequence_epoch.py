@@ -41,7 +41,8 @@ def main(arguments: list[str]) -> None:
     device = torch.device("cuda" if config.trainer["accelerator"] == "gpu" else "cpu")
     scores = done.rows * num_items  # of every position with every item
     # the loss needs three products of [targets, items, dim] and one softmax; the towers come on top
-    limit_s = 3 * 2 * scores * config.model["dim"] / product_rate(torch.bfloat16, device) + scores / softmax_rate(device)
+    dtype = torch.bfloat16 if config.trainer["precision"].startswith("bf16") else torch.float32
+    limit_s = 3 * 2 * scores * config.model["dim"] / product_rate(dtype, device) + scores / softmax_rate(device)
     seconds = sum(done.epoch.values())
     rows = [
         ("epoch", f"{seconds:.2f} s", "", f"{done.rows / seconds:,.0f}"),
@@ -56,7 +57,7 @@ def main(arguments: list[str]) -> None:
     title = f"One epoch of {sizes}, {config.trainer['precision']}"
     notes = (
         f"Plain loop: torch's layers on padded windows, all logits at once, float32; {chosen.plain_steps} steps, scaled to an epoch.",
-        "The loss holds its own gradients. Its limit: three bfloat16 products and one softmax over all scores.",
+        "The loss holds its own gradients. Its limit: three products in the run's precision and one softmax over all scores.",
         "Goal: an epoch of MovieLens-1M in at most 20 s on 2 cores.",
     )
     show(title, ("", "time", "share", "targets/s"), rows, notes)

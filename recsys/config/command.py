@@ -44,6 +44,7 @@ class Command:
         self.first: tuple[Path, Any] | None = None
         self.added: set[str] = set()
         self.groups: dict[str, list[str]] = {}
+        self.composed: dict[tuple[str, ...], DictConfig] = {}
 
     def faults(self, values: list[OverrideValue]) -> list[Fault]:
         """Every fault of one run."""
@@ -54,8 +55,11 @@ class Command:
         return self.config_faults(config, values)
 
     def loaded(self, values: list[OverrideValue]) -> DictConfig:
-        texts = [entry.text if entry.text.startswith("+") else self.as_known(entry.override, entry.text) for entry in values]
-        return self.loader.load_configuration(self.name, texts, RunMode.RUN)
+        """The composed config, not resolved and only to be read; half a second of Hydra for each new list of overrides."""
+        texts = tuple(entry.text if entry.text.startswith("+") else self.as_known(entry.override, entry.text) for entry in values)
+        if texts not in self.composed:
+            self.composed[texts] = self.loader.load_configuration(self.name, list(texts), RunMode.RUN)
+        return self.composed[texts]
 
     def options(self, group: str, kind: ObjectType = ObjectType.CONFIG) -> list[str]:
         """Names of the files of a group, or of the groups in it."""

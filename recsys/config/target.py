@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
@@ -43,6 +44,8 @@ def locate(name: str) -> Callable:
 
 
 def _module(name: str) -> ModuleType:
+    if name in sys.modules:
+        return sys.modules[name]
     parent, _, last = name.rpartition(".")
     if parent:
         package = _module(parent)

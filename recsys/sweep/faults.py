@@ -27,10 +27,14 @@ def trial_faults(command: Command, values: list[OverrideValue], multirun: bool) 
     hydra = plain_config(command.loaded(values))["hydra"]
     name = hydra["launcher"].pop("_target_")
     plugin = {f"{kind.__module__}.{kind.__qualname__}": kind for kind in Plugins.instance().discover(Launcher)}[name]
-    if name.startswith(OURS):
-        yield from _launcher_faults(hydra["launcher"], plugin, _origin(command, values, LAUNCHERS))
     node = hydra["sweeper"]
-    if node.pop("_target_") != SWEEPER:
+    sweeps = node.pop("_target_") == SWEEPER
+    if not (sweeps or name.startswith(OURS)):
+        return
+    places = {f"{key}.": place for key, place in command.origin(values).items()}
+    if name.startswith(OURS):
+        yield from _launcher_faults(hydra["launcher"], plugin, _origin(places, LAUNCHERS))
+    if not sweeps:
         return
     if not multirun:
         yield Fault("a sweep is many runs", "command line", "add -m")
@@ -39,7 +43,7 @@ def trial_faults(command: Command, values: list[OverrideValue], multirun: bool) 
     for override in lists:
         remedy = f"write it into the sweep: 'hydra.sweeper.space={{{override.key_or_group}: [...]}}'"
         yield Fault(f"'{override.input_line}' lists values beside a sweep", f"command line, {override.input_line}", remedy)
-    origin = _origin(command, values, SWEEPERS)
+    origin = _origin(places, SWEEPERS)
     if isinstance(node.get("space"), dict):
         node["space"] = varied_space(node["space"], [entry.text for entry in values])
     faults = list(sweep_faults(node, origin))
@@ -56,9 +60,8 @@ def _launcher_faults(node: dict, plugin: type, origin: dict[str, str]) -> Iterat
         yield Fault(f"{node['n_jobs']} runs at a time", check.where("n_jobs"), "at least 1")
 
 
-def _origin(command: Command, values: list[OverrideValue], node: str) -> dict[str, str]:
+def _origin(places: dict[str, str], node: str) -> dict[str, str]:
     """{key of the node: who set it}."""
-    places = {f"{key}.": place for key, place in command.origin(values).items()}
     return {"": node} | {key.removeprefix(f"{node}.").rstrip("."): place for key, place in places.items() if key.startswith(f"{node}.")}
 
 

@@ -87,6 +87,8 @@ def test_what_a_sweep_may_not_say(text, what):
     ],
 )
 def test_launcher_is_held_against_what_it_takes(texts, what):
-    (fault,) = refused(*texts)
+    with pytest.raises(ConfigError) as error:
+        checked_command((CONF,), "train", ["seed=0,1", *texts], TrainConfig, multirun=True, sweeps=trial_faults)
+    (fault,) = error.value.faults
     assert what in fault.what
     assert fault.where.startswith("command line, hydra.launcher.")

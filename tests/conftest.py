@@ -19,9 +19,16 @@ from torch.utils.data import DataLoader
 
 from recsys.schema import Categorical, History, MultiCategorical, Numeric, Schema, Statistics, Timestamp, Vector
 from recsys.sweep.sweeper import register
+from tests.program_server import gather_operators_once
 
 register()  # as train.py does, so that conf can be composed
 HOME = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def operators():
+    """Those of torch.onnx, gathered once."""
+    gather_operators_once()
 
 
 @pytest.fixture

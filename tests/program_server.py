@@ -6,8 +6,10 @@ folder, environment, arguments, output and exit code.
 A request is a line of JSON on standard input, programs that run at the same time; its answer, their exit codes, one on standard output.
 """
 
+import functools
 import importlib
 import json
+import logging
 import os
 import runpy
 import signal
@@ -28,6 +30,8 @@ def main() -> None:
     sys.path[0] = str(HOME)
     for name in MODULES:
         importlib.import_module(name)
+    gather_operators_once()
+    trace_a_graph()
     assert not {"polars", "pyarrow", "onnxruntime", "recsys"} & set(sys.modules)
     print("ready", flush=True)
     for line in sys.stdin:
@@ -38,6 +42,20 @@ def main() -> None:
                 become(program)
                 return
         print(json.dumps([exit_code(*child) for child in children]), flush=True)
+
+
+def gather_operators_once() -> None:
+    """torch.onnx gathers its operators anew for each graph, which takes longer than to trace a small one; here once for a process."""
+    registration = importlib.import_module("torch.onnx._internal.exporter._registration")
+    registration.ONNXRegistry.from_torchlib = staticmethod(functools.cache(registration.ONNXRegistry.from_torchlib))
+
+
+def trace_a_graph() -> None:
+    """Imports what torch.onnx imports at its first graph only, for all forks."""
+    torch, log = importlib.import_module("torch"), logging.getLogger("torch.onnx")
+    log.setLevel(logging.ERROR)
+    torch.onnx.export(torch.nn.Linear(1, 1).eval(), (torch.zeros(2, 1),), dynamo=True, verbose=False)
+    log.setLevel(logging.NOTSET)
 
 
 def become(request: dict) -> None:

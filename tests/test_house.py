@@ -63,9 +63,15 @@ COMPLETED = {"RankingInput", "SequenceTower"}
 """Partials inside a node of a config: their keyword-only arguments are those that the program adds, all others are a yaml file's."""
 
 
+@functools.cache
+def parsed(path):
+    """Syntax tree of a file."""
+    return ast.parse(path.read_text())
+
+
 def imported(path):
     """Modules that a file imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -98,7 +104,7 @@ def components(group):
     if group == "task":
         yield from sorted(path.parent.name for path in (HOME / "recsys" / "task").glob("*/__init__.py"))
     for path in sorted((HOME / "recsys" / folder(group)).glob("*.py")):
-        classes = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)]
+        classes = [node for node in parsed(path).body if isinstance(node, ast.ClassDef)]
         bases = {base.id for node in classes for base in node.bases if isinstance(base, ast.Name)}
         if path.stem != "base" and (bases & BASES or (group == "model" and classes and path.stem != "__init__")):
             yield path.stem
@@ -145,7 +151,7 @@ def test_imports_go_one_way(path):
 
 def test_constructors_take_two_positional_arguments_at_most():
     for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text())) if room(path) in LEARNING else ():
+        for node in ast.walk(parsed(path)) if room(path) in LEARNING else ():
             if isinstance(node, ast.ClassDef) and node.name not in COMPLETED:
                 arguments = [entry.args for entry in node.body if isinstance(entry, ast.FunctionDef) and entry.name == "__init__"]
                 assert all(len(entry.args) <= 3 for entry in arguments), f"{node.name} of {path.name}"  # self, and two
@@ -153,7 +159,7 @@ def test_constructors_take_two_positional_arguments_at_most():
 
 def words(path):
     """Strings of a file that are no docstrings, and the tasks' modules that it imports."""
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     bodies = [node.body for node in ast.walk(tree) if isinstance(getattr(node, "body", None), list)]
     docstrings = {id(line.value) for body in bodies for line in body if isinstance(line, ast.Expr)}
     yield from (
@@ -318,7 +324,7 @@ def test_a_branch_on_a_kind_is_seen(code, branches):
 
 def test_only_doors_branch_on_a_feature_kind():
     kinds = HOME / "recsys" / "schema" / "kind"
-    branching = {path for path in MODULES if kinds not in path.parents and branches_on_kind(ast.parse(path.read_text()))}
+    branching = {path for path in MODULES if kinds not in path.parents and branches_on_kind(parsed(path))}
     assert {path.relative_to(HOME / "recsys").as_posix() for path in branching} == KIND_DOORS
 
 
@@ -344,9 +350,7 @@ OF_A_RUN += ("per_user.parquet", "item_vectors.parquet", "predictions.parquet", 
 
 def owners(has):
     """Files of recsys with a node of which `has` is true."""
-    return {
-        path.relative_to(HOME / "recsys").as_posix() for path in MODULES if any(has(node) for node in ast.walk(ast.parse(path.read_text())))
-    }
+    return {path.relative_to(HOME / "recsys").as_posix() for path in MODULES if any(has(node) for node in ast.walk(parsed(path)))}
 
 
 def test_one_module_locks():

@@ -78,10 +78,6 @@ def run(home):
     return run
 
 
-def command(*arguments, cwd):
-    return subprocess.run([sys.executable, str(HOME / "train.py"), *arguments], cwd=cwd, capture_output=True, text=True, timeout=300)
-
-
 def test_config_is_that_of_the_command_line():
     config = recsys.compose("task=ranking", "data=mine", "model.dropout=0.25")
     assert isinstance(config, TrainConfig)
@@ -106,12 +102,12 @@ def test_own_conf_comes_first_and_a_folder_that_is_given_stands_alone(home, tmp_
         recsys.compose(conf=tmp_path)
 
 
-def test_every_fault_comes_at_once_in_the_words_of_the_command_line(home):
+def test_every_fault_comes_at_once_in_the_words_of_the_command_line(forked, home):
     texts = ["data=mine", "model.dmi=8", "trainer.max_epochs=many", "loss=sotfmax"]
     with pytest.raises(ConfigError) as caught:
         recsys.compose(*texts)
     assert len(caught.value.faults) == 3
-    done = command(*texts, cwd=home)
+    done = forked("train.py", *texts, cwd=home)
     assert done.returncode == 2
     assert done.stderr == f"Config error: {caught.value}\n"
 
@@ -122,9 +118,9 @@ def test_keys_of_hydra_are_those_of_the_command_line(text):
         recsys.compose(text)
 
 
-def test_run_is_named_and_filled_as_by_the_command_line(home, run):
+def test_run_is_named_and_filled_as_by_the_command_line(forked, home, run):
     assert re.fullmatch(r"outputs/retrieval/mine/\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d", str(run.relative_to(home)))
-    done = command(*TINY, cwd=home)
+    done = forked("train.py", *TINY, cwd=home)
     assert done.returncode == 0, done.stderr
     other = Path(done.stdout.splitlines()[-1].removeprefix("run: "))
     assert other.parent == run.parent

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -84,12 +83,7 @@ def test_run_leaves_what_it_promises(home):
     assert "By groups" in (run / "train.log").read_text()
 
 
-def report(*arguments, cwd):
-    command = [sys.executable, "-m", "recsys.report", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, env=os.environ | {"PYTHONPATH": str(HOME)})
-
-
-def test_run_leaves_what_its_report_is_made_of(home):
+def test_run_leaves_what_its_report_is_made_of(forked, home):
     run = home / "out"
     metrics, cost = (json.loads((run / f"{name}.json").read_text()) for name in ("metrics", "cost"))
     users = pl.read_parquet(run / "per_user.parquet")
@@ -100,7 +94,7 @@ def test_run_leaves_what_its_report_is_made_of(home):
     assert cost["rows"] == 2 * json.loads((run / "data.json").read_text())["split"]["training"]["positives"]
     before = (run / "report.html").read_bytes()
     assert b"two_tower" in before
-    done = report("out", cwd=home)
+    done = forked("-m", "recsys.report", "out", cwd=home)
     assert done.returncode == 0, done.stderr
     assert (run / "report.html").read_bytes() == before
 

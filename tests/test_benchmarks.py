@@ -103,6 +103,7 @@ def test_sequence_epoch(table, monkeypatch):
     assert min(figures["epoch / limit"] + figures["limit of the loss"][:1]) > 0
 
 
+@pytest.mark.slow
 def test_serving(tables, monkeypatch):
     monkeypatch.setenv("CXX", "no such compiler")  # compiling takes longer than all else
     pytest.importorskip("faiss")
@@ -124,6 +125,7 @@ def test_serving_without_an_index(table, monkeypatch):
     assert "hnsw" not in table("serving", "--items", 300, "--index-items", "--requests", 2)
 
 
+@pytest.mark.slow
 def test_requests(table):
     figures = table("requests", "--number", 1000)
     for way in (f"{task} {size} x {threads}" for task in ("retriever", "ranker") for size in (1, 7, 64, 1024) for threads in (1, 2)):
@@ -155,6 +157,7 @@ def test_requests_find_what_is_answered_otherwise_than_by_torch(table, monkeypat
     assert apart * 10**-exponent > 1e-6
 
 
+@pytest.mark.slow
 def test_training_beside_peers(table, tmp_path, monkeypatch):
     training, finished = importlib.import_module("benchmarks.training"), []
     fit = training.fit
@@ -172,6 +175,7 @@ def test_training_beside_peers(table, tmp_path, monkeypatch):
     assert {type(done.model).__name__ for done in finished} == {"TwoTower", "MMoE"}
 
 
+@pytest.mark.slow
 def test_ranking_epoch(table):
     figures = table("ranking_epoch", "--rows", 4000, "loader.batch_size=256", FLOAT32)
     for rows in ("2,000", "4,000"):

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from recsys.errors import ArgumentError, Fault
 from recsys.loss.base import RetrievalLoss
-from recsys.loss.fused_softmax import fused_softmax
+from recsys.loss.softmax import fused_softmax
 
 
 class BSL(RetrievalLoss):

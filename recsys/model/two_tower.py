@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys.nn.embedding import ByColumn, embedding_tables
+from recsys.nn.encoder import ByColumn, embedding_tables
 from recsys.schema import Schema
 from recsys.schema.kind.history import histories
 from recsys.tower.base import Tower

@@ -7,8 +7,7 @@ from torch import Tensor, nn
 
 from recsys.errors import ArgumentError, Fault
 from recsys.nn.cross import CrossNetwork, bi_interaction
-from recsys.nn.embedding import embedding_tables
-from recsys.nn.encoder import Encoder
+from recsys.nn.encoder import Encoder, embedding_tables
 from recsys.nn.target_attention import TargetAttention
 from recsys.schema import PAD, Feature, Schema
 from recsys.schema.kind.history import histories

@@ -2,8 +2,7 @@
 
 from torch import Tensor, nn
 
-from recsys.nn.embedding import ByColumn
-from recsys.nn.encoder import Encoder
+from recsys.nn.encoder import ByColumn, Encoder
 from recsys.nn.mlp import Dropout
 from recsys.schema import Feature, Schema
 from recsys.tower.base import Tower

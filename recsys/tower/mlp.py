@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from recsys.nn.embedding import ByColumn
-from recsys.nn.encoder import Encoder
+from recsys.nn.encoder import ByColumn, Encoder
 from recsys.nn.mlp import MLP
 from recsys.schema import Feature, Schema
 from recsys.tower.base import Tower

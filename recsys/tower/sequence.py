@@ -5,8 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recsys.errors import ConfigError, Fault
-from recsys.nn.embedding import ByColumn
-from recsys.nn.encoder import Encoder
+from recsys.nn.encoder import ByColumn, Encoder
 from recsys.nn.mlp import Dropout
 from recsys.nn.transformer import Block, Ragged
 from recsys.schema import PAD, Feature, Schema

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from recsys.loss.fused_softmax import fused_softmax
+from recsys.loss.softmax import fused_softmax
 
 GENERATOR = torch.Generator().manual_seed(0)
 USERS = torch.randn(37, 5, generator=GENERATOR)

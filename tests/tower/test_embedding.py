@@ -1,6 +1,6 @@
 import torch
 
-from recsys.nn.embedding import embedding_tables
+from recsys.nn.encoder import embedding_tables
 from recsys.schema import Categorical, Schema, Statistics
 from recsys.tower.embedding import EmbeddingTower
 

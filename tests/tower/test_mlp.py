@@ -1,6 +1,6 @@
 import torch
 
-from recsys.nn.embedding import embedding_tables
+from recsys.nn.encoder import embedding_tables
 from recsys.tower.mlp import MLPTower
 
 

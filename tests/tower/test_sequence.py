@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from recsys.errors import ConfigError
-from recsys.nn.embedding import embedding_tables
+from recsys.nn.encoder import embedding_tables
 from recsys.schema import Categorical, Schema, Statistics
 from recsys.tower.sequence import SequenceTower
 

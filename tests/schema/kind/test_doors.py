@@ -16,8 +16,7 @@ from onnx import TensorProto
 
 from recsys.export.graph import traced_model
 from recsys.export.preprocessing import Graph, read_features
-from recsys.nn.embedding import ByColumn, embedding_tables
-from recsys.nn.encoder import Encoder
+from recsys.nn.encoder import ByColumn, Encoder, embedding_tables
 from recsys.schema import Categorical, Feature, Schema, Statistics, kind, misread
 from recsys.schema.kind import KINDS
 from recsys.serve.fields import request_fields

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from recsys.export.graph import check_ready, model_proto, traced_model
 from recsys.export.preprocessing import Graph, read_features
 from recsys.model.base import Ranker
-from recsys.nn.embedding import ByColumn
+from recsys.nn.encoder import ByColumn
 from recsys.schema import Schema, chains
 
 MODEL = "model/"

@@ -79,7 +79,10 @@ def graph(sample: Sample) -> TensorProto:
 
 def request(sample: Sample) -> np.ndarray:
     """Array that a server makes of raw values."""
-    return request_fields(sample.schema.document(), "user")["column"].array(sample.raw)
+    bad = []
+    array = request_fields(sample.schema.document(), "user")["column"].array(sample.raw, bad)
+    assert bad == []
+    return array
 
 
 DOORS = (network, graph, request)

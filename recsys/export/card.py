@@ -6,9 +6,9 @@ from types import ModuleType
 
 from recsys.config.target import component_name
 from recsys.report.data import unknown_rows
-from recsys.report.markdown import code, prose, table
+from recsys.report.markdown import code, grid_blocks, prose, table
 from recsys.report.release import data_blocks, gate_blocks, lineage_blocks, quality, speed_blocks
-from recsys.report.reliability import off_diagonal, reliability_plot
+from recsys.report.reliability import LEGEND, reliability_grid, reliability_plot
 from recsys.schema import Schema
 from recsys.task.base import facet
 
@@ -46,7 +46,7 @@ def card(manifest: Mapping, schema: Schema, metrics: Mapping[str, float], *, rel
         "What it is": ["\n".join(models), "What it reads:", _columns(schema, facets.values())],
         "Data": data_blocks(lineage),
         "Quality": quality(metrics, names),
-        "Calibration": _calibration(reliability),
+        "Calibration": [LEGEND, PLOT, *grid_blocks(reliability_grid(reliability))] if reliability else [],
         "Release checks": gate_blocks(manifest),
         "Speed": speed_blocks(manifest),
         "Lineage": lineage_blocks(lineage, manifest["checkpoint"], manifest["versions"]) if "train" in lineage else [],
@@ -71,23 +71,6 @@ def _columns(schema: Schema, facets: Iterable[ModuleType]) -> str:
         kind = type(feature).__name__
         rows.append([code(feature.column), feature.entity, kind, statistics.dtype, known.replace("|", "\\|"), missing])
     return table(["column", "of", "kind", "type", "known values", "unknown or missing"], rows, text=6)
-
-
-def _calibration(reliability: Mapping[str, Mapping]) -> list[str]:
-    if not reliability:
-        return []
-    bins = max(len(curve["bins"]) for curve in reliability.values())
-    legend = (
-        f"Test rows in up to {bins} groups of equal size by predicted probability: on the diagonal, what was predicted came true as often. "
-        "Bars are Wilson 95 % intervals, rows taken as independent."
-    )
-    rows = []
-    for label, curve in reliability.items():
-        outside, worst = off_diagonal(curve)
-        share = f"{curve['positives'] / curve['rows']:.2%}".replace("%", " %")
-        farthest = f"{worst['predicted']:.4f} predicted, {worst['actual']:.4f} came true"
-        rows.append([code(label), f"{curve['rows']:,}", share, f"{outside} of {len(curve['bins'])}", farthest])
-    return [legend, PLOT, table(["label", "rows", "positive", "groups off the diagonal", "farthest"], rows)]
 
 
 def _limits(manifest: Mapping, schema: Schema, metrics: Mapping[str, float], facets: Iterable[ModuleType]) -> Iterator[str]:

@@ -1,10 +1,15 @@
-"""The reliability curves of a run as a plot, from reliability.json alone."""
+"""The reliability curves of a run as a plot and in numbers, from reliability.json alone."""
 
 import math
 from collections.abc import Mapping
 
+from recsys.report.content import Grid
 from recsys.report.draw import ACCENT, FAINT, drawing
 
+LEGEND = (
+    "Test rows in groups of equal size by predicted probability: on the diagonal, what was predicted came true as often. Bars are "
+    "95 % intervals (Wilson), rows taken as independent."
+)
 WIDE = 3
 """Panels side by side."""
 PANEL = (3.6, 4.2)
@@ -33,10 +38,15 @@ def reliability_plot(curves: Mapping[str, Mapping]) -> str:
     return drawn.svg
 
 
-def off_diagonal(curve: Mapping) -> tuple[int, Mapping]:
-    """How many groups of rows did not come true as often as predicted, beyond their intervals, and the one that is farthest off."""
-    outside = [each for each in curve["bins"] if not each["low"] <= each["predicted"] <= each["high"]]
-    return len(outside), max(curve["bins"], key=lambda each: abs(each["predicted"] - each["actual"]))
+def reliability_grid(curves: Mapping[str, Mapping]) -> Grid:
+    """Number of groups of rows that did not come true as often as predicted, beyond their intervals, and the one that is farthest off."""
+    rows = []
+    for label, curve in curves.items():
+        outside = sum(not each["low"] <= each["predicted"] <= each["high"] for each in curve["bins"])
+        worst = max(curve["bins"], key=lambda each: abs(each["predicted"] - each["actual"]))
+        rows.append((label, curve["rows"], curve["positives"], len(curve["bins"]), outside, worst["predicted"], worst["actual"]))
+    headings = ("label", "rows", "positive", "groups", "groups off the diagonal", "farthest: predicted", "farthest: came true")
+    return Grid("calibration", "Calibration in numbers", headings, tuple(rows))
 
 
 def _draw(curve_axes, spread_axes, label: str, curve: Mapping) -> None:

@@ -121,9 +121,8 @@ def _answering(options: argparse.Namespace, task: str) -> "tuple[pyarrow.Schema,
     retriever = Retriever(options.bundle, options.threads)
 
     def recommend(columns: Answers, errors: list[BadRow]) -> Answers:
-        answers = retriever.recommend(
-            {name: values for name, values in columns.items() if name != "exclude"}, options.k, columns.get("exclude"), errors=errors
-        )
+        exclude = columns.pop("exclude", None)
+        answers = retriever.recommend(columns, options.k, exclude, errors=errors)
         return {"items": [answer and answer.items for answer in answers], "scores": [answer and answer.scores for answer in answers]}
 
     ids = pa.string() if retriever.manifest["items"]["dtype"] == "string" else pa.int64()

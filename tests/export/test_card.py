@@ -124,7 +124,7 @@ def test_sections_without_facts_are_left_out():
 def test_calibration_shows_the_plot_and_counts_groups_off_the_diagonal():
     text = lines(click=CURVE)
     assert "![Reliability curves](calibration.svg)" in text
-    assert "| `click` | 200 | 31.00 % | 1 of 2 | 0.3000 predicted, 0.5000 came true |" in text
+    assert "| click | 200 | 62 | 2 | 1 | 0.3000 | 0.5000 |" in text
     assert not any("calibration.svg" in line for line in lines())
 
 

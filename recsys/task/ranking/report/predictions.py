@@ -9,7 +9,7 @@ from recsys.metric.binary import tally
 from recsys.metric.funnel import Target, targets
 from recsys.report.content import Figure, Grid, Section
 from recsys.report.draw import element
-from recsys.report.reliability import off_diagonal, reliability_plot
+from recsys.report.reliability import LEGEND, reliability_grid, reliability_plot
 from recsys.report.words import item_text, value_text
 from recsys.run.directory import CONFIG, PREDICTIONS, RunDirectory
 from recsys.schema import Label
@@ -64,19 +64,12 @@ def calibration_section(run: RunDirectory) -> Section | None:
     """A reliability curve per binary label and funnel; None where there is none."""
     if not run.reliability:
         return None
-    rows, figures = [], []
+    figures = []
     for label, curve in run.reliability.items():
-        outside, worst = off_diagonal(curve)
-        rows.append((label, curve["rows"], curve["positives"], len(curve["bins"]), outside, worst["predicted"], worst["actual"]))
         values = ", ".join(f"predicted {each['predicted']:.4f}, came true {each['actual']:.4f}" for each in curve["bins"])
         svg = element(reliability_plot({label: curve}))
         figures.append(Figure(f"calibration/{label}", "Predicted, and came true", svg, f"Reliability of {label}: {values}"))
-    headings = ("label", "rows", "positive", "groups", "groups off the diagonal", "farthest: predicted", "farthest: came true")
-    text = (
-        "Test rows in groups of equal size by predicted probability: on the diagonal, what was predicted came true as often. Bars are "
-        "95 % intervals (Wilson), rows taken as independent."
-    )
-    return Section("calibration", "Calibration", (text,), (*figures, Grid("calibration", "Calibration in numbers", headings, tuple(rows))))
+    return Section("calibration", "Calibration", (LEGEND,), (*figures, reliability_grid(run.reliability)))
 
 
 def confusion_section(run: RunDirectory) -> Section | None:

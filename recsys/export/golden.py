@@ -25,12 +25,11 @@ def write_golden(folder: Path, frames: list[pl.DataFrame], tolerance: float) -> 
     Args:
         tolerance: largest difference of a score or probability with which a bundle opens.
     """
-    heads = {frame["task"][0]: frame.drop("task").head(AT_OPENING).to_dicts() for frame in frames if len(frame)}
-    few = {task: {"tolerance": tolerance, "requests": rows} for task, rows in heads.items()}
+    by_task = {frame["task"][0]: frame.drop("task") for frame in frames if len(frame)}
+    few = {task: {"tolerance": tolerance, "requests": frame.head(AT_OPENING).to_dicts()} for task, frame in by_task.items()}
     (folder / GOLDEN).write_text(json.dumps(few, indent=2) + "\n")
-    frame = pl.concat(frames, how="diagonal")
-    frame.write_parquet(folder / "golden.parquet")
-    return {task: (frame["task"] == task).sum() for task in frame["task"].unique(maintain_order=True)}
+    pl.concat(frames, how="diagonal").write_parquet(folder / "golden.parquet")
+    return {task: len(frame) for task, frame in by_task.items()}
 
 
 def columns(raw: dict[str, np.ndarray], schema: Schema) -> dict[str, pl.Series]:

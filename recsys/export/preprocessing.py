@@ -6,7 +6,7 @@ is inside its table, whatever comes in: a vocabulary look-up answers 1 (unknown)
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -120,13 +120,13 @@ def _value(graph: Graph, feature: Feature, schema: Schema, vocabularies: Mapping
             raw = graph.input(column, element_type(schema.statistics[column].dtype), [batch])
             return _index(graph, raw, column, schema, vocabularies)
         case MultiCategorical():
-            lists = _list_index(graph, feature, schema, vocabularies, batch)
-            return graph.add("Slice", lists.indices, graph.integer(0), lists.width, graph.integer(1))  # the first entries
+            index, _, _, width = _lists(graph, feature, schema, vocabularies, batch)
+            return graph.add("Slice", index, graph.integer(0), width, graph.integer(1))  # the first entries
         case History():
-            lists = _list_index(graph, feature, schema, vocabularies, batch)
-            start = graph.add("Max", graph.add("Sub", lists.length, lists.width), graph.integer(0))  # [B, 1]
-            latest = graph.add("Slice", lists.position, graph.integer(0), lists.width)
-            return graph.add("GatherElements", lists.indices, graph.add("Add", start, latest), axis=1)  # the last entries
+            index, position, length, width = _lists(graph, feature, schema, vocabularies, batch)
+            start = graph.add("Max", graph.add("Sub", length, width), graph.integer(0))  # [B, 1]
+            latest = graph.add("Slice", position, graph.integer(0), width)
+            return graph.add("GatherElements", index, graph.add("Add", start, latest), axis=1)  # the last entries
     raise AssertionError(f"no served input for {type(feature).__name__}")
 
 
@@ -143,17 +143,8 @@ def _index(graph: Graph, raw: str, table: str, schema: Schema, vocabularies: Map
     return graph.add("Where", _is_missing(graph, raw, dtype), graph.integer(UNKNOWN), index)
 
 
-class _Lists(NamedTuple):
-    """Names of the values that make a list column: indices [B, L], position [L], length [B, 1], width [1] = min(L, max_len)."""
-
-    indices: str
-    position: str
-    length: str
-    width: str
-
-
-def _list_index(graph: Graph, feature: Feature, schema: Schema, vocabularies: Mapping[str, pl.Series], batch: str) -> _Lists:
-    """Raw lists [B, any] -> index in the feature's table, 0 after the last entry."""
+def _lists(graph: Graph, feature: Feature, schema: Schema, vocabularies: Mapping[str, pl.Series], batch: str) -> tuple[str, str, str, str]:
+    """Raw lists -> index [B, L] in their table, 0 after the last entry, position [L], length [B, 1], width [1] = min(L, max_len)."""
     dtype = schema.statistics[feature.table].dtype
     raw = graph.input(feature.column, element_type(dtype), [batch, f"length of {feature.column}"])
     size = graph.add("Shape", raw, start=1, end=2)  # [1] = L
@@ -164,7 +155,7 @@ def _list_index(graph: Graph, feature: Feature, schema: Schema, vocabularies: Ma
     length = graph.add("ReduceMax", ends, graph.integer(1), keepdims=1)  # [B, 1], one after the last entry that is no padding
     index = _index(graph, raw, feature.table, schema, vocabularies)
     index = graph.add("Where", graph.add("Less", position, length), index, graph.integer(PAD))  # [B, L]
-    return _Lists(index, position, length, graph.add("Min", size, graph.integer(feature.max_len)))
+    return index, position, length, graph.add("Min", size, graph.integer(feature.max_len))
 
 
 def _is_missing(graph: Graph, raw: str, dtype: str) -> str:

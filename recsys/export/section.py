@@ -50,8 +50,11 @@ class Narrowed:
     """Changes of one task's answers by narrow weights.
 
     Attributes:
-        before, after: {metric: value} in float32 and narrow: `recall@<k>`, `<label>/auc`, `<label>/ece`, `<number>/rmse`.
-        p50_ratio, same_items, vectors: see `recsys.export.narrow.Quantized`.
+        before, after: {metric: value} in float32 and narrow: `recall@<k>`, `<label>/ece`, `<number>/rmse`, and `<label>/auc` where both
+            labels occur.
+        p50_ratio: {graph: time of a single request, over that in float32}.
+        same_items: {`same_items@<k>`: share of the items of a float32 list that the narrow list holds too}.
+        vectors: {tower: largest distance of its vectors from those in float32, as a share of the length of these}.
     """
 
     before: Mapping[str, float]

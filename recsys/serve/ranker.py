@@ -71,9 +71,10 @@ class Ranker:
         predicted = {label: np.full(columns.number, np.nan, np.float32) for label in self.labels}
         if shared is not None:
             for start in range(0, len(request.good), ROWS_PER_RUN):
-                stop = start + ROWS_PER_RUN
-                for label, values in zip(self.labels, self.session.run(self.labels, {**shared, **request.chunk(start, stop)})):
-                    predicted[label][request.good[start:stop]] = values
+                part = slice(start, start + ROWS_PER_RUN)
+                feed = {column: values[part] for column, values in request.feed.items()}
+                for label, values in zip(self.labels, self.session.run(self.labels, {**shared, **feed})):
+                    predicted[label][request.good[part]] = values
         return {label: values.tolist() for label, values in predicted.items()}
 
     def _shared(self, user: Mapping[str, Any], errors: list[BadRow] | None) -> dict[str, np.ndarray] | None:

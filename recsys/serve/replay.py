@@ -52,7 +52,7 @@ def replay(folder: Path) -> dict:
 
 def _retrieval(folder: Path, rows: list[dict]) -> tuple[float, list[str], Callable[[int], object]]:
     retriever = Retriever(folder)
-    requests, exclude = [{name: row[name] for name in retriever.fields} for row in rows], [row["exclude"] for row in rows]
+    requests = [{name: row[name] for name in retriever.fields} for row in rows]
     k = max(len(row["answer/items"]) for row in rows)
     retriever.recommend(requests[:1], k=k)
     first = time.perf_counter()
@@ -61,8 +61,8 @@ def _retrieval(folder: Path, rows: list[dict]) -> tuple[float, list[str], Callab
         wrong += _index_faults(Retriever(folder, search="index"), rows, k)
 
     def one(number: int) -> object:
-        at = number % len(requests)
-        return retriever.recommend(requests[at : at + 1], k=k, exclude=exclude[at : at + 1])
+        at = number % len(rows)
+        return retriever.recommend([requests[at]], k=k, exclude=[rows[at]["exclude"]])
 
     return first, wrong, one
 

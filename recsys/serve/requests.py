@@ -51,10 +51,6 @@ class Request(NamedTuple):
     feed: dict[str, np.ndarray]
     good: np.ndarray
 
-    def chunk(self, start: int, stop: int) -> dict[str, np.ndarray]:
-        """The feed of the good rows start <= row < stop."""
-        return {column: values[start:stop] for column, values in self.feed.items()}
-
 
 def by_column(rows: Rows, known: Collection[str]) -> Columns:
     """Every known column. A ValueError names an unknown column, or columns of different lengths."""

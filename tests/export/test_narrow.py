@@ -1,10 +1,8 @@
 """Whether narrow graphs may take the place of those in float32: changes of all tasks, sizes of all graphs, and the verdict."""
 
-from dataclasses import replace
-
 import pytest
 
-from recsys.export.narrow import Quantized, quantized, verdict
+from recsys.export.narrow import quantized, verdict
 from recsys.export.quantize.fp16_tables import Fp16Tables
 from recsys.export.section import Narrowed
 
@@ -13,11 +11,12 @@ FLOAT32 = {"recall@20": 0.2, "click/auc": 0.7, "click/ece": 0.005, "spend/rmse":
 # just inside of every limit: .1991 is .9955 of .2
 LOSS = {"recall@20": -0.0009, "click/auc": -0.0009, "click/ece": 0.0019, "spend/rmse": 0.019}
 VECTORS = {"user_tower": 0.3, "item_tower": 0.01}
-GOOD = Quantized("fp16_tables", 1000, 999, {"retriever": 1.04, "ranker": 0.5}, FLOAT32, LOSS, {"same_items@20": 0.9}, VECTORS)
+GOOD = {"kind": "fp16_tables", "bytes_before": 1000, "bytes_after": 999, "p50_ratio": {"retriever": 1.04, "ranker": 0.5}}
+GOOD |= {"float32": FLOAT32, "loss": LOSS, "same_items": {"same_items@20": 0.9}, "vectors": VECTORS}
 
 
 def refusals(**changes):
-    return list(verdict(replace(GOOD, **changes), LIMITS))
+    return list(verdict(GOOD | changes, LIMITS))
 
 
 def test_what_is_within_the_limits_may_be_published():
@@ -66,14 +65,14 @@ def test_sizes_are_of_all_graphs(tmp_path):
         for name, size in zip(("a.onnx", "b.onnx"), sizes):
             (tmp_path / folder / name).write_bytes(b"x" * size)
     found = quantized("int8_tables", tmp_path / "before", tmp_path / "after", [])
-    assert (found.kind, found.bytes_before, found.bytes_after) == ("int8_tables", 12, 3)
+    assert (found["kind"], found["bytes_before"], found["bytes_after"]) == ("int8_tables", 12, 3)
 
 
 def test_changes_of_all_tasks_stand_beside_each_other(tmp_path):
     lists = Narrowed({"recall@2": 0.5}, {"recall@2": 0.75}, {"retriever": 0.9}, {"same_items@2": 0.5}, {"user_tower": 0.1})
     labels = Narrowed({"click/auc": 0.5}, {"click/auc": 0.25}, {"ranker": 0.8})
     figures = quantized("x", tmp_path, tmp_path, [lists, labels])
-    assert figures.float32 == {"recall@2": 0.5, "click/auc": 0.5}
-    assert figures.loss == {"recall@2": 0.25, "click/auc": -0.25}
-    assert figures.p50_ratio == {"retriever": 0.9, "ranker": 0.8}
-    assert (figures.same_items, figures.vectors) == ({"same_items@2": 0.5}, {"user_tower": 0.1})
+    assert figures["float32"] == {"recall@2": 0.5, "click/auc": 0.5}
+    assert figures["loss"] == {"recall@2": 0.25, "click/auc": -0.25}
+    assert figures["p50_ratio"] == {"retriever": 0.9, "ranker": 0.8}
+    assert (figures["same_items"], figures["vectors"]) == ({"same_items@2": 0.5}, {"user_tower": 0.1})

@@ -71,16 +71,11 @@ class SearchIndex(ABC):
 
 
 def grouped(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Catalogue positions by vector.
+    """Catalogue positions by vector [V, D], of which row 0 pads; a DataError where there is none, or one is not finite.
 
-    Args:
-        vectors: [V, D] float32; row 0 pads.
     Returns:
         [V - 1] int64 positions, those of one vector beside each other and rising, vectors by their first position; and [U + 1] int64,
         where the positions of each vector begin, and the end.
-
-    Raises:
-        DataError: there is none, or one is not finite.
     """
     if len(broken := np.flatnonzero(~np.isfinite(vectors).all(1))):
         what = f"{len(broken)} item vectors are not finite, the first of catalogue row {broken[0]}"

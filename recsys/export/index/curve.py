@@ -23,16 +23,10 @@ Exact = Callable[[np.ndarray], object]
 
 
 def write_index(folder: Path, index: SearchIndex, vectors: np.ndarray, item_ids: np.ndarray, queries: np.ndarray, exact: Exact) -> dict:
-    """Build an index, measure it, and write index.faiss, index_ids.npy and the picture index.svg.
+    """Build an index, measure it, write index.faiss, index_ids.npy and the picture index.svg, and return manifest["index"].
 
     Args:
-        vectors: [V, D] float32 by catalogue position; row 0 pads.
-        item_ids: [V] raw ids, int64 or strings; [0] is the missing value.
-        queries: [Q, D] float32 of real users.
-        exact: answers one query exactly.
-    Returns:
-        manifest["index"], as from `measured`.
-
+        item_ids: [V] raw ids, int64 or strings; [0] is the missing value. The others are as in `measured`.
     Raises:
         DataError, ConfigError: as in `SearchIndex.build`; or ids that numpy cannot keep.
     """
@@ -83,11 +77,7 @@ def measured(index: SearchIndex, content: bytes, vectors: np.ndarray, queries: n
 
 
 def chosen(index: SearchIndex, shares: np.ndarray, curve: list[dict]) -> dict:
-    """The cheapest setting that finds enough; `refusal` is why there is none.
-
-    Args:
-        shares: [S] recall, not rounded.
-    """
+    """The cheapest setting that finds enough by its recall [S], which is not rounded; `refusal` is why there is none."""
     enough = np.flatnonzero(shares >= index.min_recall)
     if len(enough):
         best = curve[enough[0]]

@@ -158,8 +158,7 @@ def _score(options: argparse.Namespace, schema: "pyarrow.Schema", answer: Callab
                 progress.advance(bar, len(batch))
             answers.write_table(pa.table(answered, schema))
             if errors and faults_of_block:
-                rows = [{"row": fault.row, "field": fault.field, "got": fault.got, "want": fault.want} for fault in faults_of_block]
-                errors.write_table(pa.Table.from_pylist(rows, faults))
+                errors.write_table(pa.Table.from_pylist([vars(fault) for fault in faults_of_block], faults))
             first += faults_of_block[: SHOWN - len(first)]
             bad_values, bad_rows = bad_values + len(faults_of_block), bad_rows + len({fault.row for fault in faults_of_block})
             start += len(block)

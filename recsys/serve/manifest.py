@@ -1,7 +1,7 @@
-"""What a bundle holds, and the check that it still does.
+"""The manifest of a bundle, and the check that its files are those of the export.
 
-Only files that the manifest names are ever opened, so what else lies in the folder is harmless and is left alone. The folder may be
-reached by a link (a release that is switched by one); a file in it may not be a link, as it would be no part of the bundle.
+Only files that the manifest names are ever opened. The folder may be reached by a link (a release that is switched by one); a file in it
+may not be a link, as it would be no part of the bundle.
 """
 
 import hashlib

@@ -53,7 +53,8 @@ class IVFPQ(SearchIndex):
         number, dim = distinct.shape
         nlist = self.nlist or math.ceil(4 * math.sqrt(number))
         m = self.m or (dim // 2 if dim % 2 == 0 else dim)
-        _check(number, dim, nlist, m, self.nbits)
+        if faults := _faults(number, dim, nlist, m, self.nbits):
+            raise ConfigError(*faults)
         cells = faiss.IndexFlatIP(dim)
         codes = faiss.IndexIVFPQ(cells, dim, nlist, m, self.nbits, faiss.METRIC_INNER_PRODUCT)
         for training in (codes.cp, codes.pq.cp):
@@ -70,15 +71,12 @@ class IVFPQ(SearchIndex):
         return index
 
 
-def _check(number: int, dim: int, nlist: int, m: int, nbits: int) -> None:
+def _faults(number: int, dim: int, nlist: int, m: int, nbits: int) -> list[Fault]:
     faults = []
     if dim % m:
-        remedy = f"choose a divisor of {dim}, or null for half of it"
-        faults.append(Fault(f"{m} parts do not divide {dim} dimensions", "index.m", remedy))
-    needed = max(nlist, 2**nbits)
-    if number < needed:
+        faults.append(Fault(f"{m} parts do not divide {dim} dimensions", "index.m", f"choose a divisor of {dim}, or null for half of it"))
+    if number < (needed := max(nlist, 2**nbits)):
         what = f"the catalogue has {number:,} distinct vectors; {nlist:,} cells and codes of {nbits} bits need {needed:,} to learn from"
         remedy = "leave the index out (index=null: exact search of so few is fast), use index=hnsw, or lower index.nlist and index.nbits"
         faults.append(Fault(what, "index.nlist, index.nbits", remedy))
-    if faults:
-        raise ConfigError(*faults)
+    return faults

@@ -26,10 +26,8 @@ class Int8Dynamic(Quantization):
     without VNNI add two neighbouring products in 16 bits that saturate at 32,767: 2 * 255 * 64 = 32,640 fits, 2 * 255 * 127 does not.
     Unsigned weights of 8 bits are exact too, but onnxruntime has no VNNI and no AMX product of two unsigned matrices.
 
-    A request's numbers have one scale for their whole batch, so an answer depends on the rows that it shares a call with.
-
-    The product with the catalogue stays in float32, and search exact. In int8 its lists of 100 hold .986 of the right items (random
-    vectors of 64 dims, for 10,000 to 1,000,000 items).
+    A request's numbers have one scale for their whole batch, so an answer depends on the rows that it shares a call with. The product
+    with the catalogue stays in float32, and search exact: in 8 bits lists of 100 would hold .986 of the right items.
     """
 
     kind = "int8_dynamic"
@@ -46,7 +44,7 @@ class Int8Dynamic(Quantization):
             return None
         stacks = [node.name for node in products if dims[node.input[1]] > 2]
         search = [node.name for node in model.graph.node if node.name.startswith(SEARCH)]
-        narrow = _quantized(model, exclude=[*stacks, *search], per_channel=True)
+        narrow = _quantized(model, exclude=[*stacks, *search], per_channel=True)  # onnxruntime renames a Gemm before it chooses by name
         if stacks:
             narrow = _quantized(narrow, only=stacks, per_channel=False)
         del narrow.graph.value_info[:]  # shapes in between, which onnxruntime finds by itself

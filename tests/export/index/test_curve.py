@@ -1,12 +1,17 @@
 """Recall by hand, and which setting is chosen."""
 
+import xml.etree.ElementTree as ElementTree
+
 import numpy as np
 import pytest
 
+from recsys.errors import DataError
 from recsys.export.index import curve
-from recsys.export.index.curve import chosen, measured, recall
+from recsys.export.index.curve import chosen, draw, measured, plain_ids, recall, write_index
 from recsys.export.index.hnsw import HNSW
 from recsys.export.index.ivf_pq import IVFPQ
+from recsys.report.draw import LOOK
+from recsys.serve.search import Index
 
 VECTORS = np.array([[9], [3], [2], [2], [1]], np.float32)  # row 0 pads: its 9 is no answer
 QUERY = np.ones((1, 1), np.float32)
@@ -87,3 +92,84 @@ def test_index_that_finds_too_little_is_refused(vectors, queries):
 def test_no_queries_are_refused(vectors):
     with pytest.raises(ValueError, match="recall is measured on queries, got none"):
         measured(hnsw(), b"", vectors, np.empty((0, 8), np.float32), lambda query: None)
+
+
+INDEX = HNSW(m=8, ef_construction=40, ef_search=[10, 400], k=5, min_recall=0.99, seed=0)
+
+
+def test_files_answer_raw_ids_as_the_entry_says(tmp_path, vectors, queries, best):
+    ids = np.array(["", *(f"item {row}" for row in range(1, 401))], object)
+    entry = write_index(tmp_path, INDEX, vectors, ids, queries, lambda query: None)
+    assert {path.name for path in tmp_path.iterdir()} == {"index.faiss", "index_ids.npy", "index.svg"}
+    assert entry["chosen"] == {"ef_search": 10} or entry["chosen"] == {"ef_search": 400}
+    raw = np.load(tmp_path / "index_ids.npy", allow_pickle=False)
+    _, at = Index((tmp_path / "index.faiss").read_bytes(), {"ef_search": 400}).search(queries[:1], 5)
+    assert raw[at[0]].tolist() == [f"item {row}" for row in best(vectors, queries[:1], 5)[1][0]]
+
+
+def test_faiss_reads_the_file_by_itself(tmp_path, vectors, queries):
+    import faiss
+
+    write_index(tmp_path, INDEX, vectors, np.arange(401), queries, lambda query: None)
+    assert faiss.read_index(str(tmp_path / "index.faiss")).ntotal == 400
+
+
+def test_integer_ids_stay_integers():
+    ids = plain_ids(np.array([-(2**63), 7, 2**53 + 1]))
+    assert ids.dtype == np.int64
+    assert ids.tolist() == [-(2**63), 7, 2**53 + 1]
+
+
+def test_string_ids_keep_every_letter():
+    ids = plain_ids(np.array(["", "ü", "long " * 10], object))
+    assert ids.dtype == np.dtype("<U50")
+    assert ids.tolist() == ["", "ü", "long " * 10]
+
+
+def test_id_that_numpy_would_cut_is_refused():
+    with pytest.raises(DataError, match=r"1 item ids end with the character NUL, the first 'a\\x00'"):
+        plain_ids(np.array(["", "a\0", "b"], object))
+
+
+CURVE = [
+    {"ef_search": 100, "recall": 0.97, "p50_ms": 0.2, "p99_ms": 0.4},
+    {"ef_search": 200, "recall": 0.997, "p50_ms": 0.5, "p99_ms": 0.9},
+]
+ENTRY = {"kind": "hnsw", "k": 100, "min_recall": 0.995, "queries": 1000, "chosen": {"ef_search": 200}, "curve": CURVE, "exact_p50_ms": 3.0}
+
+
+@pytest.fixture
+def texts(tmp_path, monkeypatch):
+    """Every text of a picture, letters kept as letters."""
+    monkeypatch.setitem(LOOK, "svg.fonttype", "none")
+
+    def read(entry):
+        draw(entry, tmp_path / "index.svg")
+        return ["".join(each.itertext()) for each in ElementTree.parse(tmp_path / "index.svg").iter("{http://www.w3.org/2000/svg}text")]
+
+    return read
+
+
+def test_axes_settings_and_limits_are_named(texts):
+    found = texts(ENTRY)
+    assert {"100", "200", "recall of the exact best 100", "median latency of one query on one thread [ms, log scale]"} <= set(found)
+    assert "chosen: ef_search=200, recall 0.9970, 0.50 ms" in found
+    assert "wanted: recall of 0.995" in found
+    assert "exact search: recall 1, 3.00 ms" in found
+
+
+def test_nothing_is_marked_where_nothing_was_chosen(texts):
+    assert not [text for text in texts(ENTRY | {"chosen": None}) if "chosen" in text]
+
+
+def test_same_figures_give_the_same_bytes(tmp_path):
+    draw(ENTRY, tmp_path / "one.svg")
+    draw(ENTRY, tmp_path / "two.svg")
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
+
+
+@pytest.mark.parametrize("recall", [0.0, 1.0])
+@pytest.mark.parametrize("min_recall", [0.5, 1.0])
+def test_curve_of_one_point_at_the_edge_is_drawn(tmp_path, recall, min_recall):
+    draw(ENTRY | {"curve": [CURVE[0] | {"recall": recall}], "chosen": None, "min_recall": min_recall}, tmp_path / "index.svg")
+    assert ElementTree.parse(tmp_path / "index.svg").getroot().tag.endswith("svg")

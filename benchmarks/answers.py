@@ -8,8 +8,8 @@ import onnxruntime
 import torch
 
 from benchmarks.clock import now
-from benchmarks.fitted import long_tail
 from benchmarks.pools import Pools
+from benchmarks.random_rows import long_tail
 from recsys.export.graph import difference
 from recsys.export.preprocessing import id_dtype, raw_array
 from recsys.export.requests import Requests, requests
@@ -19,7 +19,7 @@ from recsys.task.retrieval.export.parity import expect, wrong_list
 TORCH_ROWS = 1_024
 """Rows of a batch of torch, whatever those of the graph."""
 CUT_OFF = 20
-"""Of recall."""
+"""Length of the lists whose recall is counted."""
 
 
 @dataclass

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.base import composed, options, show
-from benchmarks.killed import POINTS, left, loads, steps_logged, trained
+from benchmarks.interrupted_run import POINTS, exit_code_of_training, file_hashes, loads, steps_logged
 from recsys.config import TrainConfig
 
 TINY = (
@@ -60,19 +60,19 @@ def main(arguments: list[str]) -> None:
 def tried(config: TrainConfig, folder: Path, temporary: Path, kills: int, seed: int) -> Cell:
     """Kill so many runs once each, let them go on to their end, and compare what they leave with a run that was not killed."""
     alone = folder / "alone"
-    assert trained(config, alone, temporary=temporary) == 0, alone.with_suffix(".log").read_text()
-    wanted, steps = left(alone), steps_logged(alone)
+    assert exit_code_of_training(config, alone, temporary=temporary) == 0, alone.with_suffix(".log").read_text()
+    wanted, steps = file_hashes(alone), steps_logged(alone)
     assert steps == list(range(len(steps)))
     generator, cell, place = random.Random(f"{seed} {folder.name}"), Cell(), 0
     while cell.killed < kills:
         point, run, place = POINTS[place % len(POINTS)], folder / str(place), place + 1
-        if trained(config, run, temporary=temporary, point=point, moment=moment(point, generator, len(steps))) != -9:
+        if exit_code_of_training(config, run, temporary=temporary, point=point, moment=moment(point, generator, len(steps))) != -9:
             continue  # it was over before
         cell.killed += 1
         cell.unloadable += not loads(run)
-        ended = trained(config, run, temporary=temporary)
+        ended = exit_code_of_training(config, run, temporary=temporary)
         assert ended == 0, run.with_suffix(".log").read_text()
-        found = left(run)
+        found = file_hashes(run)
         apart = [name for name in wanted if found[name] != wanted[name]]
         cell.same += not apart
         cell.differ += [f"{point}: {', '.join(apart)}"] * bool(apart)

@@ -9,7 +9,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from benchmarks.fitted import drawn, long_tail
+from benchmarks.random_rows import long_tail, random_rows
 from benchmarks.shop_shaped import NUM_ITEMS, shop_ranker, shop_retriever, shop_schema
 from recsys.data.read.impressions import EvaluationImpressions, outcomes
 from recsys.data.read.rows import EvaluationUsers
@@ -81,7 +81,7 @@ def of_the_shop(folder: Path, k: int) -> Pools:
     """Models of random weights and random rows; vocabularies are written to the folder."""
     generator = np.random.default_rng(0)
     schema, vocabularies = shop_schema(folder)
-    users, rows = (drawn(schema, DRAWN, generator) for _ in range(2))
+    users, rows = (random_rows(schema, DRAWN, generator) for _ in range(2))
     ranker = shop_ranker(schema, rows)
     served = Served(ranker.model, ranker.calibrations, schema).eval()
     with torch.inference_mode():

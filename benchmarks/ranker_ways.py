@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.bundles import write_bundle
-from benchmarks.compiled import compiled
-from benchmarks.fitted import drawn
+from benchmarks.random_rows import random_rows
 from benchmarks.shop_shaped import shop_ranker, shop_schema
+from benchmarks.torch_compile import compiled_function
 from recsys.export.requests import Requests, requests
 from recsys.serve import Ranker
 from recsys.task.ranking.export.graph import Served
@@ -27,7 +27,7 @@ def ranker_ways() -> dict[str, Way]:
     generator = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as scratch:
         schema, vocabularies = shop_schema(Path(scratch))
-        section = shop_ranker(schema, drawn(schema, NUM_USERS * CANDIDATES, generator))
+        section = shop_ranker(schema, random_rows(schema, NUM_USERS * CANDIDATES, generator))
         write_bundle(section, schema, vocabularies, Path(scratch) / "bundle")
         ranker = Ranker(Path(scratch) / "bundle")
     served = Served(section.model, section.calibrations, schema).eval()
@@ -46,7 +46,7 @@ def ranker_ways() -> dict[str, Way]:
     def way(function: Callable) -> Way:
         return torch.inference_mode()(lambda user: function(shared[user][1]))
 
-    faster = compiled(served)
+    faster = compiled_function(served)
     return {"graph": graph, "predict": predict, "torch": way(served)} | ({} if faster is None else {"compiled": way(faster)})
 
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from benchmarks.base import CONF, composed
 from benchmarks.bundles import write_bundle
-from benchmarks.compiled import compiled
-from benchmarks.fitted import fitted, vocabulary_path
+from benchmarks.random_rows import fitted_schema, vocabulary_path
+from benchmarks.torch_compile import compiled_function
 from benchmarks.vectors import vectors as realistic_vectors
 from recsys.config import build, schema_of
 from recsys.export.bundle import load_vocabularies
@@ -70,7 +70,7 @@ def retriever_ways(num_items: int, *, with_index: bool) -> tuple[dict[str, Way],
 def exported(num_items: int, user_features: dict[str, Tensor], item_features: dict[str, Tensor], folder: Path) -> TwoTower:
     """The default model, put into <folder>/bundle."""
     config = composed(FEATURES)
-    schema = fitted(schema_of(config.data), {"user_id": NUM_USERS, "item_id": num_items}, folder)
+    schema = fitted_schema(schema_of(config.data), {"user_id": NUM_USERS, "item_id": num_items}, folder)
     torch.manual_seed(0)
     model = build(config.model)(schema=schema).eval()
     item_ids = pl.Series([None, *range(1, num_items + 1)])
@@ -96,7 +96,7 @@ def torch_ways(model: TwoTower, vectors: Tensor, user_features: dict[str, Tensor
     def way(function: Callable) -> Way:
         return torch.inference_mode()(lambda user: function(users[user], excluded[user]))
 
-    faster = compiled(best)
+    faster = compiled_function(best)
     found = {"torch": way(best)} | ({} if faster is None else {"compiled": way(faster)})
     return found | {"product": lambda user: torch.mv(vectors, vectors[user])}
 

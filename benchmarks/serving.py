@@ -8,9 +8,9 @@ import torch
 
 from benchmarks.base import options, show
 from benchmarks.clock import now
-from benchmarks.compiled import WITHOUT
 from benchmarks.ranker_ways import CANDIDATES, ranker_ways
 from benchmarks.retriever_ways import HISTORY, K, retriever_ways
+from benchmarks.torch_compile import WITHOUT
 
 NOT_COUNTED = 10
 """First requests of each way; compiling is in them."""

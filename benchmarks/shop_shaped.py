@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.base import composed
-from benchmarks.fitted import drawn, fitted, vocabulary_path
+from benchmarks.random_rows import fitted_schema, random_rows, vocabulary_path
 from recsys.config import build, schema_of
 from recsys.export.bundle import load_vocabularies
 from recsys.schema import Schema
@@ -26,7 +26,7 @@ NUM_ITEMS = 3_000
 
 def shop_schema(folder: Path) -> tuple[Schema, Mapping[str, pl.Series]]:
     """Fitted, with its vocabularies, which are written to the folder."""
-    schema = fitted(schema_of(composed().data), SIZES, folder, strings=STRINGS)
+    schema = fitted_schema(schema_of(composed().data), SIZES, folder, strings=STRINGS)
     return schema, load_vocabularies(schema, lambda column: vocabulary_path(folder, schema.table(column)))
 
 
@@ -52,7 +52,7 @@ def shop_retriever(schema: Schema, features: Mapping[str, Tensor], k: int) -> Re
     torch.manual_seed(0)
     config = composed()
     model = build(config.task).model(config, schema).eval()
-    items = drawn(schema, NUM_ITEMS + 1, np.random.default_rng(0))
+    items = random_rows(schema, NUM_ITEMS + 1, np.random.default_rng(0))
     known = SIZES["item_id"]
     items["item_id"] = torch.cat([torch.zeros(1), torch.arange(2, known + 2), torch.ones(NUM_ITEMS - known)]).long()
     return RetrievalSection(model, items, pl.Series([None, *range(1, NUM_ITEMS + 1)]), features, k)

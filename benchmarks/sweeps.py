@@ -18,7 +18,7 @@ from recsys.run.directory import LOGGED
 
 HOME = Path(__file__).parent.parent
 SPACE = "{optimizer.dense.lr: {low: 1e-6, high: 1.0, log: true}, loss.temperature: {low: 0.03, high: 0.3, log: true}}"
-"""Of the six decades of the first, one or two are good."""
+"""One or two of the six decades of the first dimension are good."""
 FIXED = ("optimizer.tables.lr=1e-3", "model.dim=32", "model.id_dropout=0.1", "model.embedding_dim=32", "loader.batch_size=512")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 ITEMS_PER_CLUSTER = 100
 """On average; the largest clusters have some ten times as many."""
 SPREAD = 0.6
-"""Of items around their cluster's centre, as a share of that of the centres."""
+"""Spread of items around the centre of their cluster, as a share of the spread of centres."""
 MEAN = 0.4
 """Length of the mean, where the centres have 1."""
 INTERESTS = 3
@@ -32,18 +32,18 @@ def vectors(num_items: int, num_users: int, *, dim: int = 64, norm_spread: float
     deviations /= np.linalg.norm(deviations)
     turn = np.linalg.qr(generator.standard_normal((dim, dim)))[0] * deviations  # directions that are no axes
 
-    def drawn(number: int) -> np.ndarray:
+    def random_vectors(number: int) -> np.ndarray:
         return (generator.standard_normal((number, dim), dtype=np.float32) @ turn.T.astype(np.float32)).astype(np.float32)
 
-    centres = drawn(max(num_items // ITEMS_PER_CLUSTER, 1))
+    centres = random_vectors(max(num_items // ITEMS_PER_CLUSTER, 1))
     centres += MEAN * turn.sum(1) / np.linalg.norm(turn.sum(1))
     share = np.arange(1, len(centres) + 1) ** -0.5
     cluster = generator.choice(len(centres), num_items, p=share / share.sum())
     items = np.zeros((num_items + 1, dim), np.float32)
-    items[1:] = unit(centres[cluster] + SPREAD * drawn(num_items))
+    items[1:] = unit(centres[cluster] + SPREAD * random_vectors(num_items))
     wanted = generator.integers(1, num_items + 1, (num_users, INTERESTS))
     weight = generator.dirichlet(np.ones(INTERESTS), num_users).astype(np.float32)
-    users = unit(np.einsum("ni,nid->nd", weight, items[wanted]) + 0.3 * drawn(num_users))
+    users = unit(np.einsum("ni,nid->nd", weight, items[wanted]) + 0.3 * random_vectors(num_users))
     items[1:] *= np.exp(norm_spread * generator.standard_normal((num_items, 1))).astype(np.float32)
     return items, users
 

@@ -1,4 +1,4 @@
-"""What every report holds a model against. B users, V = num_items + 1 catalogue rows, R interactions, N impressions."""
+"""Baselines that every report holds a model against. B users, V = num_items + 1 catalogue rows, R interactions, N impressions."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class TrainingEvents:
 
 
 class Scorer(Protocol):
-    """What a fitted baseline, or the truth of a simulated world, is asked for."""
+    """A fitted baseline, or the truth of a simulated world: anything that has a score for every item."""
 
     def scores(self, user: Tensor, known: Tensor) -> Tensor:
         """[B, V] scores of all items for [B] users; known [2, E] (row, item) are the items they had before the split."""

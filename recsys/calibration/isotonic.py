@@ -10,8 +10,8 @@ from recsys.calibration.base import Calibration, State
 MAX_KNOTS = 256
 """Most points of the curve: serving compares each row with all of them."""
 MAX_SLOPE = 0.5
-"""Of the curve, per unit of the logit; the sigmoid's is 0.25. No two programs agree in the last digit of a logit: on a cliff they would
-give two probabilities."""
+"""Largest slope of the curve per unit of the logit; the sigmoid's is 0.25. No two programs agree in the last digit of a logit, and on a
+cliff they would give two probabilities."""
 
 
 class Isotonic(Calibration):

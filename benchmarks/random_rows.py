@@ -12,12 +12,12 @@ from torch import Tensor
 from recsys.schema import FIRST_KNOWN, PAD, Categorical, Feature, History, Numeric, Schema, Statistics, Timestamp
 
 START, SECONDS = 1_736_100_000, 84 * 86_400
-"""Of timestamps."""
+"""First timestamp and the seconds that follow it."""
 MEAN, STD = 4.0, 1.0
-"""Of the logarithm of a number."""
+"""Mean and standard deviation of the logarithm of a number."""
 
 
-def fitted(schema: Schema, sizes: Mapping[str, int], folder: Path, *, strings: tuple[str, ...] = ()) -> Schema:
+def fitted_schema(schema: Schema, sizes: Mapping[str, int], folder: Path, *, strings: tuple[str, ...] = ()) -> Schema:
     """The schema with vocabularies of these sizes, written to the folder.
 
     Args:
@@ -44,11 +44,11 @@ def fitted(schema: Schema, sizes: Mapping[str, int], folder: Path, *, strings: t
 
 
 def vocabulary_path(folder: Path, column: str) -> Path:
-    """Where `fitted` writes a vocabulary."""
+    """Where `fitted_schema` writes a vocabulary."""
     return folder / f"{column}.parquet"
 
 
-def drawn(schema: Schema, number: int, generator: np.random.Generator) -> dict[str, Tensor]:
+def random_rows(schema: Schema, number: int, generator: np.random.Generator) -> dict[str, Tensor]:
     """{column: [N] or [N, L] by index} of random rows: few values are had by many, and lists have any length."""
     return {feature.column: torch.from_numpy(_values(feature, schema, number, generator)) for feature in schema.features}
 

@@ -26,7 +26,7 @@ POINTS = ("random", "step", "mid-write", "before rename", "before pointer", "bef
 """random is some moment after training began; at the others a certain call is the last."""
 
 
-def trained(config: TrainConfig, run: Path, *, temporary: Path, point: str | None = None, moment: float = 0.0) -> int:
+def exit_code_of_training(config: TrainConfig, run: Path, *, temporary: Path, point: str | None = None, moment: float = 0.0) -> int:
     """Train in a forked process, going on with the run if one was begun; the exit code, -9 for one that was killed.
 
     Args:
@@ -51,7 +51,7 @@ def trained(config: TrainConfig, run: Path, *, temporary: Path, point: str | Non
     return os.waitstatus_to_exitcode(status)
 
 
-def left(run: Path) -> dict[str, str]:
+def file_hashes(run: Path) -> dict[str, str]:
     """{what a run leaves: its sha256}; the files are checked and loaded where they are checkpoints."""
     found = {}
     for name in ("best", "last"):

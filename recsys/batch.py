@@ -1,4 +1,4 @@
-"""What the data path hands to a task: frozen groups of tensors. B rows, L history length, E and R numbers of pairs, V catalogue rows.
+"""Frozen groups of tensors that the data path hands to a task. B rows, L history length, E and R numbers of pairs, V catalogue rows.
 
 Entity index: users and items are numbered 1..n once per Store (0 pads). It is not the vocabulary index of the id feature:
 an item that training never saw has an entity index of its own, and the unknown index as its id feature.
@@ -52,7 +52,7 @@ class UserBatch(_OnDevice):
     relevant: Tensor  # [2, R] int64 (row in this batch, item entity index): what the user chose in the split; distinct, sorted by row
 
     def question(self, *, exclude_known: bool, num_items: int) -> tuple[Tensor, Tensor]:
-        """What may not be recommended to these users, and what they have to be shown: [2, P] pairs (row, item) each.
+        """Items that may not be recommended to these users, and items to look for: [2, P] pairs (row, item) each.
 
         With exclude_known, what a user had before the split is never recommended, and not looked for either.
         """
@@ -92,7 +92,7 @@ class Catalogue(_OnDevice):
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What came of a split's impressions, [N] each, on the CPU."""
+    """Labels and groups of a split's impressions, [N] each, on the CPU."""
 
     labels: dict[str, Tensor]  # {column: float32}, NaN where missing
     user: Tensor | None  # int64 user entity index; None where rows name no user

@@ -66,8 +66,12 @@ def key_column(columns: Mapping[str, Column], role: str, hints: tuple[str, ...],
     foreign = {name: [word for word in words(name) if word not in (*hints, *KEY_WORDS)] for name in columns}
 
     def doubt(name: str) -> tuple:
-        held = words(name)
-        return len(foreign[name]), len(held) > 1 and held[-1] not in KEY_WORDS, min(hints.index(word) for word in held if word in hints)
+        name_words = words(name)
+        return (
+            len(foreign[name]),
+            len(name_words) > 1 and name_words[-1] not in KEY_WORDS,
+            min(hints.index(word) for word in name_words if word in hints),
+        )
 
     named = [
         name
@@ -112,11 +116,11 @@ def time_column(columns: Mapping[str, Column], given: str | None, taken: Collect
         return time
     candidates: list[tuple[bool, int, int, Time]] = []
     for name, column in columns.items():
-        held = words(name)
-        hints = [TIME_WORDS.index(word) for word in held if word in TIME_WORDS]
+        name_words = words(name)
+        hints = [TIME_WORDS.index(word) for word in name_words if word in TIME_WORDS]
         if name in taken or not (hints or column.dtype.is_temporal()):
             continue
-        time = _as_time(column, now_s, any_number=set(held) <= {*TIME_WORDS, *BESIDE_TIME})
+        time = _as_time(column, now_s, any_number=set(name_words) <= {*TIME_WORDS, *BESIDE_TIME})
         if time is not None:
             candidates.append((time.unit == "rank", min(hints, default=len(TIME_WORDS)), len(candidates), time))
     return min(candidates)[-1] if candidates else None

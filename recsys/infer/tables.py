@@ -94,15 +94,15 @@ def _side_tables(columns_by_table: Mapping[str, Columns], keys: Mapping[Entity, 
     """{"user" | "item": name of its table}, by the id column that a table has, one row for each id."""
     sides: dict[Entity, str] = {}
     for name, columns in columns_by_table.items():
-        held = {entity: columns[key] for entity, key in keys.items() if key in columns}
-        unique = [entity for entity, column in held.items() if column.nulls == 0 and column.distinct == len(column.sample)]
-        if not held:
+        ids = {entity: columns[key] for entity, key in keys.items() if key in columns}
+        unique = [entity for entity, column in ids.items() if column.nulls == 0 and column.distinct == len(column.sample)]
+        if not ids:
             names = " or ".join(f"'{key}'" for key in keys.values())
             close = nearest(keys["user"], columns) or nearest(keys["item"], columns)
             remedy = f"rename its id column to {names}, or say --user or --item"
             raise DataError(Fault(f"no column {names}{close}", f"{name}, columns {', '.join(columns)}", remedy))
         if not unique:
-            counts = ", ".join(f"'{column.name}': {column}" for column in held.values())
+            counts = ", ".join(f"'{column.name}': {column}" for column in ids.values())
             raise DataError(Fault(f"ids are missing or repeated ({counts})", name, "keep one row for each id"))
         if unique[0] in sides:
             raise DataError(Fault(f"two tables of {unique[0]}s", f"{sides[unique[0]]}, {name}", "give one table of each kind"))

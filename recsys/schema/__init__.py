@@ -87,8 +87,8 @@ class Schema:
         """Features of these entities, in declared order."""
         return tuple(feature for feature in self.features if feature.entity in entities)
 
-    def stored(self, *entities: Entity) -> tuple[Feature, ...]:
-        """Those of them that are read from a raw column."""
+    def raw_features(self, *entities: Entity) -> tuple[Feature, ...]:
+        """Features of these entities that are read from a raw column."""
         return tuple(feature for feature in self.of(*entities) if feature.is_stored)
 
     def feature(self, column: str) -> Feature:

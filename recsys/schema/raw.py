@@ -32,7 +32,7 @@ class Check:
     what: str  # the fault in plain words, without numbers
     bad: pl.Expr  # true where a row breaks the rule; null counts as false
     remedy: str  # what to type
-    shown: pl.Expr | None = None  # expression of the value printed for an offending row; None = the row alone is printed
+    example: pl.Expr | None = None  # expression of the value printed for an offending row; None = the row alone is printed
     drop: bool = False  # leave such rows out, whatever data.bad_rows says
 
 
@@ -46,7 +46,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Rule(ABC):
-    """What the values of one column must be."""
+    """Rule that the values of one column keep."""
 
     column: str
     needed_by: str  # what reads the column, e.g. "user id"
@@ -75,10 +75,10 @@ def broken_text(values: pl.Expr) -> pl.Expr:
     return values.str.contains("\0", literal=True) | (values.str.len_bytes() > LONGEST_BYTES)
 
 
-def text_check(column: str, bad: pl.Expr, shown: pl.Expr) -> Check:
+def text_check(column: str, bad: pl.Expr, example: pl.Expr) -> Check:
     """Check of rows with broken strings, which are `bad`."""
     remedy = f"export the file again, remove NUL bytes with pl.col('{column}').str.replace_all('\\x00', ''), {ASIDE}"
-    return Check(column, "string with a NUL byte or longer than 1 MB", bad, remedy, shown)
+    return Check(column, "string with a NUL byte or longer than 1 MB", bad, remedy, example)
 
 
 def category_checks(column: str, dtype: pl.DataType) -> Iterator[Check]:
@@ -124,7 +124,7 @@ def as_list(column: str, dtype: pl.DataType) -> pl.Expr:
 
 
 def is_finite(column: pl.Expr) -> pl.Expr:
-    """Whether a float is a number that float32 can hold: neither NaN nor infinite, there or here."""
+    """Whether a float is a number that float32 can hold: not NaN, and infinite neither as it is nor as float32."""
     return column.is_finite() & (column.abs() <= FLOAT32_MAX)
 
 
@@ -143,7 +143,7 @@ def entries(lists: pl.Series) -> pl.Series:
     return lists.filter(lists.list.len() > 0).explode()
 
 
-def padded(lists: pl.Series, width: int, flat: np.ndarray, padding: float) -> np.ndarray:
+def pad(lists: pl.Series, width: int, flat: np.ndarray, padding: float) -> np.ndarray:
     """Rows of equal width [N, width]: what `flat` makes of the `entries` of each list, from the left, then padding."""
     length = lists.list.len().fill_null(0).to_numpy(writable=True)
     rows = np.full((len(lists), width), padding, dtype=flat.dtype)

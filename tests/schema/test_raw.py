@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recsys.schema.raw import broken_text, category_checks, entries, is_category, is_number, list_value_type, padded, raw_type
+from recsys.schema.raw import broken_text, category_checks, entries, is_category, is_number, list_value_type, pad, raw_type
 
 
 @pytest.mark.parametrize("dtype", [pl.String(), pl.Int8(), pl.UInt64(), pl.Boolean(), pl.Categorical(), pl.Enum(["a"]), pl.Null()])
@@ -35,7 +35,7 @@ def test_entries_skip_empty_and_missing_lists():
 
 def test_entries_stand_on_the_left_of_their_row():
     lists = pl.Series([[1, 2], [], None, [3]])
-    assert padded(lists, 2, np.array([5, 6, 7]), 0).tolist() == [[5, 6], [0, 0], [0, 0], [7, 0]]
+    assert pad(lists, 2, np.array([5, 6, 7]), 0).tolist() == [[5, 6], [0, 0], [0, 0], [7, 0]]
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ class TimeRule(Rule):
         remedy = f"correct these times, or set data.time_unit=rank if only their order matters, {ASIDE}"
         yield Check(self.column, "time outside 2000 to 2100", bad, remedy, column)
 
-    def _future_checks(self, column: pl.Expr, ticks: pl.Expr, unit: str) -> Iterator[Check]:
+    def _future_checks(self, column: pl.Expr, ticks: pl.Expr, unit: TimeUnit) -> Iterator[Check]:
         tomorrow = (self.now_us + DAY_US) * TICKS_PER_S[unit] // TICKS_PER_S["us"]
         remedy = f"correct the clock or time zone behind these rows, {ASIDE}"
         yield Check(self.column, "time in the future", (ticks > tomorrow) & plausible(ticks, unit), remedy, column)
@@ -186,7 +186,7 @@ def _missing_check(column: str, what: str, missing: pl.Expr) -> Check:
     return Check(column, what, missing, f"drop the rows with filter(pl.col('{column}').is_not_null()), {ASIDE}")
 
 
-def plausible(ticks: pl.Expr, unit: str) -> pl.Expr:
+def plausible(ticks: pl.Expr, unit: TimeUnit) -> pl.Expr:
     """Whether an integer time in this unit lies in the years 2000 to 2099."""
     first, end = (second * TICKS_PER_S[unit] for second in PLAUSIBLE_S)
     return (ticks >= first) & (ticks < end)

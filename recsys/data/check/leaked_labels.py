@@ -133,7 +133,7 @@ def _aucs(reading: Reading, counts: np.ndarray) -> Iterator[tuple[float, int]]:
         yield _out_of_fold(reading.codes, counts)
         return
     size = int(reading.codes.max()) + 1
-    by_code = _summed(reading.codes, counts, size)
+    by_code = _sum_by_code(reading.codes, counts, size)
     yield _out_of_fold(np.arange(size)[:, None], by_code)
     if reading.numbers is not None:
         present = ~np.isnan(reading.numbers)
@@ -152,19 +152,19 @@ def _out_of_fold(lists: np.ndarray, counts: np.ndarray) -> tuple[float, int]:
     Args:
         lists: [n, L] codes from 0 on, padded with 0 on the right; a list without any holds one padding.
     """
-    held = lists != PAD
-    held[:, 0] = True
+    present = lists != PAD
+    present[:, 0] = True
     size = int(lists.max()) + 1
     by_code = np.zeros((size, 2, 2), np.int64)
-    for codes, there in zip(lists.T, held.T):
-        by_code += _summed(codes, counts * there[:, None, None], size)
+    for codes, there in zip(lists.T, present.T):
+        by_code += _sum_by_code(codes, counts * there[:, None, None], size)
     aucs = []
     for half in (0, 1):
         negatives, positives = counts[:, half].sum(0)
         rate = (by_code[:, half, 1] + PRIOR_ROWS * positives / (negatives + positives)) / (by_code[:, half].sum(1) + PRIOR_ROWS)
-        score = sum(rate[codes] * there for codes, there in zip(lists.T, held.T)) / held.sum(1)
+        score = sum(rate[codes] * there for codes, there in zip(lists.T, present.T)) / present.sum(1)
         distinct, codes = np.unique(score, return_inverse=True)
-        aucs.append(_auc(distinct, _summed(codes, counts[:, 1 - half], len(distinct))))
+        aucs.append(_auc(distinct, _sum_by_code(codes, counts[:, 1 - half], len(distinct))))
     return sum(aucs) / 2, int(counts.sum())
 
 
@@ -173,7 +173,7 @@ def _auc(distinct: np.ndarray, counts: np.ndarray) -> float:
     return Tally(distinct, rows=counts.sum(1), positives=counts[:, 1]).auc()
 
 
-def _summed(codes: np.ndarray, counts: np.ndarray, size: int) -> np.ndarray:
+def _sum_by_code(codes: np.ndarray, counts: np.ndarray, size: int) -> np.ndarray:
     """[size, ...] int64: counts [n, ...] added up by code [n]."""
     columns = counts.reshape(len(codes), -1).T
     summed = [np.bincount(codes, weights=column, minlength=size) for column in columns]  # float64 is exact up to 2^53

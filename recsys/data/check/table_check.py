@@ -2,18 +2,35 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 
 from recsys.data.check.file_faults import inspect, unreadable_fault
-from recsys.data.check.row_faults import Counts, count, row_fault, sound_rows
+from recsys.disk import whole_file
 from recsys.errors import Fault, listed
 from recsys.schema import nearest
 from recsys.schema.raw import Check, Dtypes, Rule, Tally
 from recsys.source.base import FILE, ROW, concat_rows
 
 READ_ERRORS = (pl.exceptions.PolarsError, OSError)
+EXAMPLES = 5
+"""Offenders that a fault names."""
+WHY = "fault"
+"""Column of the rows written aside that names the faults of each."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Counts of one pass over a table."""
+
+    rows: int
+    bad_rows: int  # rows that break at least one check
+    broken: tuple[tuple[Check, int], ...]  # checks that at least one row breaks, with the number of such rows
+    notes: tuple[str, ...]  # sentences of the tallies above 0
+
+
 NOTHING = Counts(0, 0, (), ())
 
 
@@ -131,7 +148,7 @@ def type_faults(rules: Sequence[Rule], table: str, files: Mapping[str, Dtypes]) 
     for rule in rules:
         holders = _holders(rule.column, files)
         if len(holders) > 1:
-            yield _differing(rule, holders)
+            yield _type_difference(rule, holders)
             continue
         for dtype, names in holders.items():
             remedy = rule.type_remedy(dtype)
@@ -157,7 +174,7 @@ def _where(names: Sequence[str], table: str) -> str:
     return table if list(names) == [table] else f"{listed(names)}, table {table}"
 
 
-def _differing(rule: Rule, holders: Mapping[pl.DataType, Sequence[str]]) -> Fault:
+def _type_difference(rule: Rule, holders: Mapping[pl.DataType, Sequence[str]]) -> Fault:
     types = "; ".join(f"{dtype} in {listed(files)}" for dtype, files in holders.items())
     if {dtype.time_zone is None for dtype in holders if isinstance(dtype, pl.Datetime)} == {True, False}:
         remedy = f"rewrite the files without a zone with pl.col('{rule.column}').dt.replace_time_zone('UTC') (their zone)"
@@ -165,3 +182,64 @@ def _differing(rule: Rule, holders: Mapping[pl.DataType, Sequence[str]]) -> Faul
     cast = f"pl.col('{rule.column}').cast(pl.{next(iter(holders))!r})"
     remedy = f"bring all to one type: set data.source.types.{rule.column}, or rewrite files with {cast}"
     return Fault(f"{rule.needed_by} '{rule.column}' has {len(holders)} types: {types}", f"column '{rule.column}'", remedy)
+
+
+def count(frame: pl.LazyFrame, checks: Sequence[Check], tallies: Sequence[Tally]) -> Counts:
+    """Count the rows that break each check, all in one streaming pass."""
+    bad = [check.bad.sum() for check in checks]
+    noted = [tally.number.cast(pl.Int64) for tally in tallies]
+    numbered = [number.alias(str(index)) for index, number in enumerate([pl.len(), _any_bad(checks).sum(), *bad, *noted])]
+    rows, bad_rows, *numbers = frame.select(numbered).collect(engine="streaming").row(0)
+    broken = [(check, number) for check, number in zip(checks, numbers) if number]
+    notes = [tally.sentence.format(count=number, rows=rows) for tally, number in zip(tallies, numbers[len(checks) :]) if number]
+    return Counts(rows, bad_rows, tuple(broken), tuple(notes))
+
+
+def row_fault(frame: pl.LazyFrame, table: str, check: Check, number: int, rows: int) -> Fault:
+    """The fault of one check that `number` of `rows` rows break, with place and value of its first offenders (a second, filtered pass)."""
+    offenders = _with_place(frame, table).filter(check.bad)
+    example = pl.lit(None) if check.example is None else check.example
+    first = offenders.select(FILE, ROW, example.alias("value")).head(EXAMPLES).collect(engine="streaming")
+    values = "" if check.example is None else ": " + ", ".join(_text(value) for value in first["value"].to_list())
+    more = ", ..." if values and number > EXAMPLES else ""
+    where = f"{_places(first)}{f' (first {EXAMPLES})' if number > EXAMPLES else ''}, column '{check.column}'"
+    return Fault(f"{check.what} in {number:,} of {rows:,} rows{values}{more}", where, check.remedy)
+
+
+def _with_place(frame: pl.LazyFrame, table: str) -> pl.LazyFrame:
+    """Add FILE and ROW where the frame lacks them: the table's name, and the row number from the top."""
+    columns = frame.collect_schema().names()
+    frame = frame if ROW in columns else frame.with_row_index(ROW)
+    return frame if FILE in columns else frame.with_columns(pl.lit(table).alias(FILE))
+
+
+def _places(rows: pl.DataFrame) -> str:
+    """Places of rows that have FILE and ROW: "a.parquet, rows 3, 7; b.parquet, row 0"."""
+    parts = []
+    for (file,), group in rows.group_by(FILE, maintain_order=True):
+        numbers = group[ROW].to_list()
+        parts.append(f"{file}, row{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}")
+    return "; ".join(parts)
+
+
+def sound_rows(frame: pl.LazyFrame, checks: Sequence[Check]) -> pl.LazyFrame:
+    """The rows that break none of the checks, still lazy."""
+    return frame.filter(~_any_bad(checks))
+
+
+def write_aside(frame: pl.LazyFrame, checks: Sequence[Check], path: Path) -> None:
+    """Write the rows that break a check to a parquet file that appears whole or not at all, with what is wrong in column WHY."""
+    reasons = [pl.when(check.bad).then(pl.lit(f"{check.column}: {check.what}")) for check in checks]
+    # Before the filter: what is a first row or a usual width is a question to the whole table.
+    explained = frame.with_columns(pl.concat_str(reasons, separator="; ", ignore_nulls=True).alias(WHY))
+    with whole_file(path) as aside:
+        explained.filter(pl.col(WHY) != "").sink_parquet(aside, mkdir=True)
+
+
+def _any_bad(checks: Sequence[Check]) -> pl.Expr:
+    return pl.any_horizontal(pl.lit(False), *(check.bad.fill_null(False) for check in checks))
+
+
+def _text(value: object) -> str:
+    text = str(value) if isinstance(value, date) else repr(value)  # a datetime's repr is code
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -9,8 +9,7 @@ from typing import Literal
 import polars as pl
 
 from recsys.data.check.column_rules import LabelRule, table_rules
-from recsys.data.check.row_faults import write_aside
-from recsys.data.check.table_check import CheckedTable, check_table
+from recsys.data.check.table_check import CheckedTable, check_table, write_aside
 from recsys.errors import DataError, Fault, listed
 from recsys.schema import Schema, TimeUnit
 from recsys.schema.kind.timestamp import DAY_US, TICKS_PER_S, US_PER_S, Timestamp, is_date, microseconds

@@ -66,7 +66,7 @@ class DataModule(LightningDataModule):
         self.keep_negatives = keep_negatives
 
     def setup(self, stage: str) -> None:
-        """Moves the store to the accelerator once, where that is asked for and there is one."""
+        """Move the store to the accelerator once, where `device_resident` says so and there is one."""
         assert self.trainer is not None
         device = self.trainer.strategy.root_device
         if self.device_resident and self.store.user.device != device:

@@ -1,4 +1,4 @@
-"""What reports show of prepared data: facts of the whole, and divisions of users, items and rows. n entities, N rows."""
+"""Facts of prepared data for reports, and its divisions of users, items and rows. n entities, N rows."""
 
 import re
 from collections.abc import Iterable, Sequence

@@ -60,7 +60,7 @@ def build(tables: Tables, schema: Schema, split: Split, *, folder: Path, max_unk
     notes += check_rows(in_file, schema, entities["user"].ids, max_unknown_share=max_unknown_share)
     lap.end("split")
     order = stable_order(in_file.user.astype(np.int64) * len(NAMES) + in_file.split, in_file.time)  # [N] the rows of a store, in file order
-    _write_keys(folder, in_file.ordered(order), entities)
+    _write_keys(folder, in_file.in_order(order), entities)
     np.save(folder / file_name("session"), (in_file.user if sessions is None else sessions)[order])
     lap.end("sort")
     files = FeatureFiles(folder, schema, in_file, spool)
@@ -96,7 +96,7 @@ def _codes(spool: Spool, entities: Entities, num_rows: int) -> np.ndarray:
 
 def _columns(schema: Schema, *entities: Entity) -> list[str]:
     """Columns that the features of these entities are read from."""
-    return [feature.column for entity in entities for feature in schema.stored(entity)]
+    return [feature.column for entity in entities for feature in schema.raw_features(entity)]
 
 
 def _read_columns(tables: Tables, schema: Schema, split: Split) -> Iterator[str]:
@@ -165,7 +165,7 @@ class FeatureFiles:
         chosen = np.bincount(codes[train & self.rows.positive], minlength=size)[1:]
         described_by = first_rows(codes, self.rows.time, size - 1) if entities.table is None else codes[:0]
         statistics = {}
-        for feature in self.schema.stored(entity):
+        for feature in self.schema.raw_features(entity):
             weight = chosen if feature.column == entities.key else seen
             if feature.column == entities.key:
                 values = entities.ids
@@ -180,7 +180,7 @@ class FeatureFiles:
         """Write [N] arrays of the rows' own features, fitted on training rows; `order` [N] int64: rows of the store in file order."""
         train = pl.Series(self.rows.split == TRAIN)
         statistics = {}
-        for feature in (*self.schema.stored("context"), *self.schema.stored("bias")):
+        for feature in (*self.schema.raw_features("context"), *self.schema.raw_features("bias")):
             values = self.spool.column(feature.column)
             written = self._write("context_features", feature, values, values.filter(train), None, lambda array: array[order])
             statistics[feature.column] = written

@@ -78,7 +78,7 @@ class KeyColumns:
     split: np.ndarray  # [N] uint8
     positive: np.ndarray  # [N] bool
 
-    def ordered(self, order: np.ndarray) -> "KeyColumns":
+    def in_order(self, order: np.ndarray) -> "KeyColumns":
         """Rows in another order, [N] int64."""
         return KeyColumns(*(column[order] for column in vars(self).values()))
 

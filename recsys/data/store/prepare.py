@@ -59,9 +59,9 @@ def prepare(
         schema: not fitted.
         folder: where stores are kept; created if absent. Rows set aside go to `<key>.quarantine` in it.
         bad_rows, max_unknown_share: as in `validate`.
-        max_feature_auc: as in `leak_faults`; asked of a store that is found again too.
+        max_feature_auc: as in `leak_faults`; it holds for a store that is found again, too.
     Raises:
-        DataError: the tables break a rule of the schema, or cannot be split as asked, and nothing is published then; or a feature
+        DataError: the tables break a rule of the schema, or cannot be split this way, and nothing is published then; or a feature
             tells a label by itself.
         IntegrityError: an input file changed while it was read.
     """

@@ -1,7 +1,7 @@
 """Categories as the source has them, of the users, items and rows that two bundles are compared on. N rows, n entities.
 
 A store keeps of a category what its own model reads: an index in the vocabulary of its training rows, or a bucket; of a list, no more
-entries than that model is long. Another model knows other values and reads other lengths, so both are asked with the source's own.
+entries than that model is long. Another model knows other values and reads other lengths, so both are tested with the source's own.
 They are set aside while the store is built, and copied into the run directory at test; an export reads them there, without the source.
 """
 
@@ -75,7 +75,7 @@ def _of_entities(
 
 
 def _categories(schema: Schema, *entities: Entity) -> list[str]:
-    return [feature.column for feature in schema.stored(*entities) if feature.has_table]
+    return [feature.column for feature in schema.raw_features(*entities) if feature.has_table]
 
 
 def _part(entity: Entity, index: np.ndarray, columns: Mapping[str, pl.Series]) -> pl.DataFrame:

@@ -1,6 +1,6 @@
-"""What every feature kind knows of itself. N rows, L list length, P table columns.
+"""Interface of the feature kinds, and facts of a fitted column. N rows, L list length, P table columns.
 
-A kind is one file of this folder. Everything else asks its traits and methods; only what builds a network, a graph or a request from a
+A kind is one file of this folder. All other code calls its traits and methods; only what builds a network, a graph or a request from a
 kind has a branch of its own: `nn/encoder`, `export/preprocessing`, `serve/fields`.
 """
 
@@ -137,7 +137,7 @@ class Feature(ABC):
 
     @abstractmethod
     def card_words(self, statistics: Statistics) -> tuple[str, str]:
-        """Which values are known, and what becomes of unknown and missing ones, in the words of a model card."""
+        """Words of a model card: the values that are known, and the treatment of unknown and missing ones."""
 
     def request_words(self, statistics: Statistics) -> str:
         """Kind, entity and type of a request's values; columns of equal words take the same values."""

@@ -61,9 +61,9 @@ class History(Feature):
 
     def table_columns(self, values: Mapping[str, np.ndarray], statistics: Statistics) -> np.ndarray:
         """Length of the history, and whether the item of the row is in it."""
-        held, own = values[self.column], values[self.of][:, None]
-        inside = ((held == own) & (held != PAD)).any(1)
-        return np.stack([(held != PAD).sum(1), inside], axis=1).astype(np.float32)
+        items, own = values[self.column], values[self.of][:, None]
+        inside = ((items == own) & (items != PAD)).any(1)
+        return np.stack([(items != PAD).sum(1), inside], axis=1).astype(np.float32)
 
     def readings(self, values: np.ndarray) -> list[Reading]:
         return [Reading(np.minimum(values, self.max_len))]

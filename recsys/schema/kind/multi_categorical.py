@@ -9,7 +9,7 @@ import polars as pl
 
 from recsys.schema.kind.base import Feature, Reading, Statistics, TimeUnit
 from recsys.schema.kind.categorical import category_words, fit_categories, table_index
-from recsys.schema.raw import ASIDE, Check, Tally, as_list, as_lists, broken_text, entries, is_category, list_value_type, padded, text_check
+from recsys.schema.raw import ASIDE, Check, Tally, as_list, as_lists, broken_text, entries, is_category, list_value_type, pad, text_check
 from recsys.schema.vocabulary import FIRST_KNOWN, PAD, Vocabulary
 
 MAX_INDICATORS = 64
@@ -45,8 +45,8 @@ class MultiCategorical(Feature):
         yield Check(self.column, "null inside a list", has_null, remedy, values.list.head(5))
         if list_value_type(dtype) == pl.String:
             broken = values.list.eval(broken_text(pl.element())).list.any()
-            shown = values.list.head(5).list.eval(pl.element().str.head(40))
-            yield text_check(self.column, broken, shown)
+            example = values.list.head(5).list.eval(pl.element().str.head(40))
+            yield text_check(self.column, broken, example)
 
     def tallies(self, dtype: pl.DataType) -> Iterator[Tally]:
         cut = f"{{count:,}} of {{rows:,}} lists in '{self.column}' are longer than max_len={self.max_len} and are cut to that"
@@ -59,7 +59,7 @@ class MultiCategorical(Feature):
 
     def encode(self, values: pl.Series, *, vocabulary: Vocabulary | None, time_unit: TimeUnit) -> np.ndarray:
         lists = as_lists(values).list.head(self.max_len)
-        return padded(lists, self.max_len, table_index(entries(lists), self.buckets, vocabulary), PAD)
+        return pad(lists, self.max_len, table_index(entries(lists), self.buckets, vocabulary), PAD)
 
     def raw_words(self, values: list[Any], vocabulary: pl.Series | None) -> list[Any] | None:
         if vocabulary is None:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from recsys.schema.kind.base import Feature, Reading, Statistics, TimeUnit
-from recsys.schema.raw import ASIDE, Check, as_list, as_lists, entries, is_number, list_value_type, padded
+from recsys.schema.raw import ASIDE, Check, as_list, as_lists, entries, is_number, list_value_type, pad
 from recsys.schema.vocabulary import Vocabulary
 
 
@@ -37,7 +37,7 @@ class Vector(Feature):
 
     def encode(self, values: pl.Series, *, vocabulary: Vocabulary | None, time_unit: TimeUnit) -> np.ndarray:
         lists = as_lists(values)
-        return padded(lists, _width(lists), entries(lists).cast(pl.Float32).to_numpy(), 0.0)
+        return pad(lists, _width(lists), entries(lists).cast(pl.Float32).to_numpy(), 0.0)
 
     def raw_words(self, values: list[Any], vocabulary: pl.Series | None) -> list[Any] | None:
         return None

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from recsys.data.check.row_faults import count, row_fault, sound_rows, write_aside
+from recsys.data.check.table_check import count, row_fault, sound_rows, write_aside
 from recsys.schema.raw import Check, Tally
 from recsys.source.base import FILE, ROW
 

@@ -32,7 +32,7 @@ def test_events_are_the_positive_rows_as_ranges_per_user():
 
 
 def test_reordering_moves_every_column():
-    reordered = ROWS.ordered(np.array([5, 0]))
+    reordered = ROWS.in_order(np.array([5, 0]))
     assert [column.tolist() for column in vars(reordered).values()] == [[2, 1], [5, 3], [5, 5], [1, 0], [True, True]]
 
 

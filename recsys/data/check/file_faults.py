@@ -66,9 +66,8 @@ def _page_faults(path: Path, metadata: pq.FileMetaData, columns: Iterable[str] |
                 try:
                     file.read_row_group(group, columns=[column])
                 except (pa.ArrowException, OSError) as error:
-                    reason = str(error).splitlines()[0]
-                    where = f"{path}, row group {group}, column '{column}'"
-                    yield Fault(f"corrupted page: {reason}", where, "copy the file again: its bytes are not those that were written")
+                    what, where = f"corrupted page: {str(error).splitlines()[0]}", f"{path}, row group {group}, column '{column}'"
+                    yield Fault(what, where, "copy the file again: its bytes are not those that were written")
 
 
 def _has_checksums(path: Path, metadata: pq.FileMetaData) -> bool:

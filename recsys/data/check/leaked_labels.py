@@ -54,17 +54,15 @@ def feature_aucs(store: Store) -> tuple[list[FeatureAuc], list[str]]:
 
 def leak_faults(aucs: Iterable[FeatureAuc], limit: float) -> list[Fault]:
     """One fault per feature and label with an AUC above the limit (data.max_feature_auc)."""
-    return [_fault(entry, limit) for entry in aucs if entry.auc > limit]
-
-
-def _fault(entry: FeatureAuc, limit: float) -> Fault:
-    among = "training rows" if entry.given is None else f"training rows where {entry.given}=1"
-    return Fault(
-        f"feature '{entry.feature}' alone tells label '{entry.label}': AUC {entry.auc:.4f} over {entry.rows:,} {among}, "
-        f"above data.max_feature_auc={limit:g}; it was probably written after the fact",
-        f"data.features, column '{entry.feature}'",
-        f"leave the column out of data.features, or raise data.max_feature_auc (1 = off) if it is known before {entry.label}",
-    )
+    faults = []
+    for entry in aucs:
+        if entry.auc > limit:
+            rows = f"{entry.rows:,} training rows" + ("" if entry.given is None else f" where {entry.given}=1")
+            what = f"feature '{entry.feature}' alone tells label '{entry.label}': AUC {entry.auc:.4f} over {rows}, above "
+            what += f"data.max_feature_auc={limit:g}; it was probably written after the fact"
+            remedy = f"leave the column out of data.features, or raise data.max_feature_auc (1 = off) if it is known before {entry.label}"
+            faults.append(Fault(what, f"data.features, column '{entry.feature}'", remedy))
+    return faults
 
 
 def _training_rows(store: Store, label: Label) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Refuse raw tables that break the schema, with all faults together, or set their bad rows aside, before anything is prepared."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -66,7 +66,11 @@ def validate(
     if faults:
         raise DataError(*faults)
     notes = [note for name, table in checked.items() for note in _notes(table, rules[name], schema)]
-    notes += [*_checksum_note(checked.values()), *(finding for finding in ids if isinstance(finding, str))]
+    unsummed = [file for table in checked.values() for file in table.unsummed]
+    if unsummed:
+        what = "parquet files without page checksums, in which a flipped bit goes unnoticed"
+        notes.append(f"{what}: {listed(unsummed, 3)}; pyarrow adds checksums with write_page_checksum=True")
+    notes += [finding for finding in ids if isinstance(finding, str)]
     notes += [_set_aside(table, quarantine / f"{name}.parquet") for name, table in checked.items() if table.counts.broken]
     sound = {name: table.sound() for name, table in checked.items()}
     interactions = _clip_labels(sound["interactions"], rules["interactions"], checked["interactions"].dtypes)
@@ -87,13 +91,6 @@ def _clip_labels(frame: pl.LazyFrame, rules: Sequence[Rule], dtypes: Dtypes) -> 
         clip = rule.clip_expression(dtypes) if isinstance(rule, LabelRule) else None
         frame = frame if clip is None else frame.with_columns(clip)
     return frame
-
-
-def _checksum_note(tables: Iterable[CheckedTable]) -> Iterator[str]:
-    files = [file for table in tables for file in table.unsummed]
-    if files:
-        remedy = "pyarrow adds checksums with write_page_checksum=True"
-        yield f"parquet files without page checksums, in which a flipped bit goes unnoticed: {listed(files, 3)}; {remedy}"
 
 
 def _set_aside(table: CheckedTable, path: Path) -> str:

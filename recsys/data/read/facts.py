@@ -27,7 +27,9 @@ def activity(store: Store) -> Slice:
     torch.cumsum(store.event_split.cpu() == 0, 0, out=before[1:])
     start = store.event_start.cpu()
     count = before[start[1:]] - before[start[:-1]]  # [num_users + 1]
-    return Slice("activity", ACTIVITY, _without_padding(torch.bucketize(count, torch.tensor(ACTIVITY_FROM), right=True)))
+    codes = torch.bucketize(count, torch.tensor(ACTIVITY_FROM), right=True)
+    codes[0] = -1  # padding
+    return Slice("activity", ACTIVITY, codes)
 
 
 def popularity(store: Store) -> Slice:
@@ -41,12 +43,8 @@ def popularity(store: Store) -> Slice:
     codes = torch.empty_like(count)
     codes[order] = torch.clamp(3 * before // max(int(count.sum()), 1), max=2)
     codes[count == 0] = POPULARITY.index("new")
-    return Slice("popularity", POPULARITY, _without_padding(codes))
-
-
-def _without_padding(codes: Tensor) -> Tensor:
-    codes[0] = -1
-    return codes
+    codes[0] = -1  # padding
+    return Slice("popularity", POPULARITY, codes)
 
 
 def column_slices(store: Store, columns: Iterable[str]) -> list[Slice]:

@@ -15,7 +15,7 @@ import polars as pl
 
 from recsys.errors import ConfigError, DataError, Fault, RecsysError
 from recsys.infer.tables import Draft, Line, infer
-from recsys.source.base import FILE, ROW, SUFFIXES, concat_rows, find_files, scan
+from recsys.source.base import FILE, ROW, SUFFIXES, column_types, concat_rows, find_files, scan
 
 WILD = frozenset("*?[")
 """Characters of a glob."""
@@ -117,12 +117,7 @@ def _open(pattern: Path, separator: str | None, nulls: Sequence[str]) -> tuple[p
     parts = [scan(file, separator=separator, nulls=nulls).drop(FILE, ROW) for file in files]
     dtypes: dict[str, set[pl.DataType]] = {}
     for file, part in zip(files, parts):
-        try:
-            schema = part.collect_schema()
-        except (pl.exceptions.PolarsError, OSError) as error:
-            what = f"the file cannot be read: {str(error).splitlines()[0]}"
-            raise DataError(Fault(what, str(file), "copy or export it again")) from error
-        for column, dtype in schema.items():
+        for column, dtype in column_types(part, file).items():
             dtypes.setdefault(column, set()).add(dtype)
     differing = {column: types for column, types in dtypes.items() if len(types) > 1 and not any(dtype.is_nested() for dtype in types)}
     return concat_rows(parts), {column: _common_type(types - {pl.Null()}) for column, types in differing.items()}

@@ -38,7 +38,7 @@ class Vocabulary:
 
     @classmethod
     def fit(cls, values: pl.Series, *, rows: pl.Series | None, min_count: int) -> "Vocabulary":
-        """Learn from training rows only, of which each Int64 or String value stands for `rows` or for one; those of none are left out.
+        """Learn from training rows only. An Int64 or String value stands for `rows` of them, or for one; those of no row are left out.
 
         Values with fewer training rows than `min_count` are unknown.
 

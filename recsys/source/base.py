@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 
-from recsys.errors import ConfigError, Fault, listed
+from recsys.errors import ConfigError, DataError, Fault, listed
 from recsys.schema import nearest
 
 FILE = "__file"
@@ -120,6 +120,15 @@ def scan(file: Path, *, types: Mapping[str, Dtype] | None = None, separator: str
             frame = frame.with_columns((named & cs.string()).str.to_datetime(time_unit="us", time_zone="UTC").dt.replace_time_zone(None))
         frame = frame.with_columns(named.cast(dtype))
     return frame.with_columns(pl.lit(str(file)).alias(FILE))
+
+
+def column_types(frame: pl.LazyFrame, file: Path) -> pl.Schema:
+    """Types of the columns of a file; a DataError where it cannot be read."""
+    try:
+        return frame.collect_schema()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        what = f"the file cannot be read: {str(error).splitlines()[0]}"
+        raise DataError(Fault(what, str(file), "copy or export it again")) from error
 
 
 def concat_rows(parts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:

@@ -8,7 +8,7 @@ import polars as pl
 
 from recsys.errors import DataError, Fault
 from recsys.schema import nearest
-from recsys.source.base import FILE, ROW, Dtype, Source, Tables, find_files, folder, scan
+from recsys.source.base import FILE, ROW, Dtype, Source, Tables, column_types, find_files, folder, scan
 
 COLUMNS: dict[str, Dtype] = {
     "invoice_no": pl.String,
@@ -53,7 +53,11 @@ class OnlineRetail(Source):
         if missing:
             raise DataError(*missing)
         lines = scan(files[0], types=COLUMNS)
-        _check_columns(lines, files[0])
+        columns = column_types(lines, files[0]).names()
+        absent = [column for column in COLUMNS if column not in columns]
+        faults = [Fault(f"no column '{column}'{nearest(column, columns)}", str(files[0]), f"rename it to {column}") for column in absent]
+        if faults:
+            raise DataError(*faults)
         sales = _Sales(lines)
         interactions = pl.defer(lambda: sales.purchases, schema={**COLUMNS, FILE: pl.String, ROW: pl.get_index_type()})
         interactions = interactions.select("customer_id", "stock_code", "invoice_date", "quantity", "unit_price", "invoice_no", FILE, ROW)
@@ -105,18 +109,6 @@ def _reasons() -> dict[str, pl.Expr]:
         "that are no product (postage, fees, corrections)": ~pl.col("stock_code").str.contains(PRODUCT),
     }
     return {reason: dirty.fill_null(False) for reason, dirty in reasons.items()}
-
-
-def _check_columns(part: pl.LazyFrame, file: Path) -> None:
-    try:
-        columns = part.collect_schema().names()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        what = f"the file cannot be read: {str(error).splitlines()[0]}"
-        raise DataError(Fault(what, str(file), "copy or export it again")) from error
-    absent = [column for column in COLUMNS if column not in columns]
-    faults = [Fault(f"no column '{column}'{nearest(column, columns)}", str(file), f"rename it to {column}") for column in absent]
-    if faults:
-        raise DataError(*faults)
 
 
 class _Notes(Sequence):

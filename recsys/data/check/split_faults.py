@@ -29,7 +29,7 @@ def check_parts(assignment: Assignment, positive: np.ndarray, split: Split) -> N
 def check_rows(rows: KeyColumns, schema: Schema, user_ids: pl.Series, *, max_unknown_share: float) -> list[str]:
     """Sentences on what is worth knowing of numbered and split rows and no fault; a DataError with every fault.
 
-    Raw `user_ids` are by entity index from 1.
+    `user_ids` are raw, by entity index from 1.
     """
     findings: list[Fault | str] = []
     for column, codes in ((schema.user, rows.user), (schema.item, rows.item)):
@@ -47,7 +47,7 @@ def check_rows(rows: KeyColumns, schema: Schema, user_ids: pl.Series, *, max_unk
 def unknown_ids(column: str, codes: np.ndarray, split: np.ndarray, limit: float) -> Iterator[Fault | str]:
     """Ids of validation and test rows that training never saw: a note with their share, a fault where they are all there is.
 
-    There is a fault above a share of rows, too, the limit (data.max_unknown_share). `codes` [N] are entity indices.
+    A share above the limit (data.max_unknown_share) is a fault, too. `codes` [N] are entity indices.
     """
     is_new = np.ones(int(codes.max()) + 1, dtype=bool)
     is_new[codes[split == TRAIN]] = False

@@ -48,7 +48,7 @@ class Entities:
 
     @classmethod
     def number(cls, key: str, seen: pl.Series, table: pl.LazyFrame | None, columns: list[str]) -> "Entities":
-        """Number every entity of the raw ids `seen` [N] in the interactions and of its own table, of which these columns are kept."""
+        """Number every entity: of the raw ids `seen` [N] in the interactions, and of its own table, whose `columns` are kept."""
         ids = canonical(seen).unique()
         if table is None:
             return cls(key, ids.sort(), None)

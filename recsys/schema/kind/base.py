@@ -107,7 +107,7 @@ class Feature(ABC):
 
     @abstractmethod
     def fit(self, values: pl.Series, rows: np.ndarray | None) -> tuple[Statistics, Vocabulary | None]:
-        """Statistics of raw values [N], each for `rows` [N] int64 training rows or one; and the vocabulary of a column that keeps one."""
+        """Statistics of raw values [N], each for `rows` [N] int64 training rows or for one, and the vocabulary if the kind keeps one."""
 
     @abstractmethod
     def encode(self, values: pl.Series, *, vocabulary: Vocabulary | None, time_unit: TimeUnit) -> np.ndarray:

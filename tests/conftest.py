@@ -260,6 +260,7 @@ def server():
         assert process.stdout.readline() == "ready\n"
         yield process
         process.stdin.close()
+        process.terminate()  # a loader's workers that still live hold its standard input open, too
 
 
 @pytest.fixture(scope="session")

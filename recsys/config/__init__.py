@@ -1,4 +1,4 @@
-"""What a run is made of: closed root configs, and how they are saved. No Hydra here; `recsys.config.nodes` builds objects of them."""
+"""Closed root configs, and how they are saved; `recsys.config.nodes` builds objects of them. No Hydra here."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -23,7 +23,7 @@ class Makes:
     Attributes:
         base: dotted name of the class; by name, because the root configs are read before anything heavy is imported.
         later: arguments that the program adds, since only a run knows them; with any, the node needs `_partial_: true`.
-        repeated: the program builds one for each label, which needs `_partial_: true` too.
+        repeated: the program builds one for each label, so the node needs `_partial_: true` too.
     """
 
     base: str
@@ -33,19 +33,13 @@ class Makes:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """One data set: `conf/data/<name>.yaml`. The columns, labels and times are those of `recsys.schema.Schema`.
+    """One data set: `conf/data/<name>.yaml`; conf/data/tables.yaml explains each key, `recsys.schema.Schema` columns, labels and times.
 
     Attributes:
-        name: part of the run directory's name.
-        source, split: where the raw tables come from, and the division into train, val and test.
-        user, item: id columns; null where rows name no user or no item.
-        root: folder of the raw files, for sources that read files.
-        bad_rows: what happens to rows that break a rule: the run fails, or they are set aside and counted.
         max_unknown_share: share of validation or test rows with ids that training never saw; more is a fault, and more ids
             without a row in the users or items table a warning.
         max_feature_auc: AUC that one feature alone may reach for a binary label in training; a feature with more was probably
             written after the fact, and is a fault. 1 = off.
-        store: folder that keeps prepared data.
     """
 
     name: str
@@ -68,14 +62,11 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that `train.py` reads; the resolved one is saved as `config.yaml` and rebuilds the run.
+    """Config of `train.py`, saved as `config.yaml`, which rebuilds the run; conf/train.yaml explains each key.
 
     Attributes:
         task: what the model is trained for, with the keys that only this task has.
-        loader: rows of the store to batches.
-        checkpoint: keeps the best weights, and all it takes to go on.
         monitor: validation metric that chooses the best weights and stops the run early; callbacks read it as `${monitor}`.
-        resume: directory of a run to go on with; "auto" goes on with an interrupted run of the same config, or begins one.
         allow_change: keys, or starts of keys, that may differ from those the run began with; `data` also allows other data.
     """
 
@@ -98,13 +89,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class GateConfig:
-    """What a release asks for beyond parity and golden requests.
-
-    Attributes:
-        min: {metric of metrics.json: its floor}.
-        p99_ms: of one request on one thread, of each part; null = any.
-        size_mb: of all files, in megabytes of 1,000,000 bytes; null = any.
-    """
+    """Limits of a bundle, which `recsys.export.gates` checks; conf/export.yaml explains each key."""
 
     min: dict[str, float] = field(default_factory=dict)
     p99_ms: float | None = None
@@ -113,19 +98,7 @@ class GateConfig:
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """Everything that `export.py` reads.
-
-    Attributes:
-        run: directory of a finished run; the bundle goes there.
-        ranker: directory of a finished ranking run of the same data, for the bundle of a retrieval run; None exports `run` alone.
-        checkpoint: whose weights are exported.
-        k: length of the lists that are compared with the model's, at least 1.
-        gate: limits of metrics, latency and size.
-        against: folder of the bundle in production; None compares with none.
-        quantize: how weights become narrow; None = float32.
-        index: of a retriever's items, for approximate search; None = exact search alone.
-        dry_run: do everything but publish.
-    """
+    """Config of `export.py`; conf/export.yaml explains each key."""
 
     run: Path
     ranker: Path | None = None
@@ -163,11 +136,7 @@ def plain(config: TrainConfig) -> dict[str, Any]:
 
 
 def flattened(node: Any, path: str = "", *, lists: bool = True) -> Iterator[tuple[str, Any]]:
-    """(dotted key, value) of every leaf of a plain config; an empty mapping or list is a leaf.
-
-    Args:
-        path: key of the node itself.
-        lists: whether a list is taken apart; else it is one value.
+    """(dotted key, value) of every leaf of a plain config; an empty mapping or list is a leaf, and without `lists` each list.
 
     Example:
         >>> dict(flattened({"loss": {"t": 0.1}, "ks": [10, 20], "logger": {}}))

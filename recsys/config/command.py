@@ -33,11 +33,7 @@ ABSENT = object()
 
 
 class Command:
-    """What conf offers, and the faults of override lists against it.
-
-    Attributes:
-        first: run directory and config, typed as the root, of the first composed run without a fault.
-    """
+    """What conf offers, and the faults of override lists; `first` has run directory and typed config of the first run without a fault."""
 
     def __init__(self, conf: Sequence[Path], name: str, root: type, loader: ConfigLoader):
         self.conf, self.name, self.root, self.loader = conf, name, root, loader

@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hydra import initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
@@ -24,7 +22,7 @@ from recsys.config.check import EVERYTHING, check_config
 from recsys.config.command import Command, plain_config
 from recsys.config.earlier_run import earlier_run
 from recsys.config.files import file_faults
-from recsys.config.overrides import OverrideValue, parsed_overrides, variants
+from recsys.config.overrides import OverrideValue, parsed_overrides, sweep_values, variants
 from recsys.config.refusals import searchpath_fault
 from recsys.errors import ConfigError, Fault
 
@@ -34,13 +32,7 @@ SweepFaults = Callable[[Command, list[OverrideValue], bool], Iterable[Fault]]
 
 @dataclass(frozen=True)
 class CheckedCommand:
-    """A command line that has passed every check.
-
-    Attributes:
-        overrides: as Hydra wants them.
-        config: of the run, typed as the root config; of many runs, that of the first.
-        run: directory that `hydra.run.dir` names.
-    """
+    """A command line without faults: overrides as Hydra wants them; typed config and hydra.run.dir of the run, or of the first of many."""
 
     overrides: list[str]
     config: Any
@@ -55,7 +47,6 @@ def checked_command(
     Args:
         conf: folders of the yaml files, see `recsys.config.files`; `name` is the root one, without its ending.
         texts: overrides as typed.
-        root: dataclass of the root config.
         multirun: sweeps (`sweep=retrieval`, or lists such as `loss=bpr,softmax`) are allowed; each of their values is checked, with the
             first of every other one.
         sweeps: faults of a sweep that the command line chooses; None: the program has no sweeps.
@@ -70,25 +61,22 @@ def checked_command(
         searches = [override for override in overrides if override.key_or_group.startswith("hydra.searchpath")]
         if searches:
             raise ConfigError(*(searchpath_fault(f"command line, {override.input_line}") for override in searches))
-        for variant in variants(overrides):
-            faults += command.faults(variant)
+        runs = list(variants(map(sweep_values, overrides)))
+        for run in runs:
+            faults += command.faults(run)
         if not faults and sweeps is not None:
-            faults += sweeps(command, next(variants(overrides)), multirun)
+            faults += sweeps(command, runs[0], multirun)
         if faults:
             raise ConfigError(*dict.fromkeys(faults))
         assert command.first is not None  # a run without a fault was composed
-        run, config = command.first
-        return CheckedCommand([command.as_known(override, str(override.input_line)) for override in overrides], config, run)
+        folder, config = command.first
+        return CheckedCommand([command.as_known(override, str(override.input_line)) for override in overrides], config, folder)
 
 
 def composed_run(
     conf: Sequence[Path], name: str, texts: list[str], root: type, *, resumes: bool, sweeps: SweepFaults | None = None
 ) -> tuple[Any, Path]:
-    """The typed config of one run, and its directory; see `checked_command`.
-
-    Args:
-        resumes: `resume=<directory>` names a run whose config is taken instead.
-    """
+    """The typed config of one run, and its directory; with `resumes`, those of a run that `resume=DIR` names."""
     if resumes and (earlier := earlier_run(texts)) is not None:
         run, config = earlier
         return check_config(config, root, origin={EVERYTHING: str(run / CONFIG)}), run
@@ -111,28 +99,22 @@ def config_loader(conf: Sequence[Path], name: str) -> Iterator[ConfigLoader]:
 @contextmanager
 def searching(conf: Sequence[Path]) -> Iterator[None]:
     """Let Hydra look into these folders in their order while the block runs; the last is the one that it is started with."""
-    _register_plugin()
-    token = _first_folders.set(tuple(conf[:-1]))
+    Plugins.instance().register(FirstFolders)
+    before, FirstFolders.folders = FirstFolders.folders, tuple(conf[:-1])
     try:
         yield
     finally:
-        _first_folders.reset(token)
-
-
-_first_folders: ContextVar[tuple[Path, ...]] = ContextVar("first folders", default=())
+        FirstFolders.folders = before
 
 
 class FirstFolders(SearchPathPlugin):
     """Puts folders before the one that Hydra is started with; only a plugin may."""
 
+    folders: ClassVar[tuple[Path, ...]] = ()
+
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        for folder in _first_folders.get():
+        for folder in self.folders:
             search_path.prepend("recsys", f"file://{folder}", "main")
-
-
-@cache
-def _register_plugin() -> None:
-    Plugins.instance().register(FirstFolders)
 
 
 def composed_config(loader: ConfigLoader, name: str, texts: list[str]) -> dict[str, Any]:

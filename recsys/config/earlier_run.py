@@ -16,10 +16,8 @@ KEY = "resume"
 
 
 def earlier_run(texts: list[str]) -> tuple[Path, dict[str, Any]] | None:
-    """Directory and config of the run that overrides name with `resume=<directory>`; None where they name none.
+    """Directory and config of the run that overrides name with `resume=DIR`, with the keys that they set; None where they name none.
 
-    Returns:
-        The config as saved, with the keys that overrides set.
     Raises:
         ConfigError: there is no such run, or a key cannot be set in its config.
     """

@@ -1,7 +1,6 @@
-"""The yaml files of conf: where they stand, what is refused before anything reads them, the line of every key.
+"""The yaml files of conf: their folders, what is refused before anything reads them, the line of every key.
 
-They stand in folders, of which the first that has a file counts: the reader's own `conf` in the working directory, then the one that
-comes with the program.
+Of a file in several folders the first counts: that of `conf` in the working directory, then that of the program's own.
 """
 
 import re
@@ -16,17 +15,15 @@ from recsys.errors import ConfigError, Fault
 LARGEST_BYTES = 1_000_000
 """A larger file is data, not configuration, and takes seconds to parse."""
 DEEPEST = 50
-"""Mappings and lists in one another; thousands would end the process."""
+"""Levels of mappings and lists; thousands would end the process."""
 ENVIRONMENT = re.compile(r"\$\{\s*oc\.")
 """Calls of OmegaConf's resolvers: oc.env would carry secrets into the saved config and the logs."""
 SEARCHPATH = "searchpath"
 """Hydra imports the packages of its search path when it composes, so before a composed config can be checked."""
 LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
-
-
 PACKAGE = Path(__file__).parents[1]
 FORMAT = 2
-"""Version of the keys of a run's config.yaml; files of before say none."""
+"""Version of the keys of a run's config.yaml; files from before it have none."""
 
 
 def conf_folders(own: Path | None = None) -> tuple[Path, ...]:
@@ -52,20 +49,14 @@ def is_group(conf: Sequence[Path], name: str) -> bool:
 
 
 def file_faults(conf: Sequence[Path]) -> Iterator[Fault]:
-    """Files that are too large or too deep, use aliases (a few lines of them can stand for gigabytes), read the environment, or name
-    packages for Hydra to import.
-    """
+    """Faults of files that are too large or deep, use aliases (a few can stand for gigabytes), or read environment or packages."""
     for folder in conf:
         for path in sorted(folder.rglob("*.yaml")):
             yield from _text(path, shown_path(path, folder))[1]
 
 
 def read_document(path: Path) -> Any:
-    """What a yaml file of another run holds.
-
-    Raises:
-        ConfigError: it is too large, too deep, uses aliases, or is no yaml.
-    """
+    """Content of a yaml file of another run; a ConfigError where it is too large, too deep, uses aliases, or is no yaml."""
     text, faults = _text(path, str(path))
     if faults:
         raise ConfigError(*faults)
@@ -77,11 +68,7 @@ def read_document(path: Path) -> Any:
 
 
 def saved_config(path: Path) -> dict[str, Any]:
-    """The config.yaml of a run as `recsys.config.save_config` wrote it, without its format.
-
-    Raises:
-        ConfigError: there is no such file, it cannot be read, or another version of this package wrote it.
-    """
+    """Keys of a run's config.yaml; a ConfigError where it is missing, cannot be read, or another version of this package wrote it."""
     if not path.exists():
         remedy = "name the directory of a run, which train.py prints as its last line"
         raise ConfigError(Fault(f"there is no {path.name}, so no run has begun to train", str(path.parent), remedy))
@@ -98,7 +85,7 @@ def saved_config(path: Path) -> dict[str, Any]:
 
 
 def _text(path: Path, name: str) -> tuple[str, list[Fault]]:
-    """The text of a yaml file that can be read without harm; "" and why not otherwise."""
+    """The text of a yaml file that can be read without harm; otherwise "" and its faults."""
     try:
         if not path.is_file():
             raise OSError("it is no regular file")  # a pipe would be waited for, a device has no end

@@ -2,13 +2,18 @@
 
 import argparse
 import contextlib
+import inspect
+import re
+import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.panel import Panel
@@ -16,15 +21,22 @@ from rich.text import Text
 
 from recsys.config.check import check_config
 from recsys.config.command import plain_config
-from recsys.config.compose import SweepFaults, checked_command, composed_run, searching
+from recsys.config.compose import SweepFaults, checked_command, composed_run, config_loader, searching
 from recsys.config.earlier_run import earlier_run
-from recsys.config.files import conf_folders
-from recsys.config.help import help_text
+from recsys.config.files import conf_folders, config_file
 from recsys.config.nodes import typed_config
 from recsys.config.processes import FLAG, outlived, received, require_one_directory
 from recsys.config.refusals import text_faults
 from recsys.disk import writing
 from recsys.errors import ConfigError, Fault, RecsysError
+
+USAGE = "python {name}.py [group=choice ...] [key=value ...] [-m] [--cfg job] [--help]"
+KEY = re.compile(r"^(\w+): +([^#\s][^#\n]*?) *(?:# *(.*))?$", re.MULTILINE)
+"""A scalar at the top of a root yaml, and the comment beside it."""
+EXIT_CODES = (
+    "0 good · 2 config · 3 data · 4 integrity · 5 numerics · 6 resources · 7 every trial of a sweep failed · 8 a pruned trial · "
+    "10 to 17 a gate of export.py · 143 stopped by SIGTERM"
+)
 
 
 def launch(
@@ -109,12 +121,7 @@ def plain_errors() -> Iterator[None]:
 
 
 def _parsed(name: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog=f"{name}.py",
-        usage=f"python {name}.py [group=choice ...] [key=value ...] [-m] [--cfg job] [--help]",
-        add_help=False,
-        allow_abbrev=False,
-    )
+    parser = argparse.ArgumentParser(prog=f"{name}.py", usage=USAGE.format(name=name), add_help=False, allow_abbrev=False)
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("-m", "--multirun", action="store_true")
     parser.add_argument("-c", "--cfg", choices=["job", "hydra", "all"])
@@ -124,3 +131,38 @@ def _parsed(name: str) -> argparse.Namespace:
     parser.add_argument("-cp", "--config-path", type=Path)
     parser.add_argument("overrides", nargs="*")
     return parser.parse_intermixed_args()
+
+
+def help_text(name: str, *, about: str, conf: Sequence[Path], examples: tuple[str, ...]) -> str:
+    """What the program does, what can be chosen and set, examples, exit codes; at the terminal's width."""
+    width = min(shutil.get_terminal_size().columns, 110)
+    with config_loader(conf, name) as loader:
+        choices = loader.compute_defaults_list(name, [], RunMode.RUN).overrides.known_choices
+    chosen = {key: choice for key, choice in choices.items() if not key.startswith("hydra/")}
+    names = sorted({path.name for folder in conf for path in folder.iterdir() if path.is_dir()})
+    groups = {group: sorted({file.stem for folder in conf for file in (folder / group).glob("*.yaml")}) for group in names}
+    rows = []
+    for group, names in groups.items():
+        used = {value for key, value in chosen.items() if key.partition("@")[0] == group}
+        roles = [key for key in chosen if key.startswith(f"{group}@")]
+        listed = ", ".join(f"[{entry}]" if entry in used else entry for entry in names)
+        rows += [(key, listed) for key in roles or [group] if key in chosen]
+    indent = max((len(key) for key, _ in rows), default=0) + 5
+    lines = [inspect.cleandoc(about), "", f"usage: {USAGE.format(name=name)}", ""]
+    if chosen:
+        example = next(f"{key}={value}" for key, value in chosen.items() if value)
+        lines += [f"Groups: one file of conf/<group> each, the default in brackets; e.g. {example}"]
+        for key, listed in rows:
+            lines += [textwrap.fill(listed, width, initial_indent=f"  {key}=".ljust(indent), subsequent_indent=" " * indent)]
+        lines += [""]
+    path = config_file(conf, name)
+    keys = [match.groups("") for match in KEY.finditer(path.read_text() if path else "")]
+    lines += ["Keys" + (": any value of the resolved config; print all of them with --cfg job." if chosen else ":")]
+    lines += [f"  {key}={value}".ljust(22) + f" {comment}".rstrip() for key, value, comment in keys]
+    lines += ["  trainer.max_epochs=3   (a key inside a group)"] if "trainer" in chosen else []
+    lines += ["", "Flags:", "  -h, --help            this text"]
+    lines += ["  -c, --cfg job         print the config instead of running; --resolve fills in ${...}, --package loss prints a part"]
+    lines += ["  -m, --multirun        run once for every combination of comma-separated values: seed=0,1,2; or as sweep=NAME says"]
+    lines += ["  -cp, --config-path    folder of the yaml files, instead of conf"]
+    lines += ["", "Examples:", *(f"  {example}" for example in examples), "", f"Exit codes: {EXIT_CODES}"]
+    return "\n".join(lines)

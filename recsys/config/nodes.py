@@ -19,21 +19,13 @@ LIGHTNING_REFUSES = "MisconfigurationException"
 
 
 class Node(dict[str, Any]):
-    """A mapping of a config that knows where it stands.
-
-    Attributes:
-        key: dotted, such as model.user.
-    """
+    """A mapping of a config that knows its dotted key, such as model.user."""
 
     key = ""
 
 
 def typed_config(config: Mapping[str, Any], root: Any, path: str = "") -> Any:
-    """A checked mapping as the root config it was checked against; nodes stay mappings until they are built.
-
-    Args:
-        path: dotted key of the mapping.
-    """
+    """The root config of a checked mapping, which stands under the key `path`; nodes stay mappings until they are built."""
     kinds = {entry.name: entry.type for entry in fields(root)}
     values = {}
     for name, value in config.items():

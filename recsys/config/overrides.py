@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,22 +68,23 @@ def parsed_overrides(texts: list[str], loader: ConfigLoader, *, multirun: bool) 
     return overrides, faults
 
 
-def variants(overrides: list[Override]) -> Iterator[list[OverrideValue]]:
-    """The run with every sweep's first value, then one for each other value of each sweep."""
-    values = [_values(override) for override in overrides]
-    first = [OverrideValue(override, texts[0]) for override, texts in zip(overrides, values)]
+def variants(keys: Iterable[list[OverrideValue]]) -> Iterator[list[OverrideValue]]:
+    """The run with the first value of each key, then one for each other value, with the first ones of other keys."""
+    values = list(keys)
+    first = [entries[0] for entries in values]
     yield first
-    for place, texts in enumerate(values):
-        for text in texts[1:]:
-            yield [*first[:place], OverrideValue(overrides[place], text), *first[place + 1 :]]
+    for place, entries in enumerate(values):
+        for entry in entries[1:]:
+            yield [*first[:place], entry, *first[place + 1 :]]
 
 
-def _values(override: Override) -> list[str]:
+def sweep_values(override: Override) -> list[OverrideValue]:
+    """The override with each value of its sweep, or with its only one."""
+    sweep, line = override.value(), str(override.input_line)
     if not override.is_sweep_override():
-        return [str(override.input_line)]
-    sweep = override.value()
+        return [OverrideValue(override, line)]
     values = [str(sweep.start), str(sweep.end)] if isinstance(sweep, IntervalSweep) else list(override.sweep_string_iterator())
-    return [f"{override.get_key_element()}={value}" for value in values] or [str(override.input_line)]
+    return [OverrideValue(override, f"{override.get_key_element()}={value}") for value in values] or [OverrideValue(override, line)]
 
 
 def _length(sweep: RangeSweep) -> float:

@@ -1,7 +1,6 @@
-"""Several processes of one run: those that Lightning starts get the run's resolved config, not its command line.
+"""Several processes of one run: those that Lightning starts get the run's resolved config.
 
-A command line may stand for many runs (-m), for one that was begun with other words (resume=), or for another moment (a run directory
-with the time in it); the config of one run stands for itself.
+Its command line may stand for many runs (-m), for an earlier run (resume=), or for another moment (a run directory with the time in it).
 """
 
 import ctypes
@@ -23,16 +22,16 @@ from recsys.errors import ConfigError, Fault
 FLAG = "--of-run"
 START = ".processes-"
 GRACE_S = 20
-"""Seconds in which the first process of a run ends by itself, if it has an error too."""
+"""Seconds in which the first process of a run ends by itself, if it meets an error too."""
 PR_SET_PDEATHSIG = 1
 TOGETHER = ("WORLD_SIZE", "SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE")
-"""Where torchrun, Slurm and MPI write how many processes they started."""
+"""Variables in which torchrun, Slurm and MPI write the number of processes that they started."""
 DISTRIBUTED = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-"""What Lightning writes into the environment when it starts processes; the next run of this one would take it for its own."""
+"""Variables that Lightning sets when it starts processes; the next run of this process would take them for its own."""
 
 
 def require_one_directory(overrides: Sequence[str], *, multirun: bool) -> None:
-    """Refuse several processes that were started from outside, by torchrun or a cluster, where each would make a run of its own.
+    """Refuse processes that torchrun or a cluster started, if each would make a run of its own.
 
     Raises:
         ConfigError: they run many configs, or no directory is named that is the same for all.
@@ -50,11 +49,7 @@ def require_one_directory(overrides: Sequence[str], *, multirun: bool) -> None:
 
 @contextmanager
 def handed_on(config: dict[str, Any], run: Path, module: str) -> Iterator[None]:
-    """Processes that Lightning starts within the block run this config in this directory; after it, this process is as before.
-
-    Args:
-        module: what they start as, `python -m <module>`, however this process was started.
-    """
+    """Let processes that Lightning starts in the block as `python -m <module>` run this config in this directory."""
     handle, name = tempfile.mkstemp(prefix=START, suffix=".json", dir=run)  # its own: another process may be refused here
     path, command, started = Path(name), sys.argv[1:], sys.modules["__main__"].__spec__
     paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -87,7 +82,7 @@ def received(path: Path) -> tuple[dict[str, Any], Path]:
 
 @contextmanager
 def outlived() -> Iterator[None]:
-    """An error of the block ends this process after the one that started it, which has the same one to tell, and is not killed for it."""
+    """Let an error of the block end this process after the one that started it, which would be killed before it can print the same."""
     try:
         yield
     except BaseException:

@@ -1,4 +1,4 @@
-"""How a plain value from a yaml file meets a type annotation: does it fit, what would, and its conversion."""
+"""Plain values of a yaml file and type annotations: whether a value fits, what would, and its conversion."""
 
 import contextlib
 import inspect
@@ -12,15 +12,8 @@ from typing import Annotated, Any, Literal, TypeVar, Union
 
 UNIONS = (Union, types.UnionType)
 LISTS = (list, set, frozenset, Sequence, Iterable, Collection)
-WORDS = {
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    str: "text",
-    Path: "a path",
-    type(None): "null",
-    dict: "a mapping",
-}
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Path: "a path", type(None): "null"}
+WORDS |= {dict: "a mapping"}
 
 
 def alternatives(annotation: Any) -> tuple:
@@ -52,7 +45,7 @@ def mapping_values(kind: Any) -> Any | None:
 
 
 def returned(kind: Any) -> Any | None:
-    """What a Callable type gives back; None when the type is no Callable."""
+    """Type of a Callable's result; None when the type is no Callable."""
     if (typing.get_origin(kind) or kind) is not Callable:
         return None
     arguments = typing.get_args(kind)
@@ -60,7 +53,7 @@ def returned(kind: Any) -> Any | None:
 
 
 def fits(value: Any, annotation: Any) -> bool:
-    """Whether a scalar (text, number, bool or null) may stand where this is asked for. An int may stand for a float, nothing else."""
+    """Whether a scalar (text, number, bool or null) has this type; an int may stand for a float, nothing else."""
     return any(_fits(value, kind) for kind in alternatives(annotation))
 
 
@@ -97,11 +90,11 @@ def words(annotation: Any) -> str:
     """
     kinds = alternatives(annotation)
     literals = [str(choice) for kind in kinds if typing.get_origin(kind) is Literal for choice in typing.get_args(kind)]
-    plain = [kind for kind in kinds if typing.get_origin(kind) is not Literal]
-    if len(plain) > 1:  # a yaml file can hold no tensor, so it is not offered beside a number
-        plain = [kind for kind in plain if kind in WORDS or typing.get_origin(kind) is not None or not inspect.isclass(kind)] or plain
-    listed = [f"one of {', '.join(dict.fromkeys(literals))}"] if literals else []
-    return " or ".join(dict.fromkeys(listed + [_words(kind) for kind in plain]))
+    others = [kind for kind in kinds if typing.get_origin(kind) is not Literal]
+    if len(others) > 1:  # a yaml file can hold no tensor, so it is not offered beside a number
+        others = [kind for kind in others if kind in WORDS or typing.get_origin(kind) is not None or not inspect.isclass(kind)] or others
+    one_of = [f"one of {', '.join(dict.fromkeys(literals))}"] if literals else []
+    return " or ".join(dict.fromkeys(one_of + [_words(kind) for kind in others]))
 
 
 def _words(kind: Any) -> str:

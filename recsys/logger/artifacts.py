@@ -1,7 +1,8 @@
-"""Checkpoints and bundles as artifacts that say which code and data they come from."""
+"""Checkpoints and bundles as artifacts of Weights & Biases that name their code and data, and no password or key."""
 
 import contextlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,26 +11,48 @@ import wandb
 
 from recsys.disk.records import read_record
 from recsys.logger.destination import Destination
-from recsys.logger.secrets import without_secrets
 from recsys.run.directory import ABOUT, BUNDLE, CHECKPOINTS, DATA, LINEAGE, RunDirectory
 
 ALIASES = ("best", "last")
+SECRET = re.compile(r"(?i)(api|access|private|auth)_?key|passw|secret|credential|(^|_)(token|pwd)$")
+"""Names of keys whose text nobody else should read."""
+USERINFO = re.compile(r"(?<=://)[^/\s@]+(?=@)")
+"""`user:password` of an address."""
+ASSIGNED = re.compile(r"(?i)([\w.]*(?:(?:api|access|private|auth)_?key|passw\w*|secret|credential|token|pwd))=[^\s,;&'\"}]+")
+"""`password=...`, as in a command line."""
+HIDDEN = "hidden"
+
+
+def without_secrets(document: Any, name: str = "") -> Any:
+    """A copy of a JSON document in which texts that look like a password or a key are hidden.
+
+    Example:
+        >>> without_secrets({"root": "s3://me:pw@host/x", "store": {"password": "pw"}, "command": "train.py a.token=pw seed=1"})
+        {'root': 's3://hidden@host/x', 'store': {'password': 'hidden'}, 'command': 'train.py a.token=hidden seed=1'}
+    """
+    if isinstance(document, dict):
+        return {key: without_secrets(value, str(key)) for key, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [without_secrets(value, name) for value in document]
+    if not isinstance(document, str):
+        return document
+    return HIDDEN if SECRET.search(name) else ASSIGNED.sub(rf"\1={HIDDEN}", USERINFO.sub(HIDDEN, document))
 
 
 def log_checkpoints(talk: Any, run: Path, destination: Destination) -> None:
-    """Hand on the best and the last checkpoint; one artifact if they are one."""
+    """Send the best and the last checkpoint; one artifact if they are one."""
     aliases: dict[Path, list[str]] = {}
     for alias in ALIASES:
         if (run / CHECKPOINTS / alias).exists():
             aliases.setdefault((run / CHECKPOINTS / alias).resolve(), []).append(alias)
     for folder, names in aliases.items():
-        about = _document(folder / ABOUT)
-        _log(talk, checkpoint_name(destination.id), "model", folder, {"checkpoint": about, **_origin(run)}, names)
+        metadata = {"checkpoint": read_record(folder / ABOUT, dict), **_origin(run)}
+        _log(talk, f"model-{destination.id}", "model", folder, metadata, names)
 
 
 def log_bundle(talk: Any, run: Path, destination: Destination) -> None:
-    """Hand on a run's bundle, with the artifacts of the checkpoints it was made of."""
-    manifest = _document(run / BUNDLE / "manifest.json")
+    """Send a run's bundle, with the artifacts of the checkpoints it was made of."""
+    manifest = read_record(run / BUNDLE / "manifest.json", dict)
     made_of = {task: {**about, "artifact": _artifact_of(about)} for task, about in manifest["checkpoint"].items()}
     names = [about["artifact"] for about in made_of.values() if about["artifact"] is not None]
     if not talk.offline:
@@ -40,11 +63,6 @@ def log_bundle(talk: Any, run: Path, destination: Destination) -> None:
     _log(talk, f"bundle-{destination.id}", "bundle", run / BUNDLE, {"checkpoint": made_of, **facts, **_origin(run)}, [])
 
 
-def checkpoint_name(own: str) -> str:
-    """What the artifact of a run's checkpoints is called."""
-    return f"model-{own}"
-
-
 def _artifact_of(about: Mapping[str, Any]) -> str | None:
     """`name:alias` of the artifact that holds a bundle's checkpoint; None where its run is not there."""
     run = Path(about["run"])
@@ -53,8 +71,8 @@ def _artifact_of(about: Mapping[str, Any]) -> str | None:
         return None
     for alias in ALIASES:
         document = run / CHECKPOINTS / alias / ABOUT
-        if document.exists() and _document(document)["sha256"] == about["sha256"]:
-            return f"{checkpoint_name(destination.id)}:{alias}"
+        if document.exists() and read_record(document, dict)["sha256"] == about["sha256"]:
+            return f"model-{destination.id}:{alias}"
     return None
 
 
@@ -70,7 +88,3 @@ def _log(talk: Any, name: str, kind: str, folder: Path, metadata: Mapping[str, A
     artifact = wandb.Artifact(name, type=kind, metadata=without_secrets(json.loads(json.dumps(metadata))))
     artifact.add_dir(str(folder), policy="immutable", skip_cache=True)  # no second copy on disk
     talk.log_artifact(artifact, aliases=aliases)
-
-
-def _document(path: Path) -> dict[str, Any]:
-    return read_record(path, dict)

@@ -1,4 +1,4 @@
-"""The process that talks to Weights & Biases, beside training or after it; it may fail, hang or be killed, and training is none the wiser.
+"""The process that talks to Weights & Biases, beside training or after it: what it suffers does not reach training.
 
 python -m recsys.logger.companion WORK RUN MODE TIMEOUT_S, started by `recsys.logger.wandb`; the last line it prints says how it ended.
 """
@@ -15,28 +15,32 @@ from typing import Any
 
 import wandb
 
-from recsys.disk.locks import is_locked
-from recsys.logger.artifacts import log_bundle, log_checkpoints
-from recsys.logger.destination import FINISHED, LOCK, Destination, lone_sender
+from recsys.disk.locks import is_locked, lock, try_lock
+from recsys.errors import Fault, ResourceError
+from recsys.logger.artifacts import log_bundle, log_checkpoints, without_secrets
+from recsys.logger.destination import FINISHED, Destination
 from recsys.logger.ledger import STEP, Ledger
-from recsys.logger.page import save_page
-from recsys.logger.secrets import without_secrets
-from recsys.logger.twin import log_report
+from recsys.logger.page import log_report, save_page
 from recsys.report.run import report_of
 from recsys.run.directory import LINEAGE, RESULT, RunDirectory
 
+LOCK = ".wandb.lock"
+"""File of the run directory that the process that sends it holds."""
 LOOK_S = 1.0
-"""Between two looks at metrics.jsonl."""
+"""Seconds between two looks at metrics.jsonl."""
 INIT_TIMEOUT_S = 20
 FLUSH_S = 2
-"""Rows that the files of a killed machine may lose are this young."""
+"""Greatest age in seconds of rows that the files of a killed machine may lose."""
 BLOCK_BYTES = 32_768
-"""Written to W&B's files at once."""
+"""Bytes that W&B writes to its files at once."""
 
 
 def follow(run: Path, mode: str, timeout_s: float) -> str:
-    """Hand metrics.jsonl on while a run writes it, until standard input says that the run has ended; gives the run's address."""
-    _wait_for_others(run, timeout_s)
+    """Send metrics.jsonl while a run writes it, until standard input says that the run has ended; gives the run's address."""
+    while is_locked(run / LOCK):  # by `send`, or by what a killed run left
+        if _has_ended():
+            limit(timeout_s)
+            break
     with connected(run, mode, stats_of=os.getppid()) as (destination, talk):
         ledger = _ledger(run, talk)
         while not _has_ended():
@@ -48,18 +52,14 @@ def follow(run: Path, mode: str, timeout_s: float) -> str:
 
 
 def send(run: Path, mode: str) -> str:
-    """Hand on what a run left and Weights & Biases does not have; gives the run's address.
-
-    Raises:
-        ResourceError: another process holds the run.
-    """
+    """Send what Weights & Biases does not have of a run; gives its address. A ResourceError where another process sends it."""
     with connected(run, mode, waits=False) as (destination, talk):
         _rest(run, destination, talk, _ledger(run, talk), finished=(run / RESULT).exists())
     return _address(talk)
 
 
 def bundle(run: Path, mode: str, timeout_s: float) -> str:
-    """Hand on the bundle of a run; gives the run's address."""
+    """Send the bundle of a run; gives the run's address."""
     limit(timeout_s)
     with connected(run, mode) as (destination, talk):
         log_bundle(talk, run, destination)
@@ -68,71 +68,31 @@ def bundle(run: Path, mode: str, timeout_s: float) -> str:
     return _address(talk)
 
 
-def _wait_for_others(run: Path, timeout_s: float) -> None:
-    """Until nobody holds the run, be it `send` or what a killed run left: as long as the run goes on, and then within the time allowed."""
-    while is_locked(run / LOCK):
-        if _has_ended():
-            limit(timeout_s)
-            return
-
-
 def _has_ended() -> bool:
-    """Whether the run has, which standard input says; waits a moment for it."""
+    """Whether standard input says that the run has ended; waits a moment for it."""
     return bool(select.select([sys.stdin], [], [], LOOK_S)[0])
 
 
 def _address(talk: Any) -> str:
-    """Of the run there; of the folder for `wandb sync` where it is offline."""
+    """Address of the run there; folder for `wandb sync` where it is offline."""
     return str(Path(talk.dir).parent) if talk.offline else talk.url
 
 
 @contextlib.contextmanager
 def connected(run: Path, mode: Any, *, waits: bool = True, stats_of: int | None = None) -> Iterator[tuple[Destination, Any]]:
-    """The run there that a run directory belongs to; one process at a time.
+    """The run of Weights & Biases that a run directory belongs to, for one process at a time.
 
     Args:
-        waits: for the process before, within the `limit` set.
+        waits: whether to wait for the process before, within the `limit` set.
         stats_of: process whose use of the machine is measured; None = of none.
+    Raises:
+        ResourceError: another process sends the run.
     """
-    destination = Destination.read(run)
-    with lone_sender(run, waits=waits):
-        talk = wandb.init(
-            project=destination.project,
-            id=destination.id,
-            name=destination.name,
-            group=destination.group,
-            tags=list(destination.tags),
-            dir=run,
-            config=_config(run),
-            mode=mode,
-            resume="allow",
-            allow_val_change=True,
-            settings=_settings(stats_of),
-        )
-        try:
-            yield destination, talk
-        except BaseException:
-            with contextlib.suppress(Exception):
-                talk.finish(exit_code=1)  # what was handed on before
-            raise
-
-
-def limit(timeout_s: float) -> None:
-    """End what goes on now with a TimeoutError."""
-
-    def late(*_: object) -> None:
-        signal.alarm(5)  # for what is done about it
-        raise TimeoutError(f"not done within {timeout_s:g} s")
-
-    signal.signal(signal.SIGALRM, late)
-    signal.alarm(max(1, math.ceil(timeout_s)))
-
-
-def _settings(stats_of: int | None) -> wandb.Settings:
-    return wandb.Settings(
+    destination, files = Destination.read(run), RunDirectory.open(run)
+    settings = wandb.Settings(
         console="off",
         silent=True,
-        disable_git=True,  # lineage.json says it, and an address of a repository may hold a password
+        disable_git=True,  # lineage.json names the commit, and an address of a repository may hold a password
         disable_code=True,
         init_timeout=INIT_TIMEOUT_S,
         login_timeout=INIT_TIMEOUT_S,
@@ -140,12 +100,44 @@ def _settings(stats_of: int | None) -> wandb.Settings:
         x_disable_stats=stats_of is None,
         x_stats_pid=os.getpid() if stats_of is None else stats_of,
     )
+    try:
+        own = lock(run / LOCK) if waits else try_lock(run / LOCK)
+    except TimeoutError:  # of `limit`
+        own = None
+    if own is None:
+        what = "another process is sending the run, or it is still in training"
+        raise ResourceError(Fault(what, str(run), "wait until that has ended, then send again"))
+    with own:
+        talk = wandb.init(
+            project=destination.project,
+            id=destination.id,
+            name=destination.name,
+            group=destination.group,
+            tags=list(destination.tags),
+            dir=run,
+            config=without_secrets(dict(files.plain) | ({"lineage": files.lineage} if (run / LINEAGE).exists() else {})),
+            mode=mode,
+            resume="allow",
+            allow_val_change=True,
+            settings=settings,
+        )
+        try:
+            yield destination, talk
+        except BaseException:
+            with contextlib.suppress(Exception):
+                talk.finish(exit_code=1)  # sends what it was given before
+            raise
 
 
-def _config(run: Path) -> dict[str, Any]:
-    """config.yaml and lineage.json, without secrets."""
-    files = RunDirectory.open(run)
-    return without_secrets(dict(files.plain) | ({"lineage": files.lineage} if (run / LINEAGE).exists() else {}))
+def limit(timeout_s: float) -> None:
+    """Raise a TimeoutError in whatever this process does when the time is over."""
+
+    def late(*_: object) -> None:
+        signal.alarm(5)  # for the handling of the error
+        raise TimeoutError(f"not done within {timeout_s:g} s")
+
+    signal.signal(signal.SIGALRM, late)
+    signal.alarm(max(1, math.ceil(timeout_s)))
 
 
 def _ledger(run: Path, talk: Any) -> Ledger:
@@ -155,7 +147,7 @@ def _ledger(run: Path, talk: Any) -> Ledger:
 
 
 def _rest(run: Path, destination: Destination, talk: Any, ledger: Ledger, *, finished: bool) -> None:
-    """What follows the last step; the report comes last, since drawing may fail."""
+    """Send what follows the last step; the report comes last, since drawing may fail."""
     ledger.forward(lambda row, step: talk.log(row, step=step, commit=True))
     try:
         if finished:

@@ -1,4 +1,4 @@
-"""Hands metrics.jsonl on to Weights & Biases: every line once, in order, whatever was handed on before."""
+"""Lines of metrics.jsonl for Weights & Biases: each once and in order, whatever was sent before."""
 
 import json
 import math
@@ -10,23 +10,19 @@ from recsys.disk import write_whole
 from recsys.run.directory import LOGGED
 
 SENT = "wandb.jsonl"
-"""File of the run directory with what was handed on: line n is W&B's row n, a line of metrics.jsonl, or empty for a report."""
+"""File of the run directory with what was sent: line n is W&B's row n, a line of metrics.jsonl, or empty for a report."""
 STEP = "trainer/step"
 """The axis of every metric."""
 
 
 class Ledger:
-    """The lines of metrics.jsonl that a run of Weights & Biases does not have yet.
+    """The lines of metrics.jsonl that a run of Weights & Biases does not have yet; `next_row` is W&B's step of the next one.
 
-    A run that goes on writes the steps after its checkpoint a second time, and exactly the same: lines that were handed on are left out.
+    A run that goes on writes the steps after its checkpoint a second time, and exactly the same: lines that were sent are left out.
     Where an allowed change of the config makes lines differ, W&B keeps both, since nothing can be taken back there.
 
     Args:
-        run: its directory.
-        arrived: how many rows W&B's server has; None: the run is kept offline, in files that have every row that was handed on.
-
-    Attributes:
-        next_row: number of the next row at W&B, which calls it its step.
+        arrived: number of rows that W&B's server has; None: the run is kept offline, in files that have every row that was sent.
     """
 
     def __init__(self, run: Path, *, arrived: int | None = None):
@@ -36,20 +32,16 @@ class Ledger:
         write_whole(self.sent, "".join(f"{row}\n" for row in rows))
         self.next_row = len(rows) if arrived is None else arrived
         self._unknown = self.next_row - len(rows)
-        """Rows of W&B that no file tells of; they are taken for the first lines that are not handed on."""
-        self._handed_on = set(rows)
+        """Rows of W&B that no file names; they are taken for the first lines that were not sent."""
+        self._sent_lines = set(rows)
         self._position = 0
 
     def forward(self, log: Callable[[dict[str, Any], int], None]) -> None:
-        """Hand on what was written since the last call.
-
-        Args:
-            log: takes a row and its number.
-        """
+        """Call `log` with each row that was written since the last call, and its number."""
         for line in self._new_lines():
-            if line in self._handed_on:
+            if line in self._sent_lines:
                 continue
-            self._handed_on.add(line)
+            self._sent_lines.add(line)
             if self._unknown:
                 self._unknown -= 1
             else:
@@ -58,7 +50,7 @@ class Ledger:
             self._append(line)
 
     def add_report(self) -> None:
-        """Note that a report was handed on as the next row."""
+        """Note that a report was sent as the next row."""
         self._append("")
         self.next_row += 1
 

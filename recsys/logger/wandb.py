@@ -1,5 +1,6 @@
-"""Weights & Biases beside metrics.jsonl: a process of its own tells it everything, so that nothing it does or suffers reaches training."""
+"""Weights & Biases beside metrics.jsonl: a process of its own sends everything, so that nothing it does or suffers reaches training."""
 
+import contextlib
 import logging
 import os
 import subprocess
@@ -12,14 +13,16 @@ from typing import Any, Literal
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from recsys.errors import ConfigError, Fault
-from recsys.logger.destination import DISABLED, FAILED, FINISHED, VARIABLE, Destination, mode_now
+from recsys.config.files import PACKAGE
+from recsys.errors import ConfigError, Fault, RecsysError, ResourceError
+from recsys.logger.destination import DISABLED, FAILED, FILE, FINISHED, VARIABLE, Destination, mode_now
+from recsys.run.directory import RunDirectory
 
 log = logging.getLogger(__name__)
 GRACE_S = 10
-"""After its time is up the process has this long to say why."""
+"""Seconds after its time in which the process may say why it is late."""
 TIMEOUT_S = 60.0
-"""For a bundle, whose run may be long over."""
+"""Seconds for a bundle, whose run may be long over."""
 UNSENT = "the bundle stands, and was not sent"
 
 
@@ -27,14 +30,13 @@ class Wandb(Logger):
     """Starts the process that follows metrics.jsonl (`recsys.logger.companion`) with the first logged value, on the first process alone.
 
     Whatever goes wrong there is one warning, in train.log and on the terminal; `python -m recsys.report send RUN` sends later what was
-    missed. The environment variable WANDB_MODE, where it is set, says the mode instead.
+    missed. The environment variable WANDB_MODE, where it is set, replaces `mode`.
 
     Args:
         save_dir: the run directory.
-        project: where runs stand.
-        name: of the run; None: that of its directory.
+        project, tags: of the run there.
+        name: of the run there; None: that of its directory.
         group: of runs that belong together, such as the trials of a sweep.
-        tags: to find it by.
         mode: online; offline writes files below `<run>/wandb` for `wandb sync`; disabled does nothing.
         artifacts: whether the best and the last checkpoint, and later the bundle, are sent too.
         timeout_s: how long the end of a run waits until everything is sent.
@@ -53,35 +55,31 @@ class Wandb(Logger):
         timeout_s: float,
     ):
         super().__init__()
-        self.run = Path(save_dir)
-        self.mode = mode_now(mode)
+        self.run, self.timeout_s, self.mode = Path(save_dir), timeout_s, mode_now(mode)
         if self.mode != DISABLED and find_spec("wandb") is None:
             raise ConfigError(Fault("logger=wandb needs wandb, which is not installed", "logger", "pip install wandb"))
-        self.timeout_s = timeout_s
-        self.project, self.title, self.group, self.tags = project, name or self.run.resolve().name, group, tuple(tags)
-        self.artifacts = artifacts
+        title = name or self.run.resolve().name
+        self.destination = Destination(project=project, name=title, group=group, tags=tuple(tags), artifacts=artifacts, mode=self.mode)
         self._process: subprocess.Popen[bytes] | None = None
         self._works = self.mode != DISABLED
 
     @property
     def name(self) -> str:
-        """Of the kind of log; Lightning asks for it."""
         return "wandb"
 
     @property
     def version(self) -> str:
-        """None but the run directory's name tells runs apart."""
         return ""
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Nothing but a look whether the process lives: it reads metrics.jsonl, where these values are."""
+        """Check that the process lives, which reads metrics.jsonl, where these values are."""
         if not self._works:
             return
         if self._process is None:
             self._start()
         elif self._process.poll() is not None:
-            self._warn(_last_words(self._process.communicate()[0]), "training goes on without it")
+            self._warn(_last_line(self._process.communicate()[0]), "training goes on without it")
 
     @rank_zero_only
     def log_hyperparams(self, params: Any) -> None:
@@ -89,7 +87,7 @@ class Wandb(Logger):
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Lets the process end by itself where training failed; after a success there is more to come."""
+        """Let the process end by itself where training failed; after a success there is more to send."""
         if self._works and self._process is not None and status != "success":
             _write(self._process, FAILED)
             self._works = False
@@ -101,24 +99,16 @@ class Wandb(Logger):
         if not self._works or self._process is None:
             return
         _write(self._process, FINISHED)
-        said, ended = _ended(self._process, self.timeout_s + GRACE_S)
+        message, ended = _ended(self._process, self.timeout_s + GRACE_S)
         if ended:
-            log.info("Weights & Biases: %s", said)
+            log.info("Weights & Biases: %s", message)
         else:
-            self._warn(said, "not everything was sent")
+            self._warn(message, "not everything was sent")
         self._works = False
 
     def _start(self) -> None:
         try:
-            Destination.of(
-                self.run,
-                project=self.project,
-                name=self.title,
-                group=self.group,
-                tags=self.tags,
-                artifacts=self.artifacts,
-                mode=self.mode,
-            )
+            self.destination.settle(self.run)
             self._process = _companion(self.run, "follow", self.mode, self.timeout_s)
         except (OSError, ValueError) as error:
             self._warn(str(error), "training goes on without it")
@@ -146,55 +136,76 @@ def send_bundle(run: Path) -> None:
             warn(f"{VARIABLE} is {DISABLED}", UNSENT)
             return
         process = _companion(run, "bundle", mode, TIMEOUT_S)
-        said, ended = _ended(process, TIMEOUT_S + GRACE_S)
+        message, ended = _ended(process, TIMEOUT_S + GRACE_S)
     except (OSError, ValueError) as error:
-        said, ended = str(error), False
+        message, ended = str(error), False
     if not ended:
-        warn(said, UNSENT)
+        warn(message, UNSENT)
+
+
+def send_run(run: Path, project: str | None) -> str:
+    """Send what Weights & Biases does not have of a run, to `project` if it was trained without; gives the run's address.
+
+    Raises:
+        ConfigError: there is no run, it belongs nowhere or to another project, or WANDB_MODE is disabled.
+        ResourceError: Weights & Biases does not take it.
+    """
+    RunDirectory.open(run)
+    mode = mode_now("online")
+    if mode == DISABLED:
+        raise ConfigError(Fault(f"{VARIABLE} is {DISABLED}: nothing is sent", "the environment", "unset it, or say online or offline"))
+    run = run.resolve()
+    before = Destination.find(run)
+    if before is None and project is not None:
+        Destination(project=project, name=run.name, artifacts=True, mode=mode).settle(run)
+    elif before is not None and project not in (None, before.project):
+        remedy = f"leave --project out, or delete {FILE} to send it as a new run"
+        raise ConfigError(Fault(f"the run belongs to project '{before.project}', not to '{project}'", str(run / FILE), remedy))
+    Destination.read(run)
+    try:
+        from recsys.logger.companion import send  # takes a second, and other commands do without
+
+        return send(run, mode)
+    except RecsysError:
+        raise
+    except Exception as error:  # whatever it raises: its classes are many
+        what = f"Weights & Biases does not take it: {type(error).__name__}, {' '.join(str(error).split()):.300}"
+        raise ResourceError(Fault(what, str(run), "mend it, then send again: what has arrived is not sent twice")) from error
 
 
 def warn(reason: str, consequence: str) -> None:
-    """One line in the log and one on the terminal."""
+    """Write one line to the log and one to the terminal."""
     text = f"Weights & Biases: {' '.join(reason.split()):.300}; {consequence}"
     log.warning(text)
     print(text, file=sys.stderr)
 
 
 def _companion(run: Path, work: str, mode: str, timeout_s: float) -> subprocess.Popen[bytes]:
-    """The process that talks; in a session of its own, so that Ctrl-C lets it send what there is."""
+    """The process that sends; in a session of its own, so that Ctrl-C lets it send what there is."""
     command = [sys.executable, "-m", "recsys.logger.companion", work, str(run.resolve()), mode, str(timeout_s)]
-    home = Path(__file__).resolve().parents[2]
-    paths = os.pathsep.join([str(home), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | {"PYTHONPATH": paths},
-        start_new_session=True,
-    )
+    paths = os.pathsep.join([str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment, pipe = os.environ | {"PYTHONPATH": paths}, subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=environment, start_new_session=True)
 
 
 def _write(process: subprocess.Popen[bytes], message: bytes) -> None:
     """Write to the standard input of a process, unless it has ended: then its last line says why."""
     assert process.stdin is not None
-    try:
+    with contextlib.suppress(OSError):
         process.stdin.write(message)
         process.stdin.flush()
-    except OSError:
-        return
 
 
 def _ended(process: subprocess.Popen[bytes], timeout_s: float) -> tuple[str, bool]:
-    """What a process said last, and whether it ended well; one that does not end is ended."""
+    """The last line of a process, and whether it ended well; one that does not end is killed."""
     try:
-        said, _ = process.communicate(timeout=timeout_s)
+        output, _ = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
         return f"no answer within {timeout_s:g} s", False
-    return _last_words(said), process.returncode == 0
+    return _last_line(output), process.returncode == 0
 
 
-def _last_words(said: bytes) -> str:
-    return (said.decode(errors="replace").strip().splitlines() or ["its process ended without a word"])[-1]
+def _last_line(output: bytes) -> str:
+    return (output.decode(errors="replace").strip().splitlines() or ["its process ended without a word"])[-1]

@@ -15,7 +15,7 @@ from rich.console import Console
 from recsys.config.launch import plain_errors
 from recsys.disk import write_whole, writing
 from recsys.errors import ConfigError, Fault
-from recsys.logger.later import send_run
+from recsys.logger.wandb import send_run
 from recsys.report.compare import Comparison, compare
 from recsys.report.comparison import comparison_report, comparison_table, document
 from recsys.report.html import page

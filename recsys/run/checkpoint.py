@@ -114,13 +114,7 @@ def load_checkpoint(model: nn.Module, folder: Path) -> dict:
 
 
 def load_state(folder: Path) -> tuple[dict[str, Tensor], Any]:
-    """Tensors and JSON document that training goes on with, on the CPU.
-
-    Args:
-        folder: a checkpoint, such as `<run>/checkpoints/last`.
-    Raises:
-        IntegrityError: they are not those that were written.
-    """
+    """Tensors, on the CPU, and JSON document that training goes on with; an IntegrityError where they are not those that were written."""
     folder = _within(folder)
     _check_written(folder / STATE, checkpoint_facts(folder).get("state_sha256"))
     with reading(folder / STATE), safe_open(folder / STATE, "pt") as file:

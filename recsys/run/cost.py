@@ -30,9 +30,6 @@ class Cost(Callback):
 
     Stages do not overlap: evaluate is validation while fitting, after which what other callbacks do, such as checkpoints, is part of
     fitting again; fitting a baseline is no part of test.
-
-    Attributes:
-        seconds: {stage: so far}.
     """
 
     def __init__(self):
@@ -78,11 +75,7 @@ class Cost(Callback):
         self.seconds["test"] += time.monotonic() - self.begun
 
     def save(self, path: Path, *, baselines_s: float) -> None:
-        """Write cost.json: seconds of every stage until now, rows, memory, energy.
-
-        Args:
-            baselines_s: seconds of the test that baselines took to fit.
-        """
+        """Write cost.json: seconds of stages until now, rows, memory, energy; fitting baselines took `baselines_s` of the test."""
         total = time.monotonic() - self.started
         seconds = self.seconds | {"baselines": baselines_s, "test": self.seconds["test"] - baselines_s}
         rows = self.rows.item() * self.processes
@@ -105,12 +98,9 @@ def _peak_memory() -> int:
 
 
 class Energy:
-    """Joules by the counters of all processor packages, and of one GPU, since this was made; other programs there are counted too.
+    """Joules since this was made, by the counters of all processor packages (RAPL, in `powercap`) and of one GPU, of all programs there.
 
     Nothing is guessed where a machine has no counter. A package's counter starts anew within the hour: look at it more often.
-
-    Args:
-        powercap: folder of the packages' counters.
     """
 
     def __init__(self, powercap: Path = POWERCAP):

@@ -51,32 +51,19 @@ LARGEST_TABLE = 2**31
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """The directory of a run that this version of the package has begun; each file is read when its value is used.
-
-    Attributes:
-        path: the directory.
-        plain: config.yaml as mappings, lists, text and numbers.
-    """
+    """A run's directory, begun by this version of the package, and its config.yaml (`plain`); other files are read when they are used."""
 
     path: Path
     plain: Mapping[str, Any]
 
     @staticmethod
     def open(path: Path) -> "RunDirectory":
-        """Read config.yaml.
-
-        Raises:
-            ConfigError: there is no run, its config.yaml cannot be read, or another version of this package wrote it.
-        """
+        """Read config.yaml; a ConfigError where there is no run, it cannot be read, or another version of this package wrote it."""
         return RunDirectory(path, saved_config(path / CONFIG))
 
     @staticmethod
     def finished(path: Path, *files: str) -> "RunDirectory":
-        """Read config.yaml of a run that was trained and tested, and has these files beside those of every such run.
-
-        Raises:
-            ConfigError: as in `open`, or files are missing, which are all named.
-        """
+        """Read config.yaml of a run that was trained and tested, and has these files too; a ConfigError names all that are missing."""
         run = RunDirectory.open(path)
         if missing := run._missing((SCHEMA, LINEAGE, TESTED, RESULT)):
             what = f"the run did not finish: it has no {', '.join(missing)}"
@@ -141,7 +128,7 @@ class RunDirectory:
             return Store.open(self.store_path)
 
     def model(self, checkpoint: Literal["best", "last"] = "best") -> "tuple[nn.Module, dict[str, Any]]":
-        """The trained model in evaluation mode, on the CPU, and what its checkpoint.json says; see `load_checkpoint`.
+        """The trained model in evaluation mode, on the CPU, and its checkpoint.json; see `load_checkpoint`.
 
         Raises:
             IntegrityError: `best` names other weights than those that the run was tested with.
@@ -179,10 +166,7 @@ class RunDirectory:
         return {name: value for name, value in self.result.items() if value is not None}
 
     def metrics_of(self, about: Mapping[str, Any]) -> dict[str, float | None]:
-        """Metrics of the weights of a checkpoint, as `model` describes it; None where one is not finite.
-
-        Those of tested weights are the final ones, those of others of their validation.
-        """
+        """Metrics of a checkpoint's weights: final ones of tested weights, else those of their validation; None where one is not finite."""
         return self.result if self.is_tested(about) else numbers_by_name(about["metrics"], "metric")
 
     @cached_property

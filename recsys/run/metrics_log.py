@@ -14,11 +14,7 @@ from recsys.errors import Fault, IntegrityError
 
 
 class MetricsLog(Logger):
-    """Appends {"step": ..., "epoch": ..., "<key>": value} to a file; a value that is not finite is null.
-
-    Args:
-        path: file to append to, usually `<run>/metrics.jsonl`.
-    """
+    """Appends {"step": ..., "epoch": ..., "<key>": value} to a file, usually `<run>/metrics.jsonl`; a value that is not finite is null."""
 
     def __init__(self, path: Path):
         super().__init__()

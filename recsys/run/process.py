@@ -26,11 +26,7 @@ LARGEST_KEPT = 32 << 20
 
 
 class Interruption:
-    """SIGTERM and Ctrl-C between `listen` and the end of the process: the first is noted, the second ends it at once.
-
-    Attributes:
-        number: of the signal that came, such as 15; 0 = none has.
-    """
+    """SIGTERM and Ctrl-C from `listen` on: the first is noted in `number` (0 = none has come), the second ends the process at once."""
 
     def __init__(self):
         self.number = 0

@@ -1,5 +1,6 @@
 """Progress of a run in training: two bars on a terminal, one line per epoch anywhere."""
 
+import math
 import time
 from typing import Any
 
@@ -42,7 +43,8 @@ class ProgressBars(Callback):
                 transient=True,
             )
             self.bars.start()
-            self.run = self.bars.add_task("run", total=total_steps(trainer), note="")
+            steps = trainer.estimated_stepping_batches
+            self.run = self.bars.add_task("run", total=None if math.isinf(steps) else steps, note="")
             self.epoch = self.bars.add_task("", total=trainer.num_training_batches, note="")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -110,9 +112,3 @@ def rows_seen(batch: Batch) -> Tensor:
     """Number of interactions with a weight above 0 in a batch, int64 scalar on its device."""
     real = (batch.item != PAD) & (batch.weight > 0).view(-1, *[1] * (batch.item.ndim - 1))
     return real.sum()
-
-
-def total_steps(trainer: Trainer) -> int | None:
-    """Optimizer steps of the whole run if nothing stops it early; None when it has no end."""
-    steps = trainer.estimated_stepping_batches
-    return int(steps) if steps != float("inf") else None

@@ -23,7 +23,6 @@ class Start:
     """How a run begins.
 
     Attributes:
-        run: its directory.
         lock: held as long as this lives; other processes are refused meanwhile.
         before: what an earlier start left there; None = the run begins now.
         resume_from: the checkpoint that it goes on from; None = the first step.
@@ -50,13 +49,11 @@ class Start:
         save_config(replace(config, resume=None, allow_change=()), self.run / CONFIG)
 
     def require_same(self, store: Path, others: Mapping[str, str], config: TrainConfig) -> None:
-        """Refuse data, or other runs, that are not those the run began with.
+        """Refuse data, or other runs, that are not those the run began with; a ConfigError names both, before and now.
 
         Args:
             store: folder of the prepared data; its name is a hash of what was prepared, and how.
             others: as from `best_weights`.
-        Raises:
-            ConfigError: names both, before and now.
         """
         if self.before is None or not (self.run / LINEAGE).exists():
             return
@@ -74,11 +71,8 @@ class Start:
 
 
 def start(config: TrainConfig, run: Path, *, is_first: bool) -> Start:
-    """Whether a run begins or goes on.
+    """Whether a run begins or goes on in its directory; processes that are not the first, which writes, follow it.
 
-    Args:
-        run: directory of this run.
-        is_first: whether this is the process that writes; the others follow it.
     Raises:
         ConfigError: there is a run that the config does not name, that has another config, or that another process trains.
     """
@@ -118,11 +112,7 @@ def _start(config: TrainConfig, run: Path, lock: Lock | None, *, is_first: bool)
 
 
 def place_of(config: TrainConfig, run: Path, *, fixed: bool) -> Path:
-    """The directory in which a config runs: with resume=auto an interrupted run of the same config, if there is one; else `run`.
-
-    Args:
-        fixed: the command line names `run`, so no other directory is looked for.
-    """
+    """The directory of a config: with resume=auto that of an interrupted run beside `run`, unless `run` is fixed; else `run`."""
     if config.resume != AUTO:
         return run
     before = None if fixed else interrupted(config, run.parent)

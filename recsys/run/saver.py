@@ -1,4 +1,4 @@
-"""Keeps a run: its best weights, and all that it takes to go on after any interruption as if there had been none."""
+"""When a run is saved: its best weights, and the state with which it goes on after an interruption as if there had been none."""
 
 import logging
 import math
@@ -76,7 +76,8 @@ class Checkpoints(Callback):
         if self.resume_from is not None:
             load_checkpoint(_model(pl_module), self.resume_from)
             self._metrics = restore(trainer, pl_module, *self._state)
-            trainer.should_stop = saved_place(self._state[1]).stopped and not _may_go_on(trainer)
+            patient = any(each.wait_count < each.patience for each in callbacks_of(trainer) if isinstance(each, EarlyStopping))
+            trainer.should_stop = saved_place(self._state[1]).stopped and not patient  # it may have been given more patience since
             del self._state
         else:
             forget_logged(trainer)
@@ -95,15 +96,15 @@ class Checkpoints(Callback):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int) -> None:
         """Saves between two steps, where there is a reason."""
         if self._written is not None and self._written.done():
-            self._wait()  # what kept it from being written is said now
+            self._wait()  # raises what kept it from being written
         place = Place.of(trainer)
         if place.batches_in_epoch % trainer.accumulate_grad_batches:
             return  # half of a step's gradients are there
         set_steps(trainer, place.steps)
-        todo = same_everywhere(trainer, self._todo())
-        if todo != GO_ON:
+        action = same_everywhere(trainer, self._action())
+        if action != GO_ON:
             self._save(trainer, pl_module, place)
-        if todo == STOP:
+        if action == STOP:
             self._stop(trainer)
 
     def on_validation_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: object) -> None:
@@ -131,7 +132,7 @@ class Checkpoints(Callback):
         self._save(trainer, pl_module, Place.of(trainer, finished=True))
         self._wait()
         trainer.strategy.barrier()  # no process may look for a checkpoint that is still being written
-        if same_everywhere(trainer, self._todo()) == STOP:
+        if same_everywhere(trainer, self._action()) == STOP:
             self._stop(trainer)
         self.interruption.obey()
         if self.best is None:
@@ -139,7 +140,6 @@ class Checkpoints(Callback):
             raise NumericsError(Fault(what, str(trainer.default_root_dir), "see metrics.jsonl there, and choose another monitor or loss"))
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Nothing is lost by stopping here: testing begins anew."""
         self.interruption.obey()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
@@ -156,7 +156,7 @@ class Checkpoints(Callback):
         if (state_dict["monitor"], state_dict["mode"]) == (self.monitor, self.mode):
             self.best = state_dict["best"]
 
-    def _todo(self) -> int:
+    def _action(self) -> int:
         if self.interruption.number:
             return STOP
         due = self._validated is not None or time.monotonic() - self._saved_at > self.every_s
@@ -222,11 +222,6 @@ def _model(module: LightningModule) -> nn.Module:
     """What a task trains, and a checkpoint holds."""
     assert isinstance(module.model, nn.Module)
     return module.model
-
-
-def _may_go_on(trainer: Trainer) -> bool:
-    """Whether a run that was stopped early has been given more patience since."""
-    return any(each.wait_count < each.patience for each in callbacks_of(trainer) if isinstance(each, EarlyStopping))
 
 
 def _check_finite(model: nn.Module, step: int) -> None:

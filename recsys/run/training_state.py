@@ -23,10 +23,7 @@ PLAIN = (bool, int, float, str, type(None))
 
 
 def captured(trainer: Trainer, module: LightningModule, place: Place) -> tuple[dict[str, Tensor], dict] | None:
-    """Tensors, copied to the CPU, and a JSON document; None but in the first process, to which the others give what they have alone.
-
-    Call it in every process.
-    """
+    """Tensors, copied to the CPU, and a JSON document, in the first process; None in others. Call it in all: it gathers what differs."""
     tensors: dict[str, Tensor] = {}
     own = {name: value for name, value in module.state_dict().items() if not name.startswith(MODEL)}
     of_all = _of_all(own, trainer.world_size)

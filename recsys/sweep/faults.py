@@ -9,7 +9,7 @@ from hydra.plugins.launcher import Launcher
 
 from recsys.config.check import Check
 from recsys.config.command import Command, plain_config
-from recsys.config.overrides import OverrideValue, as_override
+from recsys.config.overrides import OverrideValue, as_override, variants
 from recsys.errors import Fault
 from recsys.sweep.sweep_config import dimensions, extremes, sweep_faults, varied_space
 
@@ -19,11 +19,7 @@ SWEEPERS, LAUNCHERS = "hydra.sweeper", "hydra.launcher"
 
 
 def trial_faults(command: Command, values: list[OverrideValue], multirun: bool) -> Iterator[Fault]:
-    """Faults of a sweep, where the command line chooses one, of its launcher, and of every trial that differs in one value from the first.
-
-    Args:
-        values: the command line, without faults of its own; what it sets is not varied.
-    """
+    """Faults of the sweep that a command line chooses, of its launcher, and of each trial that differs in one value from the first."""
     hydra = plain_config(command.loaded(values))["hydra"]
     name = hydra["launcher"].pop("_target_")
     plugin = {f"{kind.__module__}.{kind.__qualname__}": kind for kind in Plugins.instance().discover(Launcher)}[name]
@@ -67,18 +63,17 @@ def _origin(places: dict[str, str], node: str) -> dict[str, str]:
 
 def _value_faults(command: Command, values: list[OverrideValue], space: dict, origin: dict[str, str]) -> Iterator[Fault]:
     parser = OverridesParser.create(config_loader=command.loader)
-    varied: dict[str, list[OverrideValue]] = {}
+    varied: list[list[OverrideValue]] = []
     for key, dimension in dimensions(space).items():
         place = origin.get(f"space.{key}", origin.get("space", origin[""]))
         texts = [as_override(key, value) for value in extremes(dimension)]
         try:
-            varied[key] = [OverrideValue(parser.parse_override(text), text, place) for text in texts]
+            varied.append([OverrideValue(parser.parse_override(text), text, place) for text in texts])
         except HydraException:
             yield Fault(f"'{key}' is no key that can be set", place, "write it as on the command line: model.dim, or tower@model.user")
             return
-    first = {key: entries[0] for key, entries in varied.items()}
     yielded: set[str] = set()
-    for trial in [first, *({**first, key: entry} for key, entries in varied.items() for entry in entries[1:])]:
-        faults = command.faults([*values, *trial.values()])
+    for trial in variants(varied):
+        faults = command.faults([*values, *trial])
         yield from (fault for fault in faults if fault.what not in yielded)
         yielded.update(fault.what for fault in faults)

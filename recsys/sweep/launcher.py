@@ -22,11 +22,7 @@ OUTPUT = "output.log"
 
 
 class ProcessLauncher(Launcher):
-    """Runs in processes of this machine; a sweep of Optuna uses the `executor`, Hydra's basic sweeper `launch`.
-
-    Args:
-        n_jobs: runs at a time, >= 1.
-    """
+    """Runs `n_jobs` processes at a time on this machine; a sweep of Optuna uses the `executor`, Hydra's basic sweeper `launch`."""
 
     def __init__(self, n_jobs: int):
         self.n_jobs = n_jobs
@@ -54,14 +50,7 @@ class ProcessLauncher(Launcher):
 
 
 class SubmititLauncher(ProcessLauncher):
-    """Runs as jobs of a Slurm cluster, or as processes that submitit starts here.
-
-    Args:
-        n_jobs: jobs at a time.
-        cluster: the queue; auto takes Slurm where there is one.
-        timeout_min: longest time of a job.
-        cpus_per_task, gpus_per_node, mem_gb, slurm_partition: of a job; null is the cluster's default.
-    """
+    """Runs as jobs of a Slurm cluster, or as processes that submitit starts here; conf/hydra/launcher/submitit.yaml explains each key."""
 
     def __init__(
         self,

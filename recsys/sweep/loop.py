@@ -1,4 +1,4 @@
-"""Ask, run, tell: the trials of one sweep, and what is said about them meanwhile."""
+"""The trials of one sweep: their values, their runs, their results, and the lines on the terminal meanwhile."""
 
 import signal
 import time
@@ -23,21 +23,15 @@ from recsys.sweep.terminal import progress_line, trial_table
 from recsys.sweep.trial import Commands, Outcome, outcome, run_trial, stop, trial_folder
 
 MOST_BROKEN = 2
-"""Times that a trial which was cut off goes on."""
+"""Times that an interrupted trial goes on."""
 ASKED_TO_STOP = (143, 130, -signal.SIGTERM, -signal.SIGINT)
-"""Exit codes of a trial that somebody else stopped, such as a cluster that needs the machine; it has saved where it was."""
+"""Exit codes of a trial that somebody else stopped, such as a cluster that needs the machine; its state is saved."""
 BEFORE_KILL_S, AFTER_KILL_S = 60, 10
-"""A trial that is asked to end has this long to do so, and is waited for so long when it is made to."""
+"""Seconds that a trial has to end by itself, and to be gone when it is killed."""
 
 
 class Sweep:
-    """The trials of one directory.
-
-    Args:
-        folder: of the sweep.
-        launcher: runs them.
-        cwd: where relative paths of their config start.
-    """
+    """The trials of one sweep's directory; relative paths of their config start at `cwd`."""
 
     def __init__(self, folder: Path, plan: Plan, launcher: ProcessLauncher, *, cwd: str):
         self.folder, self.plan, self.launcher, self.cwd = folder, plan, launcher, cwd
@@ -50,11 +44,13 @@ class Sweep:
         self.console = Console()
 
     def run(self) -> None:
-        """Until every trial is told; those that were begun go first."""
+        """Run until every trial has ended; those that had begun go first."""
         waiting = deque(unfinished_trials(self.study, self.plan.sweep))
         pending: dict[Future, tuple[optuna.Trial, float]] = {}
         broken: Counter[int] = Counter()
-        self._greet(len(waiting))
+        ended, begun = self._num_ended(), len(waiting)
+        earlier = f", of which {ended} have ended and {begun} had begun" if ended or begun else ""
+        self._print(f"sweep: {self.folder}   {self.wanted} trial{'s' * (self.wanted > 1)}{earlier}")
         executor = self.launcher.executor(self.folder)
         try:
             while waiting or pending or self._num_ended() < self.wanted:
@@ -67,7 +63,7 @@ class Sweep:
                         broken[trial.number] += 1
                         waiting.append(trial)
                     else:
-                        self._tell(trial, future, time.monotonic() - started)
+                        self._end(trial, future, time.monotonic() - started)
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)  # jobs that still queue do not begin
             self._stop(pending)
@@ -78,13 +74,8 @@ class Sweep:
     def _num_ended(self) -> int:
         return sum(trial.state.is_finished() for trial in self.study.get_trials(deepcopy=False))
 
-    def _greet(self, begun: int) -> None:
-        told = self._num_ended()
-        before = f", of which {told} are told and {begun} were begun" if told or begun else ""
-        self._say(f"sweep: {self.folder}   {self.wanted} trial{'s' * (self.wanted > 1)}{before}")
-
     def _commands(self, trial: optuna.Trial) -> Commands:
-        """A trial is an ordinary run of the frozen config; what its sweep adds changes nothing that it learns."""
+        """Commands of a trial, an ordinary run of the frozen config; what its sweep adds changes nothing that it learns."""
         objectives = self.plan.sweep.objectives
         added: dict[str, Any] = {}
         if self.plan.sweep.pruner:
@@ -92,19 +83,15 @@ class Sweep:
             added = {"+callbacks@callbacks.pruning": "pruning", "callbacks.pruning.monitor": monitor}
             added |= {"callbacks.pruning.sweep": str(self.folder), "callbacks.pruning.trial": trial.number}
         if "wandb" in self.plan.config["logger"]:
-            group = self._group()
+            begun = self.study.get_trials(deepcopy=False)[0].datetime_start  # the time of the first trial, which no other sweep has
+            group = self.plan.config["logger"]["wandb"]["group"] or f"{self.plan.name}-{begun:%Y%m%d-%H%M%S-%f}"
             added |= {"logger.wandb.group": group, "logger.wandb.name": f"{group}-{trial.number}"}
         python, train = program()
         chosen = [*suggested_overrides(trial, self.plan.sweep), *(as_override(key, value) for key, value in added.items())]
         export = (python, str(Path(train).with_name("export.py"))) if set(objectives) & set(MEASURES) else None
         return Commands((python, train, f"--config-path={self.folder / CONF}", *self.plan.fixed, *chosen), export, self.cwd)
 
-    def _group(self) -> str:
-        """What the config calls the trials of this sweep at W&B, or else its name and the time of its first trial, which no other has."""
-        begun = self.study.get_trials(deepcopy=False)[0].datetime_start
-        return self.plan.config["logger"]["wandb"]["group"] or f"{self.plan.name}-{begun:%Y%m%d-%H%M%S-%f}"
-
-    def _tell(self, trial: optuna.Trial, future: Future, seconds: float) -> None:
+    def _end(self, trial: optuna.Trial, future: Future, seconds: float) -> None:
         try:
             run, code = future.result()
             trial.set_user_attr("run", run.name)
@@ -120,43 +107,43 @@ class Sweep:
         if ended.reason:
             trial.set_user_attr("reason", ended.reason)
         tell(self.study, trial, ended.values, STATES[ended.state])
-        found = ended_trials(self.study, self.plan.sweep)
-        write_results(self.folder, found, self.plan)
+        trials = ended_trials(self.study, self.plan.sweep)
+        write_results(self.folder, trials, self.plan)
         if time.monotonic() >= self.drawing.due:
-            self.drawing.draw(found, self.study, self.plan)
+            self.drawing.draw(trials, self.study, self.plan)
         left = max(0, self.wanted - self._num_ended())  # fewer may be wanted than were begun
         left_s = left * sum(self.seconds) / len(self.seconds) / self.launcher.n_jobs
-        self._say(progress_line(trial.number, found, self.plan.sweep, left=left, left_s=left_s))
+        self._print(progress_line(trial.number, trials, self.plan.sweep, left=left, left_s=left_s))
 
     def _stop(self, pending: dict[Future, tuple[optuna.Trial, float]]) -> None:
-        """Ends trials that run here, also those that are just beginning; the sweep goes on with them when it is started again."""
-        asked: set[tuple[Path, signal.Signals]] = set()
+        """End trials that run here, also those that are just beginning; the sweep goes on with them when it is started again."""
+        signalled: set[tuple[Path, signal.Signals]] = set()
         given_up = time.monotonic() + BEFORE_KILL_S
         while not all(future.done() for future in pending) and time.monotonic() < given_up + AFTER_KILL_S:
             how = signal.SIGTERM if time.monotonic() < given_up else signal.SIGKILL
             for run in [trial_folder(self.folder, trial.number) for trial, _ in pending.values()]:
-                if (run, how) not in asked and stop(run, how):
-                    asked.add((run, how))  # twice would be taken for impatience
+                if (run, how) not in signalled and stop(run, how):
+                    signalled.add((run, how))  # a second signal would end it before its state is saved
             wait(pending, timeout=0.2)
 
     def _conclude(self) -> None:
-        found = ended_trials(self.study, self.plan.sweep)
-        write_results(self.folder, found, self.plan)
-        self.drawing.draw(found, self.study, self.plan)
-        self.console.print(trial_table(found, self.plan.sweep))
-        if all(row.state == "failed" for row in found):
-            what = f"all {len(found)} trials failed; the last: {found[-1].reason}"
+        trials = ended_trials(self.study, self.plan.sweep)
+        write_results(self.folder, trials, self.plan)
+        self.drawing.draw(trials, self.study, self.plan)
+        self.console.print(trial_table(trials, self.plan.sweep))
+        if all(row.state == "failed" for row in trials):
+            what = f"all {len(trials)} trials failed; the last: {trials[-1].reason}"
             raise SweepError(Fault(what, str(self.folder), "start one of them alone, see output.log in its directory"))
-        if any(row.best for row in found):
-            self._say(f"try the best:  cp {quote(str(self.folder / BEST))} conf/experiment/best.yaml && python train.py experiment=best")
+        if any(row.best for row in trials):
+            self._print(f"try the best:  cp {quote(str(self.folder / BEST))} conf/experiment/best.yaml && python train.py experiment=best")
         else:
-            pruned = sum(row.state == "pruned" for row in found)
+            pruned = sum(row.state == "pruned" for row in trials)
             remedy = "in a new directory, hydra.sweeper.pruner=null lets all go to their end"
-            self._say(f"no trial finished, so none is the best: {pruned} pruned, {len(found) - pruned} failed; {remedy}")
-        self._say(f"sweep: {self.folder / PAGE}")
+            self._print(f"no trial finished, so none is the best: {pruned} pruned, {len(trials) - pruned} failed; {remedy}")
+        self._print(f"sweep: {self.folder / PAGE}")
 
-    def _say(self, text: str) -> None:
-        """A line as it is: a path or a reason in brackets is no markup."""
+    def _print(self, text: str) -> None:
+        """Print a line as it is: a path or a reason in brackets is no markup."""
         self.console.print(Text(text), soft_wrap=True)
 
 

@@ -15,14 +15,9 @@ log = logging.getLogger(__name__)
 
 
 class Pruning(Callback):
-    """Reports a validation metric to the sweep after every evaluation; the sweep's pruner says whether to go on.
+    """Reports a sweep's objective, `monitor`, after every evaluation of its trial; the sweep's pruner says whether to go on.
 
     A trial that is pruned ends with exit code 8, on all processes, without a test.
-
-    Args:
-        monitor: the sweep's objective.
-        sweep: its directory.
-        trial: number of this one.
     """
 
     def __init__(self, monitor: str, sweep: Path, trial: int):

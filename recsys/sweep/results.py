@@ -41,11 +41,7 @@ def write_results(folder: Path, trials: Sequence[EndedTrial], plan: Plan) -> Non
 
 
 class Drawing:
-    """The page of a sweep on disk, drawn again and again; one that cannot be drawn stays as it was.
-
-    Args:
-        folder: of the sweep.
-    """
+    """The page of a sweep's folder, drawn again and again; one that cannot be drawn stays as it was."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -72,23 +68,16 @@ def trials_frame(trials: Sequence[EndedTrial], config: SweepConfig) -> pl.DataFr
 
 
 def trial_experiment(number: int, values: Mapping[str, float | None], parameters: Mapping[str, object], plan: Plan, folder: Path) -> str:
-    """The yaml of a trial, ready for conf/experiment.
-
-    Args:
-        values: {objective: value}.
-        parameters: {key: value, a choice as the command line takes it}.
-        folder: of the sweep.
-    """
+    """The yaml of a trial with values {objective: value} and parameters {key: text on the command line}, ready for conf/experiment."""
     scores = ", ".join(f"{key} {value:.4g}" for key, value in values.items())
     overrides = [*plan.fixed, *(f"{key}={value}" for key, value in parameters.items())]
     return experiment_yaml(overrides, conf=folder / CONF, header=f"Trial {number} of the sweep '{plan.name}': {scores}.")
 
 
 def experiment_yaml(overrides: Sequence[str], *, conf: Path, header: str) -> str:
-    """The yaml of an experiment that says the same as these overrides; what a file cannot say is added to the header's command.
+    """The yaml of an experiment that says the same as these checked overrides; what a file cannot say is added to the header's command.
 
     Args:
-        overrides: checked, one value each.
         conf: folder of the yaml files, which tells choices from keys.
         header: one line of purpose, without its command.
     """

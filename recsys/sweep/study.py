@@ -135,7 +135,6 @@ class EndedTrial:
         values: {objective: value}; where it was pruned, the last that it reported.
         parameters: {key: value, a choice as the command line takes it}.
         run: name of its directory.
-        reason: why it failed.
         evaluations: number of those that were reported to the pruner.
     """
 

@@ -19,15 +19,11 @@ LARGEST_GRID = 100_000
 
 @dataclass(frozen=True)
 class SweepConfig:
-    """One sweep; `recsys.sweep.sweeper.OptunaSweeper` carries it out.
+    """One sweep, which `recsys.sweep.sweeper.OptunaSweeper` carries out; conf/hydra/sweeper/optuna.yaml explains each key.
 
     Attributes:
         objectives: {validation metric of metrics.json, or one of `MEASURES`: whether more or less of it is better}.
         space: {key, or group of conf: a list of its values, or the keys of `Range`}.
-        sampler: chooses the next trial; grid goes through every point.
-        trials: number of trials, failed and pruned ones included; null = every point of a grid.
-        pruner: stops a trial that is worse than earlier ones were; null = none.
-        seed: of the sampler.
     """
 
     objectives: dict[str, Literal["max", "min"]]
@@ -40,12 +36,7 @@ class SweepConfig:
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from low to high, both included; whole ones if both are written so.
-
-    Attributes:
-        log: small values lie closer together than large ones.
-        step: distance of one value from the next.
-    """
+    """Numbers from low to high, both included, `step` apart; whole ones if all are written so; `log` spreads them by logarithm."""
 
     low: float
     high: float
@@ -93,12 +84,7 @@ def extremes(dimension: Dimension) -> list:
 
 
 def sweep_faults(node: dict, origin: Mapping[str, str]) -> Iterator[Fault]:
-    """Faults of a sweep that can be seen without its runs.
-
-    Args:
-        node: `hydra.sweeper` without its `_target_`.
-        origin: {key of the node: file and line, or command line}.
-    """
+    """Faults of `hydra.sweeper`, without its `_target_`, that can be seen without its runs; origin is {key: file and line}."""
     place = Check(origin).where
     try:
         check_config(node, SweepConfig, origin=origin)

@@ -33,10 +33,7 @@ PACKAGE, NAME = "hydra_plugins", "recsys"
 
 @cache
 def register() -> None:
-    """Let conf/hydra name the sweeper and the launchers as `hydra_plugins.recsys.<class>`, a module that stands in no file.
-
-    Hydra builds only what it can import from a package of that name.
-    """
+    """Let conf/hydra name the sweeper and the launchers as `hydra_plugins.recsys.<class>`: Hydra builds only what has such a name."""
     plugins = Plugins.instance()  # which looks for installed ones first
     package = sys.modules.setdefault(PACKAGE, ModuleType(PACKAGE))
     module = ModuleType(f"{PACKAGE}.{NAME}")

@@ -38,13 +38,7 @@ ANY_ERROR = re.compile(r"^([\w.]*(?:Error|Exception|Interrupt|Exit)\w*(?:: .*)?)
 
 @dataclass(frozen=True)
 class Commands:
-    """Commands of a trial, to which `run_trial` adds its directory.
-
-    Attributes:
-        train: train.py with the trial's overrides.
-        export: export.py; None where no objective needs a bundle.
-        cwd: where relative paths of the config start.
-    """
+    """Commands of a trial, to which `run_trial` adds its directory; export is None where no objective needs a bundle."""
 
     train: tuple[str, ...]
     export: tuple[str, ...] | None
@@ -59,11 +53,7 @@ class Commands:
 
 
 def run_trial(sweep: Path, number: int, commands: Commands) -> tuple[Path, int]:
-    """Run what is left of a trial; one that was killed goes on where it stopped.
-
-    Returns:
-        Its directory, and the exit code of the first command that did not end well, 0 if all did.
-    """
+    """Run what is left of a trial, which may have been killed; its directory, and the first exit code that is not 0, if any."""
     run = trial_folder(sweep, number)
     run.mkdir(parents=True, exist_ok=True)
     with lock(run / ALIVE) as alive:  # a process of the trial that still trains is waited for
@@ -102,12 +92,7 @@ def _exit_code(command: list[str], run: Path, alive: int, cwd: str) -> int:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One trial's end.
-
-    Attributes:
-        values: of the objectives, in their order; none unless it finished.
-        reason: why it did not.
-    """
+    """One trial's end: values of the objectives, in their order, if it finished; otherwise the reason."""
 
     state: Literal["finished", "pruned", "failed"]
     values: tuple[float, ...] = ()
@@ -115,13 +100,7 @@ class Outcome:
 
 
 def outcome(run: Path, code: int, objectives: Iterable[str]) -> Outcome:
-    """How the trial in a directory ended.
-
-    Args:
-        code: exit code of its last process, below 0 for a signal.
-    Raises:
-        ConfigError: the trial measures no such objective, nor will the next.
-    """
+    """How the trial in a directory ended, by its last exit code (below 0: a signal); a ConfigError where no run has an objective."""
     if code == PRUNED:
         return Outcome("pruned")
     if code == ConfigError.exit_code and (message := OF_THE_SWEEP.search(_output_end(run))):

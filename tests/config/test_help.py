@@ -1,4 +1,4 @@
-from recsys.config.help import EXIT_CODES, help_text
+from recsys.config.launch import EXIT_CODES, help_text
 
 
 def test_help_lists_choices_defaults_examples_and_exit_codes(tmp_path, monkeypatch):

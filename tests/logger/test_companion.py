@@ -7,7 +7,7 @@ import pytest
 
 from recsys.errors import ResourceError
 from recsys.logger import companion
-from recsys.logger.later import send_run
+from recsys.logger.wandb import send_run
 from recsys.report.content import Figure, Grid, Report, Section
 
 GRID = Grid("slices", "By group", ("group", "recall"), (("new", 0.25), ("all", None), (3, "none")))

@@ -9,8 +9,7 @@ import pytest
 from recsys.errors import ResourceError
 from recsys.logger import companion
 from recsys.logger.destination import Destination
-from recsys.logger.later import send_run
-from recsys.logger.wandb import Wandb, finish_logging
+from recsys.logger.wandb import Wandb, finish_logging, send_run
 
 HOLD = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()"
 HELD = "another process is sending the run, or it is still in training"
@@ -19,7 +18,7 @@ HELD = "another process is sending the run, or it is still in training"
 @pytest.fixture
 def other(run):
     """A process that tells of the run until its standard input is closed."""
-    Destination.of(run, project="shops", name="x", group=None, tags=(), artifacts=True, mode="offline")
+    Destination(project="shops", name="x", group=None, tags=(), artifacts=True, mode="offline").settle(run)
     call = [sys.executable, "-c", HOLD, str(run / ".wandb.lock")]
     with subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as started:
         assert started.stdout.readline() == "held\n"

@@ -9,8 +9,7 @@ import time
 import pytest
 
 from recsys.errors import ResourceError
-from recsys.logger.later import send_run
-from recsys.logger.wandb import Wandb, finish_logging
+from recsys.logger.wandb import Wandb, finish_logging, send_run
 
 PROJECT = {"id": "p", "name": "shops", "entity": {"id": "e", "name": "us"}}
 

@@ -9,7 +9,7 @@ from recsys.logger.destination import Destination
 from recsys.report.content import Figure, Grid, Report, Section
 
 wr = pytest.importorskip("wandb_workspaces.reports.v2")
-OWN = Destination("run-1a2b", "shops", "first", None, (), artifacts=True, mode="online")
+OWN = Destination(id="run-1a2b", project="shops", name="first", artifacts=True, mode="online")
 RESULTS = Section(
     "results", "Results", ("On the test.",), (Grid("headline", "Headline", ("a",), ((1,),)), Figure("bars", "Bars", "<svg/>", ""))
 )

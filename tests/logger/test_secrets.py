@@ -2,7 +2,7 @@
 
 import pytest
 
-from recsys.logger.secrets import without_secrets
+from recsys.logger.artifacts import without_secrets
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def test_run_directory_says_where_it_belongs(companion, tmp_path):
 def test_a_bundle_that_is_not_sent_is_a_warning(companion, run, capsys):
     send_bundle(run)  # it belongs nowhere
     assert said(capsys) == []
-    wandb.Destination.of(run, project="shops", name="x", group=None, tags=(), artifacts=True, mode="offline")
+    wandb.Destination(project="shops", name="x", group=None, tags=(), artifacts=True, mode="offline").settle(run)
     companion("print('OSError: full'); raise SystemExit(1)")
     send_bundle(run)
     assert said(capsys) == ["Weights & Biases: OSError: full; the bundle stands, and was not sent"]
@@ -141,7 +141,7 @@ def test_a_bundle_goes_where_the_run_went_unless_the_environment_says_otherwise(
     modes = []
     monkeypatch.setattr(wandb, "_companion", lambda run, work, mode, timeout_s: modes.append(mode))
     monkeypatch.setattr(wandb, "_ended", lambda process, timeout_s: ("there", True))
-    wandb.Destination.of(run, project="shops", name="x", group=None, tags=(), artifacts=True, mode=trained)
+    wandb.Destination(project="shops", name="x", group=None, tags=(), artifacts=True, mode=trained).settle(run)
     monkeypatch.delenv("WANDB_MODE")
     if variable is not None:
         monkeypatch.setenv("WANDB_MODE", variable)
@@ -152,7 +152,7 @@ def test_a_bundle_goes_where_the_run_went_unless_the_environment_says_otherwise(
 
 def test_disabled_sends_no_bundle_and_says_so(companion, run, monkeypatch, capsys):
     companion("raise SystemExit(1)")
-    wandb.Destination.of(run, project="shops", name="x", group=None, tags=(), artifacts=True, mode="online")
+    wandb.Destination(project="shops", name="x", group=None, tags=(), artifacts=True, mode="online").settle(run)
     monkeypatch.setenv("WANDB_MODE", "disabled")
     send_bundle(run)
     assert said(capsys) == ["Weights & Biases: WANDB_MODE is disabled; the bundle stands, and was not sent"]

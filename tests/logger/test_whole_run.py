@@ -53,12 +53,14 @@ def home(tmp_path_factory):
 def resumed(home):
     """Directory of a run that was killed between two checkpoints, and gone on with."""
     run = home / "resumed"
-    started = program("train", *SMALL, f"hydra.run.dir={run}", cwd=home)
+    long = ["~callbacks.early_stopping", "loader.batch_size=32", "trainer.max_epochs=20"]  # enough to be killed in between
+    started = program("train", *SMALL, *long, f"hydra.run.dir={run}", cwd=home)
     while not (run / "checkpoints" / "last").exists() or len(list(run.glob("wandb/offline-run-*/*.wandb"))) < 1:
         assert started.poll() is None
         time.sleep(0.05)
     lines = len((run / "metrics.jsonl").read_text().splitlines())
     while len((run / "metrics.jsonl").read_text().splitlines()) < lines + 5:
+        assert started.poll() is None
         time.sleep(0.02)
     started.send_signal(signal.SIGKILL)
     started.communicate()

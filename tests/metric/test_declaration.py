@@ -8,7 +8,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from recsys.logger.twin import log_report
+from recsys.logger.page import log_report
 from recsys.metric import ranking as families
 from recsys.metric.beyond_accuracy import self_information
 from recsys.metric.declaration import Declaration, usual_columns

@@ -40,6 +40,7 @@ def test_former_words_say_the_new_ones_and_do_the_same(exit_code, tmp_path, caps
     assert len(written) == (code == 0)
 
 
-def test_other_words_name_the_new_command(exit_code, capsys):
-    assert exit_code("recsys.schema", "rows.parquet") == 2
+@pytest.mark.parametrize(("word", "code"), [("rows.parquet", 2), ("--help", 0)])
+def test_other_words_name_the_new_command(exit_code, capsys, word, code):
+    assert exit_code("recsys.schema", word) == code
     assert "python -m recsys.infer" in capsys.readouterr().err

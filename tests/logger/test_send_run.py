@@ -5,7 +5,7 @@ import pytest
 from recsys.errors import ConfigError
 from recsys.logger import companion
 from recsys.logger.destination import Destination
-from recsys.logger.later import send_run
+from recsys.logger.wandb import send_run
 
 SAID = {"project": "shops", "name": "first", "group": "night", "tags": ("a",), "artifacts": False, "mode": "offline"}
 
@@ -19,7 +19,7 @@ def sent(monkeypatch):
 
 
 def test_a_run_that_belongs_to_a_project_is_not_sent_to_another(run, sent):
-    Destination.of(run, **SAID)
+    Destination(**SAID).settle(run)
     before = (run / "wandb.json").read_text()
     with pytest.raises(ConfigError, match=r"belongs to project 'shops', not to 'other'\n.*run/wandb.json\n.*leave --project out"):
         send_run(run, "other")
@@ -28,7 +28,7 @@ def test_a_run_that_belongs_to_a_project_is_not_sent_to_another(run, sent):
 
 
 def test_naming_the_project_it_belongs_to_changes_nothing(run, sent):
-    Destination.of(run, **SAID)
+    Destination(**SAID).settle(run)
     before = (run / "wandb.json").read_text()
     send_run(run, "shops")
     assert len(sent) == 1
@@ -37,7 +37,7 @@ def test_naming_the_project_it_belongs_to_changes_nothing(run, sent):
 
 @pytest.mark.parametrize(("variable", "mode"), [(None, "online"), ("online", "online"), ("offline", "offline")])
 def test_a_run_is_sent_unless_the_environment_says_offline(run, sent, monkeypatch, variable, mode):
-    Destination.of(run, **SAID)  # kept offline when it was trained
+    Destination(**SAID).settle(run)  # kept offline when it was trained
     monkeypatch.delenv("WANDB_MODE")
     if variable is not None:
         monkeypatch.setenv("WANDB_MODE", variable)

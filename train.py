@@ -9,8 +9,7 @@ from recsys.config import TrainConfig
 from recsys.config.launch import launch
 from recsys.program import train
 from recsys.run.resume import place_of
-from recsys.sweep.faults import trial_faults
-from recsys.sweep.sweeper import register
+from recsys.sweep.sweeper import register, trial_faults
 
 EXAMPLES = (
     "python train.py                                          retrieval on the simulated shop",

@@ -17,8 +17,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
 from recsys.config import ExportConfig, TrainConfig, build, plain, schema_of
-from recsys.config.compose import composed_run
-from recsys.config.earlier_run import AUTO
+from recsys.config.compose import AUTO, composed_run
 from recsys.config.files import conf_folders
 from recsys.config.launch import launch
 from recsys.config.processes import handed_on, require_one_directory
@@ -36,8 +35,7 @@ from recsys.run.lineage import write_lineage
 from recsys.run.metrics_log import MetricsLog
 from recsys.run.process import keep_memory, log_file, signals_restored
 from recsys.run.resume import Start, best_weights, place_of, start
-from recsys.sweep.faults import trial_faults
-from recsys.sweep.sweeper import register
+from recsys.sweep.sweeper import register, trial_faults
 
 log = logging.getLogger(__name__)
 

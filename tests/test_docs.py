@@ -17,7 +17,7 @@ from recsys.config import ExportConfig, TrainConfig
 from recsys.config.compose import checked_command
 from recsys.config.nodes import signature
 from recsys.config.target import locate
-from recsys.sweep.faults import trial_faults
+from recsys.sweep.sweeper import trial_faults
 
 HOME = Path(__file__).parent.parent
 PAGES = [HOME / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted((HOME / "docs").glob("*.md"))

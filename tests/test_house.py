@@ -18,7 +18,7 @@ from recsys.config.compose import checked_command
 from recsys.config.nodes import signature
 from recsys.config.target import locate
 from recsys.errors import ConfigError
-from recsys.sweep.faults import trial_faults
+from recsys.sweep.sweeper import trial_faults
 
 HOME = Path(__file__).parent.parent
 CONF = HOME / "conf"

@@ -11,7 +11,10 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from hydra.version import VersionBase
@@ -20,12 +23,13 @@ from omegaconf import OmegaConf
 from recsys.config import CONFIG
 from recsys.config.check import EVERYTHING, check_config
 from recsys.config.command import Command, plain_config
-from recsys.config.earlier_run import earlier_run
-from recsys.config.files import file_faults
+from recsys.config.files import file_faults, saved_config
 from recsys.config.overrides import OverrideValue, parsed_overrides, sweep_values, variants
 from recsys.config.refusals import searchpath_fault
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ConfigError, Fault, IntegrityError
 
+AUTO, KEY = "auto", "resume"
+"""`resume=auto` goes on with the interrupted run of the same config."""
 SweepFaults = Callable[[Command, list[OverrideValue], bool], Iterable[Fault]]
 """Faults of a sweep: of a command, its overrides without faults of their own, and whether it is of many runs."""
 
@@ -82,6 +86,59 @@ def composed_run(
         return check_config(config, root, origin={EVERYTHING: str(run / CONFIG)}), run
     command = checked_command(conf, name, texts, root, multirun=False, sweeps=sweeps)
     return command.config, command.run
+
+
+def earlier_run(texts: list[str]) -> tuple[Path, dict[str, Any]] | None:
+    """Directory and config of the run that overrides name with `resume=DIR`, with the keys that they set; None where they name none.
+
+    Raises:
+        ConfigError: there is no such run, or a key cannot be set in its config.
+    """
+    if not any(text.lstrip("+").startswith(f"{KEY}=") for text in texts):
+        return None
+    overrides = [_parsed(text) for text in texts]
+    name = [override.value() for override in overrides if override.key_or_group == KEY][-1]
+    if name in (AUTO, None):
+        return None
+    run = Path(str(name)).resolve()
+    config = saved_config(run / CONFIG)
+    refuse_links(run)
+    for text, override in zip(texts, overrides):
+        _set(config, override, text)
+    return run, config
+
+
+def refuse_links(run: Path) -> None:
+    """Refuse a run to go on with that has a link to elsewhere, since it would be written to; an IntegrityError names the first."""
+    for path in sorted(run.iterdir()) if run.is_dir() else ():
+        if path.is_symlink() and not path.resolve().is_relative_to(run.resolve()):  # its bundle is a link within it
+            what = f"it leads to {path.readlink()}, and a run that goes on writes into its files"
+            raise IntegrityError(Fault(what, str(path), "remove the link, or put the file in its place"))
+
+
+def _parsed(text: str) -> Override:
+    try:
+        return OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        raise ConfigError(Fault(f"cannot read '{text:.200}'", "command line", "write key=value")) from error
+
+
+def _set(config: dict[str, Any], override: Override, text: str) -> None:
+    """Set one key of the saved config."""
+    where, key = f"command line, {text}", override.key_or_group
+    if key.startswith("hydra"):
+        raise ConfigError(Fault("a run goes on in its own directory, and keeps its own logs", where, f"remove {key}"))
+    if override.is_delete() or override.is_sweep_override():
+        raise ConfigError(Fault("a run that goes on takes single values", where, "write key=value"))
+    *parents, last = key.split(".")
+    node: Any = config
+    for parent in parents:
+        node = node.get(parent) if isinstance(node, dict) else None
+    chosen = override.package is not None or "/" in key
+    if chosen or not isinstance(node, dict) or (isinstance(node.get(last), dict) and not isinstance(override.value(), dict)):
+        what = "a run that goes on has its own config, from which no other parts are chosen"
+        raise ConfigError(Fault(what, where, f"remove it; the run's parts are in {CONFIG}, and single keys may be given"))
+    node[last] = override.value()
 
 
 @contextmanager

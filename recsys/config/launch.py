@@ -21,8 +21,7 @@ from rich.text import Text
 
 from recsys.config.check import check_config
 from recsys.config.command import plain_config
-from recsys.config.compose import SweepFaults, checked_command, composed_run, config_loader, searching
-from recsys.config.earlier_run import earlier_run
+from recsys.config.compose import SweepFaults, checked_command, composed_run, config_loader, earlier_run, searching
 from recsys.config.files import conf_folders, config_file
 from recsys.config.nodes import typed_config
 from recsys.config.processes import FLAG, outlived, received, require_one_directory

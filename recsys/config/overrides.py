@@ -19,7 +19,7 @@ LONGEST_OVERRIDE = 5_000
 MOST_BRACKETS = 200
 """Opening brackets of one override; a thousand, each within the one before, end the parser."""
 MOST_VALUES = 1_000
-"""Number of values of one range; each is checked before the first run."""
+"""Number of values of one key; each is checked before the first run."""
 
 BARE = re.compile(r"[A-Za-z_/][\w./@-]*")
 BEFORE_QUOTE = re.compile(r"\\+(?='|\Z)")

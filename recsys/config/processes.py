@@ -65,7 +65,9 @@ def handed_on(config: dict[str, Any], run: Path, module: str) -> Iterator[None]:
         sys.argv[1:] = command
         sys.modules["__main__"].__spec__ = started
         path.unlink(missing_ok=True)
-        _leave_group()
+        distributed = sys.modules.get("torch.distributed")
+        if distributed is not None and distributed.is_available() and distributed.is_initialized():
+            distributed.destroy_process_group()
         for name, value in environment.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -96,12 +98,3 @@ def _die_with(process: int) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != process:  # it has died already
         os._exit(1)
-
-
-def _leave_group() -> None:
-    if "torch.distributed" not in sys.modules:
-        return
-    from torch import distributed
-
-    if distributed.is_available() and distributed.is_initialized():
-        distributed.destroy_process_group()

@@ -129,7 +129,7 @@ def _text_fault(key: str, text: str) -> str | None:
     last = key.rpartition(".")[2]
     if calls(RESOLVERS.sub("", text)):
         return "a config may not read the environment" if "oc." in text else f"'{text:.80}' calls a resolver"
-    if last == "_target_" and not (key in PLUGINS and text in _plugins(PLUGINS[key])):
+    if last == "_target_" and not (key in PLUGINS and text in plugins(PLUGINS[key])):
         return f"'{text:.80}' is not allowed; Hydra builds only its own launchers and sweepers"
     if last == "()" or (last == "class" and text not in LOG_CLASSES):
         return f"'{text:.80}' is not allowed; logs are made by {', '.join(LOG_CLASSES)}"
@@ -145,6 +145,6 @@ def _text_fault(key: str, text: str) -> str | None:
     return None
 
 
-def _plugins(kind: type) -> set[str]:
-    """Full names of the launchers or sweepers that are installed."""
-    return {f"{plugin.__module__}.{plugin.__qualname__}" for plugin in Plugins.instance().discover(kind)}
+def plugins(kind: type) -> dict[str, type]:
+    """{full name: class} of the launchers or sweepers that are installed."""
+    return {f"{plugin.__module__}.{plugin.__qualname__}": plugin for plugin in Plugins.instance().discover(kind)}

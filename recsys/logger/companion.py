@@ -26,11 +26,8 @@ from recsys.run.directory import LINEAGE, RESULT, RunDirectory
 
 LOCK = ".wandb.lock"
 """File of the run directory that the process that sends it holds."""
-LOOK_S = 1.0
-"""Seconds between two looks at metrics.jsonl."""
-INIT_TIMEOUT_S = 20
-FLUSH_S = 2
-"""Greatest age in seconds of rows that the files of a killed machine may lose."""
+LOOK_S, INIT_TIMEOUT_S, FLUSH_S = 1.0, 20, 2
+"""Seconds between two looks at metrics.jsonl, until W&B has to answer, and of rows that the files of a killed machine may lose."""
 BLOCK_BYTES = 32_768
 """Bytes that W&B writes to its files at once."""
 
@@ -88,7 +85,8 @@ def connected(run: Path, mode: Any, *, waits: bool = True, stats_of: int | None 
     Raises:
         ResourceError: another process sends the run.
     """
-    destination, files = Destination.read(run), RunDirectory.open(run)
+    destination, files = Destination.find(run), RunDirectory.open(run)
+    assert destination is not None  # those who start this process have settled one
     settings = wandb.Settings(
         console="off",
         silent=True,

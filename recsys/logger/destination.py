@@ -9,7 +9,6 @@ from uuid import uuid4
 
 from recsys.disk import write_whole
 from recsys.disk.records import read_record, require_type
-from recsys.errors import ConfigError, Fault
 
 FILE = "wandb.json"
 """File of the run directory."""
@@ -54,17 +53,9 @@ class Destination:
         return after
 
     @staticmethod
-    def read(run: Path) -> "Destination":
-        """Read wandb.json of a run directory; a ConfigError where there is none."""
-        if not (run / FILE).is_file():
-            what = f"the run has no {FILE}: it was not trained with logger=wandb"
-            raise ConfigError(Fault(what, str(run), "name a project for it with --project, or another run"))
-        return read_record(run / FILE, _checked_destination)
-
-    @staticmethod
     def find(run: Path) -> "Destination | None":
         """Read wandb.json of a run directory; None where there is none."""
-        return Destination.read(run) if (run / FILE).is_file() else None
+        return read_record(run / FILE, _checked_destination) if (run / FILE).is_file() else None
 
     def save(self, run: Path) -> None:
         """Write wandb.json of a run directory."""

@@ -19,10 +19,8 @@ from recsys.logger.destination import DISABLED, FAILED, FILE, FINISHED, VARIABLE
 from recsys.run.directory import RunDirectory
 
 log = logging.getLogger(__name__)
-GRACE_S = 10
-"""Seconds after its time in which the process may say why it is late."""
-TIMEOUT_S = 60.0
-"""Seconds for a bundle, whose run may be long over."""
+TIMEOUT_S, GRACE_S = 60.0, 10
+"""Seconds in which a bundle has to be sent, and after which the process may say why it is late."""
 UNSENT = "the bundle stands, and was not sent"
 
 
@@ -156,12 +154,14 @@ def send_run(run: Path, project: str | None) -> str:
         raise ConfigError(Fault(f"{VARIABLE} is {DISABLED}: nothing is sent", "the environment", "unset it, or say online or offline"))
     run = run.resolve()
     before = Destination.find(run)
-    if before is None and project is not None:
-        Destination(project=project, name=run.name, artifacts=True, mode=mode).settle(run)
-    elif before is not None and project not in (None, before.project):
+    if before is None and project is None:
+        what = f"the run has no {FILE}: it was not trained with logger=wandb"
+        raise ConfigError(Fault(what, str(run), "name a project for it with --project, or another run"))
+    if before is not None and project not in (None, before.project):
         remedy = f"leave --project out, or delete {FILE} to send it as a new run"
         raise ConfigError(Fault(f"the run belongs to project '{before.project}', not to '{project}'", str(run / FILE), remedy))
-    Destination.read(run)
+    if before is None:
+        Destination(project=str(project), name=run.name, artifacts=True, mode=mode).settle(run)
     try:
         from recsys.logger.companion import send  # takes a second, and other commands do without
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from recsys.config import TrainConfig, flattened, plain, save_config
-from recsys.config.earlier_run import AUTO, refuse_links
+from recsys.config.compose import AUTO, refuse_links
 from recsys.disk import writing
 from recsys.disk.locks import Lock, try_lock
 from recsys.disk.records import RESTORE

@@ -59,7 +59,8 @@ class Sweep:
                     pending[executor.submit(run_trial, self.folder, trial.number, self._commands(trial))] = trial, time.monotonic()
                 for future in wait(pending, return_when=FIRST_COMPLETED).done:
                     trial, started = pending.pop(future)
-                    if _was_interrupted(future) and broken[trial.number] < MOST_BROKEN:
+                    interrupted = future.exception() is None and future.result()[1] in ASKED_TO_STOP
+                    if interrupted and broken[trial.number] < MOST_BROKEN:
                         broken[trial.number] += 1
                         waiting.append(trial)
                     else:
@@ -145,8 +146,3 @@ class Sweep:
     def _print(self, text: str) -> None:
         """Print a line as it is: a path or a reason in brackets is no markup."""
         self.console.print(Text(text), soft_wrap=True)
-
-
-def _was_interrupted(future: Future) -> bool:
-    """Whether a trial ended for no reason of its own, as somebody stopped it."""
-    return future.exception() is None and future.result()[1] in ASKED_TO_STOP

@@ -82,11 +82,8 @@ def _document(plan: Plan) -> dict[str, Any]:
 def _changes(old: Mapping, new: Mapping, folder: Path) -> Iterator[Fault]:
     remedy = "undo the change, or start a new sweep with hydra.sweep.dir=DIR"
     for part, prefix in (("sweep", "hydra.sweeper."), ("config", ""), ("choices", "")):
-        before, after = (
-            {key: value for key, value in flattened(each[part], lists=False) if not (part == "sweep" and key in MAY_CHANGE)}
-            for each in (old, new)
-        )
+        before, after = (dict(flattened(each[part], lists=False)) for each in (old, new))
         for key in {**before, **after}:
             values = [repr(each[key]) if key in each else "nothing" for each in (before, after)]
-            if values[0] != values[1]:
+            if values[0] != values[1] and not (part == "sweep" and key in MAY_CHANGE):
                 yield Fault(f"'{prefix}{key}' was {values[0]:.80} when this sweep began, and is {values[1]:.80} now", str(folder), remedy)

@@ -25,7 +25,6 @@ class Pruning(Callback):
         self.evaluations = 0
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Reports, and ends the run if it is to end."""
         if trainer.sanity_checking:
             return
         if self.monitor not in trainer.callback_metrics:
@@ -37,11 +36,9 @@ class Pruning(Callback):
             raise SystemExit(PRUNED)
 
     def state_dict(self) -> dict[str, int]:
-        """How many evaluations there were, for a run that goes on."""
         return {"evaluations": self.evaluations}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """Counts on from there."""
         self.evaluations = state_dict["evaluations"]
 
     def _reported(self, value: float) -> bool:

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from recsys.config.check import Check, check_config
-from recsys.config.overrides import value_text
+from recsys.config.overrides import MOST_VALUES, value_text
 from recsys.errors import ConfigError, Fault
 from recsys.schema import nearest
 
 MEASURES = ("bundle/size_mb", "bundle/p50_ms", "bundle/p99_ms")
 """Objectives that are measured on the exported run: size of its files, and time of one request to its slower part."""
-MOST_VALUES = 1_000
-"""Longest list of values."""
 LARGEST_GRID = 100_000
 
 

@@ -1,4 +1,4 @@
-"""Hydra's side of a sweep: from a checked command line to trials, each a command line of its own."""
+"""Hydra's side of a sweep: faults of its command line, and the plan of its trials, each a command line of its own."""
 
 import signal
 import sys
@@ -11,30 +11,36 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from recsys.config import flattened
-from recsys.config.command import plain_config
+from recsys.config.check import Check
+from recsys.config.command import Command, plain_config
 from recsys.config.compose import composed_config
 from recsys.config.files import config_file, is_group, read_document
 from recsys.config.launch import plain_errors
-from recsys.config.overrides import as_override
+from recsys.config.overrides import OverrideValue, as_override, variants
+from recsys.config.refusals import plugins
 from recsys.disk.locks import try_lock
 from recsys.errors import ConfigError, Fault
 from recsys.sweep.launcher import ProcessLauncher, SubmititLauncher
 from recsys.sweep.plan import Plan, stored_plan
-from recsys.sweep.sweep_config import SweepConfig, varied_space
+from recsys.sweep.sweep_config import SweepConfig, dimensions, extremes, sweep_faults, varied_space
 
 PACKAGE, NAME = "hydra_plugins", "recsys"
+SWEEPERS, LAUNCHERS = "hydra.sweeper", "hydra.launcher"
 
 
 @cache
 def register() -> None:
     """Let conf/hydra name the sweeper and the launchers as `hydra_plugins.recsys.<class>`: Hydra builds only what has such a name."""
-    plugins = Plugins.instance()  # which looks for installed ones first
+    known = Plugins.instance()  # which looks for installed ones first
     package = sys.modules.setdefault(PACKAGE, ModuleType(PACKAGE))
     module = ModuleType(f"{PACKAGE}.{NAME}")
     sys.modules[module.__name__] = module
@@ -42,7 +48,7 @@ def register() -> None:
     for plugin in (OptunaSweeper, ProcessLauncher, SubmititLauncher):
         named = type(plugin.__name__, (plugin,), {"__module__": module.__name__, "__doc__": plugin.__doc__})
         setattr(module, plugin.__name__, named)
-        plugins.register(named)
+        known.register(named)
 
 
 class OptunaSweeper(Sweeper):
@@ -128,3 +134,59 @@ def lone_sweep(folder: Path) -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # Python's own again, whatever was imported
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         yield
+
+
+def trial_faults(command: Command, values: list[OverrideValue], multirun: bool) -> Iterator[Fault]:
+    """Faults of the sweep that a command line chooses, of its launcher, and of each trial that differs in one value from the first."""
+    hydra = plain_config(command.loaded(values))["hydra"]
+    name = hydra["launcher"].pop("_target_")
+    plugin, node = plugins(Launcher)[name], hydra["sweeper"]
+    sweeps = node.pop("_target_") == f"{PACKAGE}.{NAME}.{OptunaSweeper.__name__}"
+    if not (sweeps or name.startswith(f"{PACKAGE}.{NAME}.")):
+        return
+    places = {f"{key}.": place for key, place in command.origin(values).items()}
+    if name.startswith(f"{PACKAGE}.{NAME}."):
+        check, launcher = Check(_origin(places, LAUNCHERS)), hydra["launcher"]
+        faults = list(check.arguments(launcher, plugin, set(), ""))
+        yield from faults
+        if not faults and launcher["n_jobs"] < 1:
+            yield Fault(f"{launcher['n_jobs']} runs at a time", check.where("n_jobs"), "at least 1")
+    if not sweeps:
+        return
+    if not multirun:
+        yield Fault("a sweep is many runs", "command line", "add -m")
+        return
+    lists = [entry.override for entry in values if entry.override.is_sweep_override()]
+    for override in lists:
+        remedy = f"write it into the sweep: 'hydra.sweeper.space={{{override.key_or_group}: [...]}}'"
+        yield Fault(f"'{override.input_line}' lists values beside a sweep", f"command line, {override.input_line}", remedy)
+    origin = _origin(places, SWEEPERS)
+    if isinstance(node.get("space"), dict):
+        node["space"] = varied_space(node["space"], [entry.text for entry in values])
+    faults = list(sweep_faults(node, origin))
+    yield from faults
+    if not faults and not lists:
+        yield from _value_faults(command, values, node["space"], origin)
+
+
+def _origin(places: dict[str, str], node: str) -> dict[str, str]:
+    """{key of the node: who set it}."""
+    return {"": node} | {key.removeprefix(f"{node}.").rstrip("."): place for key, place in places.items() if key.startswith(f"{node}.")}
+
+
+def _value_faults(command: Command, values: list[OverrideValue], space: dict, origin: dict[str, str]) -> Iterator[Fault]:
+    parser = OverridesParser.create(config_loader=command.loader)
+    varied: list[list[OverrideValue]] = []
+    for key, dimension in dimensions(space).items():
+        place = origin.get(f"space.{key}", origin.get("space", origin[""]))
+        texts = [as_override(key, value) for value in extremes(dimension)]
+        try:
+            varied.append([OverrideValue(parser.parse_override(text), text, place) for text in texts])
+        except HydraException:
+            yield Fault(f"'{key}' is no key that can be set", place, "write it as on the command line: model.dim, or tower@model.user")
+            return
+    yielded: set[str] = set()
+    for trial in variants(varied):
+        faults = command.faults([*values, *trial])
+        yield from (fault for fault in faults if fault.what not in yielded)
+        yielded.update(fault.what for fault in faults)

@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from recsys.config.earlier_run import earlier_run
+from recsys.config.compose import earlier_run
 from recsys.errors import ConfigError, IntegrityError
 
 SAVED = {"seed": 0, "loss": {"_target_": "x", "t": 0.1}, "trainer": {"max_epochs": 2}, "list": [1]}

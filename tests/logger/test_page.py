@@ -62,5 +62,5 @@ def test_a_page_saved_again_takes_the_place_of_the_first(tmp_path, monkeypatch):
     monkeypatch.setattr(wr.Report, "save", save)
     page.save_page(tmp_path, OWN, REPORT, entity="us")
     assert json.loads((tmp_path / "wandb.json").read_text())["page"] == "page-7"
-    page.save_page(tmp_path, Destination.read(tmp_path), REPORT, entity="us")
+    page.save_page(tmp_path, Destination.find(tmp_path), REPORT, entity="us")
     assert saved == ["", "page-7"]

@@ -51,3 +51,9 @@ def test_disabled_sends_nothing_and_says_so(run, sent, monkeypatch):
         send_run(run, "shops")
     assert sent == []
     assert not (run / "wandb.json").exists()
+
+
+def test_a_run_without_a_project_is_refused(run, sent):
+    with pytest.raises(ConfigError, match=r"the run has no wandb.json: it was not trained with logger=wandb(.|\n)*--project"):
+        send_run(run, None)
+    assert sent == []

@@ -43,8 +43,7 @@ if any(text.startswith("hydra.run.dir=") for text in sys.argv):
 
 from dataclasses import dataclass
 from recsys.config.launch import launch
-from recsys.sweep.faults import trial_faults
-from recsys.sweep.sweeper import register
+from recsys.sweep.sweeper import register, trial_faults
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 from recsys.config import TrainConfig
 from recsys.config.compose import checked_command
 from recsys.errors import ConfigError
-from recsys.sweep.faults import trial_faults
+from recsys.sweep.sweeper import trial_faults
 
 CONF = Path(__file__).parents[2] / "conf"
 

@@ -1,4 +1,4 @@
-"""Reading a config as a stranger would type it: every key, value and target is held against the code before anything is built."""
+"""Check of a config before anything is built: every key, value and target is held against the code."""
 
 import inspect
 import typing
@@ -16,7 +16,7 @@ from recsys.errors import ConfigError, Fault
 from recsys.schema import nearest
 
 EVERYTHING = ""
-"""Key of `origin` for what has no entry of its own and whose parents have none either."""
+"""Key of `origin` for a key that has no entry there, nor have its parents."""
 
 
 def check_config(config: Mapping[str, Any], root: type, *, origin: Mapping[str, str]) -> Any:
@@ -43,10 +43,10 @@ class Check:
 
     def where(self, path: str) -> str:
         """Place of a key: of itself, or of the nearest key around it."""
-        known = path
-        while known not in self.origin and known:
-            known = known.rpartition(".")[0]
-        return f"{self.origin[known]}, key '{path}'" if known in self.origin else f"key '{path or 'root'}'"
+        key = path
+        while key not in self.origin and key:
+            key = key.rpartition(".")[0]
+        return f"{self.origin[key]}, key '{path}'" if key in self.origin else f"key '{path or 'root'}'"
 
     def value(self, value: Any, annotation: Any, path: str) -> Iterator[Fault]:
         """Any value that stands where `annotation` is asked for."""
@@ -58,9 +58,9 @@ class Check:
             yield self.unfit(value, annotation, path)
 
     def unfit(self, value: Any, annotation: Any, path: str) -> Fault:
-        shown = "null" if value is None else f"the text '{value}'" if isinstance(value, str) else str(value).lower()
-        shown = "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else shown
-        what = f"'{path}' takes {words(annotation)}, got {shown}{nearest(str(value), choices(annotation))}"
+        got = "null" if value is None else f"the text '{value}'" if isinstance(value, str) else str(value).lower()
+        got = "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else got
+        what = f"'{path}' takes {words(annotation)}, got {got}{nearest(str(value), choices(annotation))}"
         return Fault(what, self.where(path), hint(value, annotation))
 
     def sequence(self, value: list, annotation: Any, path: str) -> Iterator[Fault]:
@@ -177,7 +177,7 @@ def _join(path: str, key: str) -> str:
 
 
 def _makes(annotation: Any) -> Makes | None:
-    """What a root config says of a node's place, `| None` seen through."""
+    """The `Makes` of a node's place in a root config, `| None` seen through."""
     parts = typing.get_args(annotation) if typing.get_origin(annotation) in UNIONS else (annotation,)
     extras = (extra for part in parts if typing.get_origin(part) is Annotated for extra in part.__metadata__)
     return next((extra for extra in extras if isinstance(extra, Makes)), None)

@@ -28,7 +28,7 @@ from recsys.errors import ConfigError, Fault
 from recsys.schema import nearest
 
 COMPOSITION_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError)
-"""What a strange override makes Hydra raise."""
+"""Errors of Hydra for strange overrides."""
 ABSENT = object()
 
 
@@ -95,9 +95,9 @@ class Command:
 
     def accepted(self, choices: list[OverrideValue]) -> tuple[list[OverrideValue], list[Fault]]:
         """The choices that exist and have a place, and a fault for each other."""
-        found = [(entry, self.choice_fault(entry)) for entry in choices]
-        rest = [entry for entry, fault in found if fault is None]
-        faults = [fault for _, fault in found if fault is not None]
+        pairs = [(entry, self.choice_fault(entry)) for entry in choices]
+        rest = [entry for entry, fault in pairs if fault is None]
+        faults = [fault for _, fault in pairs if fault is not None]
         if self.composes(rest):
             return rest, faults
         placed: list[OverrideValue] = []
@@ -128,10 +128,10 @@ class Command:
             defaults = self.defaults(other.text for other in placed)
         except COMPOSITION_ERRORS as error:
             return _file_fault(error)
-        known = [key for key in defaults.overrides.known_choices if not key.startswith("hydra/")]
+        groups = [key for key in defaults.overrides.known_choices if not key.startswith("hydra/")]
         key = entry.override.get_key_element()
-        close = [other for other in known if other.partition("@")[0] == entry.override.key_or_group] or known
-        return Fault(f"nothing in this config is chosen by '{key}'{nearest(key, known)}", entry.where, f"use one of {', '.join(close)}")
+        close = [other for other in groups if other.partition("@")[0] == entry.override.key_or_group] or groups
+        return Fault(f"nothing in this config is chosen by '{key}'{nearest(key, groups)}", entry.where, f"use one of {', '.join(close)}")
 
     def added_where_new(self, entry: OverrideValue, base: dict) -> OverrideValue:
         plugin = entry.override.key_or_group.startswith(PLUGIN_KEYS)

@@ -12,10 +12,8 @@ import yaml
 
 from recsys.errors import ConfigError, Fault
 
-LARGEST_BYTES = 1_000_000
-"""A larger file is data, not configuration, and takes seconds to parse."""
-DEEPEST = 50
-"""Levels of mappings and lists; thousands would end the process."""
+LARGEST_BYTES, DEEPEST = 1_000_000, 50
+"""Size of a file, more is data and takes seconds to parse; levels of mappings and lists, thousands of which would end the process."""
 ENVIRONMENT = re.compile(r"\$\{\s*oc\.")
 """Calls of OmegaConf's resolvers: oc.env would carry secrets into the saved config and the logs."""
 SEARCHPATH = "searchpath"
@@ -41,11 +39,6 @@ def conf_folders(own: Path | None = None) -> tuple[Path, ...]:
 def config_file(conf: Sequence[Path], name: str) -> Path | None:
     """The file `<name>.yaml` of the first folder that has it."""
     return next((path for folder in conf if (path := folder / f"{name}.yaml").is_file()), None)
-
-
-def is_group(conf: Sequence[Path], name: str) -> bool:
-    """Whether files can be chosen by this name, such as loss."""
-    return any((folder / name).is_dir() for folder in conf)
 
 
 def file_faults(conf: Sequence[Path]) -> Iterator[Fault]:

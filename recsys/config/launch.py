@@ -133,7 +133,7 @@ def _parsed(name: str) -> argparse.Namespace:
 
 
 def help_text(name: str, *, about: str, conf: Sequence[Path], examples: tuple[str, ...]) -> str:
-    """What the program does, what can be chosen and set, examples, exit codes; at the terminal's width."""
+    """Text of --help: what the program does, what can be chosen and set, examples, exit codes; at the terminal's width."""
     width = min(shutil.get_terminal_size().columns, 110)
     with config_loader(conf, name) as loader:
         choices = loader.compute_defaults_list(name, [], RunMode.RUN).overrides.known_choices

@@ -46,11 +46,7 @@ def _with_keys(value: Any, path: str) -> Any:
 
 
 def build(node: Any) -> Any:
-    """The object that a node describes; inner nodes first, lists and mappings of nodes as lists and dicts.
-
-    Raises:
-        ConfigError: the target is not allowed, or its constructor refused a value.
-    """
+    """The object of a node, inner nodes first; lists and mappings stay such. A ConfigError where a target is refused or refuses."""
     if isinstance(node, list | tuple):
         return [build(entry) for entry in node]
     if not isinstance(node, dict):

@@ -14,10 +14,8 @@ from hydra.errors import HydraException
 
 from recsys.errors import Fault
 
-LONGEST_OVERRIDE = 5_000
-"""Characters; Hydra's parser takes seconds for more."""
-MOST_BRACKETS = 200
-"""Opening brackets of one override; a thousand, each within the one before, end the parser."""
+LONGEST_OVERRIDE, MOST_BRACKETS = 5_000, 200
+"""Characters of one override, for more of which Hydra's parser takes seconds; opening brackets, a thousand of which end it."""
 MOST_VALUES = 1_000
 """Number of values of one key; each is checked before the first run."""
 

@@ -20,7 +20,6 @@ from recsys.config.files import PACKAGE
 from recsys.errors import ConfigError, Fault
 
 FLAG = "--of-run"
-START = ".processes-"
 GRACE_S = 20
 """Seconds in which the first process of a run ends by itself, if it meets an error too."""
 PR_SET_PDEATHSIG = 1
@@ -31,11 +30,7 @@ DISTRIBUTED = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_P
 
 
 def require_one_directory(overrides: Sequence[str], *, multirun: bool) -> None:
-    """Refuse processes that torchrun or a cluster started, if each would make a run of its own.
-
-    Raises:
-        ConfigError: they run many configs, or no directory is named that is the same for all.
-    """
+    """Refuse processes that torchrun or a cluster started together, if they have many configs, or no directory that is the same for all."""
     processes = max(int(number) if (number := os.environ.get(name, "")).isdecimal() else 1 for name in TOGETHER)
     if processes == 1:
         return
@@ -50,7 +45,7 @@ def require_one_directory(overrides: Sequence[str], *, multirun: bool) -> None:
 @contextmanager
 def handed_on(config: dict[str, Any], run: Path, module: str) -> Iterator[None]:
     """Let processes that Lightning starts in the block as `python -m <module>` run this config in this directory."""
-    handle, name = tempfile.mkstemp(prefix=START, suffix=".json", dir=run)  # its own: another process may be refused here
+    handle, name = tempfile.mkstemp(prefix=".processes-", suffix=".json", dir=run)  # its own: another process may be refused here
     path, command, started = Path(name), sys.argv[1:], sys.modules["__main__"].__spec__
     paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {name: os.environ.get(name) for name in (*DISTRIBUTED, "PYTHONPATH", "PYTHONSAFEPATH")}

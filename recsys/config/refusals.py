@@ -1,7 +1,4 @@
-"""What Hydra would take and a composed config may not hold: open values, resolver calls, references without end.
-
-In Hydra's own node, `hydra:`, whatever is not needed for runs and logs, since Hydra builds what it names.
-"""
+"""Refusals of what Hydra would take: open values, resolver calls, references without end, and most keys of its own node `hydra:`."""
 
 import json
 import math
@@ -19,10 +16,8 @@ from recsys.errors import Fault
 
 MISSING = "???"
 REFERENCE = re.compile(r"\$\{\s*([\w.-]+)\s*\}")
-LARGEST_CHARACTERS = 1_000_000
-"""Length of a config with every reference replaced: ten lines that each repeat the one before ten times would fill the memory."""
-LONGEST_CHAIN = 20
-"""Number of references that lead from one to the next."""
+LARGEST_CHARACTERS, LONGEST_CHAIN = 1_000_000, 20
+"""Length of a config with every reference replaced, since ten lines can fill the memory; references that lead from one to the next."""
 RESOLVERS = re.compile(r"\$\{(now:[%\w\s:.-]*|hydra:[\w.]+)\}")
 """Calls that tell the time or where the run is; every other one is refused."""
 PLUGINS = {"hydra.launcher._target_": Launcher, "hydra.sweeper._target_": Sweeper}

@@ -82,7 +82,7 @@ def plain(annotation: Any) -> bool:
 
 
 def words(annotation: Any) -> str:
-    """What an annotation asks for, in words.
+    """The values of an annotation, in words.
 
     Example:
         >>> words(float | None), words(list[int])
@@ -121,7 +121,7 @@ def choices(annotation: Any) -> list[str]:
 
 
 def hint(value: Any, annotation: Any) -> str:
-    """How to write the value so that it fits, where that is known."""
+    """Remedy for a value that does not fit: another way to write it, where one is known."""
     kinds = alternatives(annotation)
     if isinstance(value, str) and (float in kinds or int in kinds):
         with contextlib.suppress(ValueError):

@@ -28,16 +28,7 @@ class Wandb(Logger):
     """Starts the process that follows metrics.jsonl (`recsys.logger.companion`) with the first logged value, on the first process alone.
 
     Whatever goes wrong there is one warning, in train.log and on the terminal; `python -m recsys.report send RUN` sends later what was
-    missed. The environment variable WANDB_MODE, where it is set, replaces `mode`.
-
-    Args:
-        save_dir: the run directory.
-        project, tags: of the run there.
-        name: of the run there; None: that of its directory.
-        group: of runs that belong together, such as the trials of a sweep.
-        mode: online; offline writes files below `<run>/wandb` for `wandb sync`; disabled does nothing.
-        artifacts: whether the best and the last checkpoint, and later the bundle, are sent too.
-        timeout_s: how long the end of a run waits until everything is sent.
+    missed. conf/logger/wandb.yaml explains each argument; the environment variable WANDB_MODE, where it is set, replaces `mode`.
     """
 
     def __init__(

@@ -18,22 +18,15 @@ from torch import Tensor, nn
 
 from recsys.disk import file_sha256, move_synced, writing
 from recsys.disk.folders import partial_folder, remove_whole
-from recsys.disk.records import RESTORE, read_record, reading, require_type
+from recsys.disk.records import RESTORE, numbers_by_name, read_record, reading, require_type
 from recsys.errors import ConfigError, Fault, IntegrityError
 from recsys.run.directory import ABOUT
 
 State = tuple[Mapping[str, Tensor], Any]
 """Tensors, and a JSON document."""
 WEIGHTS, STATE = "model.safetensors", "state.safetensors"
-FACTS: dict[str, Any] = {
-    "step": int,
-    "epoch": int,
-    "monitor": str,
-    "metrics": dict,
-    "value": (int, float, type(None)),
-    "sha256": str,
-    "state_sha256": (str, type(None)),
-}
+FACTS: dict[str, Any] = {"step": int, "epoch": int, "monitor": str, "metrics": dict, "value": (int, float, type(None))}
+FACTS |= {"sha256": str, "state_sha256": (str, type(None))}
 """{key of checkpoint.json: types of its value}."""
 
 
@@ -133,8 +126,7 @@ def _facts(document: Any) -> dict:
     hashes = [document["sha256"], document.get("state_sha256") or document["sha256"]]
     if document["step"] < 0 or not all(re.fullmatch("[0-9a-f]{64}", sha256) for sha256 in hashes):
         raise ValueError("'step' is below 0, or a sha256 is not 64 hexadecimal digits")
-    for name, value in document.get("metrics", {}).items():
-        require_type(value, (int, float, type(None)), f"metric '{name}'")
+    numbers_by_name(document.get("metrics", {}), "metric")
     return document
 
 

@@ -1,4 +1,4 @@
-"""What a run costs: seconds of its stages, rows of training, memory, and energy where the machine measures it."""
+"""Cost of a run: seconds of its stages, rows of training, memory, and energy where the machine measures it."""
 
 import ctypes
 import json
@@ -84,17 +84,11 @@ class Cost(Callback):
             "rows": rows,
             "rows_per_s": rows / seconds["fit"] if seconds["fit"] else None,
             "processes": self.processes,
-            "peak_memory_bytes": _peak_memory(),
+            "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
             "peak_gpu_memory_bytes": torch.cuda.max_memory_allocated() if torch.cuda.is_initialized() else None,
             "energy_joules": self.energy.joules(),
         }
         write_whole(path, json.dumps(facts, indent=2) + "\n")
-
-
-def _peak_memory() -> int:
-    """Most bytes of memory that this process has held."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak  # Linux counts in kB
 
 
 class Energy:

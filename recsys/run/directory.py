@@ -35,15 +35,15 @@ TESTED, RESULT = "tested.json", "metrics.json"
 DATA, EXAMPLES, COST = "data.json", "examples.json", "cost.json"
 """Counts, dates and hashes of the data; sample users or worst mistakes; seconds, rows, memory, energy."""
 PER_USER, ITEM_VECTORS = "per_user.parquet", "item_vectors.parquet"
-"""Of a retrieval run: metrics of every test user; a sample of items."""
+"""Files of a retrieval run: metrics of every test user; a sample of items."""
 PREDICTIONS, CALIBRATION, RELIABILITY = "predictions.parquet", "calibration.json", "reliability.json"
-"""Of a ranking run: what was predicted of every test row; by label what was fitted, and the reliability curve at test."""
+"""Files of a ranking run: predictions of every test row; by label the fitted calibration, and the reliability curve at test."""
 ABOUT = "checkpoint.json"
 """File of a checkpoint: step, epoch, metrics of validation, hashes."""
 REPORT, BUNDLE = "report.html", "bundle"
 """The report; the link to what export.py has published."""
 REPORTED = (DATA, EXAMPLES, COST, LOGGED)
-"""What a report of any task reads."""
+"""Files that a report of any task reads."""
 DTYPES = ("string", "int64", "float32", "bool")
 LARGEST_TABLE = 2**31
 """Rows of an embedding table."""
@@ -128,11 +128,7 @@ class RunDirectory:
             return Store.open(self.store_path)
 
     def model(self, checkpoint: Literal["best", "last"] = "best") -> "tuple[nn.Module, dict[str, Any]]":
-        """The trained model in evaluation mode, on the CPU, and its checkpoint.json; see `load_checkpoint`.
-
-        Raises:
-            IntegrityError: `best` names other weights than those that the run was tested with.
-        """
+        """The trained model, evaluating, on the CPU, and its checkpoint.json; an IntegrityError where `best` is not what was tested."""
         from recsys.run.checkpoint import load_checkpoint
 
         model, place = build(self.config.task).model(self.config, self.schema), self.path / CHECKPOINTS / checkpoint
@@ -197,7 +193,7 @@ class RunDirectory:
 
     @cached_property
     def test(self) -> dict[str, Any]:
-        """What data.json says of the test: its user column, rows, items, and the hash of its questions."""
+        """The test in data.json: its user column, rows, items, and the hash of its questions."""
         with reading(self.path / DATA):
             test = require_type(self.data["test"], dict, "'test'")
             kinds: dict[str, Any] = {"user": (str, type(None)), "rows": int, "items": int, "sha256": str}
@@ -227,7 +223,7 @@ def _checked_schema(schema: Schema, own: Schema) -> Schema:
     for column, values in schema.statistics.items():
         size, numbers = require_type(values.size, int, f"size of '{column}'"), (values.mean, values.std, *values.boundaries)
         finite = all(math.isfinite(require_type(number, (int, float), f"number of '{column}'")) for number in numbers)
-        known = values.dtype in DTYPES and re.fullmatch("([0-9a-f]{64})?", values.vocabulary_sha256)
-        if not (finite and known and 0 <= size <= LARGEST_TABLE):
+        valid = values.dtype in DTYPES and re.fullmatch("([0-9a-f]{64})?", values.vocabulary_sha256)
+        if not (finite and valid and 0 <= size <= LARGEST_TABLE):
             raise ValueError(f"the statistics of '{column}' are impossible")
     return schema

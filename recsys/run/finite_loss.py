@@ -12,12 +12,9 @@ NEVER = torch.iinfo(torch.int64).max
 
 
 class FiniteLoss(Callback):
-    """Notes on the device when the loss was first NaN or infinite, and looks at the note now and then: reading it waits for the device.
+    """Notes on the device when the loss was first NaN or infinite, and looks at the note every n steps: reading it waits for the device.
 
     It looks before every evaluation too, so that no broken weights become a checkpoint. All processes stop together.
-
-    Args:
-        every_n_steps: steps between two looks, >= 1.
     """
 
     def __init__(self, every_n_steps: int):

@@ -1,4 +1,4 @@
-"""Where a run comes from: its code, the lock file of its packages, the machine, the command, and the data it was trained on."""
+"""Origin of a run: its code, the lock file of its packages, the machine, the command, and the data it was trained on."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from recsys.disk import write_whole
-from recsys.disk.records import read_record, require_type
+from recsys.disk.records import read_record, reading, require_type
 
 CODE = Path(__file__).resolve().parents[2]
 """Folder of the programs and of the package."""
@@ -45,19 +45,15 @@ def write_lineage(path: Path, *, store: Path, others: Mapping[str, str] | None =
         "command": shlex.join(["python", *program, *sys.orig_argv[2:]]),  # as typed: Hydra is given another one
     }
     if goes_on and path.exists():
-        begun = read_record(path, _of_a_run)
-        facts = {**begun, "store": facts["store"], "runs": facts["runs"], "resumed": [*begun.get("resumed", []), facts]}
+        begun = read_record(path, lambda document: require_type(document, dict, "it"))
+        with reading(path):
+            resumed = require_type(begun.get("resumed", []), list, "'resumed'")
+        facts = {**begun, "store": facts["store"], "runs": facts["runs"], "resumed": [*resumed, facts]}
     write_whole(path, json.dumps(facts, indent=2) + "\n")
 
 
-def _of_a_run(document: Any) -> dict:
-    """A lineage.json that another start can be added to."""
-    require_type(require_type(document, dict, "it").get("resumed", []), list, "'resumed'")
-    return document
-
-
 def git(code: Path) -> dict[str, str | bool] | None:
-    """The commit of a folder of code, and whether files that decide a result are not as committed; None where git does not keep it.
+    """The commit of a folder of code, and whether files that decide a result differ from it; None where git does not keep the folder.
 
     A copy of the package inside a repository of something else, such as an environment in a user's project, is not kept by that one.
     """
@@ -75,13 +71,13 @@ def lock(code: Path) -> dict[str, str] | None:
 
 def versions(packages: Sequence[str]) -> dict[str, str | None]:
     """{"python" and each package: its version}; None for a package that is not installed, as one found by PYTHONPATH alone."""
-    found: dict[str, str | None] = {"python": platform.python_version()}
+    installed: dict[str, str | None] = {"python": platform.python_version()}
     for package in packages:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
-            found[package] = None
-    return found
+            installed[package] = None
+    return installed
 
 
 def distributions(module: str) -> list[str]:

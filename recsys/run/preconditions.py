@@ -10,10 +10,8 @@ from torch import nn
 from recsys.errors import ConfigError, Fault, ResourceError
 from recsys.run.checkpoint import distinct
 
-ROOM = 2.5
-"""Free space that a run needs before it starts, in sizes of a checkpoint: the old, the new, and a half-written one."""
-STATES_PER_WEIGHT = 3
-"""Numbers that a checkpoint holds per weight: itself, and two moments of it."""
+ROOM, STATES_PER_WEIGHT = 2.5, 3
+"""Free space in sizes of a checkpoint: the old, the new, and a half-written one; its numbers per weight: itself and two moments of it."""
 
 
 def require_whole_steps(trainer: Trainer) -> None:

@@ -52,7 +52,7 @@ class ProgressBars(Callback):
         self.rows = torch.zeros((), dtype=torch.int64, device=pl_module.device)
         self.loss = torch.zeros((), device=pl_module.device)
         self.steps, self.away_s = 0, 0.0
-        self.started = self.shown = time.monotonic()
+        self.started = self.looked = time.monotonic()
         if self.bars is not None:
             epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else "?"
             self.bars.reset(self.epoch, total=trainer.num_training_batches, description=f"epoch {trainer.current_epoch + 1}/{epochs}")
@@ -62,8 +62,8 @@ class ProgressBars(Callback):
         self.rows += rows_seen(batch)
         self.loss += outputs["loss"]
         self.steps += 1
-        if self.bars is not None and time.monotonic() - self.shown > self.refresh_s:
-            self.shown = time.monotonic()
+        if self.bars is not None and time.monotonic() - self.looked > self.refresh_s:
+            self.looked = time.monotonic()
             note = f"loss {outputs['loss'].item():.4f}  {self._rate(trainer):,.0f} rows/s"
             self.bars.update(self.epoch, completed=batch_idx + 1, note=note)
             self.bars.update(self.run, completed=trainer.global_step)

@@ -20,7 +20,7 @@ MISSING = "nothing"
 
 @dataclass(frozen=True)
 class Start:
-    """How a run begins.
+    """The beginning of a run, or of its continuation.
 
     Attributes:
         lock: held as long as this lives; other processes are refused meanwhile.
@@ -71,11 +71,7 @@ class Start:
 
 
 def start(config: TrainConfig, run: Path, *, is_first: bool) -> Start:
-    """Whether a run begins or goes on in its directory; processes that are not the first, which writes, follow it.
-
-    Raises:
-        ConfigError: there is a run that the config does not name, that has another config, or that another process trains.
-    """
+    """Whether a run begins or goes on; others follow the first process. A ConfigError where it may not go on, or another process trains."""
     lock = _locked(run) if is_first else None
     try:
         return _start(config, run, lock, is_first=is_first)
@@ -123,12 +119,13 @@ def place_of(config: TrainConfig, run: Path, *, fixed: bool) -> Path:
 def interrupted(config: TrainConfig, runs: Path) -> Path | None:
     """The newest run below a folder that has this config, did not finish, and is not in training; None where there is none."""
     for path in sorted(runs.glob(f"*/{CONFIG}"), key=lambda path: path.stat().st_mtime, reverse=True):
-        if (path.parent / RESULT).exists() or not _free(path.parent):
+        if (path.parent / RESULT).exists():
             continue
         try:
+            _locked(path.parent).release()
             if not _changes(RunDirectory.open(path.parent).config, config):
                 return path.parent
-        except ConfigError:  # of an older version of the code
+        except (ConfigError, ResourceError):  # in training, of an older version of the code, or not to be written by this user
             continue
     return None
 
@@ -158,11 +155,3 @@ def _locked(run: Path) -> Lock:
     if own is None:
         raise ConfigError(Fault("another process trains there", str(run), "wait for it, or stop it first"))
     return own
-
-
-def _free(run: Path) -> bool:
-    try:
-        _locked(run).release()
-    except (ConfigError, ResourceError):  # in training, or this user may not write there
-        return False
-    return True

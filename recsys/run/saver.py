@@ -39,7 +39,6 @@ class Checkpoints(Callback):
     Args:
         monitor: validation metric that says which weights are best; a NaN never is.
         mode: whether more or less of it is better.
-        every_s: seconds between two savings within an epoch.
         resume_from: a checkpoint to go on from; None = from the beginning.
     """
 
@@ -140,7 +139,7 @@ class Checkpoints(Callback):
             raise NumericsError(Fault(what, str(trainer.default_root_dir), "see metrics.jsonl there, and choose another monitor or loss"))
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.interruption.obey()
+        self.interruption.obey()  # nothing is lost by stopping here: testing begins anew
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Lets a checkpoint that is being written come to its end."""
@@ -207,19 +206,19 @@ class Checkpoints(Callback):
     def _value(self, trainer: Trainer) -> float:
         logged = trainer.callback_metrics
         if self.monitor not in logged:
-            known = sorted(key for key in logged if key.startswith("val/"))
-            what = f"no metric is called '{self.monitor}'{nearest(self.monitor, known)}"
-            raise ConfigError(Fault(what, "monitor, or checkpoint.monitor", f"use one of {', '.join(known)}"))
+            metrics = sorted(key for key in logged if key.startswith("val/"))
+            what = f"no metric is called '{self.monitor}'{nearest(self.monitor, metrics)}"
+            raise ConfigError(Fault(what, "monitor, or checkpoint.monitor", f"use one of {', '.join(metrics)}"))
         return float(logged[self.monitor])
 
 
 def checkpoints_folder(trainer: Trainer) -> Path:
-    """Where a run keeps its checkpoints: under the trainer's `default_root_dir`, which is the run directory."""
+    """The folder of a run's checkpoints; the trainer's `default_root_dir` is the run directory."""
     return Path(trainer.default_root_dir) / CHECKPOINTS
 
 
 def _model(module: LightningModule) -> nn.Module:
-    """What a task trains, and a checkpoint holds."""
+    """The network that a task trains, whose weights a checkpoint holds."""
     assert isinstance(module.model, nn.Module)
     return module.model
 

@@ -16,7 +16,7 @@ from recsys.config.overrides import as_override
 from recsys.errors import ConfigError, Fault, RecsysError, SweepError
 from recsys.sweep.launcher import ProcessLauncher, program
 from recsys.sweep.plan import CONF, Plan
-from recsys.sweep.results import BEST, PAGE, Drawing, write_results
+from recsys.sweep.results import BEST, PAGE, draw_page, write_results
 from recsys.sweep.study import STATES, ask, ended_trials, open_study, suggested_overrides, tell, unfinished_trials
 from recsys.sweep.sweep_config import MEASURES, dimensions, grid_size
 from recsys.sweep.terminal import progress_line, trial_table
@@ -40,7 +40,7 @@ class Sweep:
             raise ConfigError(Fault("trials of another sweep are here", str(folder), "choose an empty directory with hydra.sweep.dir=DIR"))
         self.wanted = plan.sweep.trials or grid_size(dimensions(plan.sweep.space)) or 0  # one without an end is refused before
         self.seconds: list[float] = []
-        self.drawing = Drawing(folder)
+        self.page_due = time.monotonic()
         self.console = Console()
 
     def run(self) -> None:
@@ -110,8 +110,8 @@ class Sweep:
         tell(self.study, trial, ended.values, STATES[ended.state])
         trials = ended_trials(self.study, self.plan.sweep)
         write_results(self.folder, trials, self.plan)
-        if time.monotonic() >= self.drawing.due:
-            self.drawing.draw(trials, self.study, self.plan)
+        if time.monotonic() >= self.page_due:
+            self.page_due = draw_page(self.folder, trials, self.study, self.plan)
         left = max(0, self.wanted - self._num_ended())  # fewer may be wanted than were begun
         left_s = left * sum(self.seconds) / len(self.seconds) / self.launcher.n_jobs
         self._print(progress_line(trial.number, trials, self.plan.sweep, left=left, left_s=left_s))
@@ -130,7 +130,7 @@ class Sweep:
     def _conclude(self) -> None:
         trials = ended_trials(self.study, self.plan.sweep)
         write_results(self.folder, trials, self.plan)
-        self.drawing.draw(trials, self.study, self.plan)
+        draw_page(self.folder, trials, self.study, self.plan)
         self.console.print(trial_table(trials, self.plan.sweep))
         if all(row.state == "failed" for row in trials):
             what = f"all {len(trials)} trials failed; the last: {trials[-1].reason}"

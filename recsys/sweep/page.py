@@ -145,12 +145,12 @@ def front_plot(rows: Sequence[EndedTrial], first: str, second: str) -> Figure:
         for best, color in ((False, FAINT), (True, ACCENT)):
             part = [row for row in rows if row.best is best]
             axes.scatter([row.values[first] for row in part], [row.values[second] for row in part], color=color, s=24)
-        named = [row for row in rows if row.best]
-        for row in named:
+        front = [row for row in rows if row.best]
+        for row in front:
             axes.annotate(str(row.number), (row.values[first], row.values[second]), xytext=(4, 4), textcoords="offset points")
         axes.set_xlabel(first)
         axes.set_ylabel(second)
-    points = ", ".join(f"trial {row.number} {short_text(row.values[first])} and {short_text(row.values[second])}" for row in named)
+    points = ", ".join(f"trial {row.number} {short_text(row.values[first])} and {short_text(row.values[second])}" for row in front)
     return Figure(f"front/{first}/{second}", f"{first} against {second}", element(drawn.svg), f"Nothing beats {points}")
 
 

@@ -21,10 +21,9 @@ MAY_CHANGE = ("trials",)
 
 @dataclass(frozen=True)
 class Plan:
-    """What the trials of a sweep have in common.
+    """What all trials of a sweep share.
 
     Attributes:
-        name: of the sweep.
         fixed: overrides of every trial.
         sweep: what varies, and what for.
         config: resolved config that `fixed` stands for.
@@ -39,11 +38,7 @@ class Plan:
 
 
 def stored_plan(folder: Path, plan: Plan, conf: Sequence[Path]) -> Plan:
-    """The plan that a sweep's directory holds, with the trials of this one; of a new directory, this one with a copy of conf.
-
-    Raises:
-        ConfigError: the directory holds a sweep of another config, each key of which is named.
-    """
+    """The plan in a sweep's directory, with the trials of this one, or this one, stored now; a ConfigError names each key that differs."""
     path = folder / FILE
     if not path.exists():
         _copy(conf, folder / CONF)
@@ -51,12 +46,12 @@ def stored_plan(folder: Path, plan: Plan, conf: Sequence[Path]) -> Plan:
     document = read_document(path)
     if faults := list(_changes(document, _document(plan), folder)):
         raise ConfigError(*faults)
-    kept = {**document["sweep"], **{key: asdict(plan.sweep)[key] for key in MAY_CHANGE}}
-    return Plan(document["name"], tuple(document["fixed"]), SweepConfig(**kept), document["config"], plan.choices)
+    settings = document["sweep"] | {key: asdict(plan.sweep)[key] for key in MAY_CHANGE}
+    return Plan(document["name"], tuple(document["fixed"]), SweepConfig(**settings), document["config"], plan.choices)
 
 
 def stored_settings(folder: Path) -> SweepConfig:
-    """What the sweep in a directory is for."""
+    """The settings of the sweep in a directory."""
     return SweepConfig(**read_document(folder / FILE)["sweep"])
 
 

@@ -20,7 +20,7 @@ from recsys.sweep.sweep_config import SweepConfig
 log = logging.getLogger(__name__)
 TABLE, BEST, FRONT, PAGE = "trials.parquet", "best.yaml", "front", "sweep.html"
 LEAST_TURN = 10
-"""Time from one drawing of the page to the next, in times of what the first took."""
+"""Time from one drawing of the page to the next, in times of what the first took: drawing takes at most a tenth of a sweep."""
 
 
 def write_results(folder: Path, trials: Sequence[EndedTrial], plan: Plan) -> None:
@@ -40,21 +40,14 @@ def write_results(folder: Path, trials: Sequence[EndedTrial], plan: Plan) -> Non
             path.unlink()  # a later trial beats it
 
 
-class Drawing:
-    """The page of a sweep's folder, drawn again and again; one that cannot be drawn stays as it was."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.due = time.monotonic()
-
-    def draw(self, trials: Sequence[EndedTrial], study: optuna.Study, plan: Plan) -> None:
-        """Draw it, and set when it is due again: drawing takes at most a tenth of a sweep's time."""
-        begun = time.monotonic()
-        try:
-            write_whole(self.folder / PAGE, page(trials, study, plan))
-        except Exception:  # the results are safe: a drawing is no reason to end a sweep
-            log.exception("no %s", PAGE)
-        self.due = begun + LEAST_TURN * (time.monotonic() - begun)
+def draw_page(folder: Path, trials: Sequence[EndedTrial], study: optuna.Study, plan: Plan) -> float:
+    """Draw the page, which stays as it was where that fails; gives the moment when it is due again."""
+    begun = time.monotonic()
+    try:
+        write_whole(folder / PAGE, page(trials, study, plan))
+    except Exception:  # the results are safe: a drawing is no reason to end a sweep
+        log.exception("no %s", PAGE)
+    return begun + LEAST_TURN * (time.monotonic() - begun)
 
 
 def trials_frame(trials: Sequence[EndedTrial], config: SweepConfig) -> pl.DataFrame:

@@ -23,7 +23,7 @@ from recsys.config import flattened
 from recsys.config.check import Check
 from recsys.config.command import Command, plain_config
 from recsys.config.compose import composed_config
-from recsys.config.files import config_file, is_group, read_document
+from recsys.config.files import config_file, read_document
 from recsys.config.launch import plain_errors
 from recsys.config.overrides import OverrideValue, as_override, variants
 from recsys.config.refusals import plugins
@@ -34,21 +34,20 @@ from recsys.sweep.plan import Plan, stored_plan
 from recsys.sweep.sweep_config import SweepConfig, dimensions, extremes, sweep_faults, varied_space
 
 PACKAGE, NAME = "hydra_plugins", "recsys"
-SWEEPERS, LAUNCHERS = "hydra.sweeper", "hydra.launcher"
 
 
 @cache
 def register() -> None:
     """Let conf/hydra name the sweeper and the launchers as `hydra_plugins.recsys.<class>`: Hydra builds only what has such a name."""
-    known = Plugins.instance()  # which looks for installed ones first
+    registry = Plugins.instance()  # which looks for installed ones first
     package = sys.modules.setdefault(PACKAGE, ModuleType(PACKAGE))
     module = ModuleType(f"{PACKAGE}.{NAME}")
     sys.modules[module.__name__] = module
     setattr(package, NAME, module)
     for plugin in (OptunaSweeper, ProcessLauncher, SubmititLauncher):
-        named = type(plugin.__name__, (plugin,), {"__module__": module.__name__, "__doc__": plugin.__doc__})
-        setattr(module, plugin.__name__, named)
-        known.register(named)
+        renamed = type(plugin.__name__, (plugin,), {"__module__": module.__name__, "__doc__": plugin.__doc__})
+        setattr(module, plugin.__name__, renamed)
+        registry.register(renamed)
 
 
 class OptunaSweeper(Sweeper):
@@ -97,7 +96,8 @@ class OptunaSweeper(Sweeper):
         path = config_file(conf, f"sweep/{name}")
         fixed = [*_file_overrides(path, overrides), *overrides] if path else overrides
         space = varied_space(self.settings.space, overrides)
-        groups = {key: entry for key, entry in space.items() if isinstance(entry, list) and is_group(conf, key.partition("@")[0])}
+        names = {path.relative_to(folder).as_posix() for folder in conf for path in folder.rglob("*") if path.is_dir()}
+        groups = {key: entry for key, entry in space.items() if isinstance(entry, list) and key.partition("@")[0] in names}
         first = {key: as_override(key, entry[0]) for key, entry in groups.items()}
         root = self.config.hydra.job.config_name
         choices = {
@@ -141,12 +141,12 @@ def trial_faults(command: Command, values: list[OverrideValue], multirun: bool) 
     hydra = plain_config(command.loaded(values))["hydra"]
     name = hydra["launcher"].pop("_target_")
     plugin, node = plugins(Launcher)[name], hydra["sweeper"]
-    sweeps = node.pop("_target_") == f"{PACKAGE}.{NAME}.{OptunaSweeper.__name__}"
-    if not (sweeps or name.startswith(f"{PACKAGE}.{NAME}.")):
+    ours, sweeps = name.startswith(f"{PACKAGE}.{NAME}."), node.pop("_target_") == f"{PACKAGE}.{NAME}.{OptunaSweeper.__name__}"
+    if not (sweeps or ours):
         return
     places = {f"{key}.": place for key, place in command.origin(values).items()}
-    if name.startswith(f"{PACKAGE}.{NAME}."):
-        check, launcher = Check(_origin(places, LAUNCHERS)), hydra["launcher"]
+    if ours:
+        check, launcher = Check(_origin(places, "hydra.launcher")), hydra["launcher"]
         faults = list(check.arguments(launcher, plugin, set(), ""))
         yield from faults
         if not faults and launcher["n_jobs"] < 1:
@@ -160,7 +160,7 @@ def trial_faults(command: Command, values: list[OverrideValue], multirun: bool) 
     for override in lists:
         remedy = f"write it into the sweep: 'hydra.sweeper.space={{{override.key_or_group}: [...]}}'"
         yield Fault(f"'{override.input_line}' lists values beside a sweep", f"command line, {override.input_line}", remedy)
-    origin = _origin(places, SWEEPERS)
+    origin = _origin(places, "hydra.sweeper")
     if isinstance(node.get("space"), dict):
         node["space"] = varied_space(node["space"], [entry.text for entry in values])
     faults = list(sweep_faults(node, origin))

@@ -1,4 +1,4 @@
-"""What a sweep says on the terminal: a line after each trial, a table at the end."""
+"""A sweep's lines on the terminal: one after each trial, a table at the end."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from recsys.sweep.study import EndedTrial
 from recsys.sweep.sweep_config import SweepConfig
 
 MOST_ROWS = 30
-"""Of the table; all of them are in the page and in trials.parquet."""
+"""Rows of the table; all trials are in the page and in trials.parquet."""
 
 
 def progress_line(number: int, trials: Sequence[EndedTrial], config: SweepConfig, *, left: int, left_s: float) -> str:

@@ -25,8 +25,7 @@ from recsys.sweep.launcher import OUTPUT
 from recsys.sweep.sweep_config import MEASURES
 
 ALIVE, MANIFEST = "alive", f"{BUNDLE}/manifest.json"
-LONGEST_REASON = 300
-TAIL_BYTES = 20_000
+LONGEST_REASON, TAIL_BYTES = 300, 20_000
 OBJECTIVES = "hydra.sweeper.objectives"
 OUR_ERROR = re.compile(r"^(\w+ error): \d+ problems?:\n  1\. (.+)$", re.MULTILINE)
 """As `recsys.config.launch.plain_errors` prints it."""
@@ -119,10 +118,10 @@ def outcome(run: Path, code: int, objectives: Iterable[str]) -> Outcome:
 
 
 def unknown_objective(key: str, measured: Iterable[str]) -> ConfigError:
-    """What is wrong with an objective that is not among the metrics of a run."""
-    known = sorted(name for name in measured if name.startswith("val/"))
-    what = f"no metric is called '{key}'{nearest(key, known)}"
-    return ConfigError(Fault(what, OBJECTIVES, f"use one of {', '.join(known)}; then start the sweep in a new directory"))
+    """The error of a sweep whose objective is not among the metrics of a run."""
+    metrics = sorted(name for name in measured if name.startswith("val/"))
+    what = f"no metric is called '{key}'{nearest(key, metrics)}"
+    return ConfigError(Fault(what, OBJECTIVES, f"use one of {', '.join(metrics)}; then start the sweep in a new directory"))
 
 
 def _bundle(run: Path, objectives: Iterable[str]) -> dict[str, float]:

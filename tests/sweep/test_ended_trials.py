@@ -9,7 +9,7 @@ from optuna.trial import TrialState, create_trial
 from recsys.sweep import results
 from recsys.sweep.page import importance, page, parallel_plot
 from recsys.sweep.plan import Plan
-from recsys.sweep.results import Drawing, trials_frame, write_results
+from recsys.sweep.results import draw_page, trials_frame, write_results
 from recsys.sweep.study import ended_trials
 from recsys.sweep.sweep_config import SweepConfig
 from recsys.sweep.terminal import duration, progress_line, short_keys
@@ -151,22 +151,19 @@ def test_settings_of_a_single_trial_fit_their_picture():
 
 def test_page_that_cannot_be_drawn_stays_as_it_was(one, tmp_path, monkeypatch, caplog):
     study, plan = one
-    drawing = Drawing(tmp_path)
-    drawing.draw(ended_trials(study, plan.sweep), study, plan)
+    draw_page(tmp_path, ended_trials(study, plan.sweep), study, plan)
     before = (tmp_path / "sweep.html").read_text()
     monkeypatch.setattr("recsys.sweep.page.history", lambda *_: 1 / 0)
-    drawing.draw(ended_trials(study, plan.sweep)[:1], study, plan)
+    draw_page(tmp_path, ended_trials(study, plan.sweep)[:1], study, plan)
     assert (tmp_path / "sweep.html").read_text() == before
     assert "no sweep.html" in caplog.text
 
 
 def test_page_is_due_after_ten_times_what_it_took(one, tmp_path, monkeypatch):
     study, plan = one
-    drawing = Drawing(tmp_path)
     clock = iter([100.0, 117.0])
     monkeypatch.setattr(results, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    drawing.draw(ended_trials(study, plan.sweep), study, plan)
-    assert drawing.due == 270.0
+    assert draw_page(tmp_path, ended_trials(study, plan.sweep), study, plan) == 270.0
 
 
 def test_line_of_a_trial_tells_state_value_best_and_time_left(one):

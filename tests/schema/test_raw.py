@@ -1,4 +1,4 @@
-"""Which raw types count as what, and lists laid out in rows."""
+"""Raw columns: types that count as what, values that are no category, and lists laid out in rows."""
 
 import numpy as np
 import polars as pl

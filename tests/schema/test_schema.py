@@ -1,4 +1,4 @@
-"""What a model of one schema would misread in batches of another; each case changes one column of the schema of conftest."""
+"""Schemas: their faults, their file, and columns that a model of one would misread in batches of another."""
 
 from dataclasses import replace
 

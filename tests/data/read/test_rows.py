@@ -1,4 +1,4 @@
-"""Users at their first page of a split, in the shop of conftest."""
+"""Batches of training events, of users and of sequences, and of users at their first page, in the shop of conftest."""
 
 from dataclasses import replace
 

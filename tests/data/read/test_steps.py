@@ -147,7 +147,7 @@ def test_the_last_batch_of_users_is_not_filled_up():
 
 
 NAN = float("nan")
-CLICK = [0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, NAN]
+CLICK = [0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, NAN]  # six negatives (0 2 3 4 6 7), two positives (1 5), a row without the label (8)
 FUNNEL = (Label("click"), Label("buy", given="click"))
 
 

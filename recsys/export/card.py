@@ -15,26 +15,19 @@ from recsys.task.base import facet
 SIMULATED = "recsys.source.shop.Shop"
 """The only source whose world is made up."""
 PLOT = "![Reliability curves](calibration.svg)"
+Curves = Mapping[str, Mapping]
+"""{label: curve as in `recsys.metric.reliability.Reliability`}."""
 
 
-def write_card(
-    folder: Path, manifest: Mapping, schema: Schema, metrics: Mapping[str, float], *, reliability: Mapping[str, Mapping]
-) -> None:
+def write_card(folder: Path, manifest: Mapping, schema: Schema, metrics: Mapping[str, float], *, reliability: Curves) -> None:
     """Write card.md, and calibration.svg where there are curves; arguments as of `card`."""
     if reliability:
         (folder / "calibration.svg").write_text(reliability_plot(reliability))
     (folder / "card.md").write_text(card(manifest, schema, metrics, reliability=reliability))
 
 
-def card(manifest: Mapping, schema: Schema, metrics: Mapping[str, float], *, reliability: Mapping[str, Mapping]) -> str:
-    """The model card in Markdown. A section without facts is left out.
-
-    Args:
-        manifest: of the bundle, without "files".
-        schema: fitted.
-        metrics: of the exported weights, flat.
-        reliability: {label: curve as in `recsys.metric.reliability.Reliability`}; with any, `calibration.svg` is shown.
-    """
+def card(manifest: Mapping, schema: Schema, metrics: Mapping[str, float], *, reliability: Curves) -> str:
+    """The model card in Markdown, of a manifest without "files" and a fitted schema. A section without facts is left out."""
     lineage = manifest.get("lineage", {})
     config = lineage.get("config", {})
     names = {task: component_name(config[task]["model"]) if task in config else "the model" for task in manifest["checkpoint"]}

@@ -1,6 +1,5 @@
 """Turns finished runs into a released bundle: rebuild the models, write the graphs, let them pass the gates, publish."""
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from rich.console import Console
 from recsys.config import ExportConfig, build
 from recsys.data.read.facts import data_facts
 from recsys.data.store.prepare import check_sources
+from recsys.disk import file_sha256
 from recsys.errors import ConfigError, Fault
 from recsys.export.bundle import Release, export_bundle
 from recsys.export.gates import floor_gates, refuse
@@ -97,21 +97,16 @@ def _release(
 
 
 def lineage(runs: Sequence[RunDirectory]) -> dict:
-    """The manifest's "lineage". Code and lock file are those of the export; under "train" stands what each run recorded of its own.
-
-    Config values are those that the runs saved; data is described by hashes, counts and dates, never by its rows.
-    """
+    """The manifest's "lineage": code and lock file of the export, data by hashes, counts and dates, saved configs, and the runs' own."""
+    train = {}
+    for run in runs:
+        recorded = {key: value for key, value in run.lineage.items() if key != "store"}  # a folder of one machine
+        train[run.task] = {**recorded, "config_sha256": file_sha256(run.path / CONFIG)}
     return {
         "git": git(CODE),
         "lock": lock(CODE),
         "data": {run.task: data_facts(run.store, run.config.data.name) for run in runs},
         "config": {run.task: json.loads(json.dumps(run.plain), parse_constant=str) for run in runs},  # JSON has no infinity
         "seed": {run.task: run.config.seed for run in runs},
-        "train": {run.task: _recorded_lineage(run) for run in runs},
+        "train": train,
     }
-
-
-def _recorded_lineage(run: RunDirectory) -> dict:
-    """What the run recorded, and the hash of its config; without the store, which is a folder of one machine."""
-    recorded = {key: value for key, value in run.lineage.items() if key != "store"}
-    return {**recorded, "config_sha256": hashlib.sha256((run.path / CONFIG).read_bytes()).hexdigest()}

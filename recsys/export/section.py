@@ -71,10 +71,7 @@ class Questions(Protocol):
         """Compare the graphs of two folders, in float32 and narrow; `manifest` is that of the bundle so far."""
 
     def compared(self, new: Path, old: Path, schema: Schema) -> tuple[list[str], list[Sample]]:
-        """What the new bundle lacks, in words, and metrics of both on the same rows, drawn again.
-
-        A ConfigError where the old one does not open, or cannot read the questions.
-        """
+        """Sentences on what the new bundle lacks, and metrics of both; a ConfigError where the old one cannot read the questions."""
 
     def approximate(self, folder: Path, index: SearchIndex, manifest: Mapping) -> dict:
         """Build the index of a bundle and measure it; returns manifest["index"]. Of tasks that search alone."""

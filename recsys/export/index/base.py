@@ -4,14 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from importlib.util import find_spec
 from io import BytesIO
-from typing import TYPE_CHECKING, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from recsys.errors import ConfigError, DataError, Fault
-
-if TYPE_CHECKING:
-    import faiss
 
 
 class SearchIndex(ABC):
@@ -46,8 +43,8 @@ class SearchIndex(ABC):
         self.settings, self.k, self.min_recall, self.seed = tuple(settings), k, min_recall, seed
 
     @abstractmethod
-    def faiss_index(self, distinct: np.ndarray) -> "faiss.Index":
-        """An index of inner products over `distinct` [U, D] float32, U >= 1; node u answers for row u."""
+    def faiss_index(self, distinct: np.ndarray) -> Any:
+        """A faiss index of inner products over `distinct` [U, D] float32, U >= 1; node u answers for row u."""
 
     def build(self, vectors: np.ndarray) -> bytes:
         """What `recsys.serve.search.Index` reads: an index as faiss writes it, of the distinct vectors, then the items of each.

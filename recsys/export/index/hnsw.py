@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from recsys.export.index.base import SearchIndex
-
-if TYPE_CHECKING:
-    import faiss
 
 
 class HNSW(SearchIndex):
@@ -38,7 +35,7 @@ class HNSW(SearchIndex):
             raise ValueError(f"m needs an even number of at least 4, and ef_construction at least m, got {m} and {ef_construction}")
         self.m, self.ef_construction = m, ef_construction
 
-    def faiss_index(self, distinct: np.ndarray) -> "faiss.IndexHNSWFlat":
+    def faiss_index(self, distinct: np.ndarray) -> Any:
         """See `SearchIndex.faiss_index`."""
         faiss: Any = import_module("faiss")  # an extra, whose types lack parts that it has
         index = faiss.IndexHNSWFlat(distinct.shape[1], self.m, faiss.METRIC_INNER_PRODUCT)

@@ -3,15 +3,12 @@
 import math
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from recsys.errors import ConfigError, Fault
 from recsys.export.index.base import SearchIndex
-
-if TYPE_CHECKING:
-    import faiss
 
 POINTS, ROUNDS = 64, 10
 """Vectors at most per centre that k-means looks at, and how often: faiss's 256 and 25 take 8 times as long and found nothing more."""
@@ -46,7 +43,7 @@ class IVFPQ(SearchIndex):
             raise ValueError(f"nlist and m need to be at least 1, got {nlist} and {m}")
         self.nlist, self.m, self.nbits, self.rescored = nlist, m, nbits, rescored
 
-    def faiss_index(self, distinct: np.ndarray) -> "faiss.IndexRefineFlat":
+    def faiss_index(self, distinct: np.ndarray) -> Any:
         """See `SearchIndex.faiss_index`."""
         faiss: Any = import_module("faiss")  # an extra, whose types lack parts that it has
 

@@ -5,14 +5,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from recsys.export.quantize import speed
 from recsys.task.ranking.export.questions import narrowed
 
 
 @pytest.fixture(autouse=True)
 def few_requests(monkeypatch):
-    monkeypatch.setattr(speed, "REQUESTS", 4)
-    monkeypatch.setattr(speed, "WARM_UP", 0)
+    monkeypatch.setattr("recsys.export.requests.REQUESTS", 4)
+    monkeypatch.setattr("recsys.export.requests.WARM_UP", 0)
 
 
 def ranker(path, factor):

@@ -5,7 +5,6 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from recsys.export.quantize import speed
 from recsys.task.retrieval.export.questions import narrowed
 
 NOTHING_EXCLUDED = {"exclude": np.empty((3, 0), np.int64)}
@@ -13,8 +12,8 @@ NOTHING_EXCLUDED = {"exclude": np.empty((3, 0), np.int64)}
 
 @pytest.fixture(autouse=True)
 def few_requests(monkeypatch):
-    monkeypatch.setattr(speed, "REQUESTS", 4)
-    monkeypatch.setattr(speed, "WARM_UP", 0)
+    monkeypatch.setattr("recsys.export.requests.REQUESTS", 4)
+    monkeypatch.setattr("recsys.export.requests.WARM_UP", 0)
 
 
 def retriever(path, scores):

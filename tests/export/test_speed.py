@@ -2,8 +2,7 @@
 
 import pytest
 
-from recsys.export.quantize import speed
-from recsys.export.quantize.speed import p50_ratio
+from recsys.export.requests import p50_ratio
 
 
 class Graph:
@@ -20,7 +19,7 @@ class Graph:
 @pytest.fixture
 def timed(monkeypatch):
     clock, asked = [0.0], []
-    monkeypatch.setattr(speed.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr("recsys.export.requests.time.perf_counter", lambda: clock[0])
     ratio = p50_ratio(Graph("before", 2.0, clock, asked), Graph("after", 3.0, clock, asked), ["items"], ["quick", "brisk", "slow"])
     return ratio, asked
 

@@ -10,9 +10,9 @@ import torch
 from benchmarks.clock import now
 from benchmarks.pools import Pools
 from benchmarks.random_rows import long_tail
-from recsys.export.graph import difference
 from recsys.export.preprocessing import id_dtype, raw_array
 from recsys.export.requests import Requests, requests
+from recsys.serve.golden import difference
 from recsys.task.ranking.export.graph import Served
 from recsys.task.retrieval.export.parity import expect, wrong_list
 

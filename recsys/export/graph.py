@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import onnx
 import onnxruntime
 import torch
@@ -26,11 +25,6 @@ REMEDY = "nothing was published; export again, and report the row if it stays: a
 """For a graph that answers otherwise than its model."""
 Outputs = Tensor | tuple[Tensor, ...]
 Function = Callable[[dict[str, Tensor]], Outputs]
-
-
-def difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """|one - other|, relative to the magnitude where that is above 1."""
-    return np.abs(one - other) / np.maximum(1.0, np.abs(other))
 
 
 def save_graph(path: Path, model: ModelProto, facts: Mapping[str, str]) -> None:

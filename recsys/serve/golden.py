@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import onnxruntime
+from numpy.typing import ArrayLike
 
 from recsys.serve.manifest import GOLDEN, BundleError
 
@@ -85,9 +87,9 @@ def prediction_faults(ranker: "Ranker", rows: Sequence[Mapping[str, Any]], limit
     ]
 
 
-def difference(one: float, other: float) -> float:
-    """Absolute difference of two answers; relative to `other` where that is above 1."""
-    return abs(one - other) / max(1.0, abs(other))
+def difference(one: ArrayLike, other: ArrayLike) -> Any:
+    """|one - other|, relative to the magnitude of `other` where that is above 1."""
+    return np.abs(np.subtract(one, other)) / np.maximum(1.0, np.abs(other))
 
 
 def _list_fault(items: Sequence[Any], scores: Sequence[float], want: Mapping[Any, float], limit: float) -> str | None:

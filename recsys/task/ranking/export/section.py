@@ -12,11 +12,12 @@ from torch import Tensor, nn
 from recsys.data.read.impressions import EvaluationImpressions
 from recsys.errors import Fault, ReleaseError
 from recsys.export.golden import columns
-from recsys.export.graph import REMEDY, difference, save_graph, session
+from recsys.export.graph import REMEDY, save_graph, session
 from recsys.export.requests import Requests, requests, single
 from recsys.model.base import Ranker
 from recsys.run.directory import RunDirectory
 from recsys.schema import Schema
+from recsys.serve.golden import difference
 from recsys.task.ranking.export.graph import Served, export_ranker
 from recsys.task.ranking.teacher import saved_calibrations
 

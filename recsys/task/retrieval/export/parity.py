@@ -18,10 +18,11 @@ import torch
 from torch import Tensor
 
 from recsys.errors import Fault, ReleaseError
-from recsys.export.graph import REMEDY, difference, session
+from recsys.export.graph import REMEDY, session
 from recsys.export.preprocessing import id_dtype, missing, raw_array
 from recsys.export.requests import Requests
 from recsys.model.two_tower import TwoTower
+from recsys.serve.golden import difference
 
 SCORE_TOLERANCE, TIE_TOLERANCE = 1e-5, 1e-6
 """Both are relative where the magnitude of a score is above 1."""

@@ -19,7 +19,7 @@ from benchmarks.vectors import vectors as realistic_vectors
 from recsys.config import build, schema_of
 from recsys.export.bundle import load_vocabularies
 from recsys.export.graph import session
-from recsys.export.index.curve import measured
+from recsys.export.index.curve import index_figures
 from recsys.model.two_tower import TwoTower
 from recsys.serve import Retriever
 from recsys.serve.search import Index
@@ -106,7 +106,7 @@ def hnsw(num_items: int, tower: onnxruntime.InferenceSession, feeds: list[dict[s
     items, queries = realistic_vectors(num_items, NUM_USERS)
     index = build(yaml.safe_load((CONF / "index" / "hnsw.yaml").read_text()))
     content = index.build(items)
-    about = measured(index, content, items, queries, exact_search(items, K))
+    about = index_figures(index, content, items, queries, exact_search(items, K))
     serving = Index(content, about["chosen"] or {index.setting: index.settings[-1]})
 
     def way(user: int) -> object:

@@ -41,8 +41,7 @@ def writing(place: Path) -> Iterator[None]:
 def move_synced(source: Path, target: Path) -> None:
     """Rename a file, link or folder: its content is on disk before `target` appears, and that name before this returns.
 
-    Args:
-        target: in an existing folder of the same file system; a file or link that stands there is replaced, a filled folder is not.
+    `target` is in an existing folder of the same file system; a file or link that stands there is replaced, a filled folder is not.
     """
     if not source.is_symlink():
         for path in (*source.rglob("*"), source):

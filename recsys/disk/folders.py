@@ -75,12 +75,10 @@ def point(link: Path, target: Path) -> None:
 
 
 def publish_version(partial: Path, link: Path) -> None:
-    """Publish a filled folder as `<link>-<8 hexadecimal digits>`, let `link` name it in one step, and remove the version before.
+    """Publish a folder from `partial_folder` as `<link>-<8 hexadecimal digits>`, let `link` name it, and remove the version before.
 
-    Args:
-        partial: as from `partial_folder`.
-        link: may be a plain folder, as earlier versions of this package published: it is renamed first, so that for the time of two
-            renames nothing stands at `link`; the next call brings it back if the process is killed just then.
+    Where `link` is a plain folder, as a copy or an earlier version of this package left it, that is renamed first: for the time of two
+    renames nothing stands at `link`, and `restore_previous` brings it back if the process is killed just then.
     """
     with writing(link), lock(link.parent):  # the version that another process is about to name stays
         version = link.with_name(f"{link.name}-{secrets.token_hex(4)}")

@@ -10,11 +10,8 @@ from weakref import WeakSet, finalize
 class Lock:
     """A kernel lock of a file or folder, held until it is released or its process dies, also by kill -9.
 
-    It is an flock of a descriptor of its own, so threads of one process exclude each other too. A forked child does not share it: a
+    It is an flock of an open descriptor of its own, so threads of one process exclude each other too. A forked child does not share it: a
     worker that makes batches may outlive its run by seconds. A program started with `pass_fds=[lock.descriptor]` does.
-
-    Args:
-        descriptor: open and locked; closed when the lock is released.
     """
 
     def __init__(self, descriptor: int):

@@ -20,10 +20,9 @@ AT_OPENING = 3
 
 
 def write_golden(folder: Path, frames: list[pl.DataFrame], tolerance: float) -> dict[str, int]:
-    """Write the requests of all tasks, and the few that are replayed whenever the bundle is opened; returns how many of each task.
+    """Write the requests of all tasks, and the few that are replayed whenever the bundle is opened; returns their number by task.
 
-    Args:
-        tolerance: largest difference of a score or probability with which a bundle opens.
+    A bundle opens with a largest difference of a score or probability of `tolerance`.
     """
     by_task = {frame["task"][0]: frame.drop("task") for frame in frames if len(frame)}
     few = {task: {"tolerance": tolerance, "requests": frame.head(AT_OPENING).to_dicts()} for task, frame in by_task.items()}
@@ -34,10 +33,10 @@ def write_golden(folder: Path, frames: list[pl.DataFrame], tolerance: float) -> 
 
 def columns(raw: dict[str, np.ndarray], schema: Schema) -> dict[str, pl.Series]:
     """Raw arrays as a person would write them: missing values are null, lists have no padding, truth values are true or false."""
-    found = {column: series(values) for column, values in raw.items()}
-    flags = [column for column in found if schema.feature(column).is_category and schema.statistics[column].dtype == "bool"]
+    rows = {column: series(values) for column, values in raw.items()}
+    flags = [column for column in rows if schema.feature(column).is_category and schema.statistics[column].dtype == "bool"]
     # nothing else than true and false is a request; what is neither counts as missing, which an unknown value does too
-    return found | {column: pl.Series([{0: False, 1: True}.get(value) for value in found[column]], dtype=pl.Boolean) for column in flags}
+    return rows | {column: pl.Series([{0: False, 1: True}.get(value) for value in rows[column]], dtype=pl.Boolean) for column in flags}
 
 
 def series(values: np.ndarray) -> pl.Series:

@@ -75,10 +75,10 @@ def requests(
         if not kind.has_table:
             raw[kind.column], index[kind.column] = values, torch.from_numpy(values)
             continue
-        wanted = values.astype(np.int64)
-        column_index, column_raw = _categories(wanted, schema, kind.table, vocabularies, generator, unknown_share)
+        entries = values.astype(np.int64)
+        column_index, column_raw = _categories(entries, schema, kind.table, vocabularies, generator, unknown_share)
         if kind.is_list:
-            absent = (wanted == PAD) | (no_tags if kind.is_stored else no_history)[:, None]
+            absent = (entries == PAD) | (no_tags if kind.is_stored else no_history)[:, None]
         else:
             absent = generator.random(number) < unknown_share / 2
         column_raw[absent] = missing(schema.statistics[kind.table].dtype)
@@ -101,20 +101,20 @@ def single(raw: Feed, row: int) -> dict[str, np.ndarray]:
 
 
 def _categories(
-    wanted: np.ndarray, schema: Schema, table: str, vocabularies: Mapping[str, pl.Series], generator: np.random.Generator, share: float
+    entries: np.ndarray, schema: Schema, table: str, vocabularies: Mapping[str, pl.Series], generator: np.random.Generator, share: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Index and raw value in the shape of `wanted`, a share of them unknown to the vocabulary of column `table`."""
+    """Index and raw value in the shape of `entries`, a share of them unknown to the vocabulary of column `table`."""
     dtype = schema.statistics[table].dtype
     buckets = schema.feature(table).buckets
-    fresh = generator.integers(2**62, size=wanted.shape)  # no id of a real catalogue is that large
-    raw = np.array([f"never seen {value}" for value in fresh.ravel()], dtype=object).reshape(wanted.shape) if dtype == "string" else fresh
+    fresh = generator.integers(2**62, size=entries.shape)  # no id of a real catalogue is that large
+    raw = np.array([f"never seen {value}" for value in fresh.ravel()], dtype=object).reshape(entries.shape) if dtype == "string" else fresh
     if buckets:
         content = [value if dtype == "string" else value.tobytes() for value in raw.ravel()]
         index = [FIRST_KNOWN + mmh3.hash(value, 0, signed=False) % buckets for value in content]
         return np.array(index, np.int64).reshape(raw.shape), raw
-    unknown = (wanted < FIRST_KNOWN) | (generator.random(wanted.shape) < share)
-    known = raw_array(vocabularies[table], dtype)[wanted]
-    return np.where(unknown, UNKNOWN, wanted), np.where(unknown, raw, known)
+    unknown = (entries < FIRST_KNOWN) | (generator.random(entries.shape) < share)
+    known = raw_array(vocabularies[table], dtype)[entries]
+    return np.where(unknown, UNKNOWN, entries), np.where(unknown, raw, known)
 
 
 def rows_of(feed: Feed, start: int, number: int) -> dict[str, np.ndarray]:

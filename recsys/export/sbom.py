@@ -40,11 +40,7 @@ class Package:
 
 
 def sbom(manifest: Mapping) -> str:
-    """Content of sbom.json, a pure function of the manifest and of what is installed, also its timestamp and serial number.
-
-    Args:
-        manifest: "created", "checkpoint", "lineage" and "index" are read; a bundle of no run has no lineage.
-    """
+    """Content of sbom.json, a pure function of what is installed and of "created", "checkpoint", "lineage" and "index" of a manifest."""
     searching = [canonicalize_name(name) for name in (distributions(SEARCHING) if "index" in manifest else ())]
     optional, required = (installed(*names) for names in (searching, SERVING))
     packages = {**optional, **required, **(installed(ROOT, extras=[TRAIN]) or _not_installed())}
@@ -65,9 +61,9 @@ def _not_installed() -> dict[str, Package]:
     path = CODE / "pyproject.toml"
     project: dict[str, Any] = tomllib.loads(path.read_text())["project"] if path.exists() else {"version": None, "dependencies": SERVING}
     needs = [*project["dependencies"], *project.get("optional-dependencies", {}).get(TRAIN, ())]
-    wanted = [canonicalize_name(Requirement(need).name) for need in needs]
-    packages = installed(*wanted)
-    return {**packages, ROOT: Package(ROOT, project["version"], None, tuple(name for name in wanted if name in packages))}
+    names = [canonicalize_name(Requirement(need).name) for need in needs]
+    packages = installed(*names)
+    return {**packages, ROOT: Package(ROOT, project["version"], None, tuple(name for name in names if name in packages))}
 
 
 def installed(*roots: str, extras: Iterable[str] = ()) -> dict[str, Package]:

@@ -16,11 +16,7 @@ from recsys.schema import Feature
 
 
 class SourceValues:
-    """Raw columns as graphs take them, categories as the source has them, histories as long as the longest reader wants.
-
-    Args:
-        lengths: {history: entries that another bundle reads}.
-    """
+    """Raw columns as graphs take them, categories as the source has them, histories as long as the run or `lengths` {history: entries}."""
 
     def __init__(self, run: RunDirectory, lengths: Mapping[str, int]):
         self.store, self.schema, self.lengths = run.store, run.schema, lengths

@@ -54,9 +54,9 @@ class Value:
 
     def array(self, values: Sequence[Any], bad: list[BadRow]) -> np.ndarray:
         """The column of these rows. A bad row is added to `bad`, and counts as missing."""
-        whole = self.kind.many(values)
-        if whole is not None:
-            return whole
+        array = self.kind.many(values)
+        if array is not None:
+            return array
         entries = [elements(self.kind, [value], row, self.column, bad) or [self.kind.missing] for row, value in enumerate(values)]
         return np.array(list(chain.from_iterable(entries)), self.kind.element)
 
@@ -104,14 +104,14 @@ class Vector:
         nothing = np.zeros(self.size, np.float32)
         if is_missing(value):
             return nothing
-        known = len(bad)
+        before = len(bad)
         entries = list_entries(value, row, self.column, bad)
         numbers = NUMBER.many(entries)
         if numbers is None:
             numbers = np.array(elements(NUMBER, entries, row, self.column, bad), np.float32)
         if len(numbers) == self.size and not np.isnan(numbers).any():
             return numbers
-        if len(bad) == known:  # else the fault is reported
+        if len(bad) == before:  # else the fault is reported
             bad.append(BadRow(row, self.column, value_text(value), f"{self.size} finite numbers"))
         return nothing
 

@@ -1,7 +1,7 @@
 """A checked graph of a bundle to a session.
 
-onnxruntime given bytes refuses paths that leave the working directory, but reads tensors from files inside it. A bundle's graph has no
-tensor in another file; whether it has is read from its bytes, as a server has no onnx package.
+onnxruntime given bytes would read tensors from files in the working directory. A bundle's graph has none; its bytes are searched for
+them here, as a server has no onnx package.
 """
 
 import hashlib

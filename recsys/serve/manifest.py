@@ -29,23 +29,23 @@ class BundleError(ValueError):
 def read_bundle(folder: Path, keep: Sequence[str]) -> Bundle:
     """Check every file against the manifest; gives the content of `keep` and of the few golden requests, as it was checked."""
     manifest = read_manifest(folder)
-    kept = {}
+    contents = {}
     for name, facts in manifest["files"].items():
         path = _check_file(folder, name, facts)
         with path.open("rb") as file:
             if name in keep or name == GOLDEN:
-                kept[name] = file.read(facts["size"] + 1)
-                digest = hashlib.sha256(kept[name]).hexdigest()
+                contents[name] = file.read(facts["size"] + 1)
+                digest = hashlib.sha256(contents[name]).hexdigest()
             else:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         if digest != facts["sha256"]:
             raise BundleError(
                 f"{path} is not the exported file: its sha256 is {digest}, the manifest says {facts['sha256']}; export the run again"
             )
-    missing = [name for name in keep if name not in kept]
+    missing = [name for name in keep if name not in contents]
     if missing:
         raise BundleError(f"{folder} holds no {missing[0]}; want a bundle of a run that makes one")
-    return manifest, kept
+    return manifest, contents
 
 
 def read_manifest(folder: Path) -> dict:

@@ -9,7 +9,7 @@ from recsys.serve.fields import BadRow, Field, Value, history_columns, ids_field
 from recsys.serve.kinds import BY_DTYPE
 from recsys.serve.manifest import read_bundle
 from recsys.serve.ranker import Ranker
-from recsys.serve.requests import Columns, Rows, Table, by_column, read, wanted
+from recsys.serve.requests import Columns, Rows, Table, by_column, choices, read
 from recsys.serve.retriever import Answer, Excluded, Retriever, check_count, with_exclude
 
 SEEN = "seen/"
@@ -48,7 +48,7 @@ class Recommender:
         self.retriever = Retriever(folder, threads, search=search, bundle=bundle)
         self.ranker = Ranker(folder, threads, bundle=bundle)
         if label is not None and label not in self.ranker.labels:
-            raise ValueError(f"'label': got {label!r}; want {wanted(label, self.ranker.labels)}")
+            raise ValueError(f"'label': got {label!r}; want {choices(label, self.ranker.labels)}")
         self.label = self.ranker.labels[0] if label is None else label
         self.num_candidates = num_candidates
         column, dtype = (self.retriever.manifest["items"][fact] for fact in ("column", "dtype"))
@@ -133,8 +133,8 @@ class Catalogue:
     def features(self, ids: np.ndarray) -> dict[str, np.ndarray]:
         """{column: [M] or [M, L]} of these raw ids; the missing value for an id that is not in the catalogue."""
         at = np.fromiter((self.position.get(item, -1) for item in ids.tolist()), np.int64, len(ids))  # -1: the last row is missing
-        found = {name: values[at] for name, values in self.arrays.items()}
-        return {**found, self.column: ids} if self.column in self.fields else found
+        features = {name: values[at] for name, values in self.arrays.items()}
+        return {**features, self.column: ids} if self.column in self.fields else features
 
 
 def _selected_columns(items: Rows, names: Collection[str]) -> Columns:
@@ -147,5 +147,6 @@ def _selected_columns(items: Rows, names: Collection[str]) -> Columns:
         items = [{name: row[name] for name in names if name in row} for row in items]
     missing = [name for name in names if name not in present]
     if missing and len(items):
-        raise ValueError(f"items: got no column '{missing[0]}'; want the raw item features of the catalogue: {wanted(missing[0], present)}")
+        names = choices(missing[0], present)
+        raise ValueError(f"items: got no column '{missing[0]}'; want the raw item features of the catalogue: {names}")
     return by_column(items, names)

@@ -61,7 +61,7 @@ def by_column(rows: Rows, known: Collection[str]) -> Columns:
     if isinstance(rows, Mapping):
         unknown = [name for name in rows if name not in known]
         if unknown:
-            raise ValueError(f"rows: got a field {cut(unknown[0])}; want {wanted(unknown[0], known)}")
+            raise ValueError(f"rows: got a field {cut(unknown[0])}; want {choices(unknown[0], known)}")
         single = [column for column, values in rows.items() if not is_list(values)]
         if single:
             raise ValueError(f"rows, '{single[0]}': got {value_text(rows[single[0]])}; want a list")
@@ -78,7 +78,7 @@ def by_column(rows: Rows, known: Collection[str]) -> Columns:
             bad.append(BadRow(position, "", value_text(row), "a dict of raw features", True))
         elif not row.keys() <= names:  # a misspelt field would count as missing, in silence
             unknown = [name for name in row if name not in names]
-            bad += [BadRow(position, _name(name), f"a field {cut(name)}", wanted(name, known), True) for name in unknown]
+            bad += [BadRow(position, _name(name), f"a field {cut(name)}", choices(name, known), True) for name in unknown]
     dicts = [row if isinstance(row, Mapping) else {} for row in rows] if bad else rows
     return Columns({column: [row.get(column) for row in dicts] for column in known}, len(rows), bad)
 
@@ -104,8 +104,8 @@ def read(columns: Columns, fields: Mapping[str, Field], histories: Sequence[str]
     errors += faults
     rows = {fault.row for fault in faults}
     good = [row for row in range(columns.number) if row not in rows]
-    kept = {column: [columns.values[column][row] for row in good] for column in fields}
-    return Request({column: field.array(kept[column], []) for column, field in fields.items()}, np.array(good, np.int64))
+    values_of_good = {column: [columns.values[column][row] for row in good] for column in fields}
+    return Request({column: field.array(values_of_good[column], []) for column, field in fields.items()}, np.array(good, np.int64))
 
 
 def unaligned(columns: Columns, histories: Sequence[str]) -> list[BadRow]:
@@ -119,7 +119,7 @@ def unaligned(columns: Columns, histories: Sequence[str]) -> list[BadRow]:
     return bad
 
 
-def wanted(name: object, known: Collection[str]) -> str:
+def choices(name: object, known: Collection[str]) -> str:
     """The known names, and the nearest one."""
     close = difflib.get_close_matches(_name(name), list(known), n=1)
     return f"one of {list(known)}" + (f"; did you mean {close[0]!r}?" if close else "")

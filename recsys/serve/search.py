@@ -87,8 +87,8 @@ SEARCHES: dict[str, type[ExactSearch] | type[IndexSearch]] = {"exact": ExactSear
 class Index:
     """The index of a bundle, index.faiss: finds nearly all items whose vectors have the largest inner products, with numpy and faiss alone.
 
-    Scores are the float32 inner products with the vectors that the index was built of, of either kind (`hnsw`, and `ivf_pq`, which scores
-    what it finds again): only the order of summation differs from the product in retriever.onnx.
+    Scores are the float32 inner products with the vectors that the index was built of; only the order of summation differs from the
+    product in retriever.onnx.
 
     Args:
         content: of index.faiss.

@@ -47,11 +47,10 @@ class SearchIndex(ABC):
         """A faiss index of inner products over `distinct` [U, D] float32, U >= 1; node u answers for row u."""
 
     def build(self, vectors: np.ndarray) -> bytes:
-        """What `recsys.serve.search.Index` reads: an index as faiss writes it, of the distinct vectors, then the items of each.
+        """Content of index.faiss: an index as faiss writes it, of the distinct vectors, then the items of each.
 
         Args:
             vectors: [V, D] float32 by catalogue position; row 0 pads and is never an answer.
-
         Raises:
             DataError: there is no item, or a vector is not finite.
             ConfigError: the index cannot be learned from so few.

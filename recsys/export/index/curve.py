@@ -26,7 +26,7 @@ def write_index(folder: Path, index: SearchIndex, vectors: np.ndarray, item_ids:
     """Build an index, measure it, write index.faiss, index_ids.npy and the picture index.svg, and return manifest["index"].
 
     Args:
-        item_ids: [V] raw ids, int64 or strings; [0] is the missing value. The others are as in `measured`.
+        item_ids: [V] raw ids, int64 or strings; [0] is the missing value. The others are as in `index_figures`.
     Raises:
         DataError, ConfigError: as in `SearchIndex.build`; or ids that numpy cannot keep.
     """
@@ -34,7 +34,7 @@ def write_index(folder: Path, index: SearchIndex, vectors: np.ndarray, item_ids:
     content = index.build(vectors)
     (folder / "index.faiss").write_bytes(content)
     np.save(folder / "index_ids.npy", ids, allow_pickle=False)
-    entry = measured(index, content, vectors, queries, exact)
+    entry = index_figures(index, content, vectors, queries, exact)
     draw(entry, folder / "index.svg")
     return entry
 
@@ -49,7 +49,7 @@ def plain_ids(item_ids: np.ndarray) -> np.ndarray:
     return item_ids.astype(np.str_)
 
 
-def measured(index: SearchIndex, content: bytes, vectors: np.ndarray, queries: np.ndarray, exact: Exact) -> dict:
+def index_figures(index: SearchIndex, content: bytes, vectors: np.ndarray, queries: np.ndarray, exact: Exact) -> dict:
     """What the manifest says of an index.
 
     Args:
@@ -73,10 +73,10 @@ def measured(index: SearchIndex, content: bytes, vectors: np.ndarray, queries: n
     ]
     exact_ms = _milliseconds(exact, queries[:EXACT_CALLS])
     about = {"kind": index.kind, "k": index.k, "min_recall": index.min_recall, "queries": len(queries)}
-    return {**about, **chosen(index, shares, curve), "curve": curve, "exact_p50_ms": round(float(np.median(exact_ms)), 4)}
+    return {**about, **cheapest_setting(index, shares, curve), "curve": curve, "exact_p50_ms": round(float(np.median(exact_ms)), 4)}
 
 
-def chosen(index: SearchIndex, shares: np.ndarray, curve: list[dict]) -> dict:
+def cheapest_setting(index: SearchIndex, shares: np.ndarray, curve: list[dict]) -> dict:
     """The cheapest setting that finds enough by its recall [S], which is not rounded; `refusal` is why there is none."""
     enough = np.flatnonzero(shares >= index.min_recall)
     if len(enough):
@@ -138,7 +138,7 @@ def draw(entry: dict, path: Path) -> None:
     """Write the curve of an index as SVG, one point per setting and a line for exact search, the same bytes for the same figures.
 
     Args:
-        entry: as from `measured`.
+        entry: as from `index_figures`.
     """
     (setting,) = entry["curve"][0].keys() - {"recall", "p50_ms", "p99_ms"}
     with drawing(2 * WIDTH, 4.6) as drawn:

@@ -7,7 +7,7 @@ import pytest
 
 from recsys.errors import DataError
 from recsys.export.index import curve
-from recsys.export.index.curve import chosen, draw, measured, plain_ids, recall, write_index
+from recsys.export.index.curve import cheapest_setting, draw, index_figures, plain_ids, recall, write_index
 from recsys.export.index.hnsw import HNSW
 from recsys.export.index.ivf_pq import IVFPQ
 from recsys.report.draw import LOOK
@@ -51,17 +51,17 @@ def test_recall_is_the_mean_over_queries_however_they_are_cut(monkeypatch):
 
 def test_cheapest_setting_that_finds_enough_is_chosen():
     points = [{"ef_search": setting, "recall": share} for setting, share in ((10, 0.9), (20, 0.95), (40, 0.99))]
-    assert chosen(hnsw(), np.array([0.9, 0.95, 0.99]), points) == {"chosen": {"ef_search": 20}, "recall": 0.95}
+    assert cheapest_setting(hnsw(), np.array([0.9, 0.95, 0.99]), points) == {"chosen": {"ef_search": 20}, "recall": 0.95}
 
 
 def test_recall_that_only_rounds_to_the_limit_is_not_enough():
     points = [{"ef_search": 10, "recall": 0.95}]
-    assert chosen(hnsw(), np.array([0.9499999]), points)["chosen"] is None
+    assert cheapest_setting(hnsw(), np.array([0.9499999]), points)["chosen"] is None
 
 
 def test_refusal_names_the_best_recall_and_what_to_do():
     points = [{"ef_search": setting, "recall": share} for setting, share in ((10, 0.9), (20, 0.94), (40, 0.93))]
-    found = chosen(hnsw(), np.array([0.9, 0.94, 0.93]), points)
+    found = cheapest_setting(hnsw(), np.array([0.9, 0.94, 0.93]), points)
     assert (found["chosen"], found["recall"]) == (None, 0.94)
     assert found["refusal"].startswith(
         "hnsw finds 0.9400 of the best 5 at ef_search=20, its best setting; want min_recall=0.95: add larger"
@@ -70,7 +70,7 @@ def test_refusal_names_the_best_recall_and_what_to_do():
 
 def test_every_setting_is_measured_beside_exact_search(vectors, queries):
     index, asked = hnsw(), []
-    entry = measured(index, index.build(vectors), vectors, queries, lambda query: asked.append(query.shape))
+    entry = index_figures(index, index.build(vectors), vectors, queries, lambda query: asked.append(query.shape))
     assert [point["ef_search"] for point in entry["curve"]] == [10, 40]
     assert all(0 < point["p50_ms"] <= point["p99_ms"] for point in entry["curve"])
     assert entry["curve"][1]["recall"] == 1.0
@@ -83,7 +83,7 @@ def test_every_setting_is_measured_beside_exact_search(vectors, queries):
 
 def test_index_that_finds_too_little_is_refused(vectors, queries):
     index = IVFPQ(nlist=40, m=2, nbits=4, rescored=1, nprobe=[1, 2], k=20, min_recall=0.995, seed=0)
-    entry = measured(index, index.build(vectors), vectors, queries, lambda query: None)
+    entry = index_figures(index, index.build(vectors), vectors, queries, lambda query: None)
     assert entry["chosen"] is None
     assert entry["recall"] == entry["curve"][1]["recall"] < 0.9
     assert f"finds {entry['recall']:.4f} of the best 20 at nprobe=2" in entry["refusal"]
@@ -91,7 +91,7 @@ def test_index_that_finds_too_little_is_refused(vectors, queries):
 
 def test_no_queries_are_refused(vectors):
     with pytest.raises(ValueError, match="recall is measured on queries, got none"):
-        measured(hnsw(), b"", vectors, np.empty((0, 8), np.float32), lambda query: None)
+        index_figures(hnsw(), b"", vectors, np.empty((0, 8), np.float32), lambda query: None)
 
 
 INDEX = HNSW(m=8, ef_construction=40, ef_search=[10, 400], k=5, min_recall=0.99, seed=0)

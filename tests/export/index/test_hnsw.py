@@ -4,7 +4,7 @@ import faiss
 import numpy as np
 import pytest
 
-from recsys.export.index.curve import measured
+from recsys.export.index.curve import index_figures
 from recsys.export.index.hnsw import HNSW
 from recsys.serve.search import Index
 
@@ -53,7 +53,7 @@ def test_one_thread_builds(vectors):
 def test_vectors_of_many_lengths_are_refused_with_what_to_choose_instead(of_many_lengths):
     vectors, queries = of_many_lengths
     index = hnsw(m=8, k=50, ef_search=[400], min_recall=0.995)
-    entry = measured(index, index.build(vectors), vectors, queries, lambda query: None)
+    entry = index_figures(index, index.build(vectors), vectors, queries, lambda query: None)
     assert entry["chosen"] is None
     assert 0.9 < entry["recall"] < 0.98
     assert "index=ivf_pq" in entry["refusal"]

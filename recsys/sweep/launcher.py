@@ -64,8 +64,8 @@ class SubmititLauncher(ProcessLauncher):
     ):
         super().__init__(n_jobs)
         self.cluster = cluster
-        parameters = {"timeout_min": timeout_min, "cpus_per_task": cpus_per_task, "gpus_per_node": gpus_per_node, "mem_gb": mem_gb}
-        parameters |= {"slurm_partition": slurm_partition}
+        parameters: dict[str, Any] = {"timeout_min": timeout_min, "cpus_per_task": cpus_per_task, "gpus_per_node": gpus_per_node}
+        parameters |= {"mem_gb": mem_gb, "slurm_partition": slurm_partition}
         self.parameters = {name: value for name, value in parameters.items() if value is not None}
 
     def executor(self, folder: Path) -> Executor:

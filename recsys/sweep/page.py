@@ -1,6 +1,7 @@
 """sweep.html: one self-contained page of a sweep with its pictures, for people; the same after the same trials."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate, combinations
@@ -15,7 +16,7 @@ from recsys.report import html
 from recsys.report.content import Figure, Report, Section
 from recsys.report.draw import ACCENT, FAINT, HEIGHT, INK, WIDTH, drawing, element
 from recsys.sweep.plan import Plan
-from recsys.sweep.study import EndedTrial
+from recsys.sweep.study import STATES, EndedTrial
 from recsys.sweep.sweep_config import Dimension, Range, SweepConfig, dimensions, extremes
 from recsys.sweep.terminal import duration, short_keys, short_text, trials_grid
 
@@ -33,17 +34,13 @@ def page(trials: Sequence[EndedTrial], study: optuna.Study, plan: Plan) -> str:
     columns = (*grid.columns, "time", "directory", "reason")
     table = replace(grid, columns=columns, rows=tuple(rows), folders=len(columns) - 2)
     sections = [*_sections(trials, study, plan), Section("trials", "Trials", (), (table,))]
-    objectives = plan.sweep.objectives.items()
+    objectives, counts = plan.sweep.objectives.items(), Counter(row.state for row in trials)
     facts = (
-        ("Trials", ", ".join(f"{count} {state}" for state, count in _counts(trials).items() if count)),
+        ("Trials", ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])),
         ("Chosen by", plan.sweep.sampler),
         ("For", " and ".join(f"{key} ({'more' if direction == 'max' else 'less'} is better)" for key, direction in objectives)),
     )
     return html.page(Report(f"Sweep: {plan.name}", _verdict(trials, plan), facts, tuple(sections), kind="Sweep"))
-
-
-def _counts(trials: Sequence[EndedTrial]) -> dict[str, int]:
-    return {state: sum(row.state == state for row in trials) for state in ("finished", "pruned", "failed")}
 
 
 def _verdict(trials: Sequence[EndedTrial], plan: Plan) -> str:

@@ -14,7 +14,7 @@ from benchmarks.shop_shaped import NUM_ITEMS, shop_ranker, shop_retriever, shop_
 from recsys.data.read.impressions import EvaluationImpressions, outcomes
 from recsys.data.read.rows import EvaluationUsers
 from recsys.export.bundle import load_vocabularies
-from recsys.export.pairing import check_pair
+from recsys.export.program import check_pair
 from recsys.run.directory import RunDirectory
 from recsys.schema import Schema
 from recsys.task.base import facet

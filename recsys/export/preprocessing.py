@@ -96,7 +96,6 @@ def read_features(
     Args:
         vocabularies: {column: raw values by vocabulary index; [0] and [1] are null}, for every column with a vocabulary.
         batch: name of the inputs' first dimension.
-
     Raises:
         IntegrityError: a vocabulary is not the one that the model's tables were made for.
     """

@@ -25,10 +25,8 @@ class Ranker:
         folder: a bundle. Every file's sha256 is checked before any is used.
         threads: threads that one request may use.
         bundle: files of the folder that are checked already.
-
     Attributes:
         labels: what is predicted: a label where the one it is given is 1, and behind it its funnel over all rows.
-
     Raises:
         BundleError: names the file; or this processor answers otherwise than the one of the export.
     """
@@ -59,7 +57,6 @@ class Ranker:
                 them. What is wrong with `user` has row -1, and all numbers are NaN.
         Returns:
             {label: one number per row}.
-
         Raises:
             BadRow: without `errors`, names the first bad row and its field, what was got and what is wanted.
             ValueError: what is asked is wrong as a whole.

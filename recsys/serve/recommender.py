@@ -27,7 +27,6 @@ class Recommender:
         num_candidates: items that are retrieved for a row and ranked.
         threads: threads that one request may use.
         search: see `Retriever`.
-
     Raises:
         BundleError: names the file; or this processor answers otherwise than the one of the export.
         ValueError: names the column or row of `items`, or the label.
@@ -68,7 +67,6 @@ class Recommender:
             exclude_seen: leave out the items of the row's history too, all that are sent, also those that the model is too short to
                 read. False where a repeated purchase is a good answer.
             errors: as in `Retriever.recommend`.
-
         Raises:
             BadRow, ValueError: as in `Retriever.recommend`.
         """
@@ -106,7 +104,6 @@ class Catalogue:
         column: of the ids.
         dtype: raw type of the ids: "string" or "int64".
         fields: {column: field} of the features.
-
     Raises:
         ValueError: names a column that is missing, or an item with a bad value, without an id or with the id of another.
     """

@@ -15,11 +15,9 @@ class Table(Protocol):
     """A `pyarrow.Table` or `RecordBatch`, which this package does not import."""
 
     @property
-    def column_names(self) -> list[str]:
-        """Its columns."""
+    def column_names(self) -> list[str]: ...
 
-    def to_pydict(self) -> dict[str, list[Any]]:
-        """{column: one value per row}."""
+    def to_pydict(self) -> dict[str, list[Any]]: ...
 
 
 Rows = Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]] | Table

@@ -42,7 +42,6 @@ class Retriever:
         search: "exact" ranks every item inside retriever.onnx. "index" looks at the likely best ones with the bundle's index: faster on
             large catalogues, and it may miss some items or find fewer than k.
         bundle: files of the folder that are checked already.
-
     Raises:
         BundleError: names the file; or this processor answers otherwise than the one of the export.
     """
@@ -81,7 +80,6 @@ class Retriever:
             exclude: per row the raw ids that must not be answered; ids outside the catalogue are ignored.
             errors: takes what is wrong with rows, one for each bad field; their answers are None, and the others are answered as
                 without them.
-
         Raises:
             BadRow: without `errors`, names the first bad row and its field, what was got and what is wanted.
             ValueError: what is asked is wrong as a whole.

@@ -94,7 +94,6 @@ class Index:
         content: of index.faiss.
         parameters: {setting: value}, as manifest["index"]["chosen"]; what is left out stays as faiss has it.
         threads: that one search may use; faiss shares rows among them, so one row takes one.
-
     Raises:
         BundleError: faiss is not installed, or does not read the content.
         ValueError: the index has no such setting.

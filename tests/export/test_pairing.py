@@ -8,7 +8,7 @@ import pytest
 from benchmarks.base import composed
 from recsys.config import plain
 from recsys.errors import ConfigError
-from recsys.export.pairing import check_pair, joined_metrics
+from recsys.export.program import check_pair, joined_metrics
 from recsys.run.directory import RunDirectory
 from recsys.schema import Categorical, History, Label, Schema, Statistics
 

@@ -22,7 +22,6 @@ class SearchIndex(ABC):
         k: length of the lists whose recall is measured.
         min_recall: the cheapest setting that reaches it serves; with none the bundle is refused.
         seed: with the same one the index is the same to the last byte.
-
     Attributes:
         kind: name of the index in the manifest.
         setting: what `settings` are values of, as `recsys.serve.search.Index` calls it.

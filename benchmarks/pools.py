@@ -18,9 +18,9 @@ from recsys.export.program import check_pair
 from recsys.run.directory import RunDirectory
 from recsys.schema import Schema
 from recsys.task.base import facet
+from recsys.task.ranking.export import RankingSection
 from recsys.task.ranking.export.graph import Served
-from recsys.task.ranking.export.section import RankingSection
-from recsys.task.retrieval.export.section import RetrievalSection
+from recsys.task.retrieval.export import RetrievalSection
 
 DRAWN = 4_096
 """Rows of each pool where there are no runs."""

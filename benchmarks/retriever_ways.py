@@ -23,8 +23,8 @@ from recsys.export.index.curve import index_figures
 from recsys.model.two_tower import TwoTower
 from recsys.serve import Retriever
 from recsys.serve.search import Index
+from recsys.task.retrieval.export import RetrievalSection
 from recsys.task.retrieval.export.graph import exact_search
-from recsys.task.retrieval.export.section import RetrievalSection
 
 K = 100
 NUM_USERS, HISTORY = 256, 50

@@ -13,8 +13,8 @@ from benchmarks.random_rows import fitted_schema, random_rows, vocabulary_path
 from recsys.config import build, schema_of
 from recsys.export.bundle import load_vocabularies
 from recsys.schema import Schema
-from recsys.task.ranking.export.section import RankingSection
-from recsys.task.retrieval.export.section import RetrievalSection
+from recsys.task.ranking.export import RankingSection
+from recsys.task.retrieval.export import RetrievalSection
 
 SIZES = {
     **{"user_id": 5_348, "country": 6, "age_band": 6, "membership": 3, "interests": 24},

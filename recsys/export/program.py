@@ -17,7 +17,7 @@ from recsys.export.index.base import SearchIndex
 from recsys.export.production import Production
 from recsys.export.section import Section
 from recsys.logger.wandb import send_bundle
-from recsys.report.bundle import bundle_table
+from recsys.report.release import bundle_table
 from recsys.run.directory import BUNDLE, CONFIG, RunDirectory
 from recsys.run.lineage import CODE, git, lock
 from recsys.schema import differences

@@ -1,4 +1,4 @@
-"""What lists look like as a whole: how much of the catalogue they reach, how obscure it is, how evenly it is shown.
+"""Metrics of all lists together: how much of the catalogue they reach, how obscure it is, how evenly it is recommended.
 
 U users, K positions, V = num_items + 1 catalogue rows. Lists are as the tie rule gives them (`recsys.metric.top_k`): tied items are not
 averaged here, since a recommender shows one list.
@@ -13,21 +13,16 @@ from recsys.metric.declaration import Declaration
 
 
 def exposure(items: Tensor, k: int, num_items: int) -> Tensor:
-    """How often each item stands among the first k.
+    """[num_items] int64 number of lists in which each item stands among the first k; entry 0 is item 1.
 
     Args:
         items: [U, K] int64 entity indices 1..num_items, best first, 0 where a list is shorter; K >= k.
-    Returns:
-        [num_items] int64; entry 0 is item 1.
     """
     return torch.bincount(items[:, :k].reshape(-1), minlength=num_items + 1)[1:]
 
 
 def coverage(exposures: Tensor) -> float:
-    """Share of the catalogue that is recommended to anyone.
-
-    Args:
-        exposures: [num_items] int64, from `exposure`.
+    """Share of the catalogue that is recommended to anyone, from `exposure` [num_items].
 
     Example:
         >>> coverage(torch.tensor([3, 0, 1, 0]))
@@ -39,10 +34,7 @@ def coverage(exposures: Tensor) -> float:
 def gini(exposures: Tensor) -> float:
     """Gini coefficient of exposure over the whole catalogue: 0 = every item equally often, (n - 1) / n = always the same one.
 
-    sum_i (2 i - n - 1) x_i / (n sum_i x_i) with x ascending and i from 1; NaN where nothing was recommended.
-
-    Args:
-        exposures: [num_items] int64, from `exposure`.
+    sum_i (2 i - n - 1) x_i / (n sum_i x_i) with x from `exposure` [n], ascending, and i from 1; NaN where nothing was recommended.
 
     Example:
         >>> gini(torch.tensor([0, 0, 0, 8]))
@@ -55,12 +47,10 @@ def gini(exposures: Tensor) -> float:
 
 
 def self_information(count: Tensor) -> Tensor:
-    """-log2 of each item's share of training interactions, with one more interaction given to every item (Laplace).
+    """[V] float64 bits: -log2 of each item's share of training interactions, with one more given to every item (Laplace); row 0 is 0.
 
     Args:
         count: [V] int64 training interactions of each item; row 0 pads.
-    Returns:
-        [V] float64 in bits; row 0 is 0.
     """
     smoothed = count.double() + 1
     bits = -torch.log2(smoothed / smoothed[1:].sum())
@@ -69,13 +59,11 @@ def self_information(count: Tensor) -> Tensor:
 
 
 def novelty(items: Tensor, ks: list[int], bits: Tensor) -> Tensor:
-    """Mean self-information of the first k recommended items (Zhou et al., PNAS 2010).
+    """[U, len(ks)] float64 bits: mean self-information of the first k items (Zhou et al., PNAS 2010); 0 where a list is empty.
 
     Args:
         items: [U, K] int64 entity indices, 0 where a list is shorter.
         bits: [V] float64, from `self_information`.
-    Returns:
-        [U, len(ks)] float64 in bits; 0 where a list is empty.
     """
     at = torch.tensor(ks, device=items.device) - 1
     listed = (items > 0).cumsum(1)[:, at]

@@ -100,7 +100,6 @@ class SortedRows:
     Attributes:
         order: [N] int64 row at each place.
         start: [T] int64 first place of each distinct probability.
-        probability: [T] float64.
         label: [N] int64 0 or 1, at each place.
     """
 
@@ -110,11 +109,7 @@ class SortedRows:
     label: np.ndarray
 
     def tally(self, weight: np.ndarray) -> Tally:
-        """Counts when the row at each place stands there `weight` times.
-
-        Args:
-            weight: [N] int64, at least 0, by place.
-        """
+        """Counts when the row at each place stands there `weight` [N] int64 times."""
         rows = np.add.reduceat(weight, self.start)
         return Tally(self.probability, rows=rows, positives=np.add.reduceat(weight * self.label, self.start))
 

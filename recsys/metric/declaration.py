@@ -15,17 +15,17 @@ class Declaration(Generic[Measure]):
 
     Attributes:
         name: in metric keys, before any "@k".
-        words: what it says, for a reader who does not know it; "first k" becomes the first 20 at a cut-off of 20.
+        words: its meaning, for a reader who does not know it; "first k" becomes the first 20 at a cut-off of 20.
         measure: computes it; None where the code that gathers sums computes it by name.
-        better: whether more or less is better; None where neither is.
+        better: None where neither more nor less is.
         unit: of its values; "" = a share, or none.
         heading: of its column in tables; "" = its name.
-        cutoff: the usual k; None for a metric that has none.
+        cutoff: the usual k, if any.
         chance: value that guessing gets, where bars start; at 0.0 a value may be given as a multiple of another.
         place: order in which metrics stand side by side; the first that has a value orders models and judges them.
-        headline: it is among the headline metrics of a report.
-        beside: it is shown beside baselines: on the terminal, in the report and on the model card.
-        groups: it is measured of groups of users, items or rows too.
+        headline: among the headline metrics of a report.
+        beside: shown beside baselines: on the terminal, in the report and on the model card.
+        groups: measured of groups of users, items or rows too.
         compared: runs are compared in it; it is then a mean over users, or a quotient of sums over them.
         rivals: its values by user are kept of baselines and the oracle too, for paired comparisons.
     """

@@ -14,12 +14,7 @@ from recsys.schema import Label, chains
 
 
 class Predictions(Metric):
-    """Keeps one vector per row; `compute` gives every process all of them, by row number. A row that comes twice counts once.
-
-    Args:
-        width: H.
-        dtype: of the values.
-    """
+    """Keeps one vector [H] per row; `compute` gives every process all of them, by row number. A row that comes twice counts once."""
 
     full_state_update = False
     number: list[Tensor]

@@ -37,13 +37,7 @@ class Groups:
 
 
 def sort_groups(probability: Tensor, label: Tensor, group: Tensor) -> Groups:
-    """Groups of some rows.
-
-    Args:
-        probability: [N] float, or any score of which only the order matters; no NaN.
-        label: [N] 0 or 1, any dtype.
-        group: [N] int64, any values in any order.
-    """
+    """Groups of rows: [N] scores of which only the order matters, without NaN; [N] labels 0 or 1; [N] int64 groups in any order."""
     scores, groups = probability.double().numpy(), group.numpy()
     order = np.lexsort((-scores, groups))
     scores, groups, labels = scores[order], groups[order], label.long().numpy()[order]
@@ -66,39 +60,25 @@ def sort_groups(probability: Tensor, label: Tensor, group: Tensor) -> Groups:
 
 
 def auc_per_group(groups: Groups) -> np.ndarray:
-    """Chance that a positive of the group scores above a negative of it, a tie counting half.
-
-    Returns:
-        [G] float64 in [0, 1], exact integers divided once; NaN where one class is absent.
-    """
+    """[G] float64 chance that a positive of the group scores above a negative of it, a tie counting half; NaN without both classes."""
     negatives = groups.size - groups.hits
     through_group = (groups.rows - groups.positives).cumsum()  # [G] of a group and all before it
     below = through_group[groups.owner] - negatives.cumsum()  # [T]
-    in_order = np.add.reduceat(groups.hits * (2 * below + negatives), groups.first)
-    pairs = 2 * groups.positives * (groups.rows - groups.positives)
-    return _quotient(in_order, pairs)
+    in_order = np.add.reduceat(groups.hits * (2 * below + negatives), groups.first)  # exact integers, divided once
+    return _quotient(in_order, 2 * groups.positives * (groups.rows - groups.positives))
 
 
 def recall_per_group(groups: Groups, k: int) -> np.ndarray:
-    """Expected share of the group's positives among its first k rows.
-
-    Args:
-        k: at least 1.
-    Returns:
-        [G] float64 in [0, 1]; NaN without positives.
-    """
+    """[G] float64 expected share of the group's positives among its first k >= 1 rows; NaN without positives."""
     inside = np.clip(k - groups.start, 0, groups.size)
     hits = np.bincount(groups.owner, weights=groups.hits * inside / groups.size, minlength=len(groups.id))
     return _quotient(hits, groups.positives)
 
 
 def ndcg_per_group(groups: Groups, k: int) -> np.ndarray:
-    """Expected sum of 1 / log2(1 + position) over positives in the first k, over that of the ideal list: min(R, k) ones.
+    """[G] float64 expected sum of 1 / log2(1 + position) over positives in the first k >= 1, over that of the ideal list.
 
-    Args:
-        k: at least 1.
-    Returns:
-        [G] float64 in [0, 1]; NaN without positives.
+    The ideal list has min(R, k) ones; NaN without positives.
     """
     gains = np.append(0.0, (1 / np.log2(np.arange(2, k + 2))).cumsum())  # [k + 1] of the first 0, 1, ..., k positions
     between = gains[np.minimum(groups.start + groups.size, k)] - gains[np.minimum(groups.start, k)]

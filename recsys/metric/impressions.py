@@ -47,12 +47,9 @@ class Impressions:
         return min(len(np.unique(self.unit[self.ordered.label == label])) for label in (0, 1))
 
     def measure(self, copies: np.ndarray) -> dict[str, float]:
-        """Every metric of the rows when each unit's stand there `copies` times; copies of a user are users of their own.
+        """{metric: value} of the rows when each unit's stand there `copies` [U] times; copies of a user are users of their own.
 
-        Args:
-            copies: [U] int64, at least 0.
-        Returns:
-            name -> value, NaN where undefined; without the metrics that need a user or list where there is none.
+        NaN where undefined; without the metrics that need a user or list where there is none.
         """
         tally = self.ordered.tally(copies[self.unit])
         sums = {name: (float((upper * copies).sum()), float((lower * copies).sum())) for name, (upper, lower) in self.ratios.items()}
@@ -106,11 +103,11 @@ class Impressions:
             units = torch.randint(self.num_units, (self.num_units,), generator=generator)
             drawn.append(self.measure(torch.bincount(units, minlength=self.num_units).numpy()))
         bounds = {}
-        for name in estimate:
+        for name, value in estimate.items():
             values = np.array([resample[name] for resample in drawn])
             values = values[~np.isnan(values)]
             if name == "ece":
-                values = np.maximum(values + (estimate[name] - np.median(values)), 0.0)
+                values = np.maximum(values + (value - np.median(values)), 0.0)
             if len(values):
                 low, high = np.quantile(values, [TAIL, 1 - TAIL]).tolist()
                 bounds[name] = (low, high)

@@ -28,7 +28,6 @@ class Sample:
     """One metric of all models.
 
     Attributes:
-        metric: its name.
         estimates: of the reference, then of each other.
         drawn: [R, S], over the same resamples.
         units: that bear on the metric: U, or fewer where it needs both classes and few units have one of them.
@@ -45,12 +44,10 @@ class Compared:
     """One metric of a model beside the reference.
 
     Attributes:
-        metric: its name.
         place: of the model among those that are compared, the reference being 0.
         new, old: the model's value and the reference's, each with an interval of its own of 95 % (percentiles).
         difference: new minus old; its interval is wide enough for all differences together.
-        smallest: difference that so many units would have shown four times out of five.
-        units: that bear on the metric.
+        smallest: difference that so many units, those that bear on the metric, would have shown four times out of five.
     """
 
     metric: str
@@ -74,13 +71,7 @@ class Compared:
 
 
 def drawn_again(measures: Mapping[str, Measure], units: int, resamples: int, *, bearing: int) -> list[Sample]:
-    """Estimates and resamples of every metric, over the same draws.
-
-    Args:
-        units: U.
-        resamples: S.
-        bearing: units that bear on the metrics, at most U.
-    """
+    """Estimates and S resamples of every metric, over the same draws of U units, of which `bearing` bear on the metrics."""
     generator = np.random.default_rng(0)
     drawn: dict[str, list[Sequence[float]]] = {metric: [] for metric in measures}
     for _ in range(resamples):
@@ -97,8 +88,7 @@ def compared(samples: Sequence[Sample]) -> Iterator[Compared]:
     A difference's interval is Student's, with the standard error that its resamples tell: where many are looked at together each bound
     lies so far out that of some hundred resamples none or one would lie beyond it.
     """
-    looks = sum(len(sample.estimates) - 1 for sample in samples)
-    each = (1 - LEVEL) / 2 / max(1, looks)
+    each = (1 - LEVEL) / 2 / max(1, sum(len(sample.estimates) - 1 for sample in samples))
     for sample in samples:
         freedom = max(1, sample.units - 1)
         bound, power = (float(stdtrit(freedom, share)) for share in (1 - each, POWER))

@@ -79,10 +79,8 @@ class UserMetrics(Metric):
     A user that several processes report, as padding of an uneven split does, counts once.
 
     Args:
-        ks: cut-offs of every metric and of novelty.
-        slice_ks: cut-offs of the groups' metrics, each at most the largest of ks.
+        slice_ks: cut-offs of the metrics of groups of items, each at most the largest of ks.
         bits: [V] float64, from `self_information`.
-        groups: groups of items with metrics of their own.
     """
 
     full_state_update = False
@@ -139,23 +137,14 @@ class UserMetrics(Metric):
 
 
 def mean(values: Tensor) -> list[float]:
-    """Means of the columns, NaN left out; the same for every number of threads.
-
-    Args:
-        values: [U, M] float64, at least one number per column.
-    """
+    """Means of the columns of [U, M] float64, NaN left out, at least one number in each; the same for every number of threads."""
     by_column = np.ascontiguousarray(values.numpy().T)  # one thread sums each row pairwise; torch.sum would split the work
     counted = ~np.isnan(by_column)
     return (np.where(counted, by_column, 0.0).sum(1) / counted.sum(1)).tolist()
 
 
 def summary(table: UserTable, ks: list[int], num_items: int) -> dict[str, float]:
-    """{"recall@20": mean over users, ..., "coverage@20": of all lists, ..., "users", "users_left_out"}, without columns of groups.
-
-    Args:
-        ks: cut-offs of coverage and Gini.
-        num_items: items of the catalogue.
-    """
+    """{"recall@20": mean over users, "coverage@20": of all lists of the catalogue, "users", "users_left_out", ...}, without groups."""
     names = [name for name in table.columns if "/" not in name]
     result = dict(zip(names, mean(table.values[:, : len(names)])))
     for k in ks:

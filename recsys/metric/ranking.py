@@ -43,13 +43,7 @@ class Ranking:
 
 
 def rank(top: TopK, row: Tensor, relevant_start: Tensor) -> Ranking:
-    """Ranking of some relevant pairs in their users' lists.
-
-    Args:
-        top: the lists of U users.
-        row: [R] int64 user row of each relevant pair.
-        relevant_start: [R] int64, as in `TopK`.
-    """
+    """Ranking of relevant pairs in the lists of U users: [R] int64 user row of each pair, and its `relevant_start` as in `TopK`."""
     listed = relevant_start >= 0
     at_start = torch.zeros_like(top.start)
     at_start.index_put_((row[listed], relevant_start[listed]), torch.ones_like(row[listed]), accumulate=True)

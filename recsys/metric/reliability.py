@@ -1,6 +1,6 @@
 """How often a label came true among rows of about the same predicted probability. N rows, T distinct probabilities."""
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -15,45 +15,8 @@ Z = 1.959963984540054
 """Quantile of the normal distribution for a two-sided 95 % interval."""
 
 
-@dataclass(frozen=True)
-class Bin:
-    """Rows of neighbouring predictions.
-
-    Attributes:
-        rows: at least 1.
-        predicted: mean probability.
-        actual: share of positives.
-        low, high: 95 % interval of that share; see `wilson`.
-    """
-
-    rows: int
-    predicted: float
-    actual: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """The reliability curve of one label.
-
-    Attributes:
-        rows, positives: of the label; rows at least 1.
-        bins: by ascending prediction, at most `BINS`.
-        smallest, largest: prediction.
-        histogram: [COLUMNS] rows between `smallest` and `largest`, in columns of equal width; all in the first if these are equal.
-    """
-
-    rows: int
-    positives: int
-    bins: tuple[Bin, ...]
-    smallest: float
-    largest: float
-    histogram: tuple[int, ...]
-
-
-def reliability(probability: Tensor, label: Tensor, *, bins: int = BINS) -> Reliability | None:
-    """The curve in bins of equal mass, as `Tally.calibration_error` makes them.
+def reliability(probability: Tensor, label: Tensor, *, bins: int = BINS) -> dict[str, Any] | None:
+    """Reliability curve of a label in bins of equal mass, as `Tally.calibration_error` makes them; for reliability.json.
 
     A row's bin is floor(bins * rows with a smaller probability / N): equal predictions are never torn apart, bins behind a large tie are
     left out, and fewer rows than bins have one each.
@@ -63,7 +26,9 @@ def reliability(probability: Tensor, label: Tensor, *, bins: int = BINS) -> Reli
         label: [N] 0 or 1.
         bins: at least 1.
     Returns:
-        None without rows.
+        "rows" and "positives" of the label; "bins" by ascending prediction, each with its "rows", mean probability "predicted", share of
+        positives "actual", and bounds "low" and "high" of that share's 95 % interval (`wilson`); "smallest" and "largest" prediction, and
+        a "histogram" [COLUMNS] of rows between them, in columns of equal width, all in the first if these are equal. None without rows.
     """
     if not len(label):
         return None
@@ -75,14 +40,13 @@ def reliability(probability: Tensor, label: Tensor, *, bins: int = BINS) -> Reli
     smallest, largest = float(counts.probability[0]), float(counts.probability[-1])
     place = (counts.probability - smallest) / max(largest - smallest, np.finfo(np.float64).tiny)
     column = np.minimum((place * COLUMNS).astype(np.int64), COLUMNS - 1)  # the largest belongs to the last column
-    return Reliability(
-        rows=len(label),
-        positives=int(counts.positives.sum()),
-        bins=tuple(Bin(rows, total / rows, positives / rows, *wilson(positives, rows)) for rows, total, positives in sums),
-        smallest=smallest,
-        largest=largest,
-        histogram=tuple(np.bincount(column, weights=counts.rows, minlength=COLUMNS).astype(np.int64).tolist()),
-    )
+    parts = []
+    for rows, total, positives in sums:
+        low, high = wilson(positives, rows)
+        parts.append({"rows": rows, "predicted": total / rows, "actual": positives / rows, "low": low, "high": high})
+    histogram = np.bincount(column, weights=counts.rows, minlength=COLUMNS).astype(np.int64).tolist()
+    counted = {"rows": len(label), "positives": int(counts.positives.sum()), "bins": parts}
+    return counted | {"smallest": smallest, "largest": largest, "histogram": histogram}
 
 
 def wilson(positives: int, rows: int) -> tuple[float, float]:

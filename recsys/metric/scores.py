@@ -19,13 +19,7 @@ TILE_ITEMS = 4096
 
 
 class Scores(ABC):
-    """Scores of B users for V items, written tile by tile.
-
-    Attributes:
-        num_users, num_items: B, and V with the padding row.
-        device: where blocks are made.
-        dtype: of the scores.
-    """
+    """Scores of B = num_users users for V = num_items items, written tile by tile into blocks on `device`."""
 
     num_users: int
     num_items: int
@@ -43,18 +37,12 @@ class Scores(ABC):
 
 
 class DotProduct(Scores):
-    """Inner products of user and item vectors, in float32 whatever autocast or the matmul precision say.
-
-    Args:
-        users: [B, D] float.
-        items: [V, D] float.
-    """
+    """Inner products of user vectors [B, D] and item vectors [V, D], in float32 whatever autocast or the matmul precision say."""
 
     def __init__(self, users: Tensor, items: Tensor):
         if users.shape[1] != items.shape[1]:
-            raise ValueError(
-                f"users and items need the same dim, got {users.shape[1]} and {items.shape[1]}; set the same output dim on both towers"
-            )
+            what = f"users and items need the same dim, got {users.shape[1]} and {items.shape[1]}"
+            raise ValueError(f"{what}; set the same output dim on both towers")
         self.users, self.items = users.float(), items.float()
         self.num_users, self.num_items = len(users), len(items)
         self.device, self.dtype = items.device, torch.float32
@@ -68,11 +56,7 @@ class DotProduct(Scores):
 
 
 class Dense(Scores):
-    """Scores that are there already.
-
-    Args:
-        scores: [B, V] float32 or float64; -inf = cannot be recommended.
-    """
+    """Scores [B, V] float32 or float64 that are there already; -inf = cannot be recommended."""
 
     def __init__(self, scores: Tensor):
         self.scores = scores

@@ -9,6 +9,7 @@ B users, V = num_items + 1 catalogue rows (row 0 pads), K cut-off, E and R numbe
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -72,27 +73,21 @@ def top_k(scores: Scores, k: int, *, known: Tensor, relevant: Tensor, item_chunk
 
 
 def by_tile(pairs: Tensor, starts: range) -> list[Tensor]:
-    """Pairs of each tile of users, rows counted from its first, with one look at the device for all tiles.
+    """Pairs [2, E] int64 (row, anything), sorted by row, of each tile of users, rows counted from its first.
 
     Args:
-        pairs: [2, E] int64 (row, anything), sorted by row.
         starts: first row of each tile, up to the number of rows.
     """
     edges = torch.tensor([*starts, starts.stop], device=pairs.device)
-    bounds = torch.searchsorted(pairs[0].contiguous(), edges).tolist()
-    return [
-        torch.stack([pairs[0, first:last] - start, pairs[1, first:last]]) for start, first, last in zip(starts, bounds[:-1], bounds[1:])
-    ]
+    bounds = torch.searchsorted(pairs[0].contiguous(), edges).tolist()  # one look at the device for all tiles
+    return [torch.stack([pairs[0, first:last] - start, pairs[1, first:last]]) for start, (first, last) in zip(starts, pairwise(bounds))]
 
 
 class _Tile:
     """Up to TILE_USERS users against the whole catalogue, one chunk of items after the other."""
 
     def __init__(self, scores: Scores, block: Tensor, first: int, known: Tensor):
-        self.scores = scores
-        self.block = block
-        self.first = first
-        self.known = known
+        self.scores, self.block, self.first, self.known = scores, block, first, known
         self.num_rows = min(TILE_USERS, scores.num_users - first)
 
     def top_k(self, k: int, relevant: Tensor) -> TopK:
@@ -100,8 +95,7 @@ class _Tile:
         crossing = (values[:, k - 1] == values[:, k]) & (values[:, k] > NOTHING)  # [T] the group at position K goes on beyond it
         values, items = values[:, :k].contiguous(), items[:, :k].contiguous()
         start = _group_start(values)
-        ones = torch.ones_like(start)
-        size = torch.zeros_like(start).scatter_add_(1, start, ones).gather(1, start)
+        size = torch.zeros_like(start).scatter_add_(1, start, torch.ones_like(start)).gather(1, start)
         rows = crossing.nonzero().squeeze(1)
         if len(rows):
             count = self._settle(rows, values, items, start)
@@ -162,11 +156,7 @@ class _Tile:
 
 
 def _largest(block: Tensor, count: int, group: int = GROUP) -> tuple[Tensor, Tensor]:
-    """[T, min(count, C)] largest entries of each row and their columns, in any order of ties.
-
-    Args:
-        group: columns that are looked at as one; C is a multiple of it.
-    """
+    """[T, min(count, C)] largest entries of each row and their columns, in any order of ties; C is a multiple of `group`."""
     rows, columns = block.shape
     groups = columns // group
     if count * 4 > groups:

@@ -16,7 +16,7 @@ from recsys.config.launch import plain_errors
 from recsys.disk import write_whole, writing
 from recsys.errors import ConfigError, Fault
 from recsys.logger.wandb import send_run
-from recsys.report.compare import Comparison, compare
+from recsys.report.compare import compare
 from recsys.report.comparison import comparison_report, comparison_table, document
 from recsys.report.html import page
 from recsys.report.run import write_page
@@ -48,25 +48,21 @@ def _compare(arguments: Sequence[str]) -> None:
     if len(options.runs) < 2:
         parser.error("name two runs or more")
     if options.out is not None:
-        _require_folder(options.out)
+        there = next(path for path in (options.out.absolute(), *options.out.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise ConfigError(Fault(f"{there} is no folder", f"--out {options.out}", "name a folder, there or not"))
     comparison = compare(options.runs)
+    content = json.dumps(document(comparison), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if options.json:
-        print(_json(comparison), end="")
+        print(content, end="")
     else:
         Console().print(comparison_table(comparison))
     if options.out is not None:
         with writing(options.out):
             options.out.mkdir(parents=True, exist_ok=True)
-        write_whole(options.out / DOCUMENT, _json(comparison))
+        write_whole(options.out / DOCUMENT, content)
         write_whole(options.out / PAGE, page(comparison_report(comparison)))
         print(f"comparison: {options.out / PAGE}", file=sys.stderr if options.json else sys.stdout)
-
-
-def _require_folder(out: Path) -> None:
-    """Raise a ConfigError where a file stands in the place of the folder, or above it."""
-    there = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise ConfigError(Fault(f"{there} is no folder", f"--out {out}", "name a folder, there or not"))
 
 
 def _send(arguments: Sequence[str]) -> None:
@@ -75,10 +71,6 @@ def _send(arguments: Sequence[str]) -> None:
     parser.add_argument("--project", help="where to send a run that was trained without logger=wandb")
     options = parser.parse_args(arguments)
     print(f"sent: {send_run(options.run, options.project)}")
-
-
-def _json(comparison: Comparison) -> str:
-    return json.dumps(document(comparison), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 if __name__ == "__main__":

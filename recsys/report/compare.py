@@ -28,9 +28,8 @@ class Measured:
     Attributes:
         samples: one per metric.
         left_out: metrics that cannot be compared, each with the reason.
-        units: "users" or "rows": what was drawn again.
-        number: of units.
-        less_is_better: names of the metrics of which less is better.
+        units, number: "users" or "rows", which were drawn again, and how many there are.
+        less_is_better: names of metrics.
     """
 
     samples: list[Sample]
@@ -45,9 +44,7 @@ class Comparison:
     """Runs beside the first of them.
 
     Attributes:
-        task: of all runs.
-        runs: their names, the first being what the others are held against.
-        measured: what was compared, and what not.
+        runs: their names.
         differences: one entry per metric and other run.
         configs: for each other run, {key: (of the first, of this)} where their configs differ.
         resamples: how often users or rows were drawn again.
@@ -69,8 +66,7 @@ def compare(paths: Sequence[Path]) -> Comparison:
     """Compare runs with the first.
 
     Raises:
-        ConfigError: a run cannot be read, is named twice, or was not tested as the first one was, or no metric can be compared; the
-            message names the difference.
+        ConfigError: a run cannot be read, is named twice, or was not tested as the first one was, or no metric can be compared.
         IntegrityError: a file of a run is damaged.
     """
     resolved = [path.resolve() for path in paths]

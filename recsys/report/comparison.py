@@ -1,7 +1,6 @@
 """A comparison of runs in words, as a table, as a page and as JSON."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -9,7 +8,7 @@ from rich.text import Text
 
 from recsys.metric.paired import FEWEST, LEVEL, POWER, Compared
 from recsys.report.compare import Comparison
-from recsys.report.content import Estimate, Figure, Grid, Mark, Report, Section
+from recsys.report.content import Estimate, Figure, Grid, Report, Section
 from recsys.report.draw import ACCENT, FAINT, WARM, estimates_figure
 from recsys.report.terminal import grid_table
 
@@ -49,33 +48,27 @@ def _verdict(comparison: Comparison, place: int) -> str:
         by_word.setdefault(judged(comparison, one), []).append(one)
     if set(by_word) == {EQUAL}:
         return f"{name} and {first} are equal: all {comparison.measured.number:,} {units} got the same from both."
-    clear = [f"{word} than {first} in {_changes(by_word[word])}" for word in ("better", "worse") if word in by_word]
+    clear = [f"{word} than {first} in {', '.join(map(_change, by_word[word]))}" for word in ("better", "worse") if word in by_word]
     unclear, few = by_word.get(UNCLEAR, []), by_word.get(FEW, [])
     sentences = [f"{name} is {' and '.join(clear)}."] if clear else []
     if clear and (rest := [*unclear, *by_word.get(EQUAL, ())]):
         sentences.append(f"No difference was found in {', '.join(one.metric for one in rest)}.")
     elif unclear:
-        sizes = ", ".join(f"{one.metric} {_smallest(one)}" for one in unclear)
-        sentences.append(
-            f"No difference between {name} and {first} was found. {comparison.measured.number:,} {units} would have shown one of this size "
-            f"four times out of five: {sizes}."
-        )
+        shown = f"{comparison.measured.number:,} {units} would have shown one of this size four times out of five"
+        sentences.append(f"No difference between {name} and {first} was found. {shown}: {', '.join(map(_smallest, unclear))}.")
     if few:
         metrics = ", ".join(f"{one.metric} ({one.units})" for one in few)
         sentences.append(f"Too few {units} to tell {name} from {first}, fewer than {FEWEST}, bear on {metrics}.")
     return " ".join(sentences)
 
 
-def _changes(differences: Sequence[Compared]) -> str:
-    return ", ".join(f"{one.metric} ({one.difference[0]:+.4f}{_relative(one.difference[0], one.old[0])})" for one in differences)
-
-
-def _relative(change: float, of: float) -> str:
-    return f", {100 * change / of:+.1f} %" if of else ""
+def _change(one: Compared) -> str:
+    relative = f", {100 * one.difference[0] / one.old[0]:+.1f} %" if one.old[0] else ""
+    return f"{one.metric} ({one.difference[0]:+.4f}{relative})"
 
 
 def _smallest(one: Compared) -> str:
-    return f"{one.smallest:.4f}" + (f" ({100 * one.smallest / one.old[0]:.1f} %)" if one.old[0] else "")
+    return f"{one.metric} {one.smallest:.4f}" + (f" ({100 * one.smallest / one.old[0]:.1f} %)" if one.old[0] else "")
 
 
 def method(comparison: Comparison) -> str:
@@ -104,8 +97,7 @@ def beside_first(comparison: Comparison, place: int) -> Grid:
         rows.append((one.metric, one.old[0], one.new[0], Estimate(change, *bounds), _finite(one.smallest), SHORT.get(word, word)))
     title = f"{comparison.runs[place]} beside {comparison.runs[0]}: {measured.number:,} {measured.units}"
     columns = ("metric", "first", "this", "this − first", "would show", "verdict")
-    reference: Mark = "reference"
-    return Grid(f"differences/{place}", title, columns, tuple(rows), NOTE, marks=(reference,) * len(rows))
+    return Grid(f"differences/{place}", title, columns, tuple(rows), NOTE, marks=("reference",) * len(rows))
 
 
 def comparison_table(comparison: Comparison) -> RenderableType:
@@ -119,14 +111,11 @@ def comparison_table(comparison: Comparison) -> RenderableType:
 def comparison_report(comparison: Comparison) -> Report:
     """For a page."""
     metrics = list(dict.fromkeys(one.metric for one in comparison.differences))
-    parts: list[Grid | Figure] = [
-        *(_forest(comparison, metric) for metric in metrics),
-        *(beside_first(comparison, at) for at in range(1, len(comparison.runs))),
-    ]
-    sections = [Section("differences", "Differences", (*left_out(comparison), method(comparison), CAUTION), tuple(parts))]
-    changed = [
-        (comparison.runs[place], key, old, new) for place, config in enumerate(comparison.configs, 1) for key, (old, new) in config.items()
-    ]
+    grids = (beside_first(comparison, at) for at in range(1, len(comparison.runs)))
+    parts = (*(_forest(comparison, metric) for metric in metrics), *grids)
+    sections = [Section("differences", "Differences", (*left_out(comparison), method(comparison), CAUTION), parts)]
+    others = zip(comparison.runs[1:], comparison.configs)
+    changed = [(name, key, old, new) for name, config in others for key, (old, new) in config.items()]
     if changed:
         grid = Grid("configs", "Keys that differ", ("run", "key", "first", "this"), tuple(changed))
         sections.append(Section("configs", "What was changed", (), (grid,)))

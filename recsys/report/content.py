@@ -1,4 +1,4 @@
-"""What a report says, apart from how it is shown: terminal, HTML page, model card and Weights & Biases are made of it."""
+"""Content of a report, of which terminal, HTML page, model card and Weights & Biases are made."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,10 +36,8 @@ class Grid:
 
     Attributes:
         name: key, unique in a report, such as "slices" or "calibration/click".
-        title: above the table.
-        columns: headings.
         rows: one value per column; None where there is none.
-        note: below the table: what its values are, and of what.
+        note: below the table: meaning of its values.
         marks: one per row, or none at all.
         bars: value at which a bar of the first number would be empty, where a bar says anything.
         folders: place of the column that names folders beside the page.
@@ -81,14 +79,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing.
-
-    Attributes:
-        name: key, unique in a report, such as "slices" or "calibration/click".
-        title: above the drawing.
-        svg: one `<svg>` element that needs no other file.
-        alt: what it shows, for who cannot see it.
-    """
+    """A drawing under a name that is unique in a report: one `<svg>` element that needs no other file, and its content in words."""
 
     name: str
     title: str
@@ -98,14 +89,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Section:
-    """What is said of one subject.
-
-    Attributes:
-        name: key, unique among sections.
-        title: its heading.
-        text: paragraphs, before the parts.
-        parts: tables and drawings, in the order to be read.
-    """
+    """A subject under a name that is unique among sections: paragraphs, then tables and drawings in the order to be read."""
 
     name: str
     title: str
@@ -115,14 +99,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """All that is said of a run.
+    """A page on a run, a comparison or a sweep.
 
     Attributes:
-        title: task and data.
         verdict: in words: how good it is beside what; a line for each label, or run.
         facts: (name, value) in few words: when, on what, for how long.
-        sections: in the order to be read.
-        kind: what sort of page it is, above the title.
+        kind: sort of page, above the title.
     """
 
     title: str
@@ -146,8 +128,3 @@ def column_kind(values: Sequence[Value]) -> Literal["number", "text", "prose", "
     if any("\n" in text for text in texts):
         return "lines"
     return "prose" if any(len(text) > LONG for text in texts) else "text"
-
-
-def is_repeated(value: Value, before: Value) -> bool:
-    """Whether a row's first value need not be read again, being a name and that of the row before."""
-    return isinstance(value, str) and value == before

@@ -16,11 +16,7 @@ MOST_POINTS = 400
 
 
 def curves_section(run: RunDirectory, validation: Mapping[str, tuple[str, Sequence[str]]]) -> Section | None:
-    """Losses of training, and metrics of validation; None where nothing was logged.
-
-    Args:
-        validation: {name of a panel: its title, and the keys of its lines}, as far as they were logged.
-    """
+    """Losses of training, and metrics of validation {panel: (title, keys of its lines)}; None where nothing was logged."""
     keys = list(dict.fromkeys(key for line in run.logged for key in line))
     losses = [key for key in keys if re.fullmatch(r"train/(.+/)?loss", key)]
     panels = {"losses": ("Training loss", losses if len(losses) < 3 else [key for key in losses if key != "train/loss"])}

@@ -16,12 +16,7 @@ def data_section(run: RunDirectory) -> Section:
 
 
 def data_text(data: Mapping, split: Mapping | None) -> str:
-    """How the data were split, and of which time they are.
-
-    Args:
-        data: as in data.json.
-        split: node of the config; None where it is not known.
-    """
+    """How the data of a data.json were split, by this node of the config where it is known, and of which time they are."""
     text = []
     if split is not None:
         options = ", ".join(f"{key} {value}" for key, value in split.items() if key != "_target_" and value is not None)

@@ -34,12 +34,7 @@ LOOK: dict[Any, Any] = {
 
 
 class Drawing:
-    """A figure of matplotlib that becomes an SVG.
-
-    Attributes:
-        figure: to draw on.
-        svg: its text, once drawn.
-    """
+    """A figure of matplotlib to draw on, and its SVG once it is drawn."""
 
     def __init__(self, figure: Any):
         self.figure = figure
@@ -70,11 +65,9 @@ def element(svg: str) -> str:
 def estimates_figure(
     name: str, title: str, rows: Sequence[tuple[str, Estimate, str]], axis: str, *, bars: bool = False, differences: bool = False
 ) -> Figure:
-    """One line per row: a dot, or a bar from 0, with its interval and value.
+    """One line per row (label, value, colour) from top to bottom: a dot, or a bar from 0, with its interval and value.
 
     Args:
-        name, title: of the figure.
-        rows: (label, value, colour) from top to bottom.
         axis: label of the values' axis.
         bars: draw bars instead of dots.
         differences: values are differences: 0 is marked, and signs are written.

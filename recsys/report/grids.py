@@ -47,10 +47,8 @@ def beside_baselines(metrics: Metrics, columns: Columns, *, name: str, title: st
     """The model among its baselines by the first column, best first; then the truth, and the model at validation.
 
     Args:
-        columns: metrics by the end of their keys, as from `usual_columns`.
-        name, title: of the grid.
-        model: what the model is called.
-        subject: what stands between "test/" and a metric, such as "click/".
+        columns: as from `usual_columns`.
+        subject: part of the keys between "test/" and a metric, such as "click/".
     """
     first, metric = next(iter(columns.items()))
     baselines = dict.fromkeys(key.split("/")[1] for key in metrics if key.startswith("baseline/"))
@@ -76,11 +74,13 @@ def verdict(table: Grid, metric: Declaration, subject: str = "") -> str:
         ahead = metric.order * (mine.value - theirs.value) > 0
         more, less = max(mine.value, theirs.value), min(mine.value, theirs.value)
         change = f" ({rounded_percent(more / less - 1, '+')})" if metric.chance == 0 and less > 0 else ""
-        winner, loser = (name, f"every baseline: {column} {mine.value:.4f} against {theirs.value:.4f} of {other}")
-        if not ahead:
-            winner, loser = (other, f"{name}: {column} {theirs.value:.4f} against {mine.value:.4f}")
-        equal = f"{name} and {other} are equal: {column} {mine.value:.4f}"
-        sentences.append(f"{equal}." if mine.value == theirs.value else f"{winner} is ahead of {loser}{change}.")
+        if mine.value == theirs.value:
+            sentences.append(f"{name} and {other} are equal: {column} {mine.value:.4f}.")
+        elif ahead:
+            values = f"{column} {mine.value:.4f} against {theirs.value:.4f} of {other}"
+            sentences.append(f"{name} is ahead of every baseline: {values}{change}.")
+        else:
+            sentences.append(f"{other} is ahead of {name}: {column} {theirs.value:.4f} against {mine.value:.4f}{change}.")
         if mine.bounds and mine.bounds[0] <= theirs.value <= mine.bounds[1] and mine.value != theirs.value:
             low, high = mine.bounds
             sentences.append(f"The difference is within the 95 % interval of {name}, {low:.4f} to {high:.4f}: a larger test would tell.")
@@ -138,13 +138,7 @@ def _row(table: Grid, mark: Mark) -> tuple[str, Estimate] | None:
 
 
 def groups_section(grid: Grid, text: str, figures: Sequence[Figure] = ()) -> Section:
-    """A row per group, and every group as a dot.
-
-    Args:
-        grid: as from `by_groups`.
-        text: which groups are left out.
-        figures: drawings of the task's own.
-    """
+    """A row per group of a grid from `by_groups`, and every group as a dot, after drawings of the task's own."""
     return Section("slices", "By groups", (text,), (*figures, _dots(grid), grid))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 from urllib.parse import quote
 
-from recsys.report.content import THIS, Figure, Grid, Mark, Report, Row, Section, Value, column_kind, is_repeated
+from recsys.report.content import THIS, Figure, Grid, Mark, Report, Row, Section, Value, column_kind
 from recsys.report.style import STYLE
 from recsys.report.words import HIT, interval, shown
 
@@ -77,7 +77,7 @@ def _row(grid: Grid, kinds: Sequence[str], mark: Mark, row: Row, before: Value) 
     cells = ""
     for place, (value, column, kind) in enumerate(zip(row, grid.columns, kinds)):
         tag, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
-        same = " same" if place == 0 and is_repeated(value, before) else ""
+        same = " same" if place == 0 and isinstance(value, str) and value == before else ""
         label = f' data-label="{escape(column)}"' if column else ""
         text = shown(value, column) + (THIS if mark == "own" and place == 0 else "")
         inside = "".join(map(_line, text.split("\n"))) if kind == "lines" else escape(text)

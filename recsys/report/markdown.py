@@ -8,12 +8,7 @@ from recsys.report.words import interval, shown
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, text: int = 1) -> str:
-    """A table; "" without rows.
-
-    Args:
-        rows: cells in Markdown, as many as headings.
-        text: so many first columns are aligned left, the others right.
-    """
+    """A table of cells in Markdown, the first `text` columns aligned left, the others right; "" without rows."""
     return _lines(headings, ["---" if place < text else "---:" for place in range(len(headings))], rows) if rows else ""
 
 

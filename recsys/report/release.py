@@ -1,18 +1,21 @@
-"""A release in Markdown, for its card: how good it is, where it comes from, what it was checked for, and what it costs to serve.
+"""A release as a person reads it: blocks of its card in Markdown, and the table of what an export made, for the terminal.
 
-All from flat metrics and the manifest of the bundle alone.
+The card says how good the release is, where it comes from, what it was checked for, and what it costs to serve. All is made from flat
+metrics and the manifest of the bundle alone.
 """
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from rich.console import Group, RenderableType
+
 from recsys.metric.declaration import Declaration
-from recsys.report.bundle import gates_grid
 from recsys.report.content import Grid, Row, number
 from recsys.report.data import data_grids, data_text
 from recsys.report.grids import METRIC, Metrics
 from recsys.report.markdown import code, grid_blocks, prose, table
+from recsys.report.terminal import grid_table
 from recsys.report.words import readable_size
 from recsys.task.base import facet
 
@@ -162,3 +165,42 @@ def _quantized(quantized: Mapping | None) -> Iterator[str]:
     rows += [[prose(name), "", f"{share:.4f}"] for name, share in quantized.get("same_items", {}).items()]
     rows += [[f"vectors of {prose(tower)}, over their length", "", f"{apart:.4f}"] for tower, apart in quantized.get("vectors", {}).items()]
     yield table(["metric", "in float32", "change"], rows)
+
+
+def bundle_table(manifest: Mapping) -> RenderableType:
+    """The files with their sizes, how the graphs compared with the model, how fast they answer, and every gate."""
+    rows = [(name, readable_size(file["size"]), file["sha256"][:12]) for name, file in sorted(manifest["files"].items())]
+    files = Grid("files", "Bundle", ("file", "size", "sha256"), tuple(rows))
+    return Group(grid_table(files), "", *_sentences(manifest), "", grid_table(gates_grid(manifest["gates"])))
+
+
+def gates_grid(gates: Sequence[Mapping]) -> Grid:
+    """One row per check: what was wanted, and what was measured."""
+    rows = [(gate["gate"], "passed" if gate["passed"] else "refused", gate["limit"], gate["found"]) for gate in gates]
+    return Grid("gates", "Gates", ("gate", "", "wanted", "measured"), tuple(rows))
+
+
+def _sentences(manifest: Mapping) -> Iterator[str]:
+    if "parity" in manifest:
+        items, parity = manifest["items"], manifest["parity"]
+        yield (
+            f"Retriever: {items['count']:,} items answer by '{items['column']}' ({items['dtype']}), {manifest['dim']} dimensions. "
+            f"{_comparison(parity, parity['users'], 'users')}: {parity['identical_lists']:,} of {parity['lists']:,} lists of {parity['k']} "
+            f"identical, scores within {parity['max_score_difference']:.1e}."
+        )
+    if "ranker_parity" in manifest:
+        parity = manifest["ranker_parity"]
+        yield (
+            f"Ranker: predicts {', '.join(manifest['labels'])}. {_comparison(parity, parity['rows'], 'impressions')}, "
+            f"and with one user for many rows: within {parity['max_difference']:.1e}."
+        )
+    times = {name: part for name, part in manifest["latency"].items() if name != "start_ms"}
+    parts = [f"the {name} p50 {part['p50_ms']:.2f} ms, p99 {part['p99_ms']:.2f} ms" for name, part in times.items()]
+    start = f"Loaded, checked and first answers given in {manifest['latency']['start_ms']:.0f} ms."
+    yield f"One request on one thread: {'; '.join(parts)}. {start}"
+
+
+def _comparison(parity: Mapping, number: int, noun: str) -> str:
+    """With which weights, where they are not the published ones, and on how many rows graphs were compared with the model."""
+    weights = f" ({parity['weights']})" if "weights" in parity else ""
+    return f"Compared with the model{weights} on {number:,} {noun} in batches of {', '.join(f'{size:,}' for size in parity['batch_sizes'])}"

@@ -19,10 +19,7 @@ PANEL = (3.6, 4.2)
 def reliability_plot(curves: Mapping[str, Mapping]) -> str:
     """An SVG with one panel per label: how often it came true against what was predicted, and below it how predictions are spread.
 
-    On the diagonal both agree; bars are 95 % intervals. Equal curves give equal bytes.
-
-    Args:
-        curves: {label: curve as in `recsys.metric.reliability.Reliability`}, at least one.
+    On the diagonal both agree; bars are 95 % intervals. Equal curves, as from `recsys.metric.reliability`, give equal bytes.
     """
     across, down = min(len(curves), WIDE), math.ceil(len(curves) / WIDE)
     with drawing(PANEL[0] * across, PANEL[1] * down) as drawn:
@@ -30,8 +27,7 @@ def reliability_plot(curves: Mapping[str, Mapping]) -> str:
         for place in range(across * down):
             curve_axes, spread_axes = axes[2 * (place // across) : 2 * (place // across) + 2, place % across]
             if place < len(curves):
-                label, curve = list(curves.items())[place]
-                _draw(curve_axes, spread_axes, label, curve)
+                _draw(curve_axes, spread_axes, *list(curves.items())[place])
             else:
                 curve_axes.set_axis_off()
                 spread_axes.set_axis_off()
@@ -59,15 +55,12 @@ def _draw(curve_axes, spread_axes, label: str, curve: Mapping) -> None:
     curve_axes.plot([0, end], [0, end], color=FAINT, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
     curve_axes.errorbar(predicted, actual, yerr=reach, color=ACCENT, linewidth=1, elinewidth=1.4, marker="o", markersize=4.5, zorder=2)
     curve_axes.set_title(label, loc="left", fontsize=11, fontweight="bold")
-    curve_axes.set_xlim(0, end)
-    curve_axes.set_ylim(0, end)
-    curve_axes.set_ylabel("came true")
+    curve_axes.set(xlim=(0, end), ylim=(0, end), ylabel="came true")
     width = (curve["largest"] - curve["smallest"]) / len(curve["histogram"])
     left = [curve["smallest"] + width * place for place in range(len(curve["histogram"]))]
     spread_axes.bar(left, curve["histogram"], width=width or end / 100, align="edge", color=FAINT)
-    spread_axes.set_xlim(0, end)
-    spread_axes.set_xlabel(f"predicted: {curve['rows']:,} rows, {_percent(curve['smallest'])} to {_percent(curve['largest'])}")
-    spread_axes.set_ylabel("rows")
+    spread = f"predicted: {curve['rows']:,} rows, {_percent(curve['smallest'])} to {_percent(curve['largest'])}"
+    spread_axes.set(xlim=(0, end), xlabel=spread, ylabel="rows")
     for axis in (curve_axes.xaxis, curve_axes.yaxis, spread_axes.xaxis):
         axis.set_major_locator(MaxNLocator(5))
         axis.set_major_formatter(lambda share, _: _percent(share))

@@ -34,10 +34,8 @@ def publish_result(metrics: Mapping[str, float], run: Path, *, task: str, model:
     """Write metrics.json and report.html, and print the table of results; the last line printed is `run: <path>`.
 
     Args:
-        metrics: flat.
-        run: the run directory.
-        task: name of the task's folder, which knows what its table holds.
-        model: name of the model in that table.
+        task: name of the task's folder.
+        model: name of the model in the table.
         notes: lines to print below the table, such as why a baseline is missing.
     """
     report = facet(task, "report")
@@ -73,11 +71,7 @@ def reported_run(path: Path) -> RunDirectory:
 
 
 def report_of(path: Path) -> Report:
-    """The report of a run.
-
-    Raises:
-        ConfigError: it did not finish, or an older version left it without what a report needs.
-    """
+    """The report of a run; a ConfigError where it did not finish, or an older version left it without what a report needs."""
     run = reported_run(path)
     task = facet(run.task, "report")
     sections = (*task.sections(run), data_section(run), cost_section(run), limits_section(run, list(task.limits(run))))
@@ -136,11 +130,7 @@ def _cost_sentences(run: RunDirectory) -> Iterator[str]:
 
 
 def limits_section(run: RunDirectory, of_task: Sequence[str]) -> Section:
-    """What speaks against trusting a run further than it was tested, a line per limit.
-
-    Args:
-        of_task: limits that only runs of this task have.
-    """
+    """What speaks against trusting a run further than it was tested, a line per limit; some only runs of its task have."""
     lines = tuple((line,) for line in _limits(run, of_task))
     return Section("limits", "Limits", (), (Grid("limits", "What these figures do not say", ("limit",), lines),))
 

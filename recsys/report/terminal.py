@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from recsys.report.content import Grid, Mark, Value, column_kind, is_repeated, number
+from recsys.report.content import Grid, Mark, Value, column_kind, number
 from recsys.report.words import interval, shown
 
 BAR_WIDTH = 8
@@ -33,20 +33,21 @@ def grid_table(grid: Grid) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     kinds = [column_kind(grid.column(place)) for place in range(len(grid.columns))]
     bar_place = _bar_place(grid)
-    for place, (heading, kind) in enumerate(zip(grid.columns, kinds)):
+    for place, (text, kind) in enumerate(zip(grid.columns, kinds)):
+        heading = Text(BREAK.sub(r"\1\n", text) if len(text) > LONGEST_HEADING else text)
         if kind == "number":
-            table.add_column(_heading(heading), justify="right", no_wrap=True)
+            table.add_column(heading, justify="right", no_wrap=True)
         elif kind == "text" and place < NAMES:
-            table.add_column(_heading(heading), no_wrap=True, overflow="ellipsis", max_width=LONGEST_NAME)
+            table.add_column(heading, no_wrap=True, overflow="ellipsis", max_width=LONGEST_NAME)
         else:
-            table.add_column(_heading(heading), overflow="fold")
+            table.add_column(heading, overflow="fold")
     if bar_place is not None:
         table.add_column(no_wrap=True, width=BAR_WIDTH)
     before: Value = None
     rows = grid.marked()
     for place, (mark, row) in enumerate(rows):
         cells = [_cell(value, column, bounded=mark in ("own", "reference")) for value, column in zip(row, grid.columns)]
-        if is_repeated(row[0], before):
+        if isinstance(row[0], str) and row[0] == before:
             cells[0] = Text("")
         before = row[0]
         if bar_place is not None:
@@ -71,11 +72,6 @@ def _bar_place(grid: Grid) -> int | None:
     """The first column of measured numbers, which are no counts; None where bars say nothing."""
     measured = [place for place in range(len(grid.columns)) if any(isinstance(number(value), float) for value in grid.column(place))]
     return None if grid.bars is None or not measured else measured[0]
-
-
-def _heading(text: str) -> Text:
-    """A heading, a long one on several lines."""
-    return Text(BREAK.sub(r"\1\n", text) if len(text) > LONGEST_HEADING else text)
 
 
 def _cell(value: Value, column: str, *, bounded: bool) -> Text:

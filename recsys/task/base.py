@@ -134,13 +134,7 @@ class Task(ABC):
 
     @abstractmethod
     def model(self, config: TrainConfig, schema: Schema) -> nn.Module:
-        """The model of a run, with new weights.
-
-        Args:
-            schema: fitted.
-        Raises:
-            ConfigError: the config's model or loss is none of this task.
-        """
+        """Model of a run with a fitted schema and new weights; a ConfigError where the config's model or loss is none of this task."""
 
     @abstractmethod
     def parts(self, config: TrainConfig, store: Store, source: Source) -> Parts:
@@ -159,15 +153,7 @@ class Task(ABC):
 
 
 def component(node: dict | None, kind: type, key: str, *, remedy: str) -> Callable[..., Any]:
-    """Partial that a node of the root config builds, of a class that the task needs.
-
-    Args:
-        kind: class of the object to build.
-        key: of the node.
-        remedy: a choice that would do.
-    Raises:
-        ConfigError: the node is null, or builds something else.
-    """
+    """Partial that a node of the root config, under this key, builds; a ConfigError where it is null, or builds another kind."""
     if node is None:
         raise ConfigError(Fault(f"{key} is null, and this task needs a {kind.__name__}", key, f"choose one, such as {remedy}"))
     part = build(node)

@@ -60,12 +60,7 @@ def write_document(document: dict[str, Any], path: Path) -> None:
 
 
 def item_names(store: Store, source: Source, items: Iterable[int]) -> dict[int, dict[str, Any]]:
-    """{entity index: {"id": raw, "title": text or None, "about": values of its first categories}}, without item 0.
-
-    Args:
-        source: whose items table may hold a title.
-        items: entity indices.
-    """
+    """{entity index: {"id": raw, "title": text or None, "about": values of its first categories}} of these, without item 0."""
     index = sorted({int(item) for item in items} - {0})
     ids = store.item_ids.gather(index).to_list()
     titles = item_titles(store, source, ids)

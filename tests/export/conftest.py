@@ -12,7 +12,7 @@ import torch
 from recsys.export.bundle import export_bundle
 from recsys.model.two_tower import TwoTower
 from recsys.schema import Categorical, History, MultiCategorical, Numeric, Schema, Statistics, Timestamp, Vector
-from recsys.task.retrieval.export.section import RetrievalSection
+from recsys.task.retrieval.export import RetrievalSection
 from recsys.tower.mlp import MLPTower
 from recsys.tower.sequence import SequenceTower
 

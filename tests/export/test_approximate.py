@@ -12,8 +12,8 @@ from recsys.export.graph import session
 from recsys.export.index.hnsw import HNSW
 from recsys.export.quantize.int8_dynamic import Int8Dynamic
 from recsys.export.requests import requests, single
+from recsys.task.retrieval.export import RetrievalSection
 from recsys.task.retrieval.export.questions import UserQuestions
-from recsys.task.retrieval.export.section import RetrievalSection
 
 INDEX = HNSW(m=4, ef_construction=20, ef_search=[20], k=5, min_recall=0.1, seed=0)
 INT8 = Int8Dynamic(min_recall_ratio=0.0, max_auc_loss=1.0, max_ece_loss=1.0, max_rmse_ratio=9.0, max_p50_ratio=99.0)

@@ -16,7 +16,7 @@ from recsys.errors import DataError, IntegrityError, ReleaseError
 from recsys.export.bundle import Release, export_bundle, load_vocabularies
 from recsys.schema import Categorical, Schema
 from recsys.serve import Retriever
-from recsys.task.retrieval.export.section import RetrievalSection
+from recsys.task.retrieval.export import RetrievalSection
 
 NONE = -(2**63)
 RAW = {
@@ -176,10 +176,8 @@ def test_refused_export_leaves_the_published_bundle_as_it_was(example, monkeypat
     def refuse(*arguments, **named):
         raise IntegrityError()
 
-    monkeypatch.setattr("recsys.task.retrieval.export.section.parity", refuse)
-    monkeypatch.setattr(
-        "recsys.task.retrieval.export.section.export_tower", lambda *arguments: onnx.load(example.bundle / "user_tower.onnx")
-    )
+    monkeypatch.setattr("recsys.task.retrieval.export.parity", refuse)
+    monkeypatch.setattr("recsys.task.retrieval.export.export_tower", lambda *arguments: onnx.load(example.bundle / "user_tower.onnx"))
     with pytest.raises(IntegrityError):
         export_again(example)
     assert {path.name: path.read_bytes() for path in example.bundle.iterdir()} == before

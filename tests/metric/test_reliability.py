@@ -12,13 +12,13 @@ def curve(probability, label, **settings):
 
 
 def shape(found):
-    return [(each.rows, pytest.approx(each.predicted), pytest.approx(each.actual)) for each in found.bins]
+    return [(each["rows"], pytest.approx(each["predicted"]), pytest.approx(each["actual"])) for each in found["bins"]]
 
 
 def test_bins_hold_equal_shares_of_the_rows_in_order_of_prediction():
     found = curve([0.9, 0.1, 0.3, 0.2, 0.8, 0.4], [1, 0, 1, 0, 0, 0], bins=3)
     assert shape(found) == [(2, 0.15, 0.0), (2, 0.35, 0.5), (2, 0.85, 0.5)]
-    assert (found.rows, found.positives) == (6, 2)
+    assert (found["rows"], found["positives"]) == (6, 2)
 
 
 def test_equal_predictions_stay_in_one_bin():
@@ -30,8 +30,8 @@ def test_equal_predictions_stay_in_one_bin():
 def test_all_predictions_equal_make_one_bin():
     found = curve([0.25] * 8, [1, 0, 0, 0, 0, 0, 0, 1])
     assert shape(found) == [(8, 0.25, 0.25)]
-    assert (found.smallest, found.largest) == (0.25, 0.25)
-    assert found.histogram[0] == 8
+    assert (found["smallest"], found["largest"]) == (0.25, 0.25)
+    assert found["histogram"][0] == 8
 
 
 def test_fewer_rows_than_bins_have_one_each():
@@ -40,7 +40,7 @@ def test_fewer_rows_than_bins_have_one_each():
 
 def test_ten_bins_unless_told_otherwise():
     found = curve([number / 1000 for number in range(1000)], [0] * 1000)
-    assert [each.rows for each in found.bins] == [100] * 10
+    assert [each["rows"] for each in found["bins"]] == [100] * 10
 
 
 def test_no_rows_have_no_curve():
@@ -50,13 +50,13 @@ def test_no_rows_have_no_curve():
 def test_histogram_counts_columns_of_equal_width():
     # width 0.1: the ends belong to the first and the last of 30 columns; (0.45 - 0) / 0.9 * 30 = 15
     found = curve([0.0, 0.0, 0.45, 0.9], [0, 0, 0, 1])
-    assert {place: rows for place, rows in enumerate(found.histogram) if rows} == {0: 2, 15: 1, 29: 1}
-    assert len(found.histogram) == 30
+    assert {place: rows for place, rows in enumerate(found["histogram"]) if rows} == {0: 2, 15: 1, 29: 1}
+    assert len(found["histogram"]) == 30
 
 
 def test_bins_carry_the_interval_of_their_share():
-    (found,) = curve([0.3] * 10, [1, 1, 1, 0, 0, 0, 0, 0, 0, 0]).bins
-    assert (found.low, found.high) == pytest.approx((0.10779, 0.60322), abs=5e-6)  # Wilson's interval of 3 in 10, as tables have it
+    (found,) = curve([0.3] * 10, [1, 1, 1, 0, 0, 0, 0, 0, 0, 0])["bins"]
+    assert (found["low"], found["high"]) == pytest.approx((0.10779, 0.60322), abs=5e-6)  # Wilson's interval of 3 in 10, as tables have it
 
 
 @pytest.mark.parametrize(("positives", "rows"), [(0, 1), (1, 1), (0, 50), (50, 50), (3, 7), (932, 12_493)])

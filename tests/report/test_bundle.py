@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from recsys.report.bundle import bundle_table
+from recsys.report.release import bundle_table
 
 MANIFEST = {
     "files": {"retriever.onnx": {"sha256": "ab" * 32, "size": 1_234_567}, "schema.json": {"sha256": "cd" * 32, "size": 99}},

@@ -1,6 +1,7 @@
 """The task of predicting the labels of impressions, such as clicks and conversions."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -24,10 +25,11 @@ from recsys.task.ranking.pair import Pair, pair_of
 from recsys.task.ranking.teacher import Distillation, teacher_of
 
 
+@dataclass(frozen=True)
 class Ranking(Task):
     """One probability or number per label of a row that was shown, trained on all labels together.
 
-    Args:
+    Attributes:
         balance: makes one loss of the labels' losses.
         calibration: builds a label's map from logit to probability.
         evaluation: measures predictions of all impressions.
@@ -37,27 +39,15 @@ class Ranking(Task):
         pair: measures this task's model behind that one.
     """
 
-    def __init__(
-        self,
-        balance: Annotated[Callable[..., Balance], Makes("recsys.balance.base.Balance", later=("labels",))],
-        calibration: Annotated[Callable[..., Calibration], Makes("recsys.calibration.base.Calibration", repeated=True)],
-        evaluation: Annotated[
-            Callable[..., ImpressionEvaluation], Makes("recsys.task.ranking.evaluation.ImpressionEvaluation", later=("oracle", "pair"))
-        ],
-        teacher: Distillation,
-        keep_negatives: float,
-        retriever: Path | None,
-        pair: Annotated[
-            Callable[..., Pair], Makes("recsys.task.ranking.pair.Pair", later=("retriever", "exclude_known", "labels", "truths"))
-        ],
-    ):
-        self.balance = balance
-        self.calibration = calibration
-        self.evaluation = evaluation
-        self.teacher = teacher
-        self.keep_negatives = keep_negatives
-        self.retriever = retriever
-        self.pair = pair
+    balance: Annotated[Callable[..., Balance], Makes("recsys.balance.base.Balance", later=("labels",))]
+    calibration: Annotated[Callable[..., Calibration], Makes("recsys.calibration.base.Calibration", repeated=True)]
+    evaluation: Annotated[
+        Callable[..., ImpressionEvaluation], Makes("recsys.task.ranking.evaluation.ImpressionEvaluation", later=("oracle", "pair"))
+    ]
+    teacher: Distillation
+    keep_negatives: float
+    retriever: Path | None
+    pair: Annotated[Callable[..., Pair], Makes("recsys.task.ranking.pair.Pair", later=("retriever", "exclude_known", "labels", "truths"))]
 
     def model(self, config: TrainConfig, schema: Schema) -> Ranker:
         """Ranker with new weights and the heads that labels and loss ask for; see `Task.model`."""

@@ -21,14 +21,15 @@ from recsys.batch import ImpressionBatch, Outcomes, Truth
 from recsys.data.read.datamodule import DataModule
 from recsys.disk import write_whole
 from recsys.errors import DataError, Fault
+from recsys.metric import regression
 from recsys.metric.binary import METRICS
 from recsys.metric.funnel import Predictions, Target, targets
 from recsys.metric.impressions import Impressions, impressions
+from recsys.metric.reliability import reliability
 from recsys.run.directory import CALIBRATION, RELIABILITY
 from recsys.task.base import Evaluation
-from recsys.task.ranking.module import RankingModule
+from recsys.task.ranking.module import RankingModule, by_label, calibrated
 from recsys.task.ranking.pair import Pair
-from recsys.task.ranking.predicted import against_truth, by_label, calibrated, numbers, reliability_curves
 
 IN_GROUPS = (*(metric.name for metric in METRICS if metric.groups), "rows")
 """What is measured of a group of impressions."""
@@ -45,9 +46,7 @@ class ImpressionEvaluation(Evaluation):
         intervals: bootstrap resamples of 95 % intervals at test; 0 = none.
         min_slice_rows: slices with fewer impressions are left out.
         baselines: {name: baseline}, fitted when test starts.
-        oracle: the truth, where it is known.
         pair: measures this ranker behind a retriever; None where there is none.
-
     Attributes:
         predicted: {label: [N] float64} of the test impressions: calibrated probabilities, and numbers.
     """
@@ -106,11 +105,11 @@ class ImpressionEvaluation(Evaluation):
         outcomes, self.predicted = data.outcomes("test"), calibrated(outputs, pl_module)
         tested = targets(pl_module.labels, self.predicted, outcomes.labels)
         values = self._measure("test/", tested, outcomes, final=True) | self._slices(tested, outcomes)
-        _write(trainer, RELIABILITY, reliability_curves(tested))
+        _write(trainer, RELIABILITY, _reliability_curves(tested))
         for name, scores in self._rivals(data, pl_module).items():
             values |= self._measure(f"{name}/test/", targets(pl_module.labels, scores, outcomes.labels), outcomes)
         if self.oracle is not None:
-            values |= against_truth(outputs, self.oracle)
+            values |= _against_truth(outputs, self.oracle)
         if self.pair is not None:
             values |= self.pair.measured(trainer, pl_module)
         self.publish(pl_module, values, stage="test")
@@ -144,7 +143,7 @@ class ImpressionEvaluation(Evaluation):
         for target in measured:
             key = f"{prefix}{target.name}"
             if not target.binary:
-                values |= {f"{key}/{name}": value for name, value in numbers(target).items()}
+                values |= {f"{key}/{name}": value for name, value in _errors(target).items()}
                 continue
             rows = _impressions(target, outcomes, self.ks)
             metrics, missing = rows.metrics()
@@ -203,3 +202,30 @@ def _from_baseline(baseline: ImpressionBaseline, target: Target, training: Featu
         return torch.zeros(len(asked.categories), dtype=torch.float64)
     baseline.fit(training.rows(rows), target.actual.numpy()[rows], binary=target.binary)
     return torch.from_numpy(np.asarray(baseline.predict(asked), dtype=np.float64))
+
+
+def _against_truth(outputs: dict[str, Tensor], truth: Truth) -> dict[str, float]:
+    """How far a label given another is from its probability if that one had to be 1 in every row.
+
+    Before calibration, which makes it right on the rows where the given one is 1: what it is on all rows, the loss decides.
+    """
+    values = {}
+    for column, true in truth.forced.items():
+        predicted = outputs[column].sigmoid()
+        values[f"test/{column}_on_all/mae"] = float((predicted - true).abs().mean())
+        values[f"test/{column}_on_all/rmse"] = float((predicted - true).square().mean().sqrt())
+        values[f"test/{column}_on_all/predicted_over_actual"] = float(predicted.sum() / true.sum())
+    return values
+
+
+def _errors(target: Target) -> dict[str, float]:
+    """{metric: error} of a target that is no probability, and its rows; these alone where there are none."""
+    predicted, actual = target.measured()
+    errors = {metric.name: metric.measure(predicted, actual) for metric in regression.METRICS} if len(actual) else {}
+    return {**errors, "rows": float(len(actual))}
+
+
+def _reliability_curves(targets: list[Target]) -> dict[str, dict]:
+    """{binary label or funnel: its curve}; without those that concern no row."""
+    curves = {target.name: reliability(*target.measured()) for target in targets if target.binary}
+    return {name: curve for name, curve in curves.items() if curve is not None}

@@ -35,11 +35,7 @@ def write_evidence(run: Path, store: Store, source: Source, *, name: str, evalua
 
 
 def predictions(store: Store, predicted: Mapping[str, Tensor]) -> pl.DataFrame:
-    """Each test row: the raw id of its user, where rows name one, each label, and `predicted/<label>`.
-
-    Args:
-        predicted: {label: [N] float64} calibrated, in the order of the store's test rows.
-    """
+    """Each test row, in the order of the store: the raw id of its user, where rows name one, each label, and `predicted/<label>`."""
     rows = (store.split == SPLITS["test"]).nonzero().squeeze(1)
     columns = [] if store.schema.user is None else [store.user_ids.gather(store.user[rows].numpy()).alias(store.schema.user)]
     columns += [pl.Series(label, values[rows].numpy()).fill_nan(None) for label, values in store.labels.items()]
@@ -47,11 +43,7 @@ def predictions(store: Store, predicted: Mapping[str, Tensor]) -> pl.DataFrame:
 
 
 def row_mistakes(store: Store, source: Source, measured: Sequence[Target]) -> dict[str, Any]:
-    """Content of examples.json of a ranking run.
-
-    Args:
-        measured: labels and funnels at test.
-    """
+    """Content of examples.json of a ranking run, from labels and funnels at test."""
     worst = [(target, kind, row) for target in measured for kind, rows in _worst(target).items() for row in rows.tolist()]
     described = _rows(store, source, torch.tensor([row for _, _, row in worst], dtype=torch.int64))
     mistakes = [

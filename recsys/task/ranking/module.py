@@ -10,6 +10,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from recsys.balance.base import Balance
 from recsys.batch import Batch, ImpressionBatch
 from recsys.calibration.base import Calibration
+from recsys.errors import Fault, NumericsError
 from recsys.loss.funnel import RankingLoss
 from recsys.loss.sampling import of_sample
 from recsys.model.base import Ranker
@@ -23,8 +24,6 @@ class RankingModule(TaskModule):
 
     Args:
         model: features to one logit per label, and what else the loss asks for.
-        loss: one loss per label.
-        balance: makes one loss of them.
         calibration: builds a label's map from logit to probability.
         schema: fitted; what is predicted, and the deviation of numbers, in which their losses are counted.
         kept_share: of the training rows without the first label, those that an epoch reads; see `recsys.loss.sampling`.
@@ -89,3 +88,19 @@ class RankingModule(TaskModule):
         return torch.stack([outputs[label.column] for label in self.labels], 1).float()
 
     test_step = validation_step
+
+
+def by_label(values: Tensor, module: RankingModule) -> dict[str, Tensor]:
+    """{label: [N] float64} of [N, H] logits and numbers; a NumericsError where one is not finite."""
+    broken = int((~values.isfinite()).any(1).sum())
+    if broken:
+        what = f"predictions of {broken:,} of {len(values):,} impressions hold NaN or infinity"
+        raise NumericsError(Fault(what, "evaluation", "lower optimizer.dense.lr and optimizer.tables.lr, or train in float32"))
+    return {label.column: column.double() for label, column in zip(module.labels, values.unbind(1), strict=True)}
+
+
+def calibrated(outputs: dict[str, Tensor], module: RankingModule) -> dict[str, Tensor]:
+    """{label: [N] float64} probability, or number."""
+    with torch.no_grad():
+        probability = {column: calibration(outputs[column].float()).double() for column, calibration in module.calibrations.items()}
+    return outputs | probability

@@ -8,6 +8,8 @@ of it, `pair/oracle/test/recall@20` and `pair/exposed_oracle/test/recall@20`, an
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +34,7 @@ from recsys.model.two_tower import TwoTower
 from recsys.run.directory import RunDirectory
 from recsys.schema import Schema, chains, differences
 from recsys.source.base import Source
-from recsys.task.ranking.module import RankingModule
-from recsys.task.ranking.predicted import by_label, calibrated
+from recsys.task.ranking.module import RankingModule, by_label, calibrated
 
 ROWS_PER_PASS = 2_048
 """Candidates that the ranker judges at once."""
@@ -41,13 +42,14 @@ ITEM_CHUNK = 16_384
 """Items that the retriever scores at once."""
 
 
+@dataclass
 class Pair:
     """Measures orders of the same candidates, for every user whom the retriever's own evaluation asks, in bounded memory.
 
     Candidates are the retriever's best K; their scores are probabilities of the label that makes a row positive, as the ranker says
     them, calibrated, of this user, at the start of the test, in the context of the first page that the test shows.
 
-    Args:
+    Attributes:
         num_candidates: K.
         ks: cut-offs, each at most K.
         intervals: bootstrap resamples of 95 % intervals; 0 = none.
@@ -58,33 +60,29 @@ class Pair:
             what is shown then}; empty where nothing is known.
     """
 
-    def __init__(
-        self,
-        num_candidates: int,
-        ks: list[int],
-        intervals: int,
-        *,
-        retriever: TwoTower,
-        exclude_known: bool,
-        labels: tuple[str, ...],
-        truths: dict[str, Scorer],
-    ):
-        if not ks or not 1 <= min(ks) <= max(ks) <= num_candidates:
-            raise ConfigError(
-                Fault(f"ks={ks} of {num_candidates} candidates", "task.pair.ks", "give cut-offs from 1 to task.pair.num_candidates")
-            )
-        self.num_candidates = num_candidates
-        self.ks = sorted(ks)
-        self.intervals = intervals
-        self.retriever = retriever
-        self.exclude_known = exclude_known
-        self.labels = labels
-        self.truths = truths
-        metrics = ("recall", "ndcg", *([f"true_{'_'.join(labels)}"] if truths else []))
-        orders = ("pair/retriever", "pair", *(f"pair/{name}" for name in truths))
+    num_candidates: int
+    ks: list[int]
+    intervals: int
+    _: KW_ONLY
+    retriever: TwoTower
+    exclude_known: bool
+    labels: tuple[str, ...]
+    truths: dict[str, Scorer]
+
+    def __post_init__(self):
+        self.ks = sorted(self.ks)
+        if not self.ks or not 1 <= self.ks[0] <= self.ks[-1] <= self.num_candidates:
+            what = f"ks={self.ks} of {self.num_candidates} candidates"
+            raise ConfigError(Fault(what, "task.pair.ks", "give cut-offs from 1 to task.pair.num_candidates"))
+
+    @cached_property
+    def columns(self) -> list[str]:
+        """Keys of what is measured of each user."""
+        metrics = ("recall", "ndcg", *([f"true_{'_'.join(self.labels)}"] if self.truths else []))
+        orders = ("pair/retriever", "pair", *(f"pair/{name}" for name in self.truths))
         names = [f"{order}/test/{metric}@{k}" for order in orders for metric in metrics for k in self.ks]
-        best = [f"pair/best/test/{metrics[-1]}@{k}" for k in self.ks] if truths else []
-        self.columns = [*names, *best, f"pair/retriever/test/recall@{num_candidates}"]
+        best = [f"pair/best/test/{metrics[-1]}@{k}" for k in self.ks] if self.truths else []
+        return [*names, *best, f"pair/retriever/test/recall@{self.num_candidates}"]
 
     def measured(self, trainer: Any, pl_module: RankingModule) -> dict[str, float]:
         """{key: value} of all users of all processes, each of which takes its share of them."""
@@ -158,22 +156,12 @@ def _column(relevant: Tensor, candidates: Tensor) -> Tensor:
 
 
 def _ordered(scores: Tensor, relevant: Tensor) -> TopK:
-    """All candidates [B, K] by score, as a catalogue of their own.
-
-    Args:
-        relevant: as from `_column`; what is at place 0 is never listed.
-    """
-    nothing = relevant[:, :0]
-    return top_k(Dense(pad(scores, (1, 0))), scores.shape[1], known=nothing, relevant=relevant, item_chunk=ITEM_CHUNK)
+    """All candidates [B, K] by score, as a catalogue of their own; relevant as from `_column`, of which place 0 is never listed."""
+    return top_k(Dense(pad(scores, (1, 0))), scores.shape[1], known=relevant[:, :0], relevant=relevant, item_chunk=ITEM_CHUNK)
 
 
 def _expected(worth: Tensor, top: TopK) -> Tensor:
-    """[B, K] worth to be expected at each position: tied candidates stand in any order.
-
-    Args:
-        worth: [B, K] by candidate.
-        top: as from `_ordered`.
-    """
+    """[B, K] worth to be expected at each position of `_ordered` candidates, whose worth is [B, K]: tied ones stand in any order."""
     listed = pad(worth, (1, 0)).double().gather(1, top.items)
     return torch.zeros_like(listed).scatter_add_(1, top.start, listed).gather(1, top.start) / top.size
 
@@ -184,12 +172,8 @@ def _mean_of_first(per_position: Tensor, ks: list[int]) -> Tensor:
 
 
 def pair_of(retriever: Path | None, pair: Callable[..., Pair], config: TrainConfig, *, store: Store, source: Source) -> Pair | None:
-    """Measure of a ranker behind a finished retrieval run; None where no retriever is named.
+    """Measure of a ranking run with this config behind the finished retrieval run of a directory; None where none is named.
 
-    Args:
-        retriever: directory of the run.
-        pair: builds the measure from the retriever and what else its run knows.
-        config: of the ranking run.
     Raises:
         ConfigError: why that run's model cannot retrieve for this one.
     """

@@ -39,22 +39,18 @@ class Distillation:
 class Teacher:
     """A model whose answers a student is compared with on every row of a batch (distillation: Hinton, Vinyals & Dean, 2015).
 
-    A binary label costs -q log p - (1 - q) log(1 - p), q the teacher's calibrated probability and p the student's; a regression its
-    squared distance to the teacher's number. There is no temperature: it is there to soften scores that are too sure of one of many
-    classes, and a calibrated probability is as soft as it should be. Least is the cost of a binary label at p = q, and then the
-    entropy of q, not 0.
+    A binary label costs -q log p - (1 - q) log(1 - p), q the teacher's calibrated probability and p the student's: least at p = q, and
+    then the entropy of q. A regression costs its squared distance to the teacher's number. There is no temperature, which softens scores
+    that are too sure of one of many classes: a calibrated probability is as soft as it should be.
 
-    Of a label given another the teacher has an opinion in rows where it was never observed too, so the student learns it from all rows.
-    That makes it the larger part of the label's loss beside the product of `esmm`, which is small where conversions are rare. The
-    teacher reads bias columns, such as a position, as the student does.
-
-    It is no module: a student's checkpoint, its optimizer and the processes that share its gradients know nothing of it.
+    A label given another has a teacher in all rows, also where it was never observed. That makes the teacher the larger part of the
+    label's loss beside the product of `esmm`, which is small where conversions are rare. The teacher reads bias columns, such as a
+    position, as the student does. It is no module: checkpoints, optimizers and other processes know nothing of it.
 
     Args:
         model, calibrations: of the finished run.
         labels: what the student predicts, each of which the teacher predicts too.
         weight: of the cost in each label's loss, > 0.
-
     Raises:
         ConfigError: the weight is not a positive number.
     """

@@ -1,6 +1,7 @@
 """The task of finding the items of a catalogue that a user will choose next."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
@@ -20,26 +21,21 @@ from recsys.task.retrieval.evidence import write_evidence
 from recsys.task.retrieval.module import RetrievalModule
 
 
+@dataclass(frozen=True)
 class Retrieval(Task):
     """Two towers, trained to rank a user's next items first, and measured over the whole catalogue.
 
-    Args:
+    Attributes:
         mask_known: leave the user's other training items out of the negatives.
         candidates: what a step's positives compete with.
         evaluation: measures lists of the whole catalogue.
     """
 
-    def __init__(
-        self,
-        mask_known: bool,
-        candidates: Annotated[Callable[..., Candidates], Makes("recsys.candidates.base.Candidates", later=("item_count", "seed"))],
-        evaluation: Annotated[
-            Callable[..., CatalogueEvaluation], Makes("recsys.task.retrieval.evaluation.CatalogueEvaluation", later=("oracle",))
-        ],
-    ):
-        self.mask_known = mask_known
-        self.candidates = candidates
-        self.evaluation = evaluation
+    mask_known: bool
+    candidates: Annotated[Callable[..., Candidates], Makes("recsys.candidates.base.Candidates", later=("item_count", "seed"))]
+    evaluation: Annotated[
+        Callable[..., CatalogueEvaluation], Makes("recsys.task.retrieval.evaluation.CatalogueEvaluation", later=("oracle",))
+    ]
 
     def model(self, config: TrainConfig, schema: Schema) -> TwoTower:
         """Two towers with new weights; see `Task.model`."""

@@ -30,18 +30,15 @@ class CatalogueEvaluation(Evaluation):
     """Exact metrics over the whole catalogue, in bounded memory; the same for every batch size and number of processes.
 
     The module's `item_vectors()` gives [V, D] once per evaluation; its `validation_step` and `test_step` give [B, D] users of a UserBatch.
-    At test, baselines and the oracle answer the same users through the same metrics.
+    At test, baselines and the oracle, where it is known, answer the same users through the same metrics.
 
     Args:
-        ks: cut-offs of every metric.
         slice_ks: cut-offs of recall and NDCG in slices, some of `ks`.
         exclude_known: never recommend what the user had before the split; such items then do not count as relevant either.
         intervals: bootstrap resamples of 95 % intervals at test; 0 = none.
         min_slice_users: slices with fewer users are left out.
         item_chunk: items scored at once; memory, not numbers, depends on it.
         baselines: {name: baseline}, fitted when test starts.
-        oracle: the truth, where it is known.
-
     Attributes:
         per_user: {key: [U] float64}, users in ascending order, with their indices under `<stage>/user`: for paired comparisons.
         recommended: [U, K] int64 items of the same users' lists, in the last evaluation; 0 where a list is shorter.

@@ -39,14 +39,8 @@ def write_evidence(
     """Write per_user.parquet, item_vectors.parquet, examples.json and data.json, after the test; `name` is that of the data config."""
     values = evaluation.per_user
     measured = {key.removeprefix("test/"): column for key, column in values.items() if key.startswith("test/") and key != "test/user"}
-    examples = user_examples(
-        store,
-        source,
-        users=values["test/user"],
-        recommended=evaluation.recommended,
-        measured=measured,
-        exclude_known=evaluation.exclude_known,
-    )
+    asked = {"users": values["test/user"], "recommended": evaluation.recommended, "exclude_known": evaluation.exclude_known}
+    examples = user_examples(store, source, measured=measured, **asked)
     items = item_sample(store)
     on_device = catalogue.to(next(model.parameters()).device)
     vectors = model.catalogue(on_device.rows(pad(items, (1, 0)).to(on_device.count.device)))[1:]  # row 0 pads
@@ -58,11 +52,7 @@ def write_evidence(
 
 
 def per_user(store: Store, values: Mapping[str, Tensor]) -> pl.DataFrame:
-    """The raw id of every test user, and float64 columns named as in metrics.json.
-
-    Args:
-        values: {key: [U] float64} with the users' entity indices under "test/user".
-    """
+    """Raw ids of test users, whose entity indices are "test/user" of these values [U], and float64 columns named as in metrics.json."""
     rivals = tuple(f"{metric.name}@" for metric in declarations() if metric.rivals)
     kept = {
         key: column.numpy()

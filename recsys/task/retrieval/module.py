@@ -22,10 +22,6 @@ class RetrievalModule(TaskModule):
     """Each positive competes with the step's candidates; the item tower runs once per distinct candidate.
 
     Args:
-        model: the towers.
-        loss: scores positives against candidates.
-        candidates: draws the candidates of a step.
-        catalogue: item features by entity index.
         known: each user's training items, which are no negatives of that user; None = every candidate is one.
         optimizer, scheduler, evaluation, seed: see `TaskModule`.
     """

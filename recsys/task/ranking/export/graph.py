@@ -25,13 +25,7 @@ ELEMENTWISE = {"Abs", "Add", "Cast", "Clip", "Div", "Equal", "GreaterOrEqual", "
 
 
 class Served(nn.Module):
-    """A ranker with its calibrations, as it is served.
-
-    Args:
-        model: in evaluation mode.
-        calibrations: {binary label: map from logit to probability}.
-        schema: of the model.
-    """
+    """A ranker in evaluation mode with its calibrations {binary label: map from logit to probability}, as it is served."""
 
     def __init__(self, model: Ranker, calibrations: Mapping[str, nn.Module], schema: Schema):
         super().__init__()

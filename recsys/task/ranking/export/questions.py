@@ -1,7 +1,8 @@
 """Test rows as a server is asked about them, and what is measured on their predictions. N rows, L list length."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -73,8 +74,8 @@ class RowQuestions:
             if all(name in each for each in both) and label[rows].unique().numel() == 2:
                 units = self.user[rows] if self.user is not None else None
                 measured = [impressions(each[name][rows], label[rows], user=units, ks=[]) for each in both]
-                bearing = measured[0].num_bearing()
-                samples += drawn_again({f"{name}/auc": _auc_of(*measured)}, measured[0].num_units, RESAMPLES, bearing=bearing)
+                aucs = {f"{name}/auc": partial(_aucs, measured)}
+                samples += drawn_again(aucs, measured[0].num_units, RESAMPLES, bearing=measured[0].num_bearing())
         return samples
 
     def approximate(self, folder: Path, index: SearchIndex, manifest: Mapping) -> dict:
@@ -92,11 +93,7 @@ class RowQuestions:
 
 
 def questions_of(run: RunDirectory, lengths: Mapping[str, int]) -> RowQuestions:
-    """Impressions of a run's test, with what came of them.
-
-    Args:
-        lengths: {history: entries that another bundle reads}.
-    """
+    """Impressions of a run's test, with what came of them; see `recsys.export.section`."""
     store = run.store
     shown, came = EvaluationImpressions(store, "test"), outcomes(store, "test", ())
     at = spread(len(shown), MOST_ROWS)
@@ -111,8 +108,8 @@ def questions_of(run: RunDirectory, lengths: Mapping[str, int]) -> RowQuestions:
     return RowQuestions(raw, {column: values[at] for column, values in came.labels.items()}, None if came.user is None else came.user[at])
 
 
-def _auc_of(old: Impressions, new: Impressions) -> Callable[[np.ndarray], tuple[float, float]]:
-    return lambda copies: (old.ordered.tally(copies[old.unit]).auc(), new.ordered.tally(copies[new.unit]).auc())
+def _aucs(measured: Sequence[Impressions], copies: np.ndarray) -> list[float]:
+    return [each.ordered.tally(copies[each.unit]).auc() for each in measured]
 
 
 def targets(

@@ -17,12 +17,7 @@ FILES = (PREDICTIONS, RELIABILITY)
 
 
 def outcomes(metrics: Metrics, model: str) -> list[Outcome]:
-    """The model among its baselines, label by label; behind a retriever also the orders of its candidates.
-
-    Args:
-        metrics: flat.
-        model: what the model is called.
-    """
+    """The model among its baselines, label by label; behind a retriever also the orders of its candidates."""
     of_labels = [labels.outcome(metrics, label, model) for label in labels.measured(metrics)]
     behind = pair.outcome(metrics)
     return of_labels if behind is None else [*of_labels, behind]

@@ -7,7 +7,6 @@ import numpy as np
 from torch import Tensor
 
 from recsys.metric import binary, regression
-from recsys.metric.declaration import Declaration
 from recsys.metric.funnel import Target
 from recsys.metric.impressions import impressions
 from recsys.metric.paired import Measure, Sample, drawn_again
@@ -22,14 +21,9 @@ REMEDY = "compare runs whose test rows hold both classes of a label"
 
 def incomparable(first: RunDirectory, run: RunDirectory) -> Iterator[str]:
     """What tells two runs of the same test apart."""
-    labels, others = _meanings(first), _meanings(run)
-    for key, (old, new) in differences(labels, others).items():
+    meanings = [{label.column: {"given": label.given, "kind": label.kind} for label in tested_labels(each)} for each in (first, run)]
+    for key, (old, new) in differences(*meanings).items():
         yield f"their labels mean different things: {key} is {old} and {new}"
-
-
-def _meanings(run: RunDirectory) -> dict[str, dict[str, str | None]]:
-    """{label: the label it is given, and its kind}."""
-    return {label.column: {"given": label.given, "kind": label.kind} for label in tested_labels(run)}
 
 
 def measured(runs: Sequence[RunDirectory], names: Sequence[str]) -> Measured:
@@ -44,15 +38,13 @@ def measured(runs: Sequence[RunDirectory], names: Sequence[str]) -> Measured:
     samples: list[Sample] = []
     left_out = []
     for of_runs in zip(*(targets for targets, _ in read), strict=True):
-        first = of_runs[0]
-        kept = first.rows
+        first, kept = of_runs[0], of_runs[0].rows
         if first.actual[kept].unique().numel() < (2 if first.binary else 1):
             left_out.append(f"{first.name} (its test rows do not hold {'both classes' if first.binary else 'a number'})")
             continue
         samples += (_binary if first.binary else _numbers)(of_runs, kept, None if user is None else user[kept])
     number = len(read[0][0][0].rows) if user is None else len(user.unique())
-    declared: list[Declaration] = [*binary.METRICS, *regression.METRICS]
-    less = {metric.name for metric in declared if metric.better == "less"}
+    less = {metric.name for metric in (*binary.METRICS, *regression.METRICS) if metric.better == "less"}
     names_of_less = frozenset(sample.metric for sample in samples if sample.metric.rpartition("/")[2] in less)
     return Measured(samples, left_out, "rows" if user is None else "users", number, names_of_less)
 

@@ -44,9 +44,8 @@ def outcome(metrics: Metrics, label: str, model: str) -> Outcome:
     first = next(iter(of_label.values()))
     table = beside_baselines(metrics, of_label, name=f"baselines/{label}", title=title, model=model, subject=f"{label}/")
     ends = {metric.heading or metric.name: f"{label}/{metric.name}" for metric in of_label.values() if metric.groups}
-    of_groups = by_groups(
-        metrics, ends, name=f"slices/{label}", title=f"{label} by groups", sizes={f"{label}/rows": "rows"}, bars=first.chance
-    )
+    sizes, title = {f"{label}/rows": "rows"}, f"{label} by groups"
+    of_groups = by_groups(metrics, ends, name=f"slices/{label}", title=title, sizes=sizes, bars=first.chance)
     return Outcome(table, verdict(table, first, label), of_groups, first)
 
 
@@ -65,9 +64,9 @@ def section(run: RunDirectory) -> Section:
     """Headline metrics of every label, and the model among its baselines."""
     results = [(label, outcome(run.metrics, label, run.model_name)) for label in measured(run.metrics)]
     rows = []
-    for place, (label, _) in enumerate(results):
+    for label, _ in results:
         for name, value, words in headline(run.metrics, declarations(), f"{MODEL}{label}/"):
-            rows.append((label, name, value, words if place == 0 else ""))  # what a metric says is read once
+            rows.append((label, name, value, words if label == results[0][0] else ""))  # what a metric says is read once
     best = Grid("headline", "Headline metrics", ("label", "metric", "value", "what it says"), tuple(rows))
     figures = [table_figure(each.table, each.metric, name=f"headline/{label}", title=label) for label, each in results if each.metric]
     return Section("results", "Results", (TEXT,), (*figures, best, *(each.table for _, each in results)))

@@ -24,7 +24,7 @@ ORDERS: dict[str, tuple[str, Mark]] = {
 
 
 def outcome(metrics: Metrics) -> Outcome | None:
-    """The orders of the same candidates, and a verdict in words; None where no pair was measured."""
+    """Orders of the same candidates, and a verdict in words; None where no pair was measured."""
     if "pair/test/candidates" not in metrics:
         return None
     columns = shown_columns(metrics)
@@ -38,8 +38,8 @@ def outcome(metrics: Metrics) -> Outcome | None:
 
 def section(run: RunDirectory) -> Section | None:
     """A row per order of the same candidates; None where no retriever was named."""
-    found = outcome(run.metrics)
-    return None if found is None else Section("pair", "Behind a retriever", (found.verdict,), (found.table,))
+    measured = outcome(run.metrics)
+    return None if measured is None else Section("pair", "Behind a retriever", (measured.verdict,), (measured.table,))
 
 
 def verdict(metrics: Metrics) -> str:

@@ -35,19 +35,17 @@ def tested_targets(run: RunDirectory) -> tuple[list[Target], Tensor | None]:
             raise ValueError(f"it has {len(frame):,} rows, and the test had {run.test['rows']:,}")
         if user is not None and frame[user].null_count():
             raise ValueError(f"column '{user}' lacks values")
-        for label in labels:
-            _require_possible(frame, label)
         actual = {label.column: _tensor(frame[label.column]) for label in labels}
         predicted = {label.column: _tensor(frame[f"predicted/{label.column}"]) for label in labels}
+        for label in labels:
+            _require_possible(actual[label.column], predicted[label.column], label)
         number = None if user is None else torch.from_numpy(frame[user].rank("dense").cast(pl.Int64).to_numpy(writable=True))
         return targets(labels, predicted, actual), number
 
 
-def _require_possible(frame: pl.DataFrame, label: Label) -> None:
+def _require_possible(actual: Tensor, predicted: Tensor, label: Label) -> None:
     """A label may be missing; what is predicted of it may not."""
-    binary = label.kind == "binary"
-    actual, predicted = _tensor(frame[label.column]), _tensor(frame[f"predicted/{label.column}"])
-    known = actual[~actual.isnan()]
+    binary, known = label.kind == "binary", actual[~actual.isnan()]
     if not (((known == 0) | (known == 1)) if binary else known.isfinite()).all():
         raise ValueError(f"column '{label.column}' holds what no {label.kind} label is")
     if not (((predicted >= 0) & (predicted <= 1)) if binary else predicted.isfinite()).all():

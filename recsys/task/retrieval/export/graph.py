@@ -29,10 +29,9 @@ def export_tower(
     """A tower with raw columns in and `vector` [B, D] float32 out.
 
     Args:
-        model: module that owns the weights, in evaluation mode.
+        model: in evaluation mode.
         tower: method of `model` that reads `features` by index.
         vocabularies: {column: raw values by vocabulary index; [0] and [1] are null}.
-
     Raises:
         IntegrityError: the model is in training mode or not float32, or a vocabulary is not the model's.
     """
@@ -50,11 +49,12 @@ def export_tower(
 def export_retriever(user_tower: ModelProto, item_vectors: np.ndarray, item_ids: pl.Series, dtype: str) -> ModelProto:
     """The user tower followed by an exact search of the catalogue.
 
+    No answer holds an id of `exclude`; where fewer than K items are left, the rest is the missing value ("" or the smallest int64) with
+    score -inf.
+
     Args:
-        user_tower: from `export_tower`.
         item_vectors: [V, D] float32 by catalogue index; row 0 is padding.
-        item_ids: [V] raw ids by catalogue index; [0] is null. No answer holds an id of `exclude`; where fewer than K items are
-            left, the rest is the missing value ("" or the smallest int64) with score -inf.
+        item_ids: [V] raw ids by catalogue index; [0] is null.
         dtype: raw type of the ids: "string" or "int64".
     """
     graph = Graph("search/")
@@ -80,11 +80,7 @@ def export_retriever(user_tower: ModelProto, item_vectors: np.ndarray, item_ids:
 
 
 def exact_search(item_vectors: np.ndarray, k: int) -> Callable[[np.ndarray], object]:
-    """The search of retriever.onnx alone, on one thread: vectors [B, D] float32 -> scores and positions [B, K], to be timed.
-
-    Args:
-        item_vectors: [V, D] float32 by catalogue index.
-    """
+    """The search of retriever.onnx alone, on one thread: vectors [B, D] float32 -> scores and positions [B, K], to be timed."""
     graph = Graph("search/")
     asked = graph.input("vector", TensorProto.FLOAT, ["batch", item_vectors.shape[1]])
     scores = graph.add("MatMul", asked, graph.constant(np.ascontiguousarray(item_vectors.T, dtype=np.float32)))

@@ -99,11 +99,7 @@ class UserQuestions:
 
 
 def questions_of(run: RunDirectory, lengths: Mapping[str, int]) -> UserQuestions:
-    """Users of a run's test, with what its evaluation leaves out and looks for, and items of its catalogue.
-
-    Args:
-        lengths: {history: entries that another bundle reads}.
-    """
+    """Users of a run's test, with what its evaluation leaves out and looks for, and items of its catalogue; see `recsys.export.section`."""
     users, store = EvaluationUsers(run.store, "test"), run.store
     at = spread(len(users), MOST_ENTITIES)
     batch = users.batch(at)

@@ -21,12 +21,7 @@ LISTED = {"history": 5, "truth": 8, "recommended": 10}
 
 
 def outcomes(metrics: Metrics, model: str) -> list[Outcome]:
-    """The model among its baselines over the whole catalogue; empty where nothing was measured.
-
-    Args:
-        metrics: flat.
-        model: what the model is called.
-    """
+    """The model among its baselines over the whole catalogue; empty where nothing was measured."""
     columns = beside_columns(metrics)
     if not columns:
         return []

@@ -1,13 +1,13 @@
 """How retrieval runs are compared: user by user, in metrics that are means over users. U users, R runs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from recsys.disk.records import reading
-from recsys.metric.declaration import usual_columns
+from recsys.metric.declaration import Declaration, usual_columns
 from recsys.metric.paired import Measure, drawn_again
 from recsys.metric.per_user import declarations
 from recsys.report.compare import Measured, require_same_rows, weighted_totals
@@ -20,9 +20,9 @@ REMEDY = "train one of them again with the task.evaluation.ks of the other"
 
 def incomparable(first: RunDirectory, run: RunDirectory) -> Iterator[str]:
     """What tells two runs of the same test apart."""
-    known = [_exclude_known(each) for each in (first, run)]
-    if known[0] != known[1]:
-        yield f"task.evaluation.exclude_known differs: {known[0]} and {known[1]}"
+    one, two = (_exclude_known(each) for each in (first, run))
+    if one != two:
+        yield f"task.evaluation.exclude_known differs: {one} and {two}"
 
 
 def measured(runs: Sequence[RunDirectory], names: Sequence[str]) -> Measured:
@@ -35,7 +35,7 @@ def measured(runs: Sequence[RunDirectory], names: Sequence[str]) -> Measured:
         require_same_rows(run, PER_USER, table[user].equals(tables[0][user]), "users")
     number = len(tables[0])
     measures = {column: _means(np.stack([table[key].to_numpy() for table in tables], 1)) for column, key in zip(columns, keys)}
-    less = frozenset(column for column, metric in _compared(runs[0]).items() if metric.better == "less")
+    less = frozenset(column for column, metric in _compared(runs[0].metrics).items() if metric.better == "less")
     return Measured(drawn_again(measures, number, RESAMPLES, bearing=number), left_out, "users", number, less)
 
 
@@ -58,18 +58,17 @@ def _per_user(run: RunDirectory, user: str, keys: Sequence[str]) -> pl.DataFrame
 
 def _shared(runs: Sequence[RunDirectory], names: Sequence[str]) -> tuple[list[str], list[str]]:
     """Metrics that all runs have, at the cut-offs nearest to the usual ones; and all others, with the names of the runs that have them."""
-    common = {key: value for key, value in runs[0].metrics.items() if all(key in run.metrics for run in runs)}
-    columns = list(usual_columns([metric for metric in declarations() if metric.compared], common, "test/"))
+    columns = list(_compared([key for key in runs[0].metrics if all(key in run.metrics for run in runs)]))
     owners: dict[str, list[str]] = {}
     for run, name in zip(runs, names):
-        for column in _compared(run):
+        for column in _compared(run.metrics):
             owners.setdefault(column, []).append(name)
     return columns, [f"{column} (measured by {', '.join(those)})" for column, those in owners.items() if column not in columns]
 
 
-def _compared(run: RunDirectory) -> dict:
-    """Metrics of a run that are compared."""
-    return usual_columns([metric for metric in declarations() if metric.compared], run.metrics, "test/")
+def _compared(keys: Collection[str]) -> dict[str, Declaration]:
+    """Metrics to compare that these keys of a run hold."""
+    return usual_columns([metric for metric in declarations() if metric.compared], keys, "test/")
 
 
 def _means(values: np.ndarray) -> Measure:

@@ -31,14 +31,11 @@ def section(run: RunDirectory) -> Section | None:
         f"{percent(explained[0])} and {percent(explained[1])} of the variance. What is apart here is apart in truth; what is together "
         f"here may be apart in the other {items['vector'].to_numpy().shape[1] - 2} directions."
     )
-    figures = [
-        Figure(key, f"Items by {by}", svg, f"Map of {len(shown):,} items, coloured by {by}; the two axes hold {both} of the variance")
-        for key, by, svg in (
-            ("embeddings", name, _map(places, colours, shown)),
-            ("embeddings_by_events", "events in training", _by_events(places, counts, shown)),
-        )
-    ]
-    return Section("embeddings", "Map of the items", (text,), tuple(figures))
+    maps = {"embeddings": (name, _map(places, colours, shown))}
+    maps["embeddings_by_events"] = ("events in training", _by_events(places, counts, shown))
+    alt = f"Map of {len(shown):,} items, coloured by {{}}; the two axes hold {both} of the variance"
+    figures = tuple(Figure(key, f"Items by {by}", svg, alt.format(by)) for key, (by, svg) in maps.items())
+    return Section("embeddings", "Map of the items", (text,), figures)
 
 
 def principal(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -79,8 +76,7 @@ def _by_events(places: np.ndarray, counts: np.ndarray, shown: np.ndarray) -> str
 def _empty(figure) -> Any:
     """Axes without scales: only distances mean something."""
     axes = figure.subplots()
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
     return axes
 

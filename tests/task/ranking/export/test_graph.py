@@ -18,8 +18,8 @@ from recsys.nn.ranking_input import RankingInput
 from recsys.nn.target_attention import TargetAttention
 from recsys.schema import Categorical, History, Label, MultiCategorical, Numeric, Schema, Statistics, Timestamp, Vector
 from recsys.serve import BundleError, Ranker, Retriever
+from recsys.task.ranking.export import RankingSection
 from recsys.task.ranking.export.graph import export_ranker
-from recsys.task.ranking.export.section import RankingSection
 
 FEATURES = (
     Categorical("user_id", "user"),
@@ -191,7 +191,7 @@ def test_a_graph_that_answers_otherwise_is_refused_and_nothing_is_left_of_the_se
         served.calibrations["click"].load({"slope": 2.0, "intercept": -0.4})
         return graph
 
-    monkeypatch.setattr("recsys.task.ranking.export.section.export_ranker", otherwise)
+    monkeypatch.setattr("recsys.task.ranking.export.export_ranker", otherwise)
     sections = [Written(), RankingSection(model, calibrations, features)]
     about = {"metrics": {}, "checkpoint": {}, "folder": tmp_path / "run" / "bundle"}
     with pytest.raises(ReleaseError, match=r"ranker\.onnx predicts 'click"):

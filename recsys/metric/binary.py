@@ -37,10 +37,8 @@ class Tally:
     def auc(self) -> float:
         """Chance that a random positive scores above a random negative, a tie counting half: the area under the ROC curve.
 
-        Hanley and McNeil, Radiology 1982. For order over all rows; it rewards knowing which users convert, unlike `gauc`.
-
-        Returns:
-            In [0, 1]; NaN where one class is absent.
+        Hanley and McNeil, Radiology 1982. For order over all rows; it rewards knowing which users convert, unlike `gauc`. NaN where one
+        class is absent.
 
         Example:
             >>> import torch
@@ -56,10 +54,7 @@ class Tally:
         """Area under the precision-recall curve as a sum of steps: precision at each threshold, weighted by the recall it adds.
 
         Tied rows pass a threshold together. No interpolation, which is too optimistic here (Davis and Goadrich, ICML 2006). For rare
-        positives.
-
-        Returns:
-            In (0, 1], the base rate for a constant score, 1 without negatives; NaN without positives.
+        positives. The base rate for a constant score, 1 without negatives, NaN without positives.
 
         Example:
             >>> import torch
@@ -77,12 +72,7 @@ class Tally:
         A row's bin is floor(bins * rows with a smaller probability / N): tied rows share the bin of the first, and bins behind a large
         tie stay empty. Naeini et al., AAAI 2015, with equal mass as in Nguyen and O'Connor, EMNLP 2015: most impressions have a small
         probability, where bins of equal width see nothing. Noise in each bin makes it positive even for perfect predictions, by about
-        0.8 sqrt(rate (1 - rate) bins / N).
-
-        Args:
-            bins: at least 1; with 1 it is the distance between the overall rates.
-        Returns:
-            In [0, 1]; NaN without rows.
+        0.8 sqrt(rate (1 - rate) bins / N). With one bin it is the distance between the overall rates; NaN without rows.
         """
         total = int(self.rows.sum())
         if total == 0:

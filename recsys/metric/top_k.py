@@ -49,7 +49,6 @@ def top_k(scores: Scores, k: int, *, known: Tensor, relevant: Tensor, item_chunk
     """Exact top K over the whole catalogue; the same to the last bit for every batch of users and every `item_chunk`.
 
     Args:
-        scores: of B users for V items.
         k: length of the lists; may exceed the catalogue.
         known: [2, E] int64 (row, item), sorted by row: pairs never recommended.
         relevant: [2, R] int64 (row, item), sorted by row, distinct.

@@ -27,16 +27,10 @@ def curves_section(run: RunDirectory, validation: Mapping[str, tuple[str, Sequen
     figures = [_lines(name, title, {key: _points(run.logged, key) for key in chosen}) for name, (title, chosen) in panels.items() if chosen]
     if not figures:
         return None
-    text = f"The weights that were tested are those with the best {monitor}: step {_best_step(run)}."
+    best = run.metrics.get(monitor, math.nan)
+    steps = [f"{line['step']:,}" for line in run.logged if abs((line.get(monitor) or math.inf) - best) < SAME]
+    text = f"The weights that were tested are those with the best {monitor}: step {next(iter(steps), 'unknown')}."
     return Section("curves", "Learning curves", (text,), tuple(figures))
-
-
-def _best_step(run: RunDirectory) -> str:
-    """The first logged step at which the metric that chooses was what the tested weights had."""
-    monitor = run.plain["monitor"]
-    value = run.metrics.get(monitor, math.nan)
-    steps = [line["step"] for line in run.logged if abs((line.get(monitor) or math.inf) - value) < SAME]
-    return f"{steps[0]:,}" if steps else "unknown"
 
 
 def _points(logged: Sequence[Mapping[str, Any]], key: str) -> list[tuple[int, float]]:

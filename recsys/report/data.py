@@ -33,7 +33,10 @@ def data_grids(data: Mapping) -> tuple[Grid, ...]:
     keys = [key for key in COUNTS if any(key in part for part in data["split"].values())]
     rows = [(name, *(part.get(key) for key in keys)) for name, part in data["split"].items()]
     rows.append(("all", *(data["counts"].get(key) for key in keys)))
-    files = [(entry["table"], entry["file"] or "in memory", readable_size(entry["size"]), _hash(entry)) for entry in data["inputs"]]
+    files = []
+    for entry in data["inputs"]:
+        sha256 = entry["sha256"][:16] + ("" if entry["whole"] else " (first and last block)")
+        files.append((entry["table"], entry["file"] or "in memory", readable_size(entry["size"]), sha256))
     grids = (
         Grid("data", "Parts", ("", *(key.replace("_", " ") for key in keys)), tuple(rows)),
         Grid("inputs", "Files", ("table", "file", "size", "sha256, its beginning"), tuple(files)),
@@ -45,14 +48,6 @@ def data_grids(data: Mapping) -> tuple[Grid, ...]:
 def unknown_rows(data: Mapping) -> list[str]:
     """Shares of test rows with ids that training never saw."""
     test = data["split"].get("test", {})
-    sentences = []
-    for noun in ("users", "items"):
-        rows = test.get(f"rows_of_new_{noun}", 0)
-        if rows:
-            share = percent(rows / test["rows"])
-            sentences.append(f"{share} of the test rows have {noun} that training never saw; more of them than that was not tested.")
-    return sentences
-
-
-def _hash(entry: Mapping) -> str:
-    return entry["sha256"][:16] + ("" if entry["whole"] else " (first and last block)")
+    shares = {noun: percent(test[f"rows_of_new_{noun}"] / test["rows"]) for noun in ("users", "items") if test.get(f"rows_of_new_{noun}")}
+    end = "that training never saw; more of them than that was not tested."
+    return [f"{share} of the test rows have {noun} {end}" for noun, share in shares.items()]

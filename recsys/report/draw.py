@@ -94,10 +94,9 @@ def estimates_figure(
         if bars:
             axes.set_xlim(left=0)
         axes.set_xlabel(axis)
-    values = [
-        f"{label} {each.value:{sign}.4f}" + (f", {each.low:{sign}.4f} to {each.high:{sign}.4f}" if each.bounds else "")
-        for label, each, _ in rows
-    ]
+    values = []
+    for label, each, _ in rows:
+        values.append(f"{label} {each.value:{sign}.4f}" + (f", {each.low:{sign}.4f} to {each.high:{sign}.4f}" if each.bounds else ""))
     return Figure(name, title, element(drawn.svg), f"{title}: {'; '.join(values)}")
 
 

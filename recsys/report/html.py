@@ -52,8 +52,7 @@ def _parts(parts: Sequence[Grid | Figure]) -> str:
 
 
 def _figure(figure: Figure) -> str:
-    # as an image a drawing can neither run scripts nor share names with another
-    source = base64.b64encode(figure.svg.encode()).decode()
+    source = base64.b64encode(figure.svg.encode()).decode()  # as an image a drawing can neither run scripts nor share names with another
     image = f'<img alt="{escape(figure.alt)}" src="data:image/svg+xml;base64,{source}">'
     return f"<figure><figcaption>{escape(figure.title)}</figcaption>{image}</figure>"
 

@@ -7,11 +7,12 @@ metrics and the manifest of the bundle alone.
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 from rich.console import Group, RenderableType
 
 from recsys.metric.declaration import Declaration
-from recsys.report.content import Grid, Row, number
+from recsys.report.content import Grid
 from recsys.report.data import data_grids, data_text
 from recsys.report.grids import METRIC, Metrics
 from recsys.report.markdown import code, grid_blocks, prose, table
@@ -47,14 +48,8 @@ def quality(metrics: Metrics, names: Mapping[str, str]) -> list[str]:
 
 
 def _worst_first(groups: Grid, metric: Declaration) -> Grid:
-    """Groups by their first metric."""
-
-    def goodness(row: Row) -> float:
-        value = number(row[METRIC])
-        assert isinstance(value, int | float), "groups without their first metric are left out"
-        return metric.order * value
-
-    return replace(groups, rows=tuple(sorted(groups.rows, key=goodness)))
+    """Groups by their first metric, which all of them have."""
+    return replace(groups, rows=tuple(sorted(groups.rows, key=lambda row: metric.order * cast(float, row[METRIC]))))
 
 
 def data_blocks(lineage: Mapping) -> list[str]:
@@ -72,9 +67,10 @@ def data_blocks(lineage: Mapping) -> list[str]:
 def lineage_blocks(lineage: Mapping, checkpoint: Mapping[str, Mapping], versions: Mapping[str, str]) -> list[str]:
     """Commit, lock file, seeds, hashes and commands of the export and of each training run, and the versions of both."""
     columns = {"export": lineage, **lineage.get("train", {})}
+    locks = [facts.get("lock") for facts in columns.values()]
     rows = [
         ["commit", *(_commit(facts.get("git")) for facts in columns.values())],
-        ["lock file", *(_lock(facts.get("lock")) for facts in columns.values())],
+        ["lock file", *(f"{code(lock['file'])} {code(lock['sha256'][:12])}" if lock else "–" for lock in locks)],
         ["started", *(code(facts.get("started", "")) for facts in columns.values())],
         ["platform", *(code(facts.get("platform", "")) for facts in columns.values())],
         ["seed", "–", *(str(lineage["seed"][task]) for task in lineage["train"])],
@@ -89,7 +85,8 @@ def lineage_blocks(lineage: Mapping, checkpoint: Mapping[str, Mapping], versions
     packages = dict.fromkeys(package for versions in versions_of.values() for package in versions)
     rows = [[package, *(prose(versions.get(package) or "–") for versions in versions_of.values())] for package in packages]
     blocks.append(table(["package", *versions_of], rows, text=1 + len(versions_of)))
-    commands = [_without_directory(facts["command"]) for facts in lineage["train"].values() if "command" in facts]
+    words = [shlex.split(facts["command"]) for facts in lineage["train"].values() if "command" in facts]
+    commands = [shlex.join(word for word in command if not word.startswith(RUN_DIRECTORY)) for command in words]
     if commands:
         blocks += ["To make it again, at these commits and with the packages of the lock file:", "```sh\n" + "\n".join(commands) + "\n```"]
     return [block for block in blocks if block]
@@ -97,14 +94,6 @@ def lineage_blocks(lineage: Mapping, checkpoint: Mapping[str, Mapping], versions
 
 def _commit(git: Mapping | None) -> str:
     return "–" if git is None else code(git["commit"][:12]) + (", with changes that are not committed" if git["dirty"] else "")
-
-
-def _lock(lock: Mapping | None) -> str:
-    return "–" if lock is None else f"{code(lock['file'])} {code(lock['sha256'][:12])}"
-
-
-def _without_directory(command: str) -> str:
-    return shlex.join(word for word in shlex.split(command) if not word.startswith(RUN_DIRECTORY))
 
 
 def gate_blocks(manifest: Mapping) -> list[str]:
@@ -116,12 +105,11 @@ def gate_blocks(manifest: Mapping) -> list[str]:
 
 def speed_blocks(manifest: Mapping) -> list[str]:
     """Latency, search and smaller tables, as far as they were measured."""
-    return [*_latency(manifest.get("latency")), *_index(manifest.get("index")), *_quantized(manifest.get("quantized"))]
+    parts = {"latency": _latency, "index": _index, "quantized": _quantized}
+    return [block for key, blocks in parts.items() if manifest.get(key) is not None for block in blocks(manifest[key])]
 
 
-def _latency(latency: Mapping | None) -> Iterator[str]:
-    if latency is None:
-        return
+def _latency(latency: Mapping) -> Iterator[str]:
     if "start_ms" in latency:
         yield f"Ready to answer {latency['start_ms']:,.0f} ms after the start."
     rows = []
@@ -132,9 +120,7 @@ def _latency(latency: Mapping | None) -> Iterator[str]:
     yield table(["part", "rows a request", "requests", "p50", "p99"], rows)
 
 
-def _index(index: Mapping | None) -> Iterator[str]:
-    if index is None:
-        return
+def _index(index: Mapping) -> Iterator[str]:
     chosen = ", ".join(f"{key} {value}" for key, value in index["chosen"].items())
     yield (
         f"Approximate search {code(index['kind'])} ({prose(chosen)}) finds {index['recall']:.4f} of the exact first {index['k']:,}; "
@@ -142,18 +128,15 @@ def _index(index: Mapping | None) -> Iterator[str]:
     )
     formats = {"recall": "{:.4f}", "p50_ms": "{:.2f} ms", "p99_ms": "{:.2f} ms"}
     settings = [key for key in index["curve"][0] if key not in formats] if index["curve"] else []
-    rows = [
-        [*(str(point[key]) for key in settings), *(form.format(point[key]) for key, form in formats.items() if key in point)]
-        for point in index["curve"]
-    ]
+    rows = []
+    for point in index["curve"]:
+        rows.append([*(str(point[key]) for key in settings), *(form.format(point[key]) for key, form in formats.items() if key in point)])
     measured = [name.removesuffix("_ms") for name in formats if name in index["curve"][0]] if index["curve"] else []
     yield table([*settings, *measured], rows, text=0)
     yield "![Recall and latency of approximate search](index.svg)"
 
 
-def _quantized(quantized: Mapping | None) -> Iterator[str]:
-    if quantized is None:
-        return
+def _quantized(quantized: Mapping) -> Iterator[str]:
     before, after = (quantized[f"bytes_{when}"] for when in ("before", "after"))
     speed = ", ".join(f"{part} {ratio:.2f} times" for part, ratio in quantized["p50_ratio"].items())
     yield (

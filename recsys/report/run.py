@@ -88,18 +88,17 @@ def _facts(run: RunDirectory, tested_on: str) -> tuple[tuple[str, str], ...]:
     training = data["split"]["training"]
     counted = "".join(f", {data['counts'][noun]:,} {noun}" for noun in ("users", "items") if noun in training)
     positive = f", {training['positives']:,} positive" if training["positives"] < training["rows"] else ""
-    facts = {
-        "Model": run.model_name,
-        "Data": f"{data['name']}: {data['counts']['rows']:,} rows{counted}",
-        "Trained on": f"{training['rows']:,} rows{positive}",
-        "Tested on": tested_on + period,
-        "Time": f"{duration(seconds['fit'])} of training, {duration(seconds['total'])} in all",
-        "Started": day(run.lineage.get("started", "unknown")),
-        "Seed": str(run.plain["seed"]),
-        "Code": "unknown" if git is None else git["commit"][:12] + (", changed since" if git["dirty"] else ""),
-        "Run": run.path.resolve().name,
-    }
-    return tuple(facts.items())
+    return (
+        ("Model", run.model_name),
+        ("Data", f"{data['name']}: {data['counts']['rows']:,} rows{counted}"),
+        ("Trained on", f"{training['rows']:,} rows{positive}"),
+        ("Tested on", tested_on + period),
+        ("Time", f"{duration(seconds['fit'])} of training, {duration(seconds['total'])} in all"),
+        ("Started", day(run.lineage.get("started", "unknown"))),
+        ("Seed", str(run.plain["seed"])),
+        ("Code", "unknown" if git is None else git["commit"][:12] + (", changed since" if git["dirty"] else "")),
+        ("Run", run.path.resolve().name),
+    )
 
 
 def cost_section(run: RunDirectory) -> Section:

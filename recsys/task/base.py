@@ -116,12 +116,7 @@ def seed_step(module: LightningModule, seed: int) -> None:
 
 @dataclass(frozen=True)
 class Parts:
-    """Parts of a run.
-
-    Attributes:
-        evaluation: measures the module, which hands it to the trainer by `configure_callbacks`.
-        write_evidence: writes results of the test into a run directory, beside its metrics, for reports and comparisons.
-    """
+    """Parts of a run; `write_evidence` writes results of the test into a run directory, beside its metrics, for reports."""
 
     module: LightningModule
     loader: DataModule
@@ -138,13 +133,11 @@ class Task(ABC):
 
     @abstractmethod
     def parts(self, config: TrainConfig, store: Store, source: Source) -> Parts:
-        """Everything that a run needs beside the trainer.
+        """Everything that a run needs beside the trainer; a ConfigError where a part refuses its values, or parts do not fit.
 
         Args:
             store: the prepared data that `config.data` describes.
-            source: where they came from; it may know the truth.
-        Raises:
-            ConfigError: a part refuses its values, or parts do not fit each other.
+            source: of the store's tables; it may know the truth.
         """
 
     def other_runs(self) -> dict[str, Path]:

@@ -135,17 +135,17 @@ class Pair:
         """Means over the users [U, columns] with something to find, what the pair gains, and intervals from common resamples."""
         counted = values[~values[:, 0].isnan()]
         assert len(counted), "the retriever's own test found users to ask"
-        at = {name: place for place, name in enumerate(self.columns)}
+        column = dict(zip(self.columns, counted.unbind(1)))
         pairs = [name for name in self.columns if name.startswith("pair/test/")]
-        gains = [counted[:, at[name]] - counted[:, at[name.replace("pair/", "pair/retriever/")]] for name in pairs]
+        gains = [column[name] - column[name.replace("pair/", "pair/retriever/")] for name in pairs]
         names, counted = [*self.columns, *(f"{name}/gain" for name in pairs)], torch.cat([counted, torch.stack(gains, 1)], 1)
         results = dict(zip(names, mean(counted)))
         if self.intervals:
             low, high = bootstrap_interval(counted, resamples=self.intervals)
             for name, lower, upper in zip(names, low.tolist(), high.tolist()):
                 results |= {f"{name}/low": lower, f"{name}/high": upper}
-        users = {"pair/test/users": len(counted), "pair/test/users_left_out": len(values) - len(counted)}
-        return results | {"pair/test/candidates": float(self.num_candidates)} | {name: float(count) for name, count in users.items()}
+        counts = {"candidates": self.num_candidates, "users": len(counted), "users_left_out": len(values) - len(counted)}
+        return results | {f"pair/test/{name}": float(count) for name, count in counts.items()}
 
 
 def _column(relevant: Tensor, candidates: Tensor) -> Tensor:

@@ -71,11 +71,7 @@ class Teacher:
             calibration.to(device)
 
     def losses(self, outputs: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
-        """{label: scalar}, the weighted mean cost over all rows; 0 where no row has a weight.
-
-        Args:
-            outputs: {head: [B] float32} of the student: logits that are of all rows of the data, and numbers of regressions.
-        """
+        """{label: scalar}, the weighted mean cost over all rows, 0 where no row has a weight, of a student's logits and numbers [B]."""
         with torch.no_grad():
             answers = self.model(batch.features)
             answers |= {column: calibration(answers[column]) for column, calibration in self.calibrations.items()}

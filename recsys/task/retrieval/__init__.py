@@ -43,7 +43,11 @@ class Retrieval(Task):
 
     def parts(self, config: TrainConfig, store: Store, source: Source) -> Parts:
         """Everything that a retrieval run needs; see `Task.parts`."""
-        _require_ids(store.schema)
+        ids = {"data.user": store.schema.user, "data.item": store.schema.item}
+        absent = [key for key, column in ids.items() if column is None]
+        if absent:
+            keys, remedy = " and ".join(absent), "name the column, or use task=ranking"
+            raise ConfigError(Fault(f"retrieval recommends items to users, and {keys} is null", keys, remedy))
         loss = component(config.loss, RetrievalLoss, "loss", remedy="loss=softmax")
         model = self.model(config, store.schema)
         window = model.user_tower.window
@@ -63,10 +67,3 @@ class Retrieval(Task):
         )
         known = {"name": config.data.name, "evaluation": evaluation, "model": model, "catalogue": loader.catalogue}
         return Parts(module, loader, evaluation, partial(write_evidence, store=store, source=source, **known))
-
-
-def _require_ids(schema: Schema) -> None:
-    absent = [f"data.{name}" for name, column in (("user", schema.user), ("item", schema.item)) if column is None]
-    if absent:
-        keys = " and ".join(absent)
-        raise ConfigError(Fault(f"retrieval recommends items to users, and {keys} is null", keys, "name the column, or use task=ranking"))

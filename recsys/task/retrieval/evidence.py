@@ -54,13 +54,9 @@ def write_evidence(
 def per_user(store: Store, values: Mapping[str, Tensor]) -> pl.DataFrame:
     """Raw ids of test users, whose entity indices are "test/user" of these values [U], and float64 columns named as in metrics.json."""
     rivals = tuple(f"{metric.name}@" for metric in declarations() if metric.rivals)
-    kept = {
-        key: column.numpy()
-        for key, column in values.items()
-        if key.startswith("test/") or ("/test/" in key and key.rpartition("/")[2].startswith(rivals))
-    }
-    ids = store.user_ids.gather(kept.pop("test/user")).alias(str(store.schema.user))
-    return pl.DataFrame([ids, *(pl.Series(key, column) for key, column in kept.items())])
+    kept = [key for key in values if key.startswith("test/") or ("/test/" in key and key.rpartition("/")[2].startswith(rivals))]
+    ids = store.user_ids.gather(values["test/user"].numpy()).alias(str(store.schema.user))
+    return pl.DataFrame([ids, *(pl.Series(key, values[key].numpy()) for key in kept if key != "test/user")])
 
 
 def item_sample(store: Store) -> Tensor:
@@ -100,7 +96,7 @@ def user_examples(
     Users are drawn by a seed that is the same for every model, before anything is known of how they fare.
 
     Args:
-        users: [U] entity indices of the test users.
+        users: [U] entity indices.
         recommended: [U, K] items of their lists, 0 where a list is shorter.
         measured: {metric: [U]}, such as "recall@20".
         exclude_known: whether what a user had before the test counts as found.

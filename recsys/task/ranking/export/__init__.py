@@ -88,10 +88,8 @@ def section_of(run: RunDirectory, model: Ranker, about: dict, k: int) -> Ranking
 
 
 def compare(path: Path, served: Served, asked: Requests, users: list[str]) -> dict:
-    """Compare the graph with the model on every row, in every batch size, and with one user for many rows.
+    """Compare the graph with the model on every row, in every batch size, and with one user's columns `users` for many rows.
 
-    Args:
-        users: columns that one user may bring for all rows.
     Returns:
         For the manifest: "rows" compared in each of "batch_sizes", and then in one call of up to 200 rows with the columns of one user;
         "max_difference", the largest |onnx - torch| in the units of `TOLERANCE`.

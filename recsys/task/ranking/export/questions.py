@@ -141,8 +141,7 @@ def narrowed(
     Args:
         feed: {input: [N, ...]} raw columns.
         user_columns: those of `feed` that one user brings for all candidates.
-        labels: {output: [N] float, 0 or 1; NaN where the row does not count}.
-        numbers: {output that is no probability: [N] float; NaN where the row does not count}.
+        labels, numbers: {output: [N] float}, probabilities and not, NaN where the row does not count.
     """
     outputs, starts = [*labels, *numbers], range(0, len(next(iter(feed.values()))), CANDIDATES)
     graphs = [session(folder / "ranker.onnx") for folder in (before, after)]

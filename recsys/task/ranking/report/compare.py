@@ -72,13 +72,9 @@ def _numbers(of_runs: Sequence[Target], rows: Tensor, user: Tensor | None) -> li
     """Root of the mean squared error of a label that is a number."""
     errors = np.stack([(target.predicted[rows] - target.actual[rows]).square().numpy() for target in of_runs], 1)
     unit = _units(user, len(errors))
-    mean = _quotients(errors, unit)
-
-    def roots(copies: np.ndarray) -> list[float]:
-        return np.sqrt(mean(copies)).tolist()
-
-    number = int(unit.max()) + 1
-    return drawn_again({f"{of_runs[0].name}/rmse": roots}, number, RESAMPLES, bearing=number)
+    mean, number = _quotients(errors, unit), int(unit.max()) + 1
+    roots = {f"{of_runs[0].name}/rmse": lambda copies: np.sqrt(mean(copies)).tolist()}
+    return drawn_again(roots, number, RESAMPLES, bearing=number)
 
 
 def _units(user: Tensor | None, rows: int) -> np.ndarray:

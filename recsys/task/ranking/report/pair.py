@@ -1,8 +1,4 @@
-"""What a ranker makes of a retriever's candidates, from the flat metrics of `metrics.json` alone.
-
-Keys: pair/retriever/test/recall@20, pair/test/recall@20 with /low and /high, pair/test/recall@20/gain with the same; where the truth
-is known pair/oracle/test/true_click@20, pair/exposed_oracle/test/true_click@20 and pair/best/test/true_click@20.
-"""
+"""What a ranker makes of a retriever's candidates, from the flat metrics that `recsys.task.ranking.pair` describes."""
 
 import re
 

@@ -48,16 +48,14 @@ def parity(
         compared over all batch sizes, with and without exclusion; of these "identical_lists", item for item; "exchanged_items", positions
         that hold another item of equal score; "max_score_difference" and "max_vector_difference", largest |onnx - torch|, relative where
         the magnitude is above 1.
-
     Raises:
         ReleaseError: names the graph and the worst row.
     """
     with torch.inference_mode():
         user_vectors = model.users(users.index).numpy()
         some_items = model.items(items.index).numpy()
-    vectors = max(
-        _compare_vectors(folder / "user_tower.onnx", users, user_vectors), _compare_vectors(folder / "item_tower.onnx", items, some_items)
-    )
+    towers = {"user_tower": (users, user_vectors), "item_tower": (items, some_items)}
+    vectors = max(_compare_vectors(folder / f"{name}.onnx", *asked) for name, asked in towers.items())
     check = _Lists(folder / "retriever.onnx", users, user_vectors, item_vectors, item_ids, k)
     best = check.run([np.empty(0, np.int64)] * len(users))
     check.run([row[: EXCLUDED - 1] if number % 2 else row[:0] for number, row in enumerate(best)])

@@ -66,8 +66,8 @@ def novelty(items: Tensor, ks: list[int], bits: Tensor) -> Tensor:
         bits: [V] float64, from `self_information`.
     """
     at = torch.tensor(ks, device=items.device) - 1
-    listed = (items > 0).cumsum(1)[:, at]
-    return bits[items].cumsum(1)[:, at] / listed.clamp(min=1)
+    lengths = (items > 0).cumsum(1)[:, at]
+    return bits[items].cumsum(1)[:, at] / lengths.clamp(min=1)
 
 
 NOVELTY = Declaration(

@@ -69,8 +69,8 @@ class UserTable:
         if rows.sum() < max(min_users, 1):
             return {}
         means = mean(self.values[rows][:, [self.columns.index(name) for name in columns]])
-        named = {f"{group}/{name.rpartition('/')[2]}": value for name, value in zip(columns, means)}
-        return named | {f"{group}/users": float(rows.sum())}
+        result = {f"{group}/{name.rpartition('/')[2]}": value for name, value in zip(columns, means)}
+        return result | {f"{group}/users": float(rows.sum())}
 
 
 class UserMetrics(Metric):
@@ -131,9 +131,9 @@ class UserMetrics(Metric):
         first = torch.ones_like(user, dtype=torch.bool)
         first[1:] = user[1:] != user[:-1]
         measured = ~values[order, 0].isnan()  # the first column is NaN without relevant items
-        kept = order[first & measured]
+        rows = order[first & measured]
         left_out = int((first & ~measured).sum())
-        return UserTable(user[first & measured], values[kept], items=items[kept], columns=self.columns, left_out=left_out)
+        return UserTable(user[first & measured], values[rows], items=items[rows], columns=self.columns, left_out=left_out)
 
 
 def mean(values: Tensor) -> list[float]:

@@ -44,9 +44,9 @@ class Ranking:
 
 def rank(top: TopK, row: Tensor, relevant_start: Tensor) -> Ranking:
     """Ranking of relevant pairs in the lists of U users: [R] int64 user row of each pair, and its `relevant_start` as in `TopK`."""
-    listed = relevant_start >= 0
+    in_list = relevant_start >= 0
     at_start = torch.zeros_like(top.start)
-    at_start.index_put_((row[listed], relevant_start[listed]), torch.ones_like(row[listed]), accumulate=True)
+    at_start.index_put_((row[in_list], relevant_start[in_list]), torch.ones_like(row[in_list]), accumulate=True)
     position = torch.arange(top.start.shape[1], device=top.start.device)
     return Ranking(top.size, position - top.start, at_start.gather(1, top.start), torch.bincount(row, minlength=len(top.start)))
 

@@ -26,7 +26,7 @@ CAUTION = (
 COLOURS = {"better": ACCENT, "worse": WARM}
 
 
-def judged(comparison: Comparison, one: Compared) -> str:
+def verdict_word(comparison: Comparison, one: Compared) -> str:
     """Better, worse, equal, no difference found, or too few to tell."""
     if one.difference == (0, 0, 0):
         return EQUAL
@@ -45,7 +45,7 @@ def _verdict(comparison: Comparison, place: int) -> str:
     first, name, units = comparison.runs[0], comparison.runs[place], comparison.measured.units
     by_word: dict[str, list[Compared]] = {}
     for one in comparison.of_run(place):
-        by_word.setdefault(judged(comparison, one), []).append(one)
+        by_word.setdefault(verdict_word(comparison, one), []).append(one)
     if set(by_word) == {EQUAL}:
         return f"{name} and {first} are equal: all {comparison.measured.number:,} {units} got the same from both."
     clear = [f"{word} than {first} in {', '.join(map(_change, by_word[word]))}" for word in ("better", "worse") if word in by_word]
@@ -92,7 +92,7 @@ def beside_first(comparison: Comparison, place: int) -> Grid:
     measured = comparison.measured
     rows = []
     for one in comparison.of_run(place):
-        word, (change, low, high) = judged(comparison, one), one.difference
+        word, (change, low, high) = verdict_word(comparison, one), one.difference
         bounds = (low, high) if math.isfinite(high - low) else (None, None)
         rows.append((one.metric, one.old[0], one.new[0], Estimate(change, *bounds), _finite(one.smallest), SHORT.get(word, word)))
     title = f"{comparison.runs[place]} beside {comparison.runs[0]}: {measured.number:,} {measured.units}"
@@ -132,7 +132,7 @@ def comparison_report(comparison: Comparison) -> Report:
 def _forest(comparison: Comparison, metric: str) -> Figure:
     """The difference of every run from the first in one metric."""
     of_metric = [one for one in comparison.differences if one.metric == metric]
-    rows = [(comparison.runs[one.place], Estimate(*one.difference), COLOURS.get(judged(comparison, one), FAINT)) for one in of_metric]
+    rows = [(comparison.runs[one.place], Estimate(*one.difference), COLOURS.get(verdict_word(comparison, one), FAINT)) for one in of_metric]
     return estimates_figure(f"differences/{metric}", metric, rows, f"{metric}, minus that of the first", differences=True)
 
 
@@ -163,7 +163,7 @@ def document(comparison: Comparison) -> dict[str, Any]:
                 "difference": dict(zip(interval, map(_finite, one.difference))),
                 "smallest_detectable": _finite(one.smallest),
                 f"{measured.units}_that_bear": one.units,
-                "verdict": judged(comparison, one),
+                "verdict": verdict_word(comparison, one),
             }
             for place in range(1, len(comparison.runs))
             for one in comparison.of_run(place)

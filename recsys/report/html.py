@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from recsys.report.content import THIS, Figure, Grid, Mark, Report, Row, Section, Value, column_kind
 from recsys.report.style import STYLE
-from recsys.report.words import HIT, interval, shown
+from recsys.report.words import HIT, cell_text, interval
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """What a browser may do with the page: show it."""
@@ -78,7 +78,7 @@ def _row(grid: Grid, kinds: Sequence[str], mark: Mark, row: Row, before: Value) 
         tag, scope = ("th", ' scope="row"') if place == 0 else ("td", "")
         same = " same" if place == 0 and isinstance(value, str) and value == before else ""
         label = f' data-label="{escape(column)}"' if column else ""
-        text = shown(value, column) + (THIS if mark == "own" and place == 0 else "")
+        text = cell_text(value, column) + (THIS if mark == "own" and place == 0 else "")
         inside = "".join(map(_line, text.split("\n"))) if kind == "lines" else escape(text)
         if bounds := interval(value, column):
             inside += f" <small>{escape(bounds)}</small>"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from recsys.report.content import Grid, column_kind
-from recsys.report.words import interval, shown
+from recsys.report.words import cell_text, interval
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, text: int = 1) -> str:
@@ -21,7 +21,7 @@ def grid_blocks(grid: Grid) -> list[str]:
     rules = ["---:" if column_kind(grid.column(place)) == "number" else "---" for place in range(len(grid.columns))]
     rows = []
     for mark, row in grid.marked():
-        cells = [prose(shown(value, column)) for value, column in zip(row, grid.columns)]
+        cells = [prose(cell_text(value, column)) for value, column in zip(row, grid.columns)]
         bounds = [interval(value, column) for value, column in zip(row, grid.columns)]
         cells = [f"{cell} ({bound})" if bound else cell for cell, bound in zip(cells, bounds)]
         rows.append([f"**{cells[0]}**" if mark == "own" else cells[0], *cells[1:]])

@@ -146,7 +146,7 @@ def _quantized(quantized: Mapping) -> Iterator[str]:
     plain = quantized.get("float32", {})
     rows = [[prose(name), f"{plain[name]:.4f}" if name in plain else "–", f"{loss:+.4f}"] for name, loss in quantized["loss"].items()]
     rows += [[prose(name), "", f"{share:.4f}"] for name, share in quantized.get("same_items", {}).items()]
-    rows += [[f"vectors of {prose(tower)}, over their length", "", f"{apart:.4f}"] for tower, apart in quantized.get("vectors", {}).items()]
+    rows += [[f"vectors of {prose(tower)}, over their length", "", f"{error:.4f}"] for tower, error in quantized.get("vectors", {}).items()]
     yield table(["metric", "in float32", "change"], rows)
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from recsys.report.content import Grid, Mark, Value, column_kind, number
-from recsys.report.words import interval, shown
+from recsys.report.words import cell_text, interval
 
 BAR_WIDTH = 8
 LONGEST_NAME, NAMES = 26, 2
@@ -52,8 +52,8 @@ def grid_table(grid: Grid) -> RenderableType:
         before = row[0]
         if bar_place is not None:
             cells.append(Text(_bar(grid, bar_place, row[bar_place])))
-        apart = place + 1 < len(rows) and rows[place + 1][0] in ("truth", "validation") and mark not in ("truth", "validation")
-        table.add_row(*cells, style=LOOK.get(mark, ""), end_section=apart)
+        ends_block = place + 1 < len(rows) and rows[place + 1][0] in ("truth", "validation") and mark not in ("truth", "validation")
+        table.add_row(*cells, style=LOOK.get(mark, ""), end_section=ends_block)
     return Group(Text(grid.title, style="bold"), table, *([Text(grid.note, style="dim")] if grid.note else []))
 
 
@@ -75,7 +75,7 @@ def _bar_place(grid: Grid) -> int | None:
 
 
 def _cell(value: Value, column: str, *, bounded: bool) -> Text:
-    text = shown(value, column)
+    text = cell_text(value, column)
     cell = Text(text, style=WORDS.get(text, "dim" if value is None else ""))
     below = interval(value, column) if bounded else ""
     return cell.append(f"\n{below}", style="not bold dim") if below else cell

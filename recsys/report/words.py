@@ -11,11 +11,11 @@ HIT = "✓"
 """Before an item that the user chose."""
 
 
-def shown(value: Value, column: str) -> str:
+def cell_text(value: Value, column: str) -> str:
     """A cell as a person reads it, without its interval; what a column holds tells how many digits it needs.
 
     Example:
-        >>> shown(0.1218, "share"), shown(1234567, "rows"), shown(0.14703, "recall@20"), shown(None, "from")
+        >>> cell_text(0.1218, "share"), cell_text(1234567, "rows"), cell_text(0.14703, "recall@20"), cell_text(None, "from")
         ('12.2 %', '1,234,567', '0.1470', '–')
     """
     value = number(value)

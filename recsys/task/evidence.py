@@ -34,11 +34,11 @@ def described_data(store: Store, name: str, *, rows: bool) -> dict:
         rows: every row is a question of the test, rather than the positives of every user.
     """
     columns = [store.schema.user, store.schema.item]
-    asked = (store.split == SPLITS["test"]).nonzero().squeeze(1) if rows else store.event_row[store.event_split == SPLITS["test"]]
+    test_rows = (store.split == SPLITS["test"]).nonzero().squeeze(1) if rows else store.event_row[store.event_split == SPLITS["test"]]
     ids = {"user": (store.user_ids, store.user), "item": (store.item_ids, store.item)}
     frame = pl.DataFrame(
-        [values.gather(index[asked].numpy()).alias(noun) for (noun, (values, index)), column in zip(ids.items(), columns) if column]
-        + [pl.Series(f"label/{label}", values[asked].numpy()) for label, values in store.labels.items() if rows]
+        [values.gather(index[test_rows].numpy()).alias(noun) for (noun, (values, index)), column in zip(ids.items(), columns) if column]
+        + [pl.Series(f"label/{label}", values[test_rows].numpy()) for label, values in store.labels.items() if rows]
     )
     sha256 = hashlib.sha256()
     for part in frame.iter_slices(BLOCK):
@@ -84,8 +84,8 @@ def item_titles(store: Store, source: Source, ids: list) -> dict[Any, str]:
         if title is None:
             return {}
         wanted = pl.col(key).cast(pl.String).is_in([str(value) for value in ids])
-        found = frame.filter(wanted).select(key, title).collect()
-        return {raw: text for raw, text in zip(canonical(found[key]).to_list(), found[title].to_list()) if text is not None}
+        table = frame.filter(wanted).select(key, title).collect()
+        return {raw: text for raw, text in zip(canonical(table[key]).to_list(), table[title].to_list()) if text is not None}
     except (pl.exceptions.PolarsError, OSError, RecsysError):
         return {}  # the run has read its data long ago: that files are gone since costs titles, and no results
 

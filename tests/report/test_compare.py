@@ -10,7 +10,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from recsys.errors import ConfigError, IntegrityError
 from recsys.metric.paired import compared
 from recsys.report.compare import compare
-from recsys.report.comparison import judged
+from recsys.report.comparison import verdict_word
 from recsys.run.directory import RunDirectory
 from recsys.task.ranking.report import compare as of_ranking
 from recsys.task.retrieval.report import compare as of_retrieval
@@ -26,7 +26,7 @@ def found_by(chance, rng, *, of=None, kept=0.9):
 
 def words(paths):
     comparison = compare(paths)
-    return {one.metric: judged(comparison, one) for one in comparison.differences}
+    return {one.metric: verdict_word(comparison, one) for one in comparison.differences}
 
 
 def at(run, *ks):
@@ -45,7 +45,7 @@ def test_a_run_is_equal_to_another_of_the_same_answers(retrieval):
 def test_many_runs_are_equal_to_the_last_digit(retrieval):
     recall = np.random.default_rng(0).random(1_001)
     comparison = compare([retrieval(name, recall) for name in "abcdefg"])
-    assert {judged(comparison, one) for one in comparison.differences} == {"equal"}
+    assert {verdict_word(comparison, one) for one in comparison.differences} == {"equal"}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -219,7 +219,7 @@ def test_users_with_both_outcomes_bear_on_a_label(ranking):
     bearing = {one.metric: one.units for one in comparison.differences}
     bought = set(frame.filter(pl.col("user_id") >= 37, pl.col("buy") == 1)["user_id"])
     assert bearing["buy/auc"] == bearing["buy/log_loss"] == len(bought) <= 3
-    assert {one.metric: judged(comparison, one) for one in comparison.differences}["buy/auc"] == "too few to tell"
+    assert {one.metric: verdict_word(comparison, one) for one in comparison.differences}["buy/auc"] == "too few to tell"
     assert bearing["click/auc"] == 40
 
 

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from recsys.metric.paired import Compared
 from recsys.report.compare import Comparison, Measured
-from recsys.report.comparison import comparison_report, comparison_table, document, judged, verdicts
+from recsys.report.comparison import comparison_report, comparison_table, document, verdict_word, verdicts
 from recsys.report.html import page
 
 
@@ -42,7 +42,7 @@ EQUAL = one("recall@20", (0.0, 0.0, 0.0), smallest=0.0)
     ],
 )
 def test_a_difference_has_a_word(found, word):
-    assert judged(comparison(found), found) == word
+    assert verdict_word(comparison(found), found) == word
 
 
 def test_better_and_worse_are_told_by_metric():

@@ -1,7 +1,7 @@
 import pytest
 
 from recsys.report.content import Estimate
-from recsys.report.words import interval, item_text, readable_size, shown, value_text
+from recsys.report.words import cell_text, interval, item_text, readable_size, value_text
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from recsys.report.words import interval, item_text, readable_size, shown, value
     ],
 )
 def test_numbers_have_the_digits_that_they_need(value, column, text):
-    assert shown(value, column) == text
+    assert cell_text(value, column) == text
 
 
 def test_an_interval_of_a_difference_has_signs():

@@ -87,8 +87,8 @@ class Ranking(Task):
 
     def other_runs(self) -> dict[str, Path]:
         """Runs of the teacher and of the retriever, where they are named."""
-        named = {"task.teacher.run": self.teacher.run, "task.retriever": self.retriever}
-        return {key: run for key, run in named.items() if run is not None}
+        runs = {"task.teacher.run": self.teacher.run, "task.retriever": self.retriever}
+        return {key: run for key, run in runs.items() if run is not None}
 
 
 def _loss(config: TrainConfig, schema: Schema) -> RankingLoss:

@@ -174,11 +174,11 @@ class ImpressionEvaluation(Evaluation):
         rivals = {}
         started = time.monotonic()
         if self.baselines:
-            training, asked, actual = data.feature_table("train"), data.feature_table("test"), data.labels("train")
+            training, test_table, actual = data.feature_table("train"), data.feature_table("test"), data.labels("train")
             concerned = {target.name: target for target in targets(pl_module.labels, actual, actual)}
             for name, baseline in self.baselines.items():
                 rivals[f"baseline/{name}"] = {
-                    label.column: _from_baseline(baseline, concerned[label.column], training, asked) for label in pl_module.labels
+                    label.column: _from_baseline(baseline, concerned[label.column], training, test_table) for label in pl_module.labels
                 }
         self.baselines_s = time.monotonic() - started
         return rivals if self.oracle is None else {**rivals, "oracle": self.oracle.probability}
@@ -196,12 +196,12 @@ def _write(trainer: Trainer, name: str, document: dict) -> None:
         write_whole(Path(trainer.default_root_dir) / name, json.dumps(document, indent=2) + "\n")
 
 
-def _from_baseline(baseline: ImpressionBaseline, target: Target, training: FeatureTable, asked: FeatureTable) -> Tensor:
+def _from_baseline(baseline: ImpressionBaseline, target: Target, training: FeatureTable, test_table: FeatureTable) -> Tensor:
     rows = target.rows.numpy()
     if not rows.any():
-        return torch.zeros(len(asked.categories), dtype=torch.float64)
+        return torch.zeros(len(test_table.categories), dtype=torch.float64)
     baseline.fit(training.rows(rows), target.actual.numpy()[rows], binary=target.binary)
-    return torch.from_numpy(np.asarray(baseline.predict(asked), dtype=np.float64))
+    return torch.from_numpy(np.asarray(baseline.predict(test_table), dtype=np.float64))
 
 
 def _against_truth(outputs: dict[str, Tensor], truth: Truth) -> dict[str, float]:

@@ -89,7 +89,7 @@ class Pair:
         data: DataModule = trainer.datamodule
         device, pages = pl_module.device, data.first_pages("test")
         catalogue, retriever = data.catalogue.to(device), self.retriever.to(device)
-        kept = Predictions(len(self.columns), dtype=torch.float64).to(device)
+        per_user = Predictions(len(self.columns), dtype=torch.float64).to(device)
         with torch.no_grad(), trainer.precision_plugin.val_step_context():
             items = retriever.catalogue(catalogue.features)
             mine = torch.arange(len(pages))[trainer.global_rank :: trainer.world_size]
@@ -98,10 +98,10 @@ class Pair:
                 batch = pages.batch(number).to(device)
                 known, relevant = batch.question(exclude_known=self.exclude_known, num_items=len(items) - 1)
                 scores = DotProduct(retriever.users(batch.features), items)
-                found = top_k(scores, self.num_candidates, known=known, relevant=relevant, item_chunk=ITEM_CHUNK)
-                worth = self._worth(batch, found.items, catalogue, pl_module)
-                kept.update(number, self._values(batch.user.cpu(), known.cpu(), relevant.cpu(), found.cpu(), worth))
-        return self._summary(kept.compute())
+                top = top_k(scores, self.num_candidates, known=known, relevant=relevant, item_chunk=ITEM_CHUNK)
+                worth = self._worth(batch, top.items, catalogue, pl_module)
+                per_user.update(number, self._values(batch.user.cpu(), known.cpu(), relevant.cpu(), top.cpu(), worth))
+        return self._summary(per_user.compute())
 
     def _worth(self, batch: UserBatch, candidates: Tensor, catalogue: Catalogue, pl_module: RankingModule) -> Tensor:
         """[B, K] float64 on the CPU: what the ranker says of candidates [B, K]."""
@@ -114,14 +114,14 @@ class Pair:
         predicted = calibrated(by_label(torch.cat(outputs).cpu(), pl_module), pl_module)
         return torch.stack([predicted[label] for label in self.labels]).prod(0).view_as(candidates)
 
-    def _values(self, user: Tensor, known: Tensor, relevant: Tensor, found: TopK, worth: Tensor) -> Tensor:
+    def _values(self, user: Tensor, known: Tensor, relevant: Tensor, lists: TopK, worth: Tensor) -> Tensor:
         """[B, columns] float64; NaN in the first where a user has nothing to find."""
         truth = {name: scorer.scores(user, known) for name, scorer in self.truths.items()}  # [B, V] each
-        orders = {"retriever": found.scores, "pair": worth, **{name: scores.gather(1, found.items) for name, scores in truth.items()}}
-        column = _column(relevant, found.items)
+        orders = {"retriever": lists.scores, "pair": worth, **{name: scores.gather(1, lists.items) for name, scores in truth.items()}}
+        column = _column(relevant, lists.items)
         values = []
         for scores in orders.values():
-            top = _ordered(scores.masked_fill(found.items == 0, -torch.inf), column)
+            top = _ordered(scores.masked_fill(lists.items == 0, -torch.inf), column)
             ranking = rank(top, column[0], top.relevant_start)
             values += [recall(ranking, self.ks), ndcg(ranking, self.ks)]
             if truth:
@@ -162,8 +162,8 @@ def _ordered(scores: Tensor, relevant: Tensor) -> TopK:
 
 def _expected(worth: Tensor, top: TopK) -> Tensor:
     """[B, K] worth to be expected at each position of `_ordered` candidates, whose worth is [B, K]: tied ones stand in any order."""
-    listed = pad(worth, (1, 0)).double().gather(1, top.items)
-    return torch.zeros_like(listed).scatter_add_(1, top.start, listed).gather(1, top.start) / top.size
+    worth_of_item = pad(worth, (1, 0)).double().gather(1, top.items)
+    return torch.zeros_like(worth_of_item).scatter_add_(1, top.start, worth_of_item).gather(1, top.start) / top.size
 
 
 def _mean_of_first(per_position: Tensor, ks: list[int]) -> Tensor:

@@ -39,8 +39,8 @@ def write_evidence(
     """Write per_user.parquet, item_vectors.parquet, examples.json and data.json, after the test; `name` is that of the data config."""
     values = evaluation.per_user
     measured = {key.removeprefix("test/"): column for key, column in values.items() if key.startswith("test/") and key != "test/user"}
-    asked = {"users": values["test/user"], "recommended": evaluation.recommended, "exclude_known": evaluation.exclude_known}
-    examples = user_examples(store, source, measured=measured, **asked)
+    test = {"users": values["test/user"], "recommended": evaluation.recommended, "exclude_known": evaluation.exclude_known}
+    examples = user_examples(store, source, measured=measured, **test)
     items = item_sample(store)
     on_device = catalogue.to(next(model.parameters()).device)
     vectors = model.catalogue(on_device.rows(pad(items, (1, 0)).to(on_device.count.device)))[1:]  # row 0 pads
@@ -54,9 +54,9 @@ def write_evidence(
 def per_user(store: Store, values: Mapping[str, Tensor]) -> pl.DataFrame:
     """Raw ids of test users, whose entity indices are "test/user" of these values [U], and float64 columns named as in metrics.json."""
     rivals = tuple(f"{metric.name}@" for metric in declarations() if metric.rivals)
-    kept = [key for key in values if key.startswith("test/") or ("/test/" in key and key.rpartition("/")[2].startswith(rivals))]
+    keys = [key for key in values if key.startswith("test/") or ("/test/" in key and key.rpartition("/")[2].startswith(rivals))]
     ids = store.user_ids.gather(values["test/user"].numpy()).alias(str(store.schema.user))
-    return pl.DataFrame([ids, *(pl.Series(key, values[key].numpy()) for key in kept if key != "test/user")])
+    return pl.DataFrame([ids, *(pl.Series(key, values[key].numpy()) for key in keys if key != "test/user")])
 
 
 def item_sample(store: Store) -> Tensor:
@@ -107,7 +107,7 @@ def user_examples(
     names = item_names(store, source, (item for of_user in lists for items in of_user.values() for item in items))
     about = store.raw_values({column: values[users[at]] for column, values in store.user_features.items()})
     ids = store.user_ids.gather(users[at].numpy()).to_list()
-    shown = []
+    examples = []
     for row, user, values, of_user in zip(at, ids, about, lists):
         chosen = set(of_user["truth"])
         entries = {name: [names[item] for item in items[:LISTED]] for name, items in of_user.items()}
@@ -115,9 +115,9 @@ def user_examples(
         counts = {f"num_{name}": len(of_user[name]) for name in ("history", "truth")}
         metrics = {metric: float(column[row]) for metric, column in measured.items()}
         about_user = {column: value for column, value in values.items() if column != store.schema.user}
-        shown.append({"user": user, "about": about_user, **entries, **counts, "measured": metrics})
+        examples.append({"user": user, "about": about_user, **entries, **counts, "measured": metrics})
     chosen_by = f"{number} of {len(users):,} test users, drawn by chance with seed {SEED}: the same for every model on these data"
-    return {"task": "retrieval", "chosen": chosen_by, "users": shown}
+    return {"task": "retrieval", "chosen": chosen_by, "users": examples}
 
 
 def _lists(store: Store, user: int, recommended: Tensor, *, exclude_known: bool) -> dict[str, list[int]]:

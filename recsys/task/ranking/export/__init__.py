@@ -65,29 +65,29 @@ class RankingSection:
         graph = export_ranker(served, schema, vocabularies)
         save_graph(folder / "ranker.onnx", graph, facts)
         rows = {column: values[:PARITY_ROWS] for column, values in self.features.items()}
-        asked = requests(rows, served.features, schema, vocabularies, np.random.default_rng(self.seed))
+        sample = requests(rows, served.features, schema, vocabularies, np.random.default_rng(self.seed))
         users = [feature.column for feature in schema.of("user")]
-        return {"labels": list(served.outputs), "ranker_parity": compare(folder / "ranker.onnx", served, asked, users)}
+        return {"labels": list(served.outputs), "ranker_parity": compare(folder / "ranker.onnx", served, sample, users)}
 
     def golden(self, folder: Path, schema: Schema, vocabularies: Mapping[str, pl.Series]) -> pl.DataFrame:
         """Rows and what is predicted of them; see `recsys.export.section.Section`."""
         served = Served(self.model, self.calibrations, schema)
         some = {column: values[:ROWS] for column, values in self.features.items()}
-        asked = requests(some, served.features, schema, vocabularies, np.random.default_rng(self.seed))
+        sample = requests(some, served.features, schema, vocabularies, np.random.default_rng(self.seed))
         run = session(folder / "ranker.onnx").run
-        predicted = zip(*(run(list(served.outputs), single(asked.raw, row)) for row in range(len(asked))))
+        predicted = zip(*(run(list(served.outputs), single(sample.raw, row)) for row in range(len(sample))))
         answers = {f"answer/{name}": pl.Series(np.concatenate(parts)) for name, parts in zip(served.outputs, predicted)}
-        return pl.DataFrame({"task": ["ranking"] * len(asked), **columns(asked.raw, schema), **answers})
+        return pl.DataFrame({"task": ["ranking"] * len(sample), **columns(sample.raw, schema), **answers})
 
 
 def section_of(run: RunDirectory, model: Ranker, about: dict, k: int) -> RankingSection:
     """Section of a finished run's model, compared on its test's impressions; see `recsys.export.section`."""
-    shown = EvaluationImpressions(run.store, "test")
-    features = shown.batch(torch.arange(min(len(shown), PARITY_ROWS))).features
+    impressions = EvaluationImpressions(run.store, "test")
+    features = impressions.batch(torch.arange(min(len(impressions), PARITY_ROWS))).features
     return RankingSection(model, saved_calibrations(run, about), features, run.config.seed)
 
 
-def compare(path: Path, served: Served, asked: Requests, users: list[str]) -> dict:
+def compare(path: Path, served: Served, sample: Requests, users: list[str]) -> dict:
     """Compare the graph with the model on every row, in every batch size, and with one user's columns `users` for many rows.
 
     Returns:
@@ -97,17 +97,17 @@ def compare(path: Path, served: Served, asked: Requests, users: list[str]) -> di
         ReleaseError: names the worst row.
     """
     graph = session(path)
-    want = _answers(served, asked.index)
+    want = _answers(served, sample.index)
     largest = 0.0
     for size in BATCH_SIZES:
-        parts = [np.stack(graph.run(list(served.outputs), asked.rows(start, start + size))) for start in range(0, len(asked), size)]
-        largest = max(largest, _difference(np.concatenate(parts, axis=1), want, served, asked, f"batches of {size}"))
-    shared = slice(0, min(CANDIDATES, len(asked)))
-    one_user = {column: values[:1] if column in users else values[shared] for column, values in asked.raw.items()}
-    index = {column: values[:1].expand_as(values[shared]) if column in users else values[shared] for column, values in asked.index.items()}
+        parts = [np.stack(graph.run(list(served.outputs), sample.rows(start, start + size))) for start in range(0, len(sample), size)]
+        largest = max(largest, _difference(np.concatenate(parts, axis=1), want, served, sample, f"batches of {size}"))
+    shared = slice(0, min(CANDIDATES, len(sample)))
+    one_user = {column: values[:1] if column in users else values[shared] for column, values in sample.raw.items()}
+    index = {column: values[:1].expand_as(values[shared]) if column in users else values[shared] for column, values in sample.index.items()}
     got = np.stack(graph.run(list(served.outputs), one_user))
-    largest = max(largest, _difference(got, _answers(served, index), served, asked, "one user"))
-    return {"rows": len(asked), "batch_sizes": BATCH_SIZES, "max_difference": largest}
+    largest = max(largest, _difference(got, _answers(served, index), served, sample, "one user"))
+    return {"rows": len(sample), "batch_sizes": BATCH_SIZES, "max_difference": largest}
 
 
 def _answers(served: Served, index: Mapping[str, Tensor]) -> np.ndarray:
@@ -116,14 +116,14 @@ def _answers(served: Served, index: Mapping[str, Tensor]) -> np.ndarray:
         return torch.stack(served(dict(index))).numpy()
 
 
-def _difference(got: np.ndarray, want: np.ndarray, served: Served, asked: Requests, how: str) -> float:
+def _difference(got: np.ndarray, want: np.ndarray, served: Served, sample: Requests, how: str) -> float:
     """Largest difference; a ReleaseError where it is above `TOLERANCE`."""
-    apart = difference(got, want) / np.array(served.units())[:, None]
-    if not (apart <= TOLERANCE).all():
-        output, row = np.unravel_index(int(np.nan_to_num(apart, nan=np.inf).argmax()), apart.shape)
+    distance = difference(got, want) / np.array(served.units())[:, None]
+    if not (distance <= TOLERANCE).all():
+        output, row = np.unravel_index(int(np.nan_to_num(distance, nan=np.inf).argmax()), distance.shape)
         what = f"ranker.onnx predicts '{served.outputs[output]}' {got[output, row]}, the model {want[output, row]} (limit {TOLERANCE})"
-        raise ReleaseError("parity", Fault(what, f"row {row} in {how}: {asked.describe(int(row))}", REMEDY))
-    return float(apart.max(initial=0.0))
+        raise ReleaseError("parity", Fault(what, f"row {row} in {how}: {sample.describe(int(row))}", REMEDY))
+    return float(distance.max(initial=0.0))
 
 
 def parity_words(figures: Mapping) -> tuple[str, str]:

@@ -95,17 +95,18 @@ class RowQuestions:
 def questions_of(run: RunDirectory, lengths: Mapping[str, int]) -> RowQuestions:
     """Impressions of a run's test, with what came of them; see `recsys.export.section`."""
     store = run.store
-    shown, came = EvaluationImpressions(store, "test"), outcomes(store, "test", ())
-    at = spread(len(shown), MOST_ROWS)
-    row = shown.impressions.rows[at]
+    test_rows, results = EvaluationImpressions(store, "test"), outcomes(store, "test", ())
+    at = spread(len(test_rows), MOST_ROWS)
+    row = test_rows.impressions.rows[at]
     user, item = store.user[row].long(), store.item[row].long()
     raw = SourceValues(run, lengths).columns(
         run.schema.of("user", "item", "context"),
-        shown.batch(at).features,
+        test_rows.batch(at).features,
         {"user": user, "item": item, "context": row},
         events=(store.event_start[user], store.history_stop[row]),
     )
-    return RowQuestions(raw, {column: values[at] for column, values in came.labels.items()}, None if came.user is None else came.user[at])
+    user_of_row = None if results.user is None else results.user[at]
+    return RowQuestions(raw, {column: values[at] for column, values in results.labels.items()}, user_of_row)
 
 
 def _aucs(measured: Sequence[Impressions], copies: np.ndarray) -> list[float]:
@@ -120,17 +121,17 @@ def targets(
     A label counts in the rows where the one it is given is 1, its funnel in all; where it is missing neither does.
     """
     wanted = {label.column for label in schema.labels if label.kind == kind}
-    found = {}
+    outputs: dict[str, tuple[Tensor, Tensor]] = {}
     for column, chain in chains(schema.labels).items():
         if column in wanted:
             reached = torch.stack([torch.ones_like(labels[column]), *(labels[given] for given in chain[:-1])]).eq(1).all(0)
-            whole = torch.stack([labels[name].nan_to_num() for name in chain]).prod(0)
-            found[column] = (labels[column], reached & ~labels[column].isnan())
+            funnel = torch.stack([labels[name].nan_to_num() for name in chain]).prod(0)
+            outputs[column] = (labels[column], reached & ~labels[column].isnan())
             # a later step of a funnel that ended is no conversion, whether or not it was written down
             ended = torch.stack([labels[name] == 0 for name in chain]).any(0)
             known = torch.stack([~labels[name].isnan() for name in chain]).all(0)
-            found.setdefault("_".join(chain), (whole, ended | known))
-    return found
+            outputs.setdefault("_".join(chain), (funnel, ended | known))
+    return outputs
 
 
 def narrowed(

@@ -18,7 +18,7 @@ FILES = (PREDICTIONS, RELIABILITY)
 
 def outcomes(metrics: Metrics, model: str) -> list[Outcome]:
     """The model among its baselines, label by label; behind a retriever also the orders of its candidates."""
-    of_labels = [labels.outcome(metrics, label, model) for label in labels.measured(metrics)]
+    of_labels = [labels.outcome(metrics, label, model) for label in labels.labels_to_show(metrics)]
     behind = pair.outcome(metrics)
     return of_labels if behind is None else [*of_labels, behind]
 
@@ -42,7 +42,7 @@ def sections(run: RunDirectory) -> Iterator[Section | None]:
     yield confusion_section(run)
     yield labels.section_of_groups(run)
     yield mistakes_section(run)
-    of_labels = labels.measured(run.metrics)
+    of_labels = labels.labels_to_show(run.metrics)
     panels = {
         "validation": ("Validation", [f"val/{label}/auc" for label in of_labels]),
         "numbers": ("Validation of numbers", [f"val/{label}/rmse" for label in of_labels]),
@@ -53,7 +53,7 @@ def sections(run: RunDirectory) -> Iterator[Section | None]:
 def limits(run: RunDirectory) -> Iterator[str]:
     """What speaks against trusting figures of this task."""
     yield "Only rows that were shown are predicted here: of items that an earlier system did not show nothing is known."
-    for label in labels.tested(run.metrics):
+    for label in labels.labels_of_test(run.metrics):
         rows, positives = (run.metrics.get(f"test/{label}/{name}") for name in ("rows", "positives"))
         if positives is not None and positives in (0, rows):
             yield f"{label} has rows of one class alone in the test, so AUC and what needs both have no value."

@@ -38,11 +38,11 @@ def measured(runs: Sequence[RunDirectory], names: Sequence[str]) -> Measured:
     samples: list[Sample] = []
     left_out = []
     for of_runs in zip(*(targets for targets, _ in read), strict=True):
-        first, kept = of_runs[0], of_runs[0].rows
-        if first.actual[kept].unique().numel() < (2 if first.binary else 1):
+        first, measured_rows = of_runs[0], of_runs[0].rows
+        if first.actual[measured_rows].unique().numel() < (2 if first.binary else 1):
             left_out.append(f"{first.name} (its test rows do not hold {'both classes' if first.binary else 'a number'})")
             continue
-        samples += (_binary if first.binary else _numbers)(of_runs, kept, None if user is None else user[kept])
+        samples += (_binary if first.binary else _numbers)(of_runs, measured_rows, None if user is None else user[measured_rows])
     number = len(read[0][0][0].rows) if user is None else len(user.unique())
     less = {metric.name for metric in (*binary.METRICS, *regression.METRICS) if metric.better == "less"}
     names_of_less = frozenset(sample.metric for sample in samples if sample.metric.rpartition("/")[2] in less)

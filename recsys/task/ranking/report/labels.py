@@ -21,14 +21,14 @@ def declarations() -> tuple[Declaration, ...]:
     return (*binary.METRICS, *regression.METRICS)
 
 
-def tested(metrics: Metrics) -> list[str]:
+def labels_of_test(metrics: Metrics) -> list[str]:
     """Labels, and funnels of labels, that the test has rows of, in the order they were logged."""
     return list(dict.fromkeys(match[1] for key in metrics if (match := re.fullmatch(rf"{MODEL}([^=/]+)/rows", key))))
 
 
-def measured(metrics: Metrics) -> list[str]:
+def labels_to_show(metrics: Metrics) -> list[str]:
     """Labels and funnels that have a metric to show."""
-    return [label for label in tested(metrics) if columns(metrics, label)]
+    return [label for label in labels_of_test(metrics) if columns(metrics, label)]
 
 
 def columns(metrics: Metrics, label: str) -> dict[str, Declaration]:
@@ -51,7 +51,7 @@ def outcome(metrics: Metrics, label: str, model: str) -> Outcome:
 
 def groups(metrics: Metrics, chosen: Sequence[Declaration]) -> Grid | None:
     """The model by groups, with these metrics of every label that has the first of them; None without any group."""
-    of = [label for label in measured(metrics) if next(iter(columns(metrics, label).values())) == chosen[0]]
+    of = [label for label in labels_to_show(metrics) if next(iter(columns(metrics, label).values())) == chosen[0]]
     ends = {f"{label} {metric.heading or metric.name}": f"{label}/{metric.name}" for label in of for metric in chosen}
     if len(chosen) == 1:
         ends = {heading.partition(" ")[0]: end for heading, end in ends.items()}
@@ -62,7 +62,7 @@ def groups(metrics: Metrics, chosen: Sequence[Declaration]) -> Grid | None:
 
 def section(run: RunDirectory) -> Section:
     """Headline metrics of every label, and the model among its baselines."""
-    results = [(label, outcome(run.metrics, label, run.model_name)) for label in measured(run.metrics)]
+    results = [(label, outcome(run.metrics, label, run.model_name)) for label in labels_to_show(run.metrics)]
     rows = []
     for label, _ in results:
         for name, value, words in headline(run.metrics, declarations(), f"{MODEL}{label}/"):

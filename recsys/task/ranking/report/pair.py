@@ -61,9 +61,9 @@ def verdict(metrics: Metrics) -> str:
 
 def shown_columns(metrics: Metrics) -> list[str]:
     """Names of the metrics to show; the first is recall, the last the true worth where it is known."""
-    named = [match.groups() for key in metrics if (match := re.fullmatch(r"pair/test/(\w+)@(\d+)", key))]
-    nearest = min({int(k) for _, k in named}, key=lambda k: (abs(k - USUAL), k))
-    return [f"{name}@{k}" for name, k in named if int(k) == nearest]
+    metric_names = [match.groups() for key in metrics if (match := re.fullmatch(r"pair/test/(\w+)@(\d+)", key))]
+    nearest = min({int(k) for _, k in metric_names}, key=lambda k: (abs(k - USUAL), k))
+    return [f"{name}@{k}" for name, k in metric_names if int(k) == nearest]
 
 
 def _moved(metrics: Metrics, column: str) -> str:

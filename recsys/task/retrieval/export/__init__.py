@@ -91,21 +91,21 @@ class RetrievalSection:
     def golden(self, folder: Path, schema: Schema, vocabularies: Mapping[str, pl.Series]) -> pl.DataFrame:
         """Users and their lists; see `recsys.export.section.Section`."""
         some = {column: values[:USERS] for column, values in self.user_features.items()}
-        asked = requests(some, schema.of("user"), schema, vocabularies, np.random.default_rng(self.seed))
-        dtype, run, number = id_dtype(self.item_ids), session(folder / "retriever.onnx").run, len(asked)
+        sample = requests(some, schema.of("user"), schema, vocabularies, np.random.default_rng(self.seed))
+        dtype, run, number = id_dtype(self.item_ids), session(folder / "retriever.onnx").run, len(sample)
         exclude = np.full((number, EXCLUDED), missing(dtype), object if dtype == "string" else np.int64)
         k = {"k": np.array([K], np.int64)}
-        exclude[1::2] = run(["items"], asked.raw | {"exclude": exclude} | k)[0][1::2, :EXCLUDED]
+        exclude[1::2] = run(["items"], sample.raw | {"exclude": exclude} | k)[0][1::2, :EXCLUDED]
         # one by one, as they are replayed: where products are in int8, an answer depends on the rows that are asked beside it
-        rows = (single(asked.raw, row) | {"exclude": exclude[row : row + 1]} | k for row in range(number))
+        rows = (single(sample.raw, row) | {"exclude": exclude[row : row + 1]} | k for row in range(number))
         items, scores = (np.concatenate(parts) for parts in zip(*(run(["items", "scores"], row) for row in rows)))
         left = [row[row > -np.inf] for row in scores]
         answers = {
             "exclude": series(exclude),
-            "answer/items": pl.Series([row[: len(kept)].tolist() for row, kept in zip(items, left)], dtype=series(exclude).dtype),
+            "answer/items": pl.Series([row[: len(finite)].tolist() for row, finite in zip(items, left)], dtype=series(exclude).dtype),
             "answer/scores": pl.Series([row.tolist() for row in left], dtype=pl.List(pl.Float32)),
         }
-        return pl.DataFrame({"task": ["retrieval"] * number, **columns(asked.raw, schema), **answers})
+        return pl.DataFrame({"task": ["retrieval"] * number, **columns(sample.raw, schema), **answers})
 
 
 def section_of(run: RunDirectory, model: TwoTower, about: dict, k: int) -> RetrievalSection:

@@ -82,8 +82,8 @@ def export_retriever(user_tower: ModelProto, item_vectors: np.ndarray, item_ids:
 def exact_search(item_vectors: np.ndarray, k: int) -> Callable[[np.ndarray], object]:
     """The search of retriever.onnx alone, on one thread: vectors [B, D] float32 -> scores and positions [B, K], to be timed."""
     graph = Graph("search/")
-    asked = graph.input("vector", TensorProto.FLOAT, ["batch", item_vectors.shape[1]])
-    scores = graph.add("MatMul", asked, graph.constant(np.ascontiguousarray(item_vectors.T, dtype=np.float32)))
+    vector = graph.input("vector", TensorProto.FLOAT, ["batch", item_vectors.shape[1]])
+    scores = graph.add("MatMul", vector, graph.constant(np.ascontiguousarray(item_vectors.T, dtype=np.float32)))
     graph.nodes.append(helper.make_node("TopK", [scores, graph.integer(min(k, len(item_vectors)))], ["scores", "at"], name="search/TopK"))
     kinds = {"scores": TensorProto.FLOAT, "at": TensorProto.INT64}
     model = model_proto(graph, [helper.make_tensor_value_info(name, kind, ["batch", "answers"]) for name, kind in kinds.items()])

@@ -55,7 +55,7 @@ def parity(
         user_vectors = model.users(users.index).numpy()
         some_items = model.items(items.index).numpy()
     towers = {"user_tower": (users, user_vectors), "item_tower": (items, some_items)}
-    vectors = max(_compare_vectors(folder / f"{name}.onnx", *asked) for name, asked in towers.items())
+    vectors = max(_compare_vectors(folder / f"{name}.onnx", *rows) for name, rows in towers.items())
     check = _Lists(folder / "retriever.onnx", users, user_vectors, item_vectors, item_ids, k)
     best = check.run([np.empty(0, np.int64)] * len(users))
     check.run([row[: EXCLUDED - 1] if number % 2 else row[:0] for number, row in enumerate(best)])
@@ -130,9 +130,9 @@ def wrong_list(got: np.ndarray, expected: Expected) -> str | None:
     if len(late):
         return f"answers catalogue row {got[late[0]]} at place {late[0] + 1}, where row {expected.items[late[0]]} belongs"
     for twin in np.flatnonzero(np.bincount(expected.twins) > 1):
-        listed = got[expected.twins[at] == twin]
-        if (listed != expected.near[expected.twins == twin][: len(listed)]).any():
-            return f"lists items of equal score as catalogue rows {listed.tolist()}, not in ascending order"
+        twins_of_list = got[expected.twins[at] == twin]
+        if (twins_of_list != expected.near[expected.twins == twin][: len(twins_of_list)]).any():
+            return f"lists items of equal score as catalogue rows {twins_of_list.tolist()}, not in ascending order"
     return None
 
 
@@ -196,12 +196,12 @@ class _Lists:
 
     def _wrong_scores(self, row: int, got: np.ndarray, scores: np.ndarray) -> str | None:
         want = (self.user_vectors[row] * self.item_vectors[got]).sum(1)
-        apart = difference(scores, want)
-        if not (apart <= SCORE_TOLERANCE).all():
-            worst = int(np.nan_to_num(apart, nan=np.inf).argmax())
+        distance = difference(scores, want)
+        if not (distance <= SCORE_TOLERANCE).all():
+            worst = int(np.nan_to_num(distance, nan=np.inf).argmax())
             item = self.ids.tolist()[got[worst]]
             return f"gives item {item!r} the score {scores[worst]}, the model {want[worst]} (limit {SCORE_TOLERANCE})"
-        self.max_difference = max(self.max_difference, float(apart.max(initial=0.0)))
+        self.max_difference = max(self.max_difference, float(distance.max(initial=0.0)))
         return None
 
     def _refuse(self, fault: str | None, row: int, batch_size: int) -> None:
@@ -215,10 +215,10 @@ def _compare_vectors(path: Path, requests: Requests, want: np.ndarray) -> float:
     largest = 0.0
     for size in BATCH_SIZES:
         parts = [graph.run(["vector"], requests.rows(start, start + size))[0] for start in range(0, len(requests), size)]
-        apart = difference(np.concatenate(parts), want).max(1)  # [N]
-        row = int(np.nan_to_num(apart, nan=np.inf).argmax())
-        if not apart[row] <= SCORE_TOLERANCE:
-            what = f"{path.name} gives a vector {apart[row]:.2g} from the model's (limit {SCORE_TOLERANCE})"
+        distance = difference(np.concatenate(parts), want).max(1)  # [N]
+        row = int(np.nan_to_num(distance, nan=np.inf).argmax())
+        if not distance[row] <= SCORE_TOLERANCE:
+            what = f"{path.name} gives a vector {distance[row]:.2g} from the model's (limit {SCORE_TOLERANCE})"
             raise ReleaseError("parity", Fault(what, f"row {row} in batches of {size}: {requests.describe(row)}", REMEDY))
-        largest = max(largest, float(apart[row]))
+        largest = max(largest, float(distance[row]))
     return largest

@@ -24,16 +24,16 @@ def section(run: RunDirectory) -> Section | None:
     places, explained = principal(items["vector"].to_numpy())
     name, colours = _colours(items.drop("vector"))
     counts = items["training_events"].to_numpy()
-    shown = np.sort(np.random.default_rng(0).permutation(len(items))[:DRAWN])
+    drawn_rows = np.sort(np.random.default_rng(0).permutation(len(items))[:DRAWN])
     both = percent(float(explained.sum()))
     text = (
         f"{len(items):,} of {run.data['test']['items']:,} items, in the two directions that explain most of how their vectors differ: "
         f"{percent(explained[0])} and {percent(explained[1])} of the variance. What is apart here is apart in truth; what is together "
         f"here may be apart in the other {items['vector'].to_numpy().shape[1] - 2} directions."
     )
-    maps = {"embeddings": (name, _map(places, colours, shown))}
-    maps["embeddings_by_events"] = ("events in training", _by_events(places, counts, shown))
-    alt = f"Map of {len(shown):,} items, coloured by {{}}; the two axes hold {both} of the variance"
+    maps = {"embeddings": (name, _map(places, colours, drawn_rows))}
+    maps["embeddings_by_events"] = ("events in training", _by_events(places, counts, drawn_rows))
+    alt = f"Map of {len(drawn_rows):,} items, coloured by {{}}; the two axes hold {both} of the variance"
     figures = tuple(Figure(key, f"Items by {by}", svg, alt.format(by)) for key, (by, svg) in maps.items())
     return Section("embeddings", "Map of the items", (text,), figures)
 
@@ -56,14 +56,14 @@ def _colours(items: pl.DataFrame) -> tuple[str, list[str]]:
         return "popularity in training", np.where(counts > np.quantile(counts, 2 / 3), "upper third", "lower two thirds").tolist()
     values = items[categories[0]].fill_null("unknown")
     frequent = values.value_counts(sort=True).sort("count", values.name, descending=[True, False])[values.name].to_list()
-    kept = set(frequent if len(frequent) <= len(PALETTE) else frequent[: len(PALETTE) - 1])
-    return categories[0], [value if value in kept else "other" for value in values.to_list()]
+    own_colour = set(frequent if len(frequent) <= len(PALETTE) else frequent[: len(PALETTE) - 1])
+    return categories[0], [value if value in own_colour else "other" for value in values.to_list()]
 
 
-def _by_events(places: np.ndarray, counts: np.ndarray, shown: np.ndarray) -> str:
+def _by_events(places: np.ndarray, counts: np.ndarray, drawn_rows: np.ndarray) -> str:
     with drawing(height=1.2 * WIDTH) as drawn:
         axes = _empty(drawn.figure)
-        order = shown[np.argsort(counts[shown], kind="stable")]  # the popular ones on top
+        order = drawn_rows[np.argsort(counts[drawn_rows], kind="stable")]  # the popular ones on top
         drawn_counts = np.log10(1 + counts[order])
         points = axes.scatter(*places[order].T, s=7, c=drawn_counts, cmap="viridis_r", linewidths=0, alpha=0.85)
         bar = drawn.figure.colorbar(points, location="bottom", shrink=0.7, aspect=30, pad=0.03)
@@ -81,13 +81,13 @@ def _empty(figure) -> Any:
     return axes
 
 
-def _map(places: np.ndarray, colours: list[str], shown: np.ndarray) -> str:
-    kinds = sorted({colours[row] for row in shown} - {"other"})
+def _map(places: np.ndarray, colours: list[str], drawn_rows: np.ndarray) -> str:
+    kinds = sorted({colours[row] for row in drawn_rows} - {"other"})
     drawn_as = {"other": FAINT} | dict(zip(kinds, PALETTE))
     with drawing(height=1.2 * WIDTH) as drawn:
         axes = _empty(drawn.figure)
         for kind in (["other"] if "other" in colours else []) + kinds:
-            chosen = [row for row in shown if colours[row] == kind]
+            chosen = [row for row in drawn_rows if colours[row] == kind]
             axes.scatter(*places[chosen].T, s=7, color=drawn_as[kind], linewidths=0, alpha=0.75, label=kind)
         drawn.figure.legend(loc="outside lower center", ncols=3, fontsize=8, markerscale=1.6, handletextpad=0.2, columnspacing=1.0)
     return element(drawn.svg)

@@ -5,7 +5,7 @@ from rich.console import Console
 
 from recsys.report.terminal import results_view
 from recsys.task.ranking.report import outcomes, tables
-from recsys.task.ranking.report.labels import measured
+from recsys.task.ranking.report.labels import labels_to_show
 
 METRICS = {
     "val/log_loss": 0.5,
@@ -57,13 +57,13 @@ def rendered(metrics, width=80):
 def section(metrics, label):
     """Headings and rows of a label's table, split at blanks."""
     blocks = [block.splitlines() for block in rendered(metrics).split("\n\n")]
-    lines = blocks[measured(metrics).index(label)]
+    lines = blocks[labels_to_show(metrics).index(label)]
     rule = next(number for number, line in enumerate(lines) if line.startswith("──"))
     return lines[rule - 1].split(), [line.split() for line in lines[rule + 1 :] if line.strip()]
 
 
 def test_labels_and_funnels_have_a_table_each_in_the_order_they_were_logged():
-    assert measured(METRICS) == ["click", "click_conversion", "spend"]
+    assert labels_to_show(METRICS) == ["click", "click_conversion", "spend"]
     assert "click: 1,234 impressions" in rendered(METRICS)
 
 

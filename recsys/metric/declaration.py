@@ -1,4 +1,4 @@
-"""How a metric is declared: once, beside the function that computes it. What shows, compares or keeps metrics reads it there."""
+"""Declaration of a metric, once, beside the function that computes it; all who show, compare or keep metrics read it."""
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import KW_ONLY, dataclass
@@ -52,7 +52,7 @@ class Declaration(Generic[Measure]):
         return -1 if self.better == "less" else 1
 
     def meaning(self, column: str) -> str:
-        """What the values of a column such as "recall@20" say."""
+        """Meaning of the values of a column such as "recall@20"."""
         words = self.words.replace("first k", f"first {column.partition('@')[2]}") if self.cutoff else self.words
         return words + (f", in {self.unit}" if self.unit else "") + ("; less is better" if self.better == "less" else "")
 

@@ -59,7 +59,7 @@ class Target:
     actual: Tensor
 
     def measured(self) -> tuple[Tensor, Tensor]:
-        """What was predicted and what came of the rows it is measured on."""
+        """Predicted and actual values of the rows that it is measured on."""
         return self.predicted[self.rows], self.actual[self.rows]
 
 

@@ -60,7 +60,7 @@ class Compared:
 
     @property
     def few(self) -> bool:
-        """Whether there are too few units to tell any difference from chance."""
+        """True where there are too few units to tell any difference from chance."""
         return self.units < FEWEST
 
     @property

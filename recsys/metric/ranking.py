@@ -23,7 +23,7 @@ from recsys.metric.top_k import TopK
 
 @dataclass(frozen=True)
 class Ranking:
-    """Where each user's relevant items may stand.
+    """Positions at which each user's relevant items may stand.
 
     Attributes:
         size: [U, K] int64 items in the tie group of each position (m).

@@ -1,4 +1,4 @@
-"""How often a label came true among rows of about the same predicted probability. N rows, T distinct probabilities."""
+"""Reliability curve: how often a label came true among rows of about the same predicted probability. N rows, T distinct probabilities."""
 
 from typing import Any
 

@@ -72,7 +72,7 @@ def _smallest(one: Compared) -> str:
 
 
 def method(comparison: Comparison) -> str:
-    """How the runs were compared."""
+    """Method of the comparison in words."""
     looks, units = len(comparison.differences), comparison.measured.units
     return (
         f"Every run answered the same {comparison.measured.number:,} {units}. They were drawn again {comparison.resamples:,} times with "

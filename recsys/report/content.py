@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 THIS = " (this run)"
-"""How the name of the run itself ends where no other look sets its row apart."""
+"""End of the name of the run itself where no other look distinguishes its row."""
 LONG = 45
 """Letters of a text that no longer is a name."""
 
@@ -26,8 +26,8 @@ class Estimate(NamedTuple):
 Value = str | int | float | Estimate | None
 Row = tuple[Value, ...]
 Mark = Literal["", "own", "best", "reference", "truth", "validation", "aside"]
-"""What a row is: one of many, the run itself, the best of all, what the run is held against, what knows the truth, the run at
-validation, or one that counts less."""
+"""Kind of a row: one of many, the run itself, the best of all, the reference of the run, the truth, the run at validation, or one
+that counts less."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def number(value: Value) -> str | int | float | None:
 
 
 def column_kind(values: Sequence[Value]) -> Literal["number", "text", "prose", "lines"]:
-    """How a column is set: numbers to the right, sentences where they may wrap, and lines below each other."""
+    """Setting of a column: numbers to the right, sentences where they may wrap, and lines below each other."""
     present = [value for value in values if value is not None]
     texts = [value for value in present if isinstance(value, str)]
     if present and not texts:

@@ -1,4 +1,4 @@
-"""How training went: every logged loss and validation metric by step."""
+"""Learning curves: every logged loss and validation metric by step."""
 
 import math
 import re
@@ -12,7 +12,7 @@ from recsys.run.directory import RunDirectory
 SAME = 1e-9
 """Two values of one metric that are this close are one."""
 MOST_POINTS = 400
-"""Of a line: a long run is thinned evenly."""
+"""Points of a line; a long run is thinned evenly."""
 
 
 def curves_section(run: RunDirectory, validation: Mapping[str, tuple[str, Sequence[str]]]) -> Section | None:

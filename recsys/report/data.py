@@ -1,4 +1,4 @@
-"""What a model was trained and tested on."""
+"""Data that a model was trained and tested on."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ def data_section(run: RunDirectory) -> Section:
 
 
 def data_text(data: Mapping, split: Mapping | None) -> str:
-    """How the data of a data.json were split, by this node of the config where it is known, and of which time they are."""
+    """Split and period of the data of a data.json; the split is the node of the config, where it is known."""
     text = []
     if split is not None:
         options = ", ".join(f"{key} {value}" for key, value in split.items() if key != "_target_" and value is not None)

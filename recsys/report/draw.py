@@ -1,4 +1,4 @@
-"""How every drawing of a report looks: narrow enough for a phone, and the same bytes for the same numbers."""
+"""Look of every drawing of a report: narrow enough for a phone, and the same bytes for the same numbers."""
 
 import io
 import math
@@ -9,7 +9,7 @@ from typing import Any
 from recsys.report.content import Estimate, Figure
 
 WIDTH, HEIGHT = 3.7, 2.6
-"""Of a panel, in inches: 355 pixels on a screen. What needs more space is several panels."""
+"""Size of a panel in inches: 355 pixels on a screen. A drawing that needs more space is several panels."""
 INK, ACCENT, FAINT, GOLD, WARM = "#3d4451", "#1f6fb2", "#b9c0cb", "#c98a00", "#c2571a"
 PALETTE = ("#1f6fb2", "#d1661c", "#2f9170", "#b8478a", "#8a6d00", "#5aa9dd", "#7a5195", "#9c3d2e", "#4d7c0f")
 """Nine colours that most colour-blind readers can tell apart, as dark on white as text."""

@@ -10,7 +10,7 @@ from recsys.report.style import STYLE
 from recsys.report.words import HIT, cell_text, interval
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""What a browser may do with the page: show it."""
+"""Policy that lets a browser show the page and do nothing else with it."""
 
 
 def page(report: Report) -> str:

@@ -129,7 +129,7 @@ def _cost_sentences(run: RunDirectory) -> Iterator[str]:
 
 
 def limits_section(run: RunDirectory, of_task: Sequence[str]) -> Section:
-    """What speaks against trusting a run further than it was tested, a line per limit; some only runs of its task have."""
+    """Reasons not to trust a run further than it was tested, a line each, among them those of its task."""
     lines = tuple((line,) for line in _limits(run, of_task))
     return Section("limits", "Limits", (), (Grid("limits", "What these figures do not say", ("limit",), lines),))
 

@@ -1,4 +1,4 @@
-"""How a page looks: on a wide screen, on a phone, in the dark and on paper."""
+"""Look of a page: on a wide screen, on a phone, in the dark and on paper."""
 
 STYLE = """
 :root {

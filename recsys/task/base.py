@@ -54,7 +54,7 @@ class Evaluation(Callback):
 
 
 class TaskModule(LightningModule):
-    """What the modules of all tasks share: seeded steps, an optimizer whose learning rate moves every step, and an evaluation.
+    """Base of the modules of all tasks: seeded steps, an optimizer whose learning rate moves every step, and an evaluation.
 
     Args:
         optimizer: called with `module=self`.

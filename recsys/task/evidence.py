@@ -1,4 +1,4 @@
-"""What a test leaves in a run directory for reports, whatever the task is: identity of its data, tables, and names of items."""
+"""Files of a test for reports, whatever the task is: identity of the data, tables, and names of items."""
 
 import hashlib
 import io

@@ -32,7 +32,7 @@ from recsys.task.ranking.module import RankingModule, by_label, calibrated
 from recsys.task.ranking.pair import Pair
 
 IN_GROUPS = (*(metric.name for metric in METRICS if metric.groups), "rows")
-"""What is measured of a group of impressions."""
+"""Metrics of a group of impressions."""
 
 
 class ImpressionEvaluation(Evaluation):
@@ -205,7 +205,7 @@ def _from_baseline(baseline: ImpressionBaseline, target: Target, training: Featu
 
 
 def _against_truth(outputs: dict[str, Tensor], truth: Truth) -> dict[str, float]:
-    """How far a label given another is from its probability if that one had to be 1 in every row.
+    """Errors of a label given another against its true probability if that one had to be 1 in every row.
 
     Before calibration, which makes it right on the rows where the given one is 1: what it is on all rows, the loss decides.
     """

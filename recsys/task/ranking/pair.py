@@ -156,7 +156,7 @@ def _column(relevant: Tensor, candidates: Tensor) -> Tensor:
 
 
 def _ordered(scores: Tensor, relevant: Tensor) -> TopK:
-    """All candidates [B, K] by score, as a catalogue of their own; relevant as from `_column`, of which place 0 is never listed."""
+    """All candidates [B, K] by score, as a catalogue of their own; `relevant` is from `_column`, and place 0 is never listed."""
     return top_k(Dense(pad(scores, (1, 0))), scores.shape[1], known=relevant[:, :0], relevant=relevant, item_chunk=ITEM_CHUNK)
 
 

@@ -132,7 +132,7 @@ def parity_words(figures: Mapping) -> tuple[str, str]:
 
 
 def card_lines(manifest: Mapping, schema: Schema, model: str) -> list[str]:
-    """Its labels, and their funnels."""
+    """Lines on the labels of the ranker, and on their funnels."""
     if "labels" not in manifest:
         return []
     config = manifest.get("lineage", {}).get("config", {}).get("ranking", {}).get("task", {})

@@ -120,7 +120,7 @@ def once_per_user(
 
 
 def _row_by_row(node: NodeProto, constants: Mapping[str, TensorProto], single: Mapping[str, str]) -> bool:
-    """Whether a node reads users and constants alone, and makes of each row one row."""
+    """True for a node that reads only users and constants, and makes of each row one row."""
     read = [name for name in node.input if name and name not in constants]
     if not read or not all(name in single for name in read):
         return False

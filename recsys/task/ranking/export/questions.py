@@ -137,7 +137,7 @@ def targets(
 def narrowed(
     before: Path, after: Path, feed: Feed, user_columns: Sequence[str], labels: Mapping[str, np.ndarray], numbers: Mapping[str, np.ndarray]
 ) -> Narrowed:
-    """What narrow weights change: predictions beside what came of the rows, and the time of one user's candidates.
+    """Change by narrow weights of the metrics of predictions, and of the time of one user's candidates.
 
     Args:
         feed: {input: [N, ...]} raw columns.

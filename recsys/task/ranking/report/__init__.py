@@ -30,12 +30,12 @@ def tables(metrics: Metrics, model: str) -> list[Grid]:
 
 
 def tested_on(run: RunDirectory) -> str:
-    """How many impressions the test predicted, in words."""
+    """Number of impressions that the test predicted, in words."""
     return f"{run.data['split']['test']['rows']:,} impressions"
 
 
 def sections(run: RunDirectory) -> Iterator[Section | None]:
-    """What a report says of this task, before data, cost and limits."""
+    """Sections of a report on this task, before data, cost and limits."""
     yield labels.section(run)
     yield pair.section(run)
     yield calibration_section(run)
@@ -51,7 +51,7 @@ def sections(run: RunDirectory) -> Iterator[Section | None]:
 
 
 def limits(run: RunDirectory) -> Iterator[str]:
-    """What speaks against trusting figures of this task."""
+    """Limits of the figures of this task."""
     yield "Only rows that were shown are predicted here: of items that an earlier system did not show nothing is known."
     for label in labels.labels_of_test(run.metrics):
         rows, positives = (run.metrics.get(f"test/{label}/{name}") for name in ("rows", "positives"))

@@ -1,4 +1,4 @@
-"""How ranking runs are compared: label by label, users drawn again with all their rows. N rows, U units, R runs."""
+"""Comparison of ranking runs, label by label, users drawn again with all their rows. N rows, U units, R runs."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -16,11 +16,11 @@ from recsys.task.ranking.report.predictions import tested_labels, tested_targets
 
 RESAMPLES = 400
 REMEDY = "compare runs whose test rows hold both classes of a label"
-"""Where no metric can be compared."""
+"""Remedy where no metric can be compared."""
 
 
 def incomparable(first: RunDirectory, run: RunDirectory) -> Iterator[str]:
-    """What tells two runs of the same test apart."""
+    """Reasons why two runs of the same test cannot be compared."""
     meanings = [{label.column: {"given": label.given, "kind": label.kind} for label in tested_labels(each)} for each in (first, run)]
     for key, (old, new) in differences(*meanings).items():
         yield f"their labels mean different things: {key} is {old} and {new}"

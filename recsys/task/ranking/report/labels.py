@@ -1,4 +1,4 @@
-"""How good a ranker is, label by label, beside baselines and the truth, and by groups of impressions."""
+"""Results of a ranker, label by label, beside baselines and the truth, and by groups of impressions."""
 
 import re
 from collections.abc import Sequence

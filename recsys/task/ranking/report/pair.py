@@ -1,4 +1,4 @@
-"""What a ranker makes of a retriever's candidates, from the flat metrics that `recsys.task.ranking.pair` describes."""
+"""Results of a ranker behind a retriever, from the flat metrics that `recsys.task.ranking.pair` describes."""
 
 import re
 
@@ -39,7 +39,7 @@ def section(run: RunDirectory) -> Section | None:
 
 
 def verdict(metrics: Metrics) -> str:
-    """What ranking changed in worth, where that is known, and in what was found; and why the two may differ."""
+    """Change of the worth of a list, where that is known, and of recall; and why the two may differ."""
     columns = shown_columns(metrics)
     recall, last = columns[0], columns[-1]
     sentences = []

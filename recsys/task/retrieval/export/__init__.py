@@ -136,7 +136,7 @@ def parity_words(figures: Mapping) -> tuple[str, str]:
 
 
 def card_lines(manifest: Mapping, schema: Schema, model: str) -> list[str]:
-    """From what to what it goes."""
+    """A line on the columns that the retriever reads and the items that it answers."""
     if "items" not in manifest:
         return []
     items = manifest["items"]

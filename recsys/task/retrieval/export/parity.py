@@ -1,4 +1,4 @@
-"""Does the exported graph answer like the model? N rows, V catalogue rows, D dim, K answers.
+"""Comparison of the exported graphs with the model. N rows, V catalogue rows, D dim, K answers.
 
 Compared on raw requests against torch on the same rows by index:
 - vectors of both towers, and scores of the retriever: at most 1e-5 apart (times the magnitude where that is above 1);
@@ -116,7 +116,7 @@ def _expect_row(user_vector: np.ndarray, item_vectors: np.ndarray, scores: Tenso
 
 
 def wrong_list(got: np.ndarray, expected: Expected) -> str | None:
-    """What is wrong with a list of catalogue indices, beyond an exchange of items that float32 cannot tell apart; None if nothing."""
+    """Fault of a list of catalogue indices, beyond an exchange of items that float32 cannot tell apart; None without one."""
     if (got == expected.items).all():
         return None
     if len(set(got.tolist())) < len(got):

@@ -127,7 +127,7 @@ def _by_row(pairs: Tensor, rows: int, ids: pl.Series) -> Sequence[list]:
 
 
 def narrowed(before: Path, after: Path, feed: Feed, relevant: Sequence[np.ndarray], *, k: int, items: Feed) -> Narrowed:
-    """What narrow weights change: the lists, the time of a single request, and the vectors of both towers.
+    """Change by narrow weights of the lists, the time of a single request, and the vectors of both towers.
 
     Args:
         feed: {input: [U, ...]} raw user columns, and `exclude` [U, E].

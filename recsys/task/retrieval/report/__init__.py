@@ -51,12 +51,12 @@ def beside_columns(metrics: Metrics) -> dict[str, Declaration]:
 
 
 def tested_on(run: RunDirectory) -> str:
-    """How many users the test asked for, in words."""
+    """Number of users that the test asked, in words."""
     return f"{run.metrics['test/users']:,.0f} users"
 
 
 def sections(run: RunDirectory) -> Iterator[Section | None]:
-    """What a report says of this task, before data, cost and limits."""
+    """Sections of a report on this task, before data, cost and limits."""
     (outcome,) = outcomes(run.metrics, run.model_name)
     yield results.section(run, outcome)
     yield results.section_of_groups(run, outcome.groups)
@@ -67,7 +67,7 @@ def sections(run: RunDirectory) -> Iterator[Section | None]:
 
 
 def limits(run: RunDirectory) -> Iterator[str]:
-    """What speaks against trusting figures of this task."""
+    """Limits of the figures of this task."""
     yield "What users chose, they chose among what was shown to them then: an item that was never shown counts as no hit."
 
 

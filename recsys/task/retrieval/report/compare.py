@@ -1,4 +1,4 @@
-"""How retrieval runs are compared: user by user, in metrics that are means over users. U users, R runs."""
+"""Comparison of retrieval runs, user by user, in metrics that are means over users. U users, R runs."""
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -15,11 +15,11 @@ from recsys.run.directory import CONFIG, PER_USER, RunDirectory
 
 RESAMPLES = 2_000
 REMEDY = "train one of them again with the task.evaluation.ks of the other"
-"""Where no metric can be compared."""
+"""Remedy where no metric can be compared."""
 
 
 def incomparable(first: RunDirectory, run: RunDirectory) -> Iterator[str]:
-    """What tells two runs of the same test apart."""
+    """Reasons why two runs of the same test cannot be compared."""
     one, two = (_exclude_known(each) for each in (first, run))
     if one != two:
         yield f"task.evaluation.exclude_known differs: {one} and {two}"

@@ -1,4 +1,4 @@
-"""Where items lie among each other: the two directions in which their vectors differ most. N items, D dim."""
+"""Map of the items in the two directions in which their vectors differ most. N items, D dim."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ def principal(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _colours(items: pl.DataFrame) -> tuple[str, list[str]]:
-    """What the colours mean, and the value of each item: the most frequent ones of the first category, and "other"."""
+    """Meaning of the colours, and the value of each item: the most frequent ones of the first category, and "other"."""
     rest = items.drop(items.columns[0], *OWN, strict=False)
     categories = [column for column, dtype in rest.schema.items() if dtype == pl.String]
     if not categories:

@@ -1,4 +1,4 @@
-"""How good a retriever is: headline metrics, and beside baselines and the truth, compared user by user."""
+"""Results of a retriever: headline metrics, and beside baselines and the truth, compared user by user."""
 
 import polars as pl
 import torch
@@ -37,7 +37,7 @@ def section(run: RunDirectory, outcome: Outcome) -> Section:
 
 
 def _differences(run: RunDirectory, table: Grid) -> Grid | None:
-    """How far the model is ahead of each row that was kept by user; None where none was."""
+    """Difference of the model from each baseline and the truth whose values by user are kept; None without any."""
     column, values = table.columns[1], run.table(PER_USER)
     prefixes = {row[0]: "oracle/" if mark == "truth" else f"baseline/{row[0]}/" for mark, row in table.marked() if mark in ("", "truth")}
     others = {name: f"{prefix}{MODEL}{column}" for name, prefix in prefixes.items() if f"{prefix}{MODEL}{column}" in values.columns}

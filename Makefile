@@ -1,5 +1,7 @@
 # Each target sets up .venv by itself; python3 and make are all it takes.
 PYTHON ?= python3
+# Modules are compiled at their first import: most of those that are installed are never imported.
+export PYTHONDONTWRITEBYTECODE :=
 READY := .venv/.ready
 TIME := $(shell date +%Y-%m-%d_%H-%M-%S)
 RETRIEVAL := outputs/retrieval/shop/$(TIME)
@@ -15,7 +17,7 @@ train: $(READY)  ## simulate a shop, train and evaluate a retriever and a ranker
 	@echo "run: $(RANKING)"
 
 test: $(READY)  ## every test that needs no GPU and takes seconds
-	@PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 .venv/bin/python -m pytest -q --numprocesses=auto --dist=loadfile
+	@OMP_NUM_THREADS=1 .venv/bin/python -m pytest -q --numprocesses=auto --dist=loadfile
 
 lint: $(READY)
 	@.venv/bin/ruff check .
@@ -29,5 +31,5 @@ setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv .venv
-	@.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@.venv/bin/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $(READY)

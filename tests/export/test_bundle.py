@@ -150,6 +150,17 @@ def export_again(example, schema=None, item_ids=None, **about):
     return export_bundle([section], schema or example.schema, vocabulary_path=example.path, **about)
 
 
+@pytest.fixture
+def traced_towers(example, monkeypatch):
+    """The towers of the first export, for exports that differ in other things: to trace a graph takes seconds."""
+
+    def loaded(model, tower, *others):
+        return onnx.load(example.bundle / ("user_tower.onnx" if tower == model.users else "item_tower.onnx"))
+
+    monkeypatch.setattr("recsys.task.retrieval.export.export_tower", loaded)
+
+
+@pytest.mark.usefixtures("traced_towers")
 def test_a_metric_that_is_not_finite_is_below_its_floor_and_no_metric_of_the_bundle(example, tmp_path):
     about = {"metrics": {"test/a": None, "test/b": 0.5}, "folder": tmp_path / "bundle"}
     with pytest.raises(ReleaseError, match="floor: test/a is not finite") as refused:
@@ -159,6 +170,7 @@ def test_a_metric_that_is_not_finite_is_below_its_floor_and_no_metric_of_the_bun
     assert json.loads((tmp_path / "bundle" / "metrics.json").read_text()) == {"test/b": 0.5}
 
 
+@pytest.mark.usefixtures("traced_towers")
 def test_size_is_of_all_that_is_published(example, tmp_path, monkeypatch):
     monkeypatch.setattr("recsys.export.bundle.write_card", lambda folder, *facts, **more: (folder / "card.md").write_bytes(bytes(10**6)))
     asked = {"folder": tmp_path / "bundle", "checkpoint": {"retrieval": {"step": 7, "sha256": "ab" * 32}}}
@@ -170,6 +182,7 @@ def test_size_is_of_all_that_is_published(example, tmp_path, monkeypatch):
         export_again(example, **asked, release=Release(GateConfig(size_mb=1)))
 
 
+@pytest.mark.usefixtures("traced_towers")
 def test_refused_export_leaves_the_published_bundle_as_it_was(example, monkeypatch):
     before = {path.name: path.read_bytes() for path in example.bundle.iterdir()}
 
@@ -177,7 +190,6 @@ def test_refused_export_leaves_the_published_bundle_as_it_was(example, monkeypat
         raise IntegrityError()
 
     monkeypatch.setattr("recsys.task.retrieval.export.parity", refuse)
-    monkeypatch.setattr("recsys.task.retrieval.export.export_tower", lambda *arguments: onnx.load(example.bundle / "user_tower.onnx"))
     with pytest.raises(IntegrityError):
         export_again(example)
     assert {path.name: path.read_bytes() for path in example.bundle.iterdir()} == before

@@ -6,15 +6,22 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from recsys.serve.fields import BadRow
 from recsys.serve.manifest import BundleError, read_manifest
 from recsys.serve.ranker import Ranker
 from recsys.serve.retriever import Retriever
 
-if TYPE_CHECKING:
-    import pyarrow
+try:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from rich.console import Console
+    from rich.progress import Progress
+except ImportError as error:
+    LACK = f"{error}; files of requests need two more packages: pip install pyarrow rich"
+else:
+    LACK = ""
 
 BLOCK = 8_192
 """Rows that are read and written at once, whatever the size of a call."""
@@ -31,6 +38,7 @@ those are counted, the first are printed, and --errors takes them all: row, fiel
 exit codes: 0 written (bad rows are counted), 2 wrong arguments, 3 the requests cannot be read, 4 the bundle is damaged
 """
 Answers = dict[str, list[Any]]
+Answering = Callable[[Answers, list[BadRow]], Answers]
 
 
 class UsageError(Exception):
@@ -41,12 +49,6 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command line; returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        import pyarrow
-        import rich  # noqa: F401
-    except ImportError as error:
-        print(f"{error}; files of requests need two more packages: pip install pyarrow rich", file=sys.stderr)
-        return 2
-    try:
         task = _checked(options)
         count, bad = _score(options, *_answering(options, task))
     except UsageError as error:
@@ -55,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     except BundleError as error:
         print(error, file=sys.stderr)
         return 4
-    except (ValueError, OSError, pyarrow.ArrowException) as error:
+    except (ValueError, OSError, pa.ArrowException) as error:
         print(f"{options.requests}: {error}", file=sys.stderr)
         return 3
     print(f"{options.out}: {count:,} requests answered" + (f", {bad:,} bad ones not" if bad else ""))
@@ -88,7 +90,9 @@ def _count(text: str) -> int:
 
 
 def _checked(options: argparse.Namespace) -> str:
-    """The task. A UsageError where files and bundle do not allow it."""
+    """The task. A UsageError where packages, files or bundle do not allow it."""
+    if LACK:
+        raise UsageError(LACK)
     if not options.requests.is_file():
         raise UsageError(f"--requests: there is no file {options.requests}")
     targets = [path for path in (options.out, options.errors) if path is not None]
@@ -105,10 +109,8 @@ def _checked(options: argparse.Namespace) -> str:
     return options.task or held[0]
 
 
-def _answering(options: argparse.Namespace, task: str) -> "tuple[pyarrow.Schema, Callable[[Answers, list[BadRow]], Answers]]":
-    """What the answers look like, and how a dict of columns becomes them."""
-    import pyarrow as pa
-
+def _answering(options: argparse.Namespace, task: str) -> "tuple[pa.Schema, Answering]":
+    """The schema of answers, and what makes them of a dict of columns."""
     if task == "ranking":
         ranker = Ranker(options.bundle, options.threads)
 
@@ -129,21 +131,16 @@ def _answering(options: argparse.Namespace, task: str) -> "tuple[pyarrow.Schema,
     return pa.schema([("items", pa.list_(ids)), ("scores", pa.list_(pa.float32()))]), recommend
 
 
-def _score(options: argparse.Namespace, schema: "pyarrow.Schema", answer: Callable[[Answers, list[BadRow]], Answers]) -> tuple[int, int]:
+def _score(options: argparse.Namespace, schema: "pa.Schema", answer: Answering) -> tuple[int, int]:
     """Answer the file block by block; numbers of answered and of bad requests."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-    from rich.console import Console
-    from rich.progress import Progress
-
     faults = pa.schema([("row", pa.int64()), ("field", pa.string()), ("got", pa.string()), ("want", pa.string())])
     console = Console(stderr=True)
     first: list[BadRow] = []
     bad_values, bad_rows, start = 0, 0, 0
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(pq.ParquetFile(options.requests, pre_buffer=False))
-        answers = stack.enter_context(_written(options.out, schema))
-        errors = stack.enter_context(_written(options.errors, faults)) if options.errors else None
+        answers = stack.enter_context(_whole_table(options.out, schema))
+        errors = stack.enter_context(_whole_table(options.errors, faults)) if options.errors else None
         progress = stack.enter_context(Progress(console=console, transient=True, disable=not console.is_terminal))
         bar = progress.add_task("requests", total=file.metadata.num_rows)
         for block in file.iter_batches(BLOCK):
@@ -170,20 +167,16 @@ def _score(options: argparse.Namespace, schema: "pyarrow.Schema", answer: Callab
     return start - bad_rows, bad_rows
 
 
-def _columns(batch: "pyarrow.RecordBatch") -> Answers:
+def _columns(batch: "pa.RecordBatch") -> Answers:
     """A batch as a dict of columns; moments finer than a microsecond are cut, as Python has none."""
-    import pyarrow as pa
-
     fine = [pa.types.is_timestamp(field.type) and field.type.unit == "ns" for field in batch.schema]
     columns = [column.cast(pa.timestamp("us", column.type.tz), safe=False) if cut else column for column, cut in zip(batch.columns, fine)]
     return {name: column.to_pylist() for name, column in zip(batch.schema.names, columns)}
 
 
 @contextlib.contextmanager
-def _written(path: Path, schema: "pyarrow.Schema") -> "Iterator[pyarrow.parquet.ParquetWriter]":
+def _whole_table(path: Path, schema: "pa.Schema") -> "Iterator[pq.ParquetWriter]":
     """A parquet file that appears whole, or not at all."""
-    import pyarrow.parquet as pq
-
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
     try:
         with pq.ParquetWriter(partial, schema) as writer:

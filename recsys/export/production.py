@@ -1,7 +1,7 @@
 """The bundle in production, and a new one beside it: both answer the same test users or rows.
 
-Both are asked as a server would ask them, with raw columns. Users are drawn again with replacement, the same ones for both, so that a
-loss which fewer or other users would not have shown passes, and one that they would have shown does not.
+Both are asked as production would be, with raw columns whose values are those of the source. Users are drawn again with replacement, the
+same ones for both, so that a loss which fewer or other users would not have shown passes, and one that they would have shown does not.
 """
 
 import json
@@ -11,13 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
+from recsys.data.read.rows import items_before
+from recsys.data.store.raw_categories import RawCategories
 from recsys.errors import ConfigError, Fault, listed
 from recsys.export.gates import Gate
 from recsys.export.golden import columns
+from recsys.export.preprocessing import raw_array, raw_lists
 from recsys.export.section import Questions
 from recsys.metric.paired import Compared, Sample, compared
-from recsys.schema import Entity, Schema
+from recsys.run.directory import RunDirectory
+from recsys.schema import Entity, Feature, Schema
 from recsys.serve import BundleError
 from recsys.serve.manifest import read_bundle
 from recsys.task.base import facet
@@ -86,8 +91,8 @@ def production_errors(folder: Path) -> Iterator[None]:
 def production_gates(new: Path, old: Production, schema: Schema, questions: Mapping[str, Questions]) -> list[Gate]:
     """A gate for each metric of both bundles, and one for each thing that the new one lacks.
 
-    Both are asked with the values of the source (see `recsys.export.source_values`): what one knows and the other does not, such as a
-    rare value or an older entry of a history, is to each what it would be in production.
+    Both are asked with the values of the source (see `SourceValues`): what one knows and the other does not, such as a rare value or an
+    older entry of a history, is to each what it would be in production.
 
     Args:
         schema: of the new bundle and of the questions.
@@ -134,3 +139,40 @@ def request_columns(raw: Mapping[str, np.ndarray], schema: Schema, fields: Colle
 def mean_difference(old: np.ndarray, new: np.ndarray) -> Callable[[np.ndarray], tuple[float, float]]:
     """Means of two values per user over users drawn again: copies of each user -> (old, new)."""
     return lambda copies: (float(copies @ old) / len(old), float(copies @ new) / len(new))
+
+
+class SourceValues:
+    """Raw columns as graphs take them: categories of the source (`RawCategories`), histories as long as the run or `lengths` asks."""
+
+    def __init__(self, run: RunDirectory, lengths: Mapping[str, int]):
+        self.store, self.schema, self.lengths = run.store, run.schema, lengths
+        self.categories = RawCategories.read(run.path, run.store)
+
+    def columns(
+        self,
+        kinds: Sequence[Feature],
+        features: Mapping[str, Tensor],
+        at: Mapping[str, Tensor],
+        *,
+        events: tuple[Tensor, Tensor] | None = None,
+    ) -> dict[str, np.ndarray]:
+        """{column: [B] or [B, L]}.
+
+        Args:
+            features: {column: [B, ...]} as the store has them; numbers, moments and vectors are raw there.
+            at: {entity: [B] entity index; "context": row of the store}.
+            events: where the events that a history may list begin and end, [B] each; None where no kind is a history.
+        """
+        raw = {}
+        for kind in kinds:
+            dtype = self.schema.statistics[kind.column].dtype
+            if not kind.has_table:
+                raw[kind.column] = features[kind.column].numpy()
+            elif kind.is_stored:
+                values = self.categories.values(kind.column, at[kind.entity].numpy())
+                raw[kind.column] = raw_lists(values.to_list(), dtype) if kind.is_list else raw_array(values, dtype)
+            else:
+                assert events is not None
+                items = items_before(self.store, events[0], events[1], max(kind.max_len, self.lengths.get(kind.column, 0)))
+                raw[kind.column] = raw_array(self.categories.values(kind.table, items.flatten().numpy()), dtype).reshape(items.shape)
+        return raw

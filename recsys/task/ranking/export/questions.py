@@ -14,10 +14,9 @@ from recsys.data.read.impressions import EvaluationImpressions, outcomes
 from recsys.data.store.raw_categories import MOST_ROWS, spread
 from recsys.export.graph import session
 from recsys.export.index.base import SearchIndex
-from recsys.export.production import production_errors, request_columns
+from recsys.export.production import SourceValues, production_errors, request_columns
 from recsys.export.requests import Feed, p50_ratio, rows_of
 from recsys.export.section import Narrowed
-from recsys.export.source_values import SourceValues
 from recsys.metric.binary import tally
 from recsys.metric.impressions import Impressions, impressions
 from recsys.metric.paired import Sample, drawn_again

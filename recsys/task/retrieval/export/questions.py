@@ -20,10 +20,9 @@ from recsys.export.graph import session
 from recsys.export.index.base import SearchIndex
 from recsys.export.index.curve import write_index
 from recsys.export.preprocessing import raw_array, raw_lists
-from recsys.export.production import mean_difference, production_errors, request_columns
+from recsys.export.production import SourceValues, mean_difference, production_errors, request_columns
 from recsys.export.requests import Feed, p50_ratio, rows_of, single
 from recsys.export.section import Narrowed
-from recsys.export.source_values import SourceValues
 from recsys.metric.paired import Sample, drawn_again
 from recsys.run.directory import RunDirectory
 from recsys.schema import Schema

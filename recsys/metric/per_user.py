@@ -92,7 +92,7 @@ class UserMetrics(Metric):
         super().__init__()
         self.ks, self.slice_ks, self.bits, self.groups = ks, slice_ks, bits, groups
         self.columns = (
-            *(f"{metric.name}@{k}" for metric in (*ranking.METRICS, NOVELTY) for k in ks),
+            *(f"{name}@{k}" for name in (*(metric.name for metric in ranking.METRICS), NOVELTY.name) for k in ks),
             *(f"{group.name}/{metric.name}@{k}" for group in groups for metric in OF_GROUPS for k in slice_ks),
         )
         for state in ("user", "values", "items"):

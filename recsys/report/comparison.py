@@ -8,7 +8,7 @@ from rich.text import Text
 
 from recsys.metric.paired import FEWEST, LEVEL, POWER, Compared
 from recsys.report.compare import Comparison
-from recsys.report.content import Estimate, Figure, Grid, Report, Section
+from recsys.report.content import Estimate, Figure, Grid, Mark, Report, Section
 from recsys.report.draw import ACCENT, FAINT, WARM, estimates_figure
 from recsys.report.terminal import grid_table
 
@@ -97,7 +97,8 @@ def beside_first(comparison: Comparison, place: int) -> Grid:
         rows.append((one.metric, one.old[0], one.new[0], Estimate(change, *bounds), _finite(one.smallest), SHORT.get(word, word)))
     title = f"{comparison.runs[place]} beside {comparison.runs[0]}: {measured.number:,} {measured.units}"
     columns = ("metric", "first", "this", "this − first", "would show", "verdict")
-    return Grid(f"differences/{place}", title, columns, tuple(rows), NOTE, marks=("reference",) * len(rows))
+    reference: Mark = "reference"
+    return Grid(f"differences/{place}", title, columns, tuple(rows), NOTE, marks=(reference,) * len(rows))
 
 
 def comparison_table(comparison: Comparison) -> RenderableType:
@@ -112,7 +113,7 @@ def comparison_report(comparison: Comparison) -> Report:
     """For a page."""
     metrics = list(dict.fromkeys(one.metric for one in comparison.differences))
     grids = (beside_first(comparison, at) for at in range(1, len(comparison.runs)))
-    parts = (*(_forest(comparison, metric) for metric in metrics), *grids)
+    parts: tuple[Grid | Figure, ...] = (*(_forest(comparison, metric) for metric in metrics), *grids)
     sections = [Section("differences", "Differences", (*left_out(comparison), method(comparison), CAUTION), parts)]
     others = zip(comparison.runs[1:], comparison.configs)
     changed = [(name, key, old, new) for name, config in others for key, (old, new) in config.items()]

@@ -39,8 +39,8 @@ def write_evidence(
     """Write per_user.parquet, item_vectors.parquet, examples.json and data.json, after the test; `name` is that of the data config."""
     values = evaluation.per_user
     measured = {key.removeprefix("test/"): column for key, column in values.items() if key.startswith("test/") and key != "test/user"}
-    test = {"users": values["test/user"], "recommended": evaluation.recommended, "exclude_known": evaluation.exclude_known}
-    examples = user_examples(store, source, measured=measured, **test)
+    users, exclude_known = values["test/user"], evaluation.exclude_known
+    examples = user_examples(store, source, users=users, recommended=evaluation.recommended, measured=measured, exclude_known=exclude_known)
     items = item_sample(store)
     on_device = catalogue.to(next(model.parameters()).device)
     vectors = model.catalogue(on_device.rows(pad(items, (1, 0)).to(on_device.count.device)))[1:]  # row 0 pads

@@ -6,12 +6,13 @@ from functools import partial
 import numpy as np
 from torch import Tensor
 
-from recsys.metric import binary, regression
+from recsys.metric import binary
 from recsys.metric.funnel import Target
 from recsys.metric.impressions import impressions
 from recsys.metric.paired import Measure, Sample, drawn_again
 from recsys.report.compare import Measured, differences, require_same_rows, weighted_totals
 from recsys.run.directory import PREDICTIONS, RunDirectory
+from recsys.task.ranking.report.labels import declarations
 from recsys.task.ranking.report.predictions import tested_labels, tested_targets
 
 RESAMPLES = 400
@@ -44,7 +45,7 @@ def measured(runs: Sequence[RunDirectory], names: Sequence[str]) -> Measured:
             continue
         samples += (_binary if first.binary else _numbers)(of_runs, measured_rows, None if user is None else user[measured_rows])
     number = len(read[0][0][0].rows) if user is None else len(user.unique())
-    less = {metric.name for metric in (*binary.METRICS, *regression.METRICS) if metric.better == "less"}
+    less = {metric.name for metric in declarations() if metric.better == "less"}
     names_of_less = frozenset(sample.metric for sample in samples if sample.metric.rpartition("/")[2] in less)
     return Measured(samples, left_out, "rows" if user is None else "users", number, names_of_less)
 

@@ -92,11 +92,11 @@ GATES = {"parity": 10, "golden": 11, "floor": 12, "production": 13, "latency": 1
 """Exit code of each gate of a release, in the order in which they are looked at."""
 
 
-def listed(names: Sequence[str], limit: int = 5) -> str:
+def name_list(names: Sequence[str], limit: int = 5) -> str:
     """The first names, and how many more there are.
 
     Example:
-        >>> listed(["a", "b", "c"], 2)
+        >>> name_list(["a", "b", "c"], 2)
         'a, b and 1 more'
     """
     more = f" and {len(names) - limit} more" if len(names) > limit else ""

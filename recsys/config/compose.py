@@ -96,7 +96,7 @@ def earlier_run(texts: list[str]) -> tuple[Path, dict[str, Any]] | None:
     """
     if not any(text.lstrip("+").startswith(f"{KEY}=") for text in texts):
         return None
-    overrides = [_parsed(text) for text in texts]
+    overrides = [_override(text) for text in texts]
     name = [override.value() for override in overrides if override.key_or_group == KEY][-1]
     if name in (AUTO, None):
         return None
@@ -116,7 +116,7 @@ def refuse_links(run: Path) -> None:
             raise IntegrityError(Fault(what, str(path), "remove the link, or put the file in its place"))
 
 
-def _parsed(text: str) -> Override:
+def _override(text: str) -> Override:
     try:
         return OverridesParser.create().parse_override(text)
     except HydraException as error:

@@ -62,7 +62,7 @@ def launch(
         sweeps: see `checked_command`.
     """
     sys.argv[1:] = [(flags or {}).get(argument, argument) for argument in sys.argv[1:]]
-    arguments = _parsed(name)
+    arguments = _arguments(name)
     conf = conf_folders(arguments.config_path)
     if arguments.help:
         print(help_text(name, about=about, conf=conf, examples=examples))
@@ -119,7 +119,7 @@ def plain_errors() -> Iterator[None]:
         sys.exit(error.exit_code)
 
 
-def _parsed(name: str) -> argparse.Namespace:
+def _arguments(name: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=f"{name}.py", usage=USAGE.format(name=name), add_help=False, allow_abbrev=False)
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("-m", "--multirun", action="store_true")

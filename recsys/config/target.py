@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType, ModuleType
 from typing import Any
 
-from recsys.errors import listed
+from recsys.errors import name_list
 from recsys.schema import nearest
 
 LIGHTNING = ("accelerators", "callbacks", "loggers", "plugins", "profilers", "strategies")
@@ -70,7 +70,7 @@ def _public(module: ModuleType, package: str) -> list[str]:
 
 def _there(names: Iterable[str]) -> str:
     public = [name for name in names if not name.startswith("_")]
-    return f" (there: {listed(public, 12)})" if public else ""
+    return f" (there: {name_list(public, 12)})" if public else ""
 
 
 def component_name(node: Mapping[str, Any]) -> str:

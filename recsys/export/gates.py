@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 
-from recsys.errors import GATES, ConfigError, Fault, ReleaseError, listed, nearest
+from recsys.errors import GATES, ConfigError, Fault, ReleaseError, name_list, nearest
 
 REPLAY_SECONDS = 300
 PACKAGE = Path(__file__).parents[1]
@@ -79,7 +79,7 @@ def golden_gate(counts: Mapping[str, int], wrong: Mapping[str, Sequence[str]]) -
     limit = f"{sum(counts.values()):,} requests answered alike in a new process"
     faults = [f"no request of {task} was replayed" for task in counts if task not in wrong]
     faults += [sentence for task in wrong.values() for sentence in task]
-    outcome = f"{len(faults):,} answered differently: {listed(faults, 3)}" if faults else "all"
+    outcome = f"{len(faults):,} answered differently: {name_list(faults, 3)}" if faults else "all"
     return Gate("golden", not faults, limit, outcome, "export again, and report the request if it stays")
 
 
@@ -87,7 +87,7 @@ def floor_gates(metrics: Mapping[str, float | None], minimum: Mapping[str, float
     """Metrics are not below their floors; None, one that is not finite, is. A ConfigError names floors of metrics that do not exist."""
     unknown = [name for name in minimum if name not in metrics]
     if unknown:
-        where = "these weights have metrics such as " + listed(sorted(metrics), 3)
+        where = "these weights have metrics such as " + name_list(sorted(metrics), 3)
         raise ConfigError(*(Fault(f"no metric is called '{name}'{nearest(name, metrics)}", "gate.min", where) for name in unknown))
     gates = []
     for name, floor in minimum.items():

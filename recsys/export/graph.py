@@ -11,7 +11,7 @@ import torch
 from onnx import ModelProto, TensorProto, helper
 from torch import Tensor, nn
 
-from recsys.errors import Fault, IntegrityError, listed
+from recsys.errors import Fault, IntegrityError, name_list
 from recsys.export.preprocessing import Graph
 from recsys.schema import Feature, Schema
 
@@ -116,7 +116,7 @@ def check_ready(model: nn.Module) -> None:
     narrow = [f"{name} ({values.dtype})" for name, values in weights.items() if values.dtype != torch.float32]
     broken = [name for name, values in weights.items() if not values.isfinite().all()]
     faults = [
-        Fault(what, listed(names), remedy)
+        Fault(what, name_list(names), remedy)
         for what, names, remedy in (
             ("training mode: dropout would be exported", training, "call model.eval() before export"),
             ("weights that are not float32", narrow, "call model.float() before export"),

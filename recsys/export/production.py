@@ -15,12 +15,12 @@ from torch import Tensor
 
 from recsys.data.read.rows import items_before
 from recsys.data.store.raw_categories import RawCategories
-from recsys.errors import ConfigError, Fault, listed
+from recsys.errors import ConfigError, Fault, name_list
 from recsys.export.gates import Gate
 from recsys.export.golden import columns
 from recsys.export.preprocessing import raw_array, raw_lists
 from recsys.export.section import Questions
-from recsys.metric.paired import Compared, Sample, compared
+from recsys.metric.paired import Compared, Sample, comparisons
 from recsys.run.directory import RunDirectory
 from recsys.schema import Entity, Feature, Schema
 from recsys.serve import BundleError
@@ -65,7 +65,7 @@ class Production:
             for each in (self.schema, schema)
         )
         absent = [column for column in theirs if column not in ours]
-        faults = [f"it reads columns that this run's test data does not have: {listed(absent)}"] if absent else []
+        faults = [f"it reads columns that this run's test data does not have: {name_list(absent)}"] if absent else []
         faults += [
             f"it reads '{column}' as {kind}, and this run's test data has {ours[column]}"
             for column, kind in theirs.items()
@@ -110,12 +110,12 @@ def production_gates(new: Path, old: Production, schema: Schema, questions: Mapp
         if task not in questions:
             lacks.append(f"{graph} is missing")
             continue
-        of_task = questions[task].compared(new, old.folder, schema)
+        of_task = questions[task].question_samples(new, old.folder, schema)
         lacks += of_task[0]
         samples += of_task[1]
     remedy = "export both tasks with the same labels: python export.py run=<run> ranker=<run of the other task>"
     missing = [Gate("production", False, f"all that {name} has", what, remedy) for what in lacks]
-    return [*missing, *(gate(one, name) for one in compared(samples))]
+    return [*missing, *(gate(one, name) for one in comparisons(samples))]
 
 
 def gate(one: Compared, production: str) -> Gate:

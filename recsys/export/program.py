@@ -10,7 +10,7 @@ from recsys.config import ExportConfig, build, flattened
 from recsys.data.read.facts import data_facts
 from recsys.data.store.prepare import check_sources
 from recsys.disk import file_sha256
-from recsys.errors import ConfigError, Fault, listed
+from recsys.errors import ConfigError, Fault, name_list
 from recsys.export.bundle import Release, export_bundle
 from recsys.export.gates import floor_gates, refuse
 from recsys.export.index.base import SearchIndex
@@ -117,14 +117,14 @@ def check_pair(run: RunDirectory, ranker: RunDirectory) -> None:
     if (_place(run), _place(ranker)) != ("run", "ranker"):
         raise ConfigError(_wrong_tasks(run, ranker))
     if unequal := differences(run.schema, ranker.schema):
-        what = f"a bundle has one schema, and the runs were trained on different data, which differ in {listed(unequal)}"
+        what = f"a bundle has one schema, and the runs were trained on different data, which differ in {name_list(unequal)}"
         raise ConfigError(Fault(what, f"{run.path} and {ranker.path}", _same_data(run, ranker)))
 
 
 def joined_metrics(one: Mapping[str, float | None], other: Mapping[str, float | None]) -> dict[str, float | None]:
     """The metrics of both; a ConfigError where one name stands for two values."""
     if unequal := [key for key in one if key in other and one[key] != other[key]]:
-        what = f"both runs have metrics of these names, with other values: {listed(unequal)}"
+        what = f"both runs have metrics of these names, with other values: {name_list(unequal)}"
         raise ConfigError(Fault(what, "metrics of run and ranker", "export each run alone, with run= and no ranker="))
     return {**one, **other}
 
@@ -154,4 +154,4 @@ def _same_data(run: RunDirectory, ranker: RunDirectory) -> str:
         return "the settings are the same, so tables or code have changed in between: train both runs again"
     # lists are of columns, which are named already
     words = [key if isinstance(one[key], list) else f"{key} ({one[key]} and {other[key]})" for key in unequal]
-    return f"train both with the same data=... and the same data settings; now they differ in {listed(words)}"
+    return f"train both with the same data=... and the same data settings; now they differ in {name_list(words)}"

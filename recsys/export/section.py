@@ -70,7 +70,7 @@ class Questions(Protocol):
     def narrowed(self, before: Path, after: Path, manifest: Mapping, schema: Schema) -> Narrowed:
         """Compare the graphs of two folders, in float32 and narrow; `manifest` is that of the bundle so far."""
 
-    def compared(self, new: Path, old: Path, schema: Schema) -> tuple[list[str], list[Sample]]:
+    def question_samples(self, new: Path, old: Path, schema: Schema) -> tuple[list[str], list[Sample]]:
         """Sentences on what the new bundle lacks, and metrics of both; a ConfigError where the old one cannot read the questions."""
 
     def approximate(self, folder: Path, index: SearchIndex, manifest: Mapping) -> dict:

@@ -58,7 +58,7 @@ class Target:
     predicted: Tensor
     actual: Tensor
 
-    def measured(self) -> tuple[Tensor, Tensor]:
+    def predicted_and_actual(self) -> tuple[Tensor, Tensor]:
         """Predicted and actual values of the rows that it is measured on."""
         return self.predicted[self.rows], self.actual[self.rows]
 

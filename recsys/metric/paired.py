@@ -82,7 +82,7 @@ def drawn_again(measures: Mapping[str, Measure], units: int, resamples: int, *, 
     return [Sample(metric, tuple(measure(once)), np.array(drawn[metric]).T, bearing) for metric, measure in measures.items()]
 
 
-def compared(samples: Sequence[Sample]) -> Iterator[Compared]:
+def comparisons(samples: Sequence[Sample]) -> Iterator[Compared]:
     """Every metric of every model beside the reference; the intervals of all differences hold together with `LEVEL`.
 
     A difference's interval is Student's, with the standard error that its resamples tell: where many are looked at together each bound

@@ -59,29 +59,29 @@ def recall(ranking: Ranking, ks: list[int]) -> Tensor:
     Returns:
         [U, len(ks)] float64; NaN where a user has no relevant item. So do all metrics of this module.
     """
-    return _at(ranking.expected(), ks) / _known(ranking.total[:, None].double(), ranking)
+    return _at(ranking.expected(), ks) / _where_relevant(ranking.total[:, None].double(), ranking)
 
 
 def precision(ranking: Ranking, ks: list[int]) -> Tensor:
     """Share of the first k that is relevant; the denominator is k even where the catalogue is smaller."""
     k = torch.tensor(ks, dtype=torch.float64, device=ranking.size.device)
-    return _known(_at(ranking.expected(), ks) / k, ranking)
+    return _where_relevant(_at(ranking.expected(), ks) / k, ranking)
 
 
 def hit_rate(ranking: Ranking, ks: list[int]) -> Tensor:
     """Whether any of the first k is relevant."""
-    return _known(_at(_first_hit(ranking), ks), ranking)
+    return _where_relevant(_at(_first_hit(ranking), ks), ranking)
 
 
 def mrr(ranking: Ranking, ks: list[int]) -> Tensor:
     """1 / position (from 1) of the first relevant item, 0 where it is beyond k."""
-    return _known(_at(_first_hit(ranking) / _positions(ranking), ks), ranking)
+    return _where_relevant(_at(_first_hit(ranking) / _positions(ranking), ks), ranking)
 
 
 def ndcg(ranking: Ranking, ks: list[int]) -> Tensor:
     """Sum of 1 / log2(1 + position) over relevant items in the first k, over that of the ideal list: min(R, k) ones."""
     discount = 1.0 / torch.log2(_positions(ranking) + 1)
-    return _at(ranking.expected() * discount, ks) / _known(discount.cumsum(0)[_ideal(ranking, ks) - 1], ranking)
+    return _at(ranking.expected() * discount, ks) / _where_relevant(discount.cumsum(0)[_ideal(ranking, ks) - 1], ranking)
 
 
 def average_precision(ranking: Ranking, ks: list[int]) -> Tensor:
@@ -90,7 +90,7 @@ def average_precision(ranking: Ranking, ks: list[int]) -> Tensor:
     before_group = expected.cumsum(1) - expected * (ranking.offset + 1)  # relevant items in earlier groups, none of them random
     partner = (ranking.relevant - 1).clamp(min=0) / (ranking.size - 1).clamp(min=1).double()
     at_hit = expected * (1 + before_group + ranking.offset * partner) / _positions(ranking)
-    return _at(at_hit, ks) / _known(_ideal(ranking, ks).double(), ranking)
+    return _at(at_hit, ks) / _where_relevant(_ideal(ranking, ks).double(), ranking)
 
 
 METRICS: tuple[Declaration[Callable[[Ranking, list[int]], Tensor]], ...] = (
@@ -160,6 +160,6 @@ def _ideal(ranking: Ranking, ks: list[int]) -> Tensor:
     return torch.minimum(ranking.total[:, None], torch.tensor(ks, device=ranking.total.device)).clamp(min=1)
 
 
-def _known(values: Tensor, ranking: Ranking) -> Tensor:
+def _where_relevant(values: Tensor, ranking: Ranking) -> Tensor:
     """The values, NaN for users without relevant items."""
     return values.masked_fill(ranking.total[:, None] == 0, torch.nan)

@@ -9,8 +9,8 @@ import numpy as np
 
 from recsys.config import flattened
 from recsys.disk.records import reading
-from recsys.errors import ConfigError, Fault, IntegrityError, listed
-from recsys.metric.paired import Compared, Sample, compared
+from recsys.errors import ConfigError, Fault, IntegrityError, name_list
+from recsys.metric.paired import Compared, Sample, comparisons
 from recsys.report.run import reported_run
 from recsys.run.directory import DATA, RunDirectory
 from recsys.task.base import facet
@@ -77,13 +77,13 @@ def compare(paths: Sequence[Path]) -> Comparison:
     names = tuple(directories if len(set(directories)) == len(directories) else map(str, paths))
     require_comparable(runs)
     task = facet(runs[0].task, "report")
-    measured = task.measured(runs, names)
+    measured = task.measurements(runs, names)
     if not measured.samples:
-        what = f"no metric can be compared: {listed(measured.left_out, 12)}"
+        what = f"no metric can be compared: {name_list(measured.left_out, 12)}"
         raise ConfigError(Fault(what, ", ".join(str(run.path) for run in runs), task.REMEDY))
     changed = [differences(runs[0].plain, run.plain) for run in runs[1:]]
     configs = tuple({key: values for key, values in each.items() if key != STORE} for each in changed)
-    return Comparison(runs[0].task, names, measured, tuple(compared(measured.samples)), configs, task.RESAMPLES)
+    return Comparison(runs[0].task, names, measured, tuple(comparisons(measured.samples)), configs, task.RESAMPLES)
 
 
 def require_same_rows(run: RunDirectory, file: str, same: bool, of: str) -> None:
@@ -138,7 +138,7 @@ def _of_data(first: RunDirectory, run: RunDirectory) -> str:
     if not origins:
         old, new = _inputs(first), _inputs(run)
         origins = sorted({file or table for table, file in {*old, *new} if old.get((table, file)) != new.get((table, file))})
-    return listed(origins) if origins else "their rows"
+    return name_list(origins) if origins else "their rows"
 
 
 def _inputs(run: RunDirectory) -> dict[tuple[str, str], str]:

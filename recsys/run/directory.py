@@ -18,7 +18,7 @@ from recsys.config.files import saved_config
 from recsys.config.target import component_name
 from recsys.disk import write_whole
 from recsys.disk.records import numbers_by_name, read_record, reading, require_type
-from recsys.errors import ConfigError, Fault, IntegrityError, listed
+from recsys.errors import ConfigError, Fault, IntegrityError, name_list
 from recsys.schema import Schema
 
 if TYPE_CHECKING:  # who reads no weights and no store is spared seconds of imports
@@ -69,7 +69,7 @@ class RunDirectory:
             what = f"the run did not finish: it has no {', '.join(missing)}"
             raise ConfigError(Fault(what, str(path), "train it to its end, or name another run"))
         if missing := run._missing(files):
-            what = f"an older version trained this run: it has no {listed(missing, 9)}"
+            what = f"an older version trained this run: it has no {name_list(missing, 9)}"
             raise ConfigError(Fault(what, str(path), "train again with this version; the metrics alone are in metrics.json"))
         return run
 

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command line; returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        task = _checked(options)
+        task = _served_task(options)
         count, bad = _score(options, *_answering(options, task))
     except UsageError as error:
         print(error, file=sys.stderr)
@@ -89,7 +89,7 @@ def _count(text: str) -> int:
     return number
 
 
-def _checked(options: argparse.Namespace) -> str:
+def _served_task(options: argparse.Namespace) -> str:
     """The task. A UsageError where packages, files or bundle do not allow it."""
     if LACK:
         raise UsageError(LACK)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 
-from recsys.errors import ConfigError, DataError, Fault, listed
+from recsys.errors import ConfigError, DataError, Fault, name_list
 from recsys.schema import nearest
 
 FILE = "__file"
@@ -166,4 +166,4 @@ def find_files(pattern: Path, key: str) -> tuple[tuple[Path, ...], tuple[Fault, 
     wanted = pattern.relative_to(start).parts[0]
     noun = "file matches" if any(mark in wanted for mark in "*?[") else "file or folder"
     what = f"no {noun} '{wanted}'{nearest(wanted, names)}"
-    return (), (Fault(what, str(pattern), f"change {key}; '{start}' holds {listed(names, 8) or 'nothing'}"),)
+    return (), (Fault(what, str(pattern), f"change {key}; '{start}' holds {name_list(names, 8) or 'nothing'}"),)

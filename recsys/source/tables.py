@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import polars.selectors as cs
 
-from recsys.errors import ConfigError, DataError, Fault, listed
+from recsys.errors import ConfigError, DataError, Fault, name_list
 from recsys.schema import nearest
 from recsys.source.base import SUFFIXES, Dtype, Source, Tables, find_files, folder, scan
 
@@ -91,7 +91,7 @@ class TableFiles(Source):
         foreign = [str(file) for file in files if not file.name.endswith(SUFFIXES)]
         if foreign:
             what = f"{len(foreign)} of {len(files)} files of {key} cannot be read"
-            faults.append(Fault(what, listed(foreign), f"use files ending in {', '.join(SUFFIXES)}"))
+            faults.append(Fault(what, name_list(foreign), f"use files ending in {', '.join(SUFFIXES)}"))
         return tuple(files)
 
     def _type_faults(self) -> Iterator[Fault]:

@@ -96,7 +96,7 @@ def suggested_overrides(trial: optuna.Trial, config: SweepConfig) -> list[str]:
     for key, dimension in dimensions(config.space).items():
         if isinstance(dimension, list):
             texts.append(f"{key}={trial.suggest_categorical(key, [value_text(value) for value in dimension])}")
-        elif dimension.whole:
+        elif dimension.is_integer:
             low, high, step = int(dimension.low), int(dimension.high), int(dimension.step or 1)
             texts.append(as_override(key, trial.suggest_int(key, low, high, log=dimension.log, step=step)))
         else:

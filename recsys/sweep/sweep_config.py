@@ -42,14 +42,14 @@ class Range:
     step: float | None = None
 
     @property
-    def whole(self) -> bool:
+    def is_integer(self) -> bool:
         """Whether its values are whole numbers."""
         return type(self.low) is int and type(self.high) is int and type(self.step) in (int, type(None))
 
     @property
     def distance(self) -> float | None:
         """Distance of one value from the next; None where there are values without end."""
-        return self.step or (1 if self.whole and not self.log else None)
+        return self.step or (1 if self.is_integer and not self.log else None)
 
     @property
     def count(self) -> int | None:

@@ -43,7 +43,7 @@ class Commands:
     export: tuple[str, ...] | None
     cwd: str
 
-    def left(self, run: Path) -> Iterator[list[str]]:
+    def pending(self, run: Path) -> Iterator[list[str]]:
         """Commands that have not ended well yet in a directory."""
         if not (run / RESULT).exists():
             yield [*self.train, "resume=auto", as_override("hydra.run.dir", str(run))]
@@ -57,7 +57,9 @@ def run_trial(sweep: Path, number: int, commands: Commands) -> tuple[Path, int]:
     run.mkdir(parents=True, exist_ok=True)
     with lock(run / ALIVE) as alive:  # a process of the trial that still trains is waited for
         os.ftruncate(alive.descriptor, 0)  # the process whose number stands there is gone, and the number may be another's by now
-        return run, next((code for command in commands.left(run) if (code := _exit_code(command, run, alive.descriptor, commands.cwd))), 0)
+        return run, next(
+            (code for command in commands.pending(run) if (code := _exit_code(command, run, alive.descriptor, commands.cwd))), 0
+        )
 
 
 def trial_folder(sweep: Path, number: int) -> Path:

@@ -15,7 +15,7 @@ from recsys.export.golden import columns
 from recsys.export.production import Production, gate, production_gates
 from recsys.export.publish import write_manifest
 from recsys.export.requests import requests
-from recsys.metric.paired import Sample, compared
+from recsys.metric.paired import Sample, comparisons
 from recsys.schema import Label, Numeric, Schema
 from recsys.serve import Retriever
 from recsys.task.ranking.export.questions import RowQuestions
@@ -115,13 +115,13 @@ def test_predictions_are_compared_where_their_label_is_defined(shown):
 
 
 def test_a_ranker_that_got_worse_is_refused(shown):
-    gates = [gate(one, "old") for one in compared(shown.samples(Predicts(-1), Predicts(1), SHOP, Path("old")))]
+    gates = [gate(one, "old") for one in comparisons(shown.samples(Predicts(-1), Predicts(1), SHOP, Path("old")))]
     assert {each.found.partition("/")[0]: each.passed for each in gates} == {"click": False, "buy": True, "click_buy": False}
 
 
 def test_a_loss_among_too_few_users_passes_and_says_so(shown):
     few = RowQuestions({"x": shown.raw["x"][:90]}, {label: values[:90] for label, values in shown.labels.items()}, shown.user[:90])
-    gates = [gate(one, "old") for one in compared(few.samples(Predicts(-1), Predicts(1), SHOP, Path("old")))]
+    gates = [gate(one, "old") for one in comparisons(few.samples(Predicts(-1), Predicts(1), SHOP, Path("old")))]
     assert [each.passed for each in gates] == [True] * 3
     assert gates[0].found.startswith("click/auc 0.0000 (0.0000 to 0.0000) against 1.0000 (1.0000 to 1.0000): -1.0000")
     assert gates[0].found.endswith("; 9 users or rows are too few to tell")
@@ -140,7 +140,7 @@ def test_a_graph_that_production_has_lost_is_no_graph_that_it_never_had(example,
 
 
 def test_a_resample_without_a_positive_does_not_count():
-    (one,) = compared([Sample("a", (0.6, 0.6), np.array([[0.6, np.nan, 0.6], [0.6, np.nan, 0.6]]), 20)])
+    (one,) = comparisons([Sample("a", (0.6, 0.6), np.array([[0.6, np.nan, 0.6], [0.6, np.nan, 0.6]]), 20)])
     assert gate(one, "old").passed
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from recsys.metric.paired import Sample, compared, drawn_again
+from recsys.metric.paired import Sample, comparisons, drawn_again
 
 rng = np.random.default_rng(7)
 MANY = 1_000_000
@@ -19,33 +19,33 @@ def means(*values):
 
 
 def test_the_interval_of_many_units_is_that_of_the_normal_distribution():
-    (one,) = compared([Sample("recall@20", (0.1, 0.12), SPREAD, MANY)])
+    (one,) = comparisons([Sample("recall@20", (0.1, 0.12), SPREAD, MANY)])
     assert one.difference == pytest.approx((0.02, 0.02 - 1.96 * 0.01, 0.02 + 1.96 * 0.01), abs=4e-4)
 
 
 def test_intervals_of_differences_widen_with_their_number_alone():
-    alone, *_ = compared([Sample("a", (0.0, 0.0), SPREAD, MANY)])
-    among, *_ = compared([Sample("a", (0.0, 0.0), SPREAD, MANY)] * 5)
+    alone, *_ = comparisons([Sample("a", (0.0, 0.0), SPREAD, MANY)])
+    among, *_ = comparisons([Sample("a", (0.0, 0.0), SPREAD, MANY)] * 5)
     assert among.difference[2] == pytest.approx(2.576 / 1.96 * alone.difference[2], rel=1e-3)  # 99 % each, so 95 % together
     assert among.new == alone.new
 
 
 def test_every_model_is_a_look_of_its_own():
     drawn = np.concatenate([SPREAD, SPREAD[1:], SPREAD[1:]])
-    found = list(compared([Sample("a", (0.0, 0.1, 0.2, 0.3), drawn, MANY)] * 2))
+    found = list(comparisons([Sample("a", (0.0, 0.1, 0.2, 0.3), drawn, MANY)] * 2))
     assert [(one.place, one.difference[0]) for one in found[:3]] == [(1, 0.1), (2, 0.2), (3, 0.3)]
     assert found[0].difference[2] - 0.1 == pytest.approx(2.638 * 0.01, rel=0.03)  # 1 - .05 / 12 of a normal distribution
 
 
 def test_the_smallest_difference_is_found_four_times_out_of_five():
-    (one,) = compared([Sample("a", (0.0, 0.0), SPREAD, MANY)])
+    (one,) = comparisons([Sample("a", (0.0, 0.0), SPREAD, MANY)])
     assert one.smallest == pytest.approx((1.96 + 0.8416) * 0.01, rel=0.03)
 
 
 def test_the_standard_error_of_a_paired_mean_is_that_of_its_differences():
     easy = rng.random(500)  # what users share is no noise
     old, new = easy, easy + rng.normal(0.01, 0.05, 500)
-    (one,) = compared(drawn_again({"a": means(old, new)}, 500, 1_000, bearing=500))
+    (one,) = comparisons(drawn_again({"a": means(old, new)}, 500, 1_000, bearing=500))
     change, error = (new - old).mean(), (new - old).std(ddof=1) / np.sqrt(500)
     assert one.difference == pytest.approx((change, change - 1.96 * error, change + 1.96 * error), abs=4e-4)
     assert one.new[2] - one.new[1] > 4 * (one.difference[2] - one.difference[1])
@@ -53,20 +53,20 @@ def test_the_standard_error_of_a_paired_mean_is_that_of_its_differences():
 
 def test_a_model_is_as_good_as_itself():
     values = rng.random(50)
-    (one,) = compared(drawn_again({"a": means(values, values)}, 50, 100, bearing=50))
+    (one,) = comparisons(drawn_again({"a": means(values, values)}, 50, 100, bearing=50))
     assert one.difference == (0, 0, 0)
 
 
 def test_a_resample_without_a_value_does_not_count():
     drawn = np.array([[0.5, np.nan, 0.5, 0.5], [0.6, np.nan, 0.7, 0.8]])
-    (one,) = compared([Sample("a", (0.5, 0.7), drawn, MANY)])
+    (one,) = comparisons([Sample("a", (0.5, 0.7), drawn, MANY)])
     error = np.std([0.1, 0.2, 0.3])
     assert one.difference == pytest.approx((0.2, 0.2 - 1.96 * error, 0.2 + 1.96 * error), abs=1e-4)
 
 
 def test_few_units_have_the_interval_of_a_paired_t_test():
     old, new = rng.random(12), rng.random(12)
-    (one,) = compared(drawn_again({"a": means(old, new)}, 12, 20_000, bearing=12))
+    (one,) = comparisons(drawn_again({"a": means(old, new)}, 12, 20_000, bearing=12))
     interval = ttest_rel(new, old).confidence_interval(0.95)
     assert one.difference[1:] == pytest.approx((interval.low, interval.high), abs=0.01)  # 20,000 resamples: the width within 1 %
 
@@ -74,13 +74,13 @@ def test_few_units_have_the_interval_of_a_paired_t_test():
 @pytest.mark.parametrize(("units", "sign"), [(9, 0), (10, 1)])
 def test_fewer_than_ten_units_tell_nothing(units, sign):
     gains = np.linspace(0.4, 0.5, units)
-    (one,) = compared(drawn_again({"a": means(np.zeros(units), gains)}, units, 200, bearing=units))
+    (one,) = comparisons(drawn_again({"a": means(np.zeros(units), gains)}, units, 200, bearing=units))
     assert (one.sign, one.few) == (sign, units < 10)
     assert one.difference[1] > 0  # the interval alone would say more
 
 
 def test_a_single_unit_has_no_bounds():
-    gain, nothing = compared(drawn_again({"a": means([0.0], [1.0]), "b": means([1.0], [1.0])}, 1, 10, bearing=1))
+    gain, nothing = comparisons(drawn_again({"a": means([0.0], [1.0]), "b": means([1.0], [1.0])}, 1, 10, bearing=1))
     assert (gain.difference, gain.smallest, gain.sign) == ((1.0, -np.inf, np.inf), np.inf, 0)
     assert nothing.difference == (0, 0, 0)
 
@@ -90,7 +90,7 @@ def test_chance_is_significant_in_at_most_5_of_100_comparisons(units):
     significant = 0
     for _ in range(200):
         old, new = rng.binomial(3, 0.3, (2, units)) / 3  # recall of users with three items, who are the same to both
-        (one,) = compared(drawn_again({"a": means(old, new)}, units, 100, bearing=units))
+        (one,) = comparisons(drawn_again({"a": means(old, new)}, units, 100, bearing=units))
         significant += one.sign != 0
     assert significant <= 20  # 10 are expected, and 100 resamples add 1; 3 standard deviations above are 20
 

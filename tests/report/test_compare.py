@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
 from recsys.errors import ConfigError, IntegrityError
-from recsys.metric.paired import compared
+from recsys.metric.paired import comparisons
 from recsys.report.compare import compare
 from recsys.report.comparison import verdict_word
 from recsys.run.directory import RunDirectory
@@ -184,7 +184,7 @@ def test_a_damaged_table_of_predictions_is_named(ranking, edit, told):
 
 def test_labels_are_measured_as_scikit_learn_does(ranking):
     runs = [RunDirectory.open(ranking("a")), RunDirectory.open(ranking("b", click=np.linspace(0.1, 0.9, 400)))]
-    samples = {sample.metric: sample.estimates for sample in of_ranking.measured(runs, "ab").samples}
+    samples = {sample.metric: sample.estimates for sample in of_ranking.measurements(runs, "ab").samples}
     assert set(samples) == {f"{label}/{metric}" for label in ("click", "buy", "click_buy") for metric in ("auc", "log_loss")}
     for run, place in zip(runs, (0, 1)):
         frame = run.table("predictions.parquet")
@@ -227,5 +227,5 @@ def test_users_share_what_is_easy(retrieval):
     rng = np.random.default_rng(0)
     easy = rng.random(500)
     runs = [RunDirectory.open(retrieval("a", easy)), RunDirectory.open(retrieval("b", easy + rng.normal(0, 0.01, 500)))]
-    recall, _ = compared(of_retrieval.measured(runs, "ab").samples)
+    recall, _ = comparisons(of_retrieval.measurements(runs, "ab").samples)
     assert recall.difference[2] - recall.difference[1] < 0.1 * (recall.new[2] - recall.new[1])

@@ -67,9 +67,9 @@ def test_fault_names_file_line_and_key():
 
 
 def test_range_is_whole_only_where_everything_is():
-    assert Range(1, 5).whole
-    assert not Range(1, 5.0).whole
-    assert not Range(0, 1, step=0.5).whole
+    assert Range(1, 5).is_integer
+    assert not Range(1, 5.0).is_integer
+    assert not Range(0, 1, step=0.5).is_integer
 
 
 def test_grid_counts_both_ends_of_a_range():

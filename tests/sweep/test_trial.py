@@ -55,7 +55,7 @@ def test_trial_that_ended_early_goes_on_in_its_directory(tmp_path):
     run_trial(tmp_path, 0, commands(tmp_path, end="bad"))
     assert run_trial(tmp_path, 0, commands(tmp_path)) == (trial_folder(tmp_path, 0), 0)
     assert (tmp_path / "trial-0" / "output.log").read_text() == "trains\ntrains\n"
-    (going_on,) = list(commands(tmp_path).left(tmp_path / "trial-1"))
+    (going_on,) = list(commands(tmp_path).pending(tmp_path / "trial-1"))
     assert "resume=auto" in going_on
 
 
@@ -68,7 +68,7 @@ def read(override):
 @pytest.mark.parametrize("name", ["o'neil", "a b", "a,b=[c]"])
 def test_directory_may_have_signs_that_mean_something_to_hydra(tmp_path, name):
     run = tmp_path / name / "trial-0"
-    train, export = Commands(("train.py",), ("export.py",), "/").left(run)
+    train, export = Commands(("train.py",), ("export.py",), "/").pending(run)
     assert read(train[-1]) == ("hydra.run.dir", str(run))
     assert read(export[-1]) == ("run", str(run))
     run_program([sys.executable, "-c", "import sys; print(sys.argv[-1], end='')"], [], run, str(tmp_path))

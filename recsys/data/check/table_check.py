@@ -9,7 +9,7 @@ import polars as pl
 
 from recsys.data.check.file_faults import inspect, unreadable_fault
 from recsys.disk import whole_file
-from recsys.errors import Fault, listed
+from recsys.errors import Fault, name_list
 from recsys.schema import nearest
 from recsys.schema.raw import Check, Dtypes, Rule, Tally
 from recsys.source.base import FILE, ROW, concat_rows
@@ -82,7 +82,7 @@ def check_table(
     faults = [fault for report in reports.values() for fault in report.faults]
     places = [Place(str(path), (path,), part) for path, part in zip(files, parts) if not reports[str(path)].faults]
     if not parts and not faults:
-        places = [Place(listed(list(reports)) or name, tuple(files), frame)]
+        places = [Place(name_list(list(reports)) or name, tuple(files), frame)]
     types, unreadable = _types(places)
     faults += [*unreadable, *missing_faults(rules, name, types), *type_faults(rules, name, types)]
     if faults or _types([Place(name, tuple(files), frame)])[1]:
@@ -97,7 +97,7 @@ def check_table(
     frame, counts, read_faults = _count_rows(frame, places, checks, tallies)
     faults += read_faults
     if counts.rows == 0 and not faults:
-        faults.append(Fault(f"no rows in {name}", listed(list(reports)) or name, f"change data.source.{name} to files that hold rows"))
+        faults.append(Fault(f"no rows in {name}", name_list(list(reports)) or name, f"change data.source.{name} to files that hold rows"))
     return CheckedTable(name, frame, dict(frame.collect_schema()), counts, tuple(faults), unsummed)
 
 
@@ -139,7 +139,7 @@ def missing_faults(rules: Sequence[Rule], table: str, files: Mapping[str, Dtypes
         if lacking:
             columns = sorted({column for file in lacking for column in files[file]} - {FILE, ROW})
             where = f"{_where(lacking, table)}; needed as {rule.needed_by} ({rule.key})"
-            remedy = f"change {rule.key} to a column of the file, or rename one to '{rule.column}'; there are {listed(columns, 20)}"
+            remedy = f"change {rule.key} to a column of the file, or rename one to '{rule.column}'; there are {name_list(columns, 20)}"
             yield Fault(f"no column '{rule.column}'{nearest(rule.column, columns)}", where, remedy)
 
 
@@ -171,11 +171,11 @@ def _holders(column: str, files: Mapping[str, Dtypes]) -> dict[pl.DataType, list
 
 
 def _where(names: Sequence[str], table: str) -> str:
-    return table if list(names) == [table] else f"{listed(names)}, table {table}"
+    return table if list(names) == [table] else f"{name_list(names)}, table {table}"
 
 
 def _type_difference(rule: Rule, holders: Mapping[pl.DataType, Sequence[str]]) -> Fault:
-    types = "; ".join(f"{dtype} in {listed(files)}" for dtype, files in holders.items())
+    types = "; ".join(f"{dtype} in {name_list(files)}" for dtype, files in holders.items())
     if {dtype.time_zone is None for dtype in holders if isinstance(dtype, pl.Datetime)} == {True, False}:
         remedy = f"rewrite the files without a zone with pl.col('{rule.column}').dt.replace_time_zone('UTC') (their zone)"
         return Fault(f"time '{rule.column}' has a time zone in some files and none in others: {types}", f"column '{rule.column}'", remedy)

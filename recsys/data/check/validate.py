@@ -10,7 +10,7 @@ import polars as pl
 
 from recsys.data.check.column_rules import LabelRule, table_rules
 from recsys.data.check.table_check import CheckedTable, check_table, write_aside
-from recsys.errors import DataError, Fault, listed
+from recsys.errors import DataError, Fault, name_list
 from recsys.schema import Schema, TimeUnit
 from recsys.schema.kind.timestamp import DAY_US, TICKS_PER_S, US_PER_S, Timestamp, is_date, microseconds
 from recsys.schema.raw import ASIDE, Check, Dtypes, Rule, raw_type
@@ -69,7 +69,7 @@ def validate(
     unsummed = [file for table in checked.values() for file in table.unsummed]
     if unsummed:
         what = "parquet files without page checksums, in which a flipped bit goes unnoticed"
-        notes.append(f"{what}: {listed(unsummed, 3)}; pyarrow adds checksums with write_page_checksum=True")
+        notes.append(f"{what}: {name_list(unsummed, 3)}; pyarrow adds checksums with write_page_checksum=True")
     notes += [finding for finding in ids if isinstance(finding, str)]
     notes += [_set_aside(table, quarantine / f"{name}.parquet") for name, table in checked.items() if table.counts.broken]
     sound = {name: table.sound() for name, table in checked.items()}
@@ -81,7 +81,7 @@ def _notes(table: CheckedTable, rules: Sequence[Rule], schema: Schema) -> Iterat
     read = {rule.column for rule in rules} | {schema.user, schema.item, schema.time, schema.session, FILE, ROW}
     others = [column for column in table.dtypes if column not in read]
     if others:
-        yield f"{table.name}: columns in no feature, label or key: {listed(others, 20)}"
+        yield f"{table.name}: columns in no feature, label or key: {name_list(others, 20)}"
     yield from (f"{table.name}: {note}" for note in table.counts.notes)
 
 

@@ -16,7 +16,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from recsys.errors import Fault, IntegrityError, listed
+from recsys.errors import Fault, IntegrityError, name_list
 from recsys.schema import Schema
 from recsys.schema.vocabulary import Vocabulary
 
@@ -67,7 +67,7 @@ class Store:
         manifest = read_manifest(path)
         damaged = [name for name, size in manifest["files"].items() if not (path / name).exists() or (path / name).stat().st_size != size]
         if damaged:
-            what = f"{len(damaged)} files are missing or damaged: {listed(damaged)}"
+            what = f"{len(damaged)} files are missing or damaged: {name_list(damaged)}"
             raise IntegrityError(Fault(what, str(path), "delete this folder and prepare again: run train.py with the same data"))
         fields: dict[str, Any] = {name: _memory_map(path / file_name(name)) for name in ARRAYS}
         fields |= {group: {column: _memory_map(path / group / file_name(column)) for column in manifest[group]} for group in COLUMNS}
@@ -132,7 +132,7 @@ def read_manifest(path: Path) -> dict:
         raise IntegrityError(Fault("no prepared store here", str(path), "prepare it again: run train.py with the same data"))
     manifest = json.loads((path / MANIFEST).read_text())
     if manifest["format"] not in READABLE:
-        what = f"the store has format {manifest['format']}, this version reads {listed([str(entry) for entry in READABLE])}"
+        what = f"the store has format {manifest['format']}, this version reads {name_list([str(entry) for entry in READABLE])}"
         raise IntegrityError(Fault(what, str(path), "prepare it again"))
     return manifest
 

@@ -111,7 +111,7 @@ class ImpressionEvaluation(Evaluation):
         if self.oracle is not None:
             values |= _against_truth(outputs, self.oracle)
         if self.pair is not None:
-            values |= self.pair.measured(trainer, pl_module)
+            values |= self.pair.metrics(trainer, pl_module)
         self.publish(pl_module, values, stage="test")
 
     def _calibrate(self, trainer: Any, pl_module: RankingModule) -> None:
@@ -127,7 +127,7 @@ class ImpressionEvaluation(Evaluation):
         for target in targets(pl_module.labels, logits, data.outcomes("val").labels):
             if target.name in pl_module.calibrations:
                 calibration = pl_module.calibrations[target.name]
-                calibration.fit(*target.measured())
+                calibration.fit(*target.predicted_and_actual())
                 self.notes += [f"calibration of {target.name}: {calibration.note}"] if calibration.note else []
         _write(trainer, CALIBRATION, {column: calibration.state() for column, calibration in pl_module.calibrations.items()})
 
@@ -187,7 +187,7 @@ class ImpressionEvaluation(Evaluation):
 def _impressions(target: Target, outcomes: Outcomes, ks: list[int]) -> Impressions:
     """The rows that a target concerns."""
     user, session = (None if column is None else column[target.rows] for column in (outcomes.user, outcomes.session))
-    return impressions(*target.measured(), user=user, session=session, ks=ks)
+    return impressions(*target.predicted_and_actual(), user=user, session=session, ks=ks)
 
 
 def _write(trainer: Trainer, name: str, document: dict) -> None:
@@ -220,12 +220,12 @@ def _against_truth(outputs: dict[str, Tensor], truth: Truth) -> dict[str, float]
 
 def _errors(target: Target) -> dict[str, float]:
     """{metric: error} of a target that is no probability, and its rows; these alone where there are none."""
-    predicted, actual = target.measured()
+    predicted, actual = target.predicted_and_actual()
     errors = {metric.name: metric.measure(predicted, actual) for metric in regression.METRICS} if len(actual) else {}
     return {**errors, "rows": float(len(actual))}
 
 
 def _reliability_curves(targets: list[Target]) -> dict[str, dict]:
     """{binary label or funnel: its curve}; without those that concern no row."""
-    curves = {target.name: reliability(*target.measured()) for target in targets if target.binary}
+    curves = {target.name: reliability(*target.predicted_and_actual()) for target in targets if target.binary}
     return {name: curve for name, curve in curves.items() if curve is not None}

@@ -56,7 +56,7 @@ def row_mistakes(store: Store, source: Source, measured: Sequence[Target]) -> di
 def _worst(target: Target) -> dict[str, Tensor]:
     """{kind: rows, the worst first}; equal predictions in the order of rows."""
     rows = target.rows.nonzero().squeeze(1)
-    predicted, actual = target.measured()
+    predicted, actual = target.predicted_and_actual()
     if not target.binary:
         return {FAR: rows[(predicted - actual).abs().argsort(descending=True, stable=True)[:NUMBER]]}
     negative, positive = rows[actual == 0], rows[actual == 1]

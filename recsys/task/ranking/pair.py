@@ -24,7 +24,7 @@ from recsys.config.target import component_name
 from recsys.data.read.datamodule import DataModule
 from recsys.data.read.oracle import oracles_of_candidates
 from recsys.data.store import Store
-from recsys.errors import ConfigError, Fault, listed
+from recsys.errors import ConfigError, Fault, name_list
 from recsys.metric.funnel import Predictions
 from recsys.metric.per_user import bootstrap_interval, mean
 from recsys.metric.ranking import ndcg, rank, recall
@@ -84,7 +84,7 @@ class Pair:
         best = [f"pair/best/test/{metrics[-1]}@{k}" for k in self.ks] if self.truths else []
         return [*names, *best, f"pair/retriever/test/recall@{self.num_candidates}"]
 
-    def measured(self, trainer: Any, pl_module: RankingModule) -> dict[str, float]:
+    def metrics(self, trainer: Any, pl_module: RankingModule) -> dict[str, float]:
         """{key: value} of all users of all processes, each of which takes its share of them."""
         data: DataModule = trainer.datamodule
         device, pages = pl_module.device, data.first_pages("test")
@@ -196,7 +196,7 @@ def _faults(run: RunDirectory, config: TrainConfig, schema: Schema) -> Iterator[
         return
     columns = differences(run.schema, schema) + (["data.split"] if run.config.data.split != config.data.split else [])
     if columns:
-        what = f"the retriever was trained on other data, which differ in {listed(columns)}"
+        what = f"the retriever was trained on other data, which differ in {name_list(columns)}"
         yield Fault(what, where, "train one of the two again, with the same data options as the other")
     if schema.positive not in [label.column for label in schema.labels if label.kind == "binary"]:
         what = f"no 0/1 label says what a candidate is worth: data.positive is {schema.positive or 'null'}"

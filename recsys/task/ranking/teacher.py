@@ -14,7 +14,7 @@ from recsys.calibration.base import Calibration
 from recsys.config import TrainConfig, build
 from recsys.config.target import component_name
 from recsys.disk.records import read_record, require_type
-from recsys.errors import ConfigError, Fault, listed
+from recsys.errors import ConfigError, Fault, name_list
 from recsys.loss.base import weighted_mean
 from recsys.model.base import Ranker
 from recsys.run.directory import CALIBRATION, RunDirectory
@@ -138,7 +138,7 @@ def saved_calibrations(run: RunDirectory, about: Mapping[str, Any]) -> dict[str,
 def _calibrations(run: RunDirectory, document: Any) -> dict[str, Calibration]:
     binary = [label.column for label in run.schema.labels if label.kind == "binary"]
     if sorted(require_type(document, dict, "its content")) != sorted(binary):
-        raise ValueError(f"it has {listed(list(document))}, the run's binary labels are {listed(binary)}")
+        raise ValueError(f"it has {name_list(list(document))}, the run's binary labels are {name_list(binary)}")
     calibrations = {}
     for label, state in document.items():
         calibrations[label] = build(run.config.task["calibration"])()

@@ -74,7 +74,7 @@ class CatalogueEvaluation(Evaluation):
 
     def on_test_epoch_start(self, trainer, pl_module) -> None:
         """Encodes the catalogue and fits the baselines."""
-        self._start(trainer, pl_module, "test", self._fitted(trainer.datamodule))
+        self._start(trainer, pl_module, "test", self._fitted_baselines(trainer.datamodule))
 
     def on_validation_batch_end(self, trainer, pl_module, outputs, batch: UserBatch, batch_idx, dataloader_idx=0) -> None:
         """Ranks the catalogue for a batch of users."""
@@ -110,7 +110,7 @@ class CatalogueEvaluation(Evaluation):
         for metrics in self._metrics.values():
             metrics.to(pl_module.device)  # where processes exchange tensors
 
-    def _fitted(self, data: DataModule) -> dict[str, Scorer]:
+    def _fitted_baselines(self, data: DataModule) -> dict[str, Scorer]:
         """{prefix of the keys: fitted baseline or oracle}."""
         training, before_test = (_on_cpu(events) for events in (data.training_events, data.events_before("test")))
         scorers: dict[str, Scorer] = {}

@@ -131,7 +131,7 @@ def measured(judge: Judge | None = None, **changes: object) -> dict[str, float]:
     trainer = SimpleNamespace(
         datamodule=Shop(), global_rank=0, world_size=1, precision_plugin=SimpleNamespace(val_step_context=nullcontext)
     )
-    return pair(**changes).measured(trainer, judge or Judge())
+    return pair(**changes).metrics(trainer, judge or Judge())
 
 
 def known_truth(judge: Judge | None = None, **changes: object) -> dict[str, float]:
@@ -270,7 +270,7 @@ class Measures(Callback):
     """Asks a pair at the end of the test."""
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.results = pair(intervals=20, truths={"oracle": Truth(TRUE)}).measured(trainer, pl_module)
+        self.results = pair(intervals=20, truths={"oracle": Truth(TRUE)}).metrics(trainer, pl_module)
 
 
 def run(users: int) -> dict[str, float]:

@@ -56,8 +56,8 @@ class RowQuestions:
         """{output of a ranker: what came of each row [N], NaN where that does not count}, of labels of this kind and of their funnels."""
         return {name: np.where(counts, label, np.nan) for name, (label, counts) in targets(schema, self.labels, kind).items()}
 
-    def compared(self, new: Path, old: Path, schema: Schema) -> tuple[list[str], list[Sample]]:
-        """See `Questions.compared`."""
+    def question_samples(self, new: Path, old: Path, schema: Schema) -> tuple[list[str], list[Sample]]:
+        """See `Questions.question_samples`."""
         with production_errors(old):
             theirs = Ranker(old)
         mine = Ranker(new)

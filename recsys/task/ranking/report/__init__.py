@@ -8,10 +8,10 @@ from recsys.report.curves import curves_section
 from recsys.report.grids import Metrics, Outcome
 from recsys.run.directory import PREDICTIONS, RELIABILITY, RunDirectory
 from recsys.task.ranking.report import labels, pair
-from recsys.task.ranking.report.compare import REMEDY, RESAMPLES, incomparable, measured
+from recsys.task.ranking.report.compare import REMEDY, RESAMPLES, incomparable, measurements
 from recsys.task.ranking.report.predictions import calibration_section, confusion_section, mistakes_section
 
-__all__ = ["REMEDY", "RESAMPLES", "incomparable", "measured"]
+__all__ = ["REMEDY", "RESAMPLES", "incomparable", "measurements"]
 FILES = (PREDICTIONS, RELIABILITY)
 """Files of a run of this task that its report reads."""
 

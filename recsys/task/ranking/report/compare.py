@@ -27,7 +27,7 @@ def incomparable(first: RunDirectory, run: RunDirectory) -> Iterator[str]:
         yield f"their labels mean different things: {key} is {old} and {new}"
 
 
-def measured(runs: Sequence[RunDirectory], names: Sequence[str]) -> Measured:
+def measurements(runs: Sequence[RunDirectory], names: Sequence[str]) -> Measured:
     """AUC and log loss of every 0/1 label, and the error of numbers, of all runs."""
     read = [tested_targets(run) for run in runs]
     columns = (runs[0].test["user"], *(label.column for label in tested_labels(runs[0])))

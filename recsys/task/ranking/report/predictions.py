@@ -75,7 +75,7 @@ def confusion_section(run: RunDirectory) -> Section | None:
     binary = [target for target in tested_targets(run)[0] if target.binary]
     if len(binary) < 2:
         return None
-    known = {target.name: target for target in binary if target.measured()[1].unique().numel() == 2}
+    known = {target.name: target for target in binary if target.predicted_and_actual()[1].unique().numel() == 2}
     values = {
         score.name: {name: tally(score.predicted[label.rows], label.actual[label.rows]).auc() for name, label in known.items()}
         for score in binary

@@ -59,8 +59,8 @@ class UserQuestions:
         relevant = [np.array(items, object if dtype == "string" else np.int64) for items in self.relevant]
         return narrowed(before, after, {**self.raw, "exclude": raw_lists(self.exclude, dtype)}, relevant, k=K, items=self.items)
 
-    def compared(self, new: Path, old: Path, schema: Schema) -> tuple[list[str], list[Sample]]:
-        """See `Questions.compared`."""
+    def question_samples(self, new: Path, old: Path, schema: Schema) -> tuple[list[str], list[Sample]]:
+        """See `Questions.question_samples`."""
         with production_errors(old):
             theirs = Retriever(old)
         before, after = (self._values(retriever, schema, old) for retriever in (theirs, Retriever(new)))  # [U, 2] each

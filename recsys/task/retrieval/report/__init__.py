@@ -11,9 +11,9 @@ from recsys.report.grids import MODEL, VALIDATION, Metrics, Outcome, beside_base
 from recsys.report.words import HIT, item_text, value_text
 from recsys.run.directory import ITEM_VECTORS, PER_USER, RunDirectory
 from recsys.task.retrieval.report import embeddings, results
-from recsys.task.retrieval.report.compare import REMEDY, RESAMPLES, incomparable, measured
+from recsys.task.retrieval.report.compare import REMEDY, RESAMPLES, incomparable, measurements
 
-__all__ = ["REMEDY", "RESAMPLES", "incomparable", "measured"]
+__all__ = ["REMEDY", "RESAMPLES", "incomparable", "measurements"]
 FILES = (PER_USER, ITEM_VECTORS)
 """Files of a run of this task that its report reads."""
 LISTED = {"history": 5, "truth": 8, "recommended": 10}

@@ -25,7 +25,7 @@ def incomparable(first: RunDirectory, run: RunDirectory) -> Iterator[str]:
         yield f"task.evaluation.exclude_known differs: {one} and {two}"
 
 
-def measured(runs: Sequence[RunDirectory], names: Sequence[str]) -> Measured:
+def measurements(runs: Sequence[RunDirectory], names: Sequence[str]) -> Measured:
     """Metrics of every user, of all runs."""
     columns, left_out = _shared(runs, names)
     keys = [f"test/{column}" for column in columns]
@@ -35,7 +35,7 @@ def measured(runs: Sequence[RunDirectory], names: Sequence[str]) -> Measured:
         require_same_rows(run, PER_USER, table[user].equals(tables[0][user]), "users")
     number = len(tables[0])
     measures = {column: _means(np.stack([table[key].to_numpy() for table in tables], 1)) for column, key in zip(columns, keys)}
-    less = frozenset(column for column, metric in _compared(runs[0].metrics).items() if metric.better == "less")
+    less = frozenset(column for column, metric in _compared_metrics(runs[0].metrics).items() if metric.better == "less")
     return Measured(drawn_again(measures, number, RESAMPLES, bearing=number), left_out, "users", number, less)
 
 
@@ -58,15 +58,15 @@ def _per_user(run: RunDirectory, user: str, keys: Sequence[str]) -> pl.DataFrame
 
 def _shared(runs: Sequence[RunDirectory], names: Sequence[str]) -> tuple[list[str], list[str]]:
     """Metrics that all runs have, at the cut-offs nearest to the usual ones; and all others, with the names of the runs that have them."""
-    columns = list(_compared([key for key in runs[0].metrics if all(key in run.metrics for run in runs)]))
+    columns = list(_compared_metrics([key for key in runs[0].metrics if all(key in run.metrics for run in runs)]))
     owners: dict[str, list[str]] = {}
     for run, name in zip(runs, names):
-        for column in _compared(run.metrics):
+        for column in _compared_metrics(run.metrics):
             owners.setdefault(column, []).append(name)
     return columns, [f"{column} (measured by {', '.join(those)})" for column, those in owners.items() if column not in columns]
 
 
-def _compared(keys: Collection[str]) -> dict[str, Declaration]:
+def _compared_metrics(keys: Collection[str]) -> dict[str, Declaration]:
     """Metrics to compare that these keys of a run hold."""
     return usual_columns([metric for metric in declarations() if metric.compared], keys, "test/")
 

@@ -7,6 +7,7 @@ padding and missing values are those of training.
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import mmh3
 import numpy as np
@@ -109,7 +110,7 @@ def _categories(
     fresh = generator.integers(2**62, size=entries.shape)  # no id of a real catalogue is that large
     raw = np.array([f"never seen {value}" for value in fresh.ravel()], dtype=object).reshape(entries.shape) if dtype == "string" else fresh
     if buckets:
-        content: list[str] | list[bytes] = raw.ravel().tolist() if dtype == "string" else [value.tobytes() for value in raw.ravel()]
+        content: list[Any] = [value if dtype == "string" else value.tobytes() for value in raw.ravel()]
         index = [FIRST_KNOWN + mmh3.hash(value, 0, signed=False) % buckets for value in content]
         return np.array(index, np.int64).reshape(raw.shape), raw
     unknown = (entries < FIRST_KNOWN) | (generator.random(entries.shape) < share)

@@ -22,7 +22,7 @@ test: $(READY)  ## every test that needs no GPU and takes seconds
 lint: $(READY)
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
-	-@.venv/bin/mypy
+	@.venv/bin/mypy
 
 bench: $(READY)  ## speed, as ratios on this machine; make bench target=serving runs one
 	@.venv/bin/python -m benchmarks $(target)

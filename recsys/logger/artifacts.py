@@ -59,7 +59,7 @@ def log_bundle(talk: Any, run: Path, destination: Destination) -> None:
         for name in names:
             with contextlib.suppress(wandb.Error, ValueError):  # it was not sent; the metadata names it
                 talk.use_artifact(name, type="model")
-    facts: dict[str, Any] = {key: manifest[key] for key in ("lineage", "gates", "versions", "created") if key in manifest}
+    facts: dict[str, Any] = {key: manifest[key] for key in ("gates", "versions", "created") if key in manifest}
     _log(talk, f"bundle-{destination.id}", "bundle", run / BUNDLE, {"checkpoint": made_of, **facts, **_origin(run)}, [])
 
 

@@ -14,6 +14,8 @@ import pytest
 import yaml
 from safetensors.torch import load_file, save_file
 
+import recsys
+from recsys.errors import ConfigError, RecsysError
 from recsys.serve import Ranker, Retriever
 
 ALWAYS = {"schema.json", "metrics.json", "golden.json", "golden.parquet", "card.md", "sbom.json"}
@@ -55,10 +57,10 @@ def program(name, *arguments, cwd):
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
+def home(forked, tmp_path_factory):
     """A folder where stores and shops are kept, and the run `out` was trained."""
     home = tmp_path_factory.mktemp("home")
-    done = program("train.py", *SMALL, "hydra.run.dir=out", cwd=home)
+    done = forked("train.py", *SMALL, "hydra.run.dir=out", cwd=home)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == f"run: {home / 'out'}"
     return home
@@ -167,7 +169,7 @@ def test_a_student_is_exported_without_its_teacher(forked, home, ranked):
     losses = [line for line in logged if "train/click/loss" in line]
     assert len(losses) == 3  # of some 60 steps
     assert all(line["train/click/loss"] > 0.5 * line["train/click/distillation"] > 0 for line in losses)
-    assert yaml.safe_load((home / "student" / "config.yaml").read_text())["teacher"] == {"run": "teacher", "weight": 0.5}
+    assert yaml.safe_load((home / "student" / "config.yaml").read_text())["task"]["teacher"] == {"run": "teacher", "weight": 0.5}
     shutil.rmtree(home / "teacher")
     done = forked("export.py", "run=student", cwd=home)
     assert done.returncode == 0, done.stderr
@@ -182,6 +184,13 @@ def test_second_run_in_the_same_directory_is_refused(forked, home):
     assert (home / "out" / "config.yaml").read_text() == before
 
 
+def refused(*texts):
+    """The error of an export in this process, whose exit code the command line ends with."""
+    with pytest.raises(RecsysError) as error:
+        recsys.export_run(recsys.compose(*texts, program="export"))
+    return error.value
+
+
 def exported(run, home, start):
     """The bundle of a run."""
     done = start("export.py", f"run={run}", cwd=home)
@@ -191,8 +200,8 @@ def exported(run, home, start):
 
 
 @pytest.fixture(scope="module")
-def retriever(home):
-    return exported("out", home, program)
+def retriever(forked, home):
+    return exported("out", home, forked)
 
 
 @pytest.fixture(scope="module")
@@ -390,31 +399,33 @@ def test_an_index_that_finds_too_little_is_refused(forked, home):
     assert "ivf_pq finds 0." in done.stderr
 
 
-def test_an_index_of_a_run_without_items_is_refused(forked, home, ranked):
-    done = forked("export.py", "run=ranked", "index=hnsw", cwd=home)
-    assert done.returncode == 2
-    assert "an index finds items of a catalogue" in done.stderr
+def test_an_index_of_a_run_without_items_is_refused(ranked):
+    error = refused(f"run={ranked}", "index=hnsw")
+    assert error.exit_code == 2
+    assert "an index finds items of a catalogue" in str(error)
 
 
-def test_export_of_a_pair_the_wrong_way_round_ends_with_2(forked, home, ranked):
-    done = forked("export.py", "run=ranked", "ranker=out", cwd=home)
-    assert done.returncode == 2
-    assert "exchange them: python export.py run=out ranker=ranked" in done.stderr
+def test_export_of_a_pair_the_wrong_way_round_is_refused(home, ranked, monkeypatch):
+    monkeypatch.chdir(home)
+    error = refused("run=ranked", "ranker=out")
+    assert error.exit_code == 2
+    assert "exchange them: python export.py run=out ranker=ranked" in str(error)
 
 
-def test_export_of_an_unfinished_run_ends_with_2(forked, home):
+def test_export_of_an_unfinished_run_is_refused(home):
     shutil.copytree(home / "out", home / "killed", symlinks=True)
     (home / "killed" / "metrics.json").unlink()
-    done = forked("export.py", "run=killed", cwd=home)
-    assert done.returncode == 2
-    assert "the run did not finish: it has no metrics.json" in done.stderr
+    error = refused(f"run={home / 'killed'}")
+    assert error.exit_code == 2
+    assert "the run did not finish: it has no metrics.json" in str(error)
 
 
-def test_a_bundle_in_production_that_is_none_is_refused_before_anything_else(forked, tmp_path):
-    done = forked("export.py", "run=nowhere", "against=nothing", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "nothing holds no manifest.json" in done.stderr
-    assert "against=nothing" in done.stderr
+def test_a_bundle_in_production_that_is_none_is_refused_before_anything_else(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    error = refused("run=nowhere", "against=nothing")
+    assert error.exit_code == 2
+    assert "nothing holds no manifest.json" in str(error)
+    assert "against=nothing" in str(error)
 
 
 def test_a_refused_run_does_not_block_its_directory(forked, home):
@@ -442,12 +453,12 @@ def test_a_finished_run_has_nothing_left_to_do(forked, home):
     assert "many runs cannot go on with one" in done.stderr
 
 
-def test_a_run_of_another_version_names_the_file_that_no_longer_fits(forked, home):
+def test_a_run_of_another_version_names_the_file_that_no_longer_fits(home):
     (home / "older").mkdir()
     (home / "older" / "config.yaml").write_text((home / "out" / "config.yaml").read_text().replace("\nseed:", "\nsead:"))
-    done = forked("train.py", "resume=older", cwd=home)
-    assert done.returncode == 2
-    assert f"where: {home / 'older' / 'config.yaml'}, key 'sead'" in done.stderr
+    with pytest.raises(ConfigError) as error:
+        recsys.compose(f"resume={home / 'older'}")
+    assert f"where: {home / 'older' / 'config.yaml'}, key 'sead'" in str(error.value)
 
 
 @pytest.mark.slow

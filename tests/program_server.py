@@ -6,7 +6,9 @@ folder, environment, arguments, output and exit code.
 A request is a line of JSON on standard input, programs that run at the same time; its answer, their exit codes, one on standard output.
 """
 
+import atexit
 import functools
+import gc
 import importlib
 import json
 import logging
@@ -14,8 +16,11 @@ import os
 import runpy
 import signal
 import sys
+import threading
 import time
+import traceback
 from pathlib import Path
+from typing import NoReturn
 
 HOME = Path(__file__).parent.parent
 MODULES = (
@@ -26,13 +31,14 @@ MODULES = (
 
 
 def main() -> None:
-    """Answer requests until standard input ends; a fork leaves the loop and becomes the program."""
+    """Answer requests until standard input ends; a fork becomes the program."""
     sys.path[0] = str(HOME)
     for name in MODULES:
         importlib.import_module(name)
     gather_operators_once()
     trace_a_graph()
     assert not {"polars", "pyarrow", "onnxruntime", "recsys"} & set(sys.modules)
+    gc.freeze()  # what a fork's collector visits is copied
     print("ready", flush=True)
     for line in sys.stdin:
         children = []
@@ -40,7 +46,6 @@ def main() -> None:
             children.append((os.fork(), program["timeout_s"]))
             if children[-1][0] == 0:
                 become(program)
-                return
         print(json.dumps([exit_code(*child) for child in children]), flush=True)
 
 
@@ -58,8 +63,8 @@ def trace_a_graph() -> None:
     log.setLevel(logging.NOTSET)
 
 
-def become(request: dict) -> None:
-    """Run one program of a request, as python would with this command line."""
+def become(request: dict) -> NoReturn:
+    """Run one program of a request, as python would with this command line, and end the process."""
     for stream, path in enumerate((os.devnull, request["stdout"], request["stderr"])):
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, stream)
@@ -72,10 +77,24 @@ def become(request: dict) -> None:
     sys.argv[:] = request["command"][module:]
     own = request["cwd"] if module else str(Path(sys.argv[0]).parent)
     sys.path[:] = [own, *os.environ.get("PYTHONPATH", "").split(os.pathsep), *sys.path[1:]]
-    if module:
-        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-    else:
-        runpy.run_path(sys.argv[0], run_name="__main__")
+    code = 0
+    try:
+        if module:
+            runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(sys.argv[0], run_name="__main__")
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        if isinstance(ended.code, str):
+            print(ended.code, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # python would take down all that the fork has got from its parent, module by module: three seconds
 
 
 def exit_code(child: int, timeout_s: float) -> int:

@@ -17,7 +17,7 @@ train: $(READY)  ## simulate a shop, train and evaluate a retriever and a ranker
 	@echo "run: $(RANKING)"
 
 test: $(READY)  ## every test that needs no GPU and takes seconds
-	@OMP_NUM_THREADS=1 .venv/bin/python -m pytest -q --numprocesses=auto --dist=loadfile
+	@OMP_NUM_THREADS=1 .venv/bin/python -m pytest -q --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	@.venv/bin/ruff check .

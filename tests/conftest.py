@@ -25,6 +25,15 @@ register()  # as train.py does, so that conf can be composed
 HOME = Path(__file__).parent.parent
 
 
+LONGEST = ("test_train.py", "test_house.py", "test_training_state.py", "test_trial_faults.py", "test_hostile.py", "test_docs.py")
+"""Files that take longest, longest first: a process that begins with one of them last would keep the others waiting."""
+
+
+def pytest_collection_modifyitems(items):
+    """Long files first; all else in its order."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def operators():
     """Those of torch.onnx, gathered once."""

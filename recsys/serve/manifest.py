@@ -13,7 +13,7 @@ MANIFEST = "manifest.json"
 GOLDEN = "golden.json"
 """A few requests and their answers; always read where the bundle has them."""
 FORMAT = 1
-"""Of the manifest; a higher one is of a later version."""
+"""Format of the manifest that this version writes; a higher one is of a later version."""
 MAX_MANIFEST = 64 * 2**20
 """Bytes of a manifest, at most."""
 

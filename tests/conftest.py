@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def operators():
-    """Those of torch.onnx, gathered once."""
+    """Operators of torch.onnx, gathered once for the whole session."""
     gather_operators_once()
 
 

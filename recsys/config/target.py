@@ -44,8 +44,8 @@ def locate(name: str) -> Callable:
 
 
 def _module(name: str) -> ModuleType:
-    if name in sys.modules:
-        return sys.modules[name]
+    if (imported := sys.modules.get(name)) is not None:  # listing the files of a package takes longer than all else here
+        return imported
     parent, _, last = name.rpartition(".")
     if parent:
         package = _module(parent)

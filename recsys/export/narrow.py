@@ -63,7 +63,7 @@ def quantized(kind: str, before: Path, after: Path, changes: Sequence[Narrowed])
 
 
 def verdict(figures: Mapping[str, Any], limits: Quantization) -> Iterator[str]:
-    """Sentences on why a bundle must be refused: it is not smaller, slower, worse than its limits, or has a number that is not finite."""
+    """Reasons to refuse a bundle, a sentence each: no bytes saved, a limit of time or quality passed, or vectors that are not finite."""
     kind, bytes_before, bytes_after = (figures[key] for key in ("kind", "bytes_before", "bytes_after"))
     if not bytes_after < bytes_before:
         yield f"{kind} saves nothing: {bytes_before:,} bytes before, {bytes_after:,} after (all graphs)"

@@ -79,7 +79,7 @@ def _release(
     index: SearchIndex | None,
     reliability: Mapping[str, Mapping],
 ) -> Release:
-    """What the bundle of these runs is released with; a ConfigError where production cannot be asked what it is asked."""
+    """Limits, comparisons and facts for the release of these runs; a ConfigError where production reads columns that the test data lack."""
     if production is not None:
         production.check_columns(runs[0].schema, [run.task for run in runs])
     measured = any(each is not None for each in (production, config.quantize, index))

@@ -207,7 +207,7 @@ def test_hostile_node_inside_another_is_refused_with_its_key(plain, canary, plac
 
 SECRET = "hunter22-canary-secret"
 SECONDS = 10
-"""Of this process, at most; 1 is usual, and a bomb that goes off takes minutes."""
+"""CPU seconds that a refusal may take; 1 is usual, and a bomb that goes off takes minutes."""
 OVERRIDES = """
 data.name=${oc.env:SECRET} | data.name
 data.name=${oc.${monitor}:SECRET} monitor=env | data.name

@@ -50,8 +50,8 @@ def test_a_bundle_gives_its_golden_answers_again(example):
 
 
 @pytest.fixture
-def told(example, monkeypatch):
-    """What `replay` says when the retriever's answers are changed after it was opened."""
+def replayed(example, monkeypatch):
+    """A function: sentences of `replay` on answers that a function changed after the retriever was opened."""
     monkeypatch.setattr("recsys.serve.retriever.check_answers", lambda *asked: None)
 
     def changed(change):
@@ -64,22 +64,22 @@ def told(example, monkeypatch):
     return changed
 
 
-def test_another_score_is_noticed(told):
-    wrong = told(lambda answer: answer._replace(scores=[score + 3e-5 for score in answer.scores]))
+def test_another_score_is_noticed(replayed):
+    wrong = replayed(lambda answer: answer._replace(scores=[score + 3e-5 for score in answer.scores]))
     assert len(wrong) == 20
     assert "retrieval request 0: item " in wrong[0]
 
 
-def test_a_score_that_is_not_a_number_is_noticed(told):
-    assert len(told(lambda answer: answer._replace(scores=[float("nan")] * len(answer.scores)))) == 20
+def test_a_score_that_is_not_a_number_is_noticed(replayed):
+    assert len(replayed(lambda answer: answer._replace(scores=[float("nan")] * len(answer.scores)))) == 20
 
 
-def test_a_missing_item_is_noticed(told):
-    assert "8 items, golden are 9" in told(lambda answer: answer._replace(items=answer.items[:-1], scores=answer.scores[:-1]))[1]
+def test_a_missing_item_is_noticed(replayed):
+    assert "8 items, golden are 9" in replayed(lambda answer: answer._replace(items=answer.items[:-1], scores=answer.scores[:-1]))[1]
 
 
-def test_items_in_another_order_are_noticed(told):
-    assert len(told(lambda answer: answer._replace(items=answer.items[::-1]))) == 20
+def test_items_in_another_order_are_noticed(replayed):
+    assert len(replayed(lambda answer: answer._replace(items=answer.items[::-1]))) == 20
 
 
 def test_a_single_row_has_no_padding():
@@ -108,9 +108,9 @@ def test_index_is_asked_one_by_one():
     assert _index_faults(AloneOrWrong(), others, k=1) == ["index finds 0.3333 of the golden items, released with 1.0"]
 
 
-def test_replay_on_the_command_line_ends_with_1_where_answers_differ(example, told, capsys):
+def test_replay_on_the_command_line_ends_with_1_where_answers_differ(example, replayed, capsys):
     assert main([str(example.bundle)]) == 0
-    told(lambda answer: answer._replace(items=answer.items[::-1]))
+    replayed(lambda answer: answer._replace(items=answer.items[::-1]))
     assert main([str(example.bundle)]) == 1
     assert main([]) == 2
     assert main([str(example.bundle.parent)]) == 4

@@ -96,7 +96,7 @@ class Predicts:
 
 
 @pytest.fixture
-def shown():
+def questions():
     """400 rows of 40 users: who clicks has the larger x; one click in two buys."""
     x = np.tile(np.array([-1.0, 1.0, -2.0, 2.0, -0.5, 0.5, -3.0, 3.0, 0.1, -0.1], np.float32), 40)
     click = torch.from_numpy((x > 0).astype(np.float32))
@@ -107,20 +107,22 @@ def shown():
 SHOP = Schema("user", "item", features=(Numeric("x", "context"),), labels=(Label("click"), Label("buy", given="click")))
 
 
-def test_predictions_are_compared_where_their_label_is_defined(shown):
-    samples = {sample.metric: sample.estimates for sample in shown.samples(Predicts(1), Predicts(-1), SHOP, Path("old"))}
+def test_predictions_are_compared_where_their_label_is_defined(questions):
+    samples = {sample.metric: sample.estimates for sample in questions.samples(Predicts(1), Predicts(-1), SHOP, Path("old"))}
     assert samples["click/auc"] == (0.0, 1.0)  # production first
     assert samples["buy/auc"] == (0.5, 0.5)  # among clicked rows, where both say the same of all
     assert set(samples) == {"click/auc", "buy/auc", "click_buy/auc"}
 
 
-def test_a_ranker_that_got_worse_is_refused(shown):
-    gates = [gate(one, "old") for one in comparisons(shown.samples(Predicts(-1), Predicts(1), SHOP, Path("old")))]
+def test_a_ranker_that_got_worse_is_refused(questions):
+    gates = [gate(one, "old") for one in comparisons(questions.samples(Predicts(-1), Predicts(1), SHOP, Path("old")))]
     assert {each.found.partition("/")[0]: each.passed for each in gates} == {"click": False, "buy": True, "click_buy": False}
 
 
-def test_a_loss_among_too_few_users_passes_and_says_so(shown):
-    few = RowQuestions({"x": shown.raw["x"][:90]}, {label: values[:90] for label, values in shown.labels.items()}, shown.user[:90])
+def test_a_loss_among_too_few_users_passes_and_says_so(questions):
+    few = RowQuestions(
+        {"x": questions.raw["x"][:90]}, {label: values[:90] for label, values in questions.labels.items()}, questions.user[:90]
+    )
     gates = [gate(one, "old") for one in comparisons(few.samples(Predicts(-1), Predicts(1), SHOP, Path("old")))]
     assert [each.passed for each in gates] == [True] * 3
     assert gates[0].found.startswith("click/auc 0.0000 (0.0000 to 0.0000) against 1.0000 (1.0000 to 1.0000): -1.0000")

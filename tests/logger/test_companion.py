@@ -1,4 +1,4 @@
-"""What Weights & Biases is told of a run, read back from the file that it writes offline."""
+"""Rows and files that Weights & Biases gets of a run, read back from the file that it writes offline."""
 
 import json
 import math

@@ -98,7 +98,7 @@ def cut(run, lines):
     return whole
 
 
-def told(server):
+def rows_on(server):
     return [(row["_step"], row.get("train/loss")) for _, row in sorted(server.rows.items())]
 
 
@@ -108,21 +108,21 @@ ALL = [(0, 2.5), (1, 2.0), (2, None), (3, 1e-9)]
 def test_a_run_told_of_in_two_goes_has_each_row_once(run, server):
     whole = cut(run, 2)
     assert send_run(run, "shops").startswith(f"{server.address}/us/shops/runs/run-")
-    assert told(server) == ALL[:2]
+    assert rows_on(server) == ALL[:2]
     (run / "metrics.jsonl").write_text(whole)
     send_run(run, None)
-    assert told(server) == ALL
+    assert rows_on(server) == ALL
     send_run(run, None)
-    assert told(server) == ALL
+    assert rows_on(server) == ALL
 
 
 def test_rows_that_were_lost_on_the_way_are_sent_again(run, server):
     server.refuse_from = 2
     send_run(run, "shops")
-    assert told(server) == ALL[:2]
+    assert rows_on(server) == ALL[:2]
     server.refuse_from = 1_000
     send_run(run, None)
-    assert told(server) == ALL
+    assert rows_on(server) == ALL
 
 
 def test_what_was_kept_offline_goes_to_the_same_run(run, server, monkeypatch):
@@ -131,7 +131,7 @@ def test_what_was_kept_offline_goes_to_the_same_run(run, server, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "online")
     address = send_run(run, None)
     assert address.endswith(json.loads((run / "wandb.json").read_text())["id"])
-    assert told(server) == ALL
+    assert rows_on(server) == ALL
 
 
 def test_nothing_is_sent_twice_when_its_files_are_gone(run, server):
@@ -140,7 +140,7 @@ def test_nothing_is_sent_twice_when_its_files_are_gone(run, server):
     shutil.rmtree(run / "wandb")
     (run / "metrics.jsonl").write_text(whole)
     send_run(run, None)
-    assert told(server) == ALL
+    assert rows_on(server) == ALL
 
 
 @pytest.mark.slow
@@ -157,7 +157,7 @@ def test_a_server_that_fails_in_mid_run_costs_no_more_than_the_time_allowed(run,
     assert "TimeoutError: not done within 3 s; not everything was sent" in capsys.readouterr().err
     server.status = 200
     send_run(run, None)
-    assert told(server) == [*ALL, (4, 1.0)]
+    assert rows_on(server) == [*ALL, (4, 1.0)]
 
 
 def test_no_server_is_said_with_a_remedy(run, monkeypatch):

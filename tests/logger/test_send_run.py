@@ -1,4 +1,4 @@
-"""What may not be sent, and is refused before anything is told or changed."""
+"""Runs that `send` refuses, before it sends or changes anything."""
 
 import pytest
 

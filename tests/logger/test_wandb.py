@@ -36,7 +36,7 @@ def test_without_wandb_it_says_what_to_install_unless_it_is_disabled(companion, 
     logger(tmp_path, mode="disabled")
 
 
-def said(capsys):
+def warnings_of(capsys):
     return [line for line in capsys.readouterr().err.splitlines() if "Weights & Biases" in line]
 
 
@@ -48,7 +48,7 @@ def test_it_is_told_that_the_run_has_finished_and_waited_for(companion, tmp_path
         finish_logging([tried])
     assert (tmp_path / "heard").read_text() == "finished\n"
     assert caplog.messages == ["Weights & Biases: https://there"]
-    assert said(capsys) == []
+    assert warnings_of(capsys) == []
 
 
 def test_a_failed_run_is_not_waited_for(companion, tmp_path):
@@ -73,7 +73,7 @@ def test_what_went_wrong_is_said_once_and_training_goes_on(companion, tmp_path, 
     tried.finalize("success")
     finish_logging([tried])
     line = f"Weights & Biases: CommError: no such host; training goes on without it, python -m recsys.report send {tmp_path} sends it later"
-    assert said(capsys) == [line]
+    assert warnings_of(capsys) == [line]
     assert caplog.messages == [line]
 
 
@@ -83,7 +83,7 @@ def test_a_process_that_hangs_is_ended(companion, tmp_path, capsys, monkeypatch)
     tried = logger(tmp_path, timeout_s=0.5)
     tried.log_metrics({"a": 1.0}, 0)
     finish_logging([tried])
-    (line,) = said(capsys)
+    (line,) = warnings_of(capsys)
     assert "no answer within 0.5 s; not everything was sent" in line
     assert tried._process.returncode < 0
 
@@ -94,7 +94,7 @@ def test_a_python_that_does_not_start_is_a_warning(monkeypatch, tmp_path, capsys
     tried = logger(tmp_path)
     tried.log_metrics({"a": 1.0}, 0)
     finish_logging([tried])
-    assert len(said(capsys)) == 1
+    assert len(warnings_of(capsys)) == 1
 
 
 @pytest.mark.parametrize(("mode", "variable"), [("disabled", None), ("online", "disabled")])
@@ -127,11 +127,11 @@ def test_run_directory_says_where_it_belongs(companion, tmp_path):
 
 def test_a_bundle_that_is_not_sent_is_a_warning(companion, run, capsys):
     send_bundle(run)  # it belongs nowhere
-    assert said(capsys) == []
+    assert warnings_of(capsys) == []
     wandb.Destination(project="shops", name="x", group=None, tags=(), artifacts=True, mode="offline").settle(run)
     companion("print('OSError: full'); raise SystemExit(1)")
     send_bundle(run)
-    assert said(capsys) == ["Weights & Biases: OSError: full; the bundle stands, and was not sent"]
+    assert warnings_of(capsys) == ["Weights & Biases: OSError: full; the bundle stands, and was not sent"]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_bundle_goes_where_the_run_went_unless_the_environment_says_otherwise(
         monkeypatch.setenv("WANDB_MODE", variable)
     send_bundle(run)
     assert modes == [mode]
-    assert said(capsys) == []
+    assert warnings_of(capsys) == []
 
 
 def test_disabled_sends_no_bundle_and_says_so(companion, run, monkeypatch, capsys):
@@ -155,4 +155,4 @@ def test_disabled_sends_no_bundle_and_says_so(companion, run, monkeypatch, capsy
     wandb.Destination(project="shops", name="x", group=None, tags=(), artifacts=True, mode="online").settle(run)
     monkeypatch.setenv("WANDB_MODE", "disabled")
     send_bundle(run)
-    assert said(capsys) == ["Weights & Biases: WANDB_MODE is disabled; the bundle stands, and was not sent"]
+    assert warnings_of(capsys) == ["Weights & Biases: WANDB_MODE is disabled; the bundle stands, and was not sent"]

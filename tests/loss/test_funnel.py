@@ -238,7 +238,7 @@ def test_losses_with_propensities_refuse_an_impossible_least_one(min_propensity)
 
 
 SHARE = [0.5, 0.3, 0.2]
-"""Of three kinds of rows: how often they come, are clicked, convert if clicked, and what the model takes for that."""
+"""Three kinds of rows: the share of each of all rows, click rate, conversion rate of a clicked row, and its prediction."""
 CLICK = [0.8, 0.1, 0.25]
 CONVERSION = [0.1, 0.6, 0.3]
 PREDICTED = [0.2, 0.3, 0.7]

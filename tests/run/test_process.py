@@ -58,7 +58,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def page_faults(first=""):
-    """Of ten steps, which use 245,760 pages of 4 KiB."""
+    """Page faults of ten steps, which use 245,760 pages of 4 KiB."""
     done = subprocess.run([sys.executable, "-c", AGAIN.format(first=first)], capture_output=True, text=True, check=True)
     return int(done.stdout)
 

@@ -1,13 +1,13 @@
 """What came of a row, and where it counts, by hand."""
 
 import numpy as np
-import onnx
 import pytest
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from recsys.schema import Label, Numeric, Schema
 from recsys.task.ranking.export.questions import RowQuestions, narrowed, targets
+from tests.task.small_graphs import save
 
 SCHEMA = Schema("user", "item", features=(Numeric("x", "user"),), labels=(Label("buy"), Label("spend", given="buy", kind="regression")))
 LABELS = {"buy": torch.tensor([1.0, 0.0, 1.0]), "spend": torch.tensor([5.0, torch.nan, torch.nan])}
@@ -45,13 +45,6 @@ def ranker(path, factor):
     inputs = {name: (TensorProto.FLOAT, [name]) for name in ("score", "bias")}
     outputs = {name: (TensorProto.FLOAT, ["batch"]) for name in ("click", "spend")}
     save(path, nodes, {"factor": np.float32(factor), "ten": np.float32(10)}, inputs, outputs)
-
-
-def save(path, nodes, constants, inputs, outputs):
-    infos = [[helper.make_tensor_value_info(name, *kind) for name, kind in values.items()] for values in (inputs, outputs)]
-    graph = helper.make_graph(nodes, "g", *infos, [numpy_helper.from_array(np.asarray(values), name) for name, values in constants.items()])
-    path.parent.mkdir(exist_ok=True)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
 
 
 def test_auc_and_calibration_of_the_rows_that_count(tmp_path):

@@ -1,11 +1,11 @@
 """What narrow weights change in a retriever, on graphs whose answers are given by the request."""
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from recsys.task.retrieval.export.questions import narrowed
+from tests.task.small_graphs import save
 
 NOTHING_EXCLUDED = {"exclude": np.empty((3, 0), np.int64)}
 
@@ -35,13 +35,6 @@ def tower(path, factor):
     """vector = (factor, 1) * weight [B, 1]."""
     inputs, outputs = {"weight": (TensorProto.FLOAT, ["batch", 1])}, {"vector": (TensorProto.FLOAT, ["batch", 2])}
     save(path, [helper.make_node("Mul", ["weight", "table"], ["vector"])], {"table": np.array([[factor, 1]], np.float32)}, inputs, outputs)
-
-
-def save(path, nodes, constants, inputs, outputs):
-    infos = [[helper.make_tensor_value_info(name, *kind) for name, kind in values.items()] for values in (inputs, outputs)]
-    graph = helper.make_graph(nodes, "g", *infos, [numpy_helper.from_array(np.asarray(values), name) for name, values in constants.items()])
-    path.parent.mkdir(exist_ok=True)
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
 
 
 def test_recall_and_same_items_of_the_lists(tmp_path):

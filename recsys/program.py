@@ -65,6 +65,12 @@ def compose(*overrides: str, conf: Path | str | None = None, program: Literal["t
     if texts:
         what, remedy = "Hydra's own keys are those of the command line", "remove it; train(config, run=DIR) names the directory"
         raise ConfigError(*(Fault(what, text, remedy) for text in texts))
+    if conf is not None and not Path(conf).is_dir():
+        raise ConfigError(
+            Fault("there is no such folder", f"compose(conf={str(conf)!r})", "name the folder of all yaml files, or leave it out")
+        )
+    if program not in ("train", "export"):
+        raise ConfigError(Fault(f"there is no program {program!r}", "compose(program=...)", 'use "train" or "export"'))
     folders = conf_folders(None if conf is None else Path(conf))
     trains = program == "train"
     root, sweeps = (TrainConfig, trial_faults) if trains else (ExportConfig, None)
@@ -97,6 +103,9 @@ def train(config: TrainConfig, run: Path | str | None = None) -> Path:
         >>> printed.getvalue().splitlines()[-1] == f"run: {run}", (run / "metrics.json").is_file()
         (True, True)
     """
+    if not isinstance(config, TrainConfig):
+        what = f"train takes the config of a run, and this is {type(config).__name__}"
+        raise ConfigError(Fault(what, "train(config)", 'compose it with program="train"'))
     folder = _directory(config, run)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -137,7 +146,8 @@ def _train(config: TrainConfig, run: Path, begun: Start) -> None:
     source = build(config.data.source)
     if faults := schema_of(config.data).reserved_name_faults():
         raise DataError(*faults)
-    task, saver = build(config.task), build(config.checkpoint)(resume_from=begun.resume_from)
+    task = build(config.task)
+    saver = build(config.checkpoint)(resume_from=begun.resume_from, begin=lambda: rank_zero_only(begun.keep_config)(config))
     loggers = [MetricsLog(run / LOGGED), *(logger(save_dir=run) for logger in build(config.logger).values())]
     callbacks = [cost, saver, *build(config.callbacks).values()]
     trainer = build(config.trainer)(callbacks=callbacks, logger=loggers, default_root_dir=run)
@@ -150,7 +160,6 @@ def _train(config: TrainConfig, run: Path, begun: Start) -> None:
     parts = task.parts(config, store, source)
     module, evaluation = parts.module, parts.evaluation
 
-    rank_zero_only(begun.keep_config)(config)
     trainer.fit(module, datamodule=parts.loader)
     best = load_checkpoint(module.model, run / CHECKPOINTS / "best")
     trainer.test(module, datamodule=parts.loader, verbose=False)

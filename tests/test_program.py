@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -143,6 +144,55 @@ def test_a_run_is_refused_where_another_stands_and_goes_on_where_it_is_asked_to(
     assert recsys.train(recsys.compose(*TINY, "resume=auto"), run) == run
     assert recsys.train(recsys.compose(f"resume={run}")) == run
     assert capsys.readouterr().out.splitlines() == ["nothing is left to do", f"run: {run}"] * 2
+
+
+def content(folder):
+    """{file: bytes} of a run, without what every start adds to."""
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name not in ("train.log", "lineage.json")}
+
+
+@pytest.mark.parametrize(
+    ("key", "word"),
+    [("optimizer.dense.lr=-1", "learning rate"), ("trainer.limit_val_batches=0", "limit_val_batches"), ("model.user.dropout=2", "dropout")],
+)
+def test_a_finished_run_that_may_not_go_on_like_this_stays_as_it_is(run, tmp_path, key, word):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy, symlinks=True)
+    before = content(copy)
+    with pytest.raises(ConfigError, match=rf"(?i){word}"):
+        recsys.train(recsys.compose(f"resume={copy}", key, f"allow_change=[{key.partition('.')[0]}]"))
+    assert content(copy) == before
+    assert recsys.evaluate(copy).keys() == recsys.evaluate(run).keys()
+
+
+def test_a_finished_run_with_another_evaluation_is_tested_again(run, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy, symlinks=True)
+    recsys.train(recsys.compose(f"resume={copy}", "task.evaluation.ks=[7,20]", "allow_change=[task]"))
+    assert "test/recall@7" in json.loads((copy / "metrics.json").read_text())
+    assert yaml.safe_load((copy / "config.yaml").read_text())["task"]["evaluation"]["ks"] == [7, 20]
+
+
+def test_configs_of_the_other_program_are_refused(run):
+    export = recsys.compose(f"run={run}", program="export")
+    with pytest.raises(ConfigError, match="this is ExportConfig"):
+        recsys.train(export)
+    with pytest.raises(ConfigError, match="this is TrainConfig"):
+        recsys.export_run(recsys.compose(*TINY))
+
+
+def test_lists_of_no_length_are_not_compared(run):
+    for k in (0, -5):
+        with pytest.raises(ConfigError, match=f"k is {k}"):
+            recsys.export_run(recsys.compose(f"run={run}", f"k={k}", program="export"))
+    assert not (run / "bundle").exists()
+
+
+def test_arguments_of_compose_are_named(tmp_path):
+    with pytest.raises(ConfigError, match="there is no program 'exprt'"):
+        recsys.compose(program="exprt")
+    with pytest.raises(ConfigError, match=r"there is no such folder[\s\S]*nowhere"):
+        recsys.compose(conf=tmp_path / "nowhere")
 
 
 def test_an_error_is_raised_and_leaves_no_lock(tmp_path):

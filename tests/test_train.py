@@ -452,6 +452,9 @@ def test_a_finished_run_has_nothing_left_to_do(forked, home):
     done = forked("train.py", "-m", "resume=out", cwd=home)
     assert done.returncode == 2
     assert "many runs cannot go on with one" in done.stderr
+    done = forked("train.py", "resume=out", "--cfg", "job", cwd=home)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert str(home / "out" / "config.yaml") in done.stderr
 
 
 def test_a_run_of_another_version_names_the_file_that_no_longer_fits(home):

@@ -78,7 +78,7 @@ class TrainConfig:
     optimizer: Annotated[dict, Makes("torch.optim.Optimizer", later=("module",))]
     scheduler: Annotated[dict, Makes("torch.optim.lr_scheduler.LRScheduler", later=("optimizer", "total_steps"))]
     trainer: Annotated[dict, Makes("pytorch_lightning.Trainer", later=("callbacks", "logger", "default_root_dir"))]
-    checkpoint: Annotated[dict, Makes("recsys.run.saver.Checkpoints", later=("resume_from",))]
+    checkpoint: Annotated[dict, Makes("recsys.run.saver.Checkpoints", later=("resume_from", "begin"))]
     callbacks: dict[str, Annotated[dict, Makes("pytorch_lightning.Callback")]] = field(default_factory=dict)
     logger: dict[str, Annotated[dict, Makes("pytorch_lightning.loggers.Logger", later=("save_dir",))]] = field(default_factory=dict)
     seed: int = 0

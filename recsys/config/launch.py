@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+from recsys.config import CONFIG
 from recsys.config.check import check_config
 from recsys.config.command import plain_config
 from recsys.config.compose import SweepFaults, checked_command, composed_run, config_loader, earlier_run, searching
@@ -81,8 +82,11 @@ def launch(
                 run = place(config, run, fixed=any(text.lstrip("+").startswith("hydra.run.dir=") for text in texts))
             _run_once(program, config, run)
             return
-        if arguments.multirun and place is not None and earlier_run(texts) is not None:
-            raise ConfigError(Fault("many runs cannot go on with one", "command line, -m", "leave out -m; a sweep goes on by itself"))
+        if place is not None and (earlier := earlier_run(texts)) is not None:
+            if arguments.multirun:
+                raise ConfigError(Fault("many runs cannot go on with one", "command line, -m", "leave out -m; a sweep goes on by itself"))
+            what, remedy = "a run that goes on has its own config, which --cfg does not print", f"read {earlier[0] / CONFIG}"
+            raise ConfigError(Fault(what, "command line, --cfg", remedy))
         overrides = checked_command(conf, name, texts, root, multirun=arguments.multirun, sweeps=sweeps).overrides
     hydras = ["--multirun"] * arguments.multirun + ["--resolve"] * arguments.resolve
     hydras += [f"--cfg={arguments.cfg}"] * bool(arguments.cfg) + [f"--package={arguments.package}"] * bool(arguments.package)

@@ -61,7 +61,13 @@ def parsed_overrides(texts: list[str], loader: ConfigLoader, *, multirun: bool) 
             faults.append(Fault(f"'{text:.200}' stands for too many values", "command line", f"sweep over at most {MOST_VALUES:,}"))
             continue
         if override.is_sweep_override() and not multirun:
-            faults.append(Fault(f"'{text}' lists several values", "command line", "add -m to run each of them, or write [a,b] for a list"))
+            faults.append(
+                Fault(
+                    f"'{text}' lists several values",
+                    "command line",
+                    "add -m to run each of them (from Python, compose each), or write [a,b] for a list",
+                )
+            )
         overrides.append(override)
     return overrides, faults
 

@@ -31,6 +31,11 @@ def export_run(config: ExportConfig) -> Path:
     weights: of `checkpoint=last` the validation metrics, unless these weights were also the best. A bundle is published only if it passes
     every gate; otherwise what stands in its place stays.
     """
+    if not isinstance(config, ExportConfig):
+        what = f"export_run takes the config of an export, and this is {type(config).__name__}"
+        raise ConfigError(Fault(what, "export_run(config)", 'compose("run=DIR", program="export")'))
+    if config.k < 1:
+        raise ConfigError(Fault(f"k is {config.k}", "k", "give the length of the lists that are compared, 1 or more"))
     production = None if config.against is None else Production.open(config.against)
     run = RunDirectory.finished(config.run)
     runs = [run] if config.ranker is None else [run, RunDirectory.finished(config.ranker)]

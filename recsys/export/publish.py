@@ -27,7 +27,7 @@ def publishing(folder: Path, *, dry_run: bool = False) -> Iterator[Path]:
     restore_previous(link)
     if link.exists() and not (link / MANIFEST).exists():
         what = f"what stands there is not a bundle: it has no {MANIFEST}"
-        raise ConfigError(Fault(what, str(link), "remove it, or export to another folder"))
+        raise ConfigError(Fault(what, str(link), "move it away, or remove it"))
     with partial_folder(link) as partial:
         yield partial
         if not dry_run:

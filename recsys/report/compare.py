@@ -17,7 +17,7 @@ from recsys.task.base import facet
 
 STORE = "data.store"
 """Key of a config that changes no result."""
-REMEDY = "train one of them again with the data options of the other, or compare runs of one test"
+OTHER_DATA = "train one of them again with the data options of the other, or compare runs of one test"
 ABSENT = "nothing"
 
 
@@ -105,7 +105,7 @@ def weighted_totals(columns: np.ndarray, copies: np.ndarray) -> list[float]:
 def require_comparable(runs: Sequence[RunDirectory]) -> None:
     """A ConfigError that names what differs, for every run that was not tested as the first one was."""
     first = runs[0]
-    faults = [Fault(what, f"{run.path} beside {first.path}", REMEDY) for run in runs[1:] for what in _reasons(first, run)]
+    faults = [Fault(what, f"{run.path} beside {first.path}", remedy) for run in runs[1:] for what, remedy in _reasons(first, run)]
     if faults:
         raise ConfigError(*faults)
 
@@ -117,17 +117,17 @@ def differences(first: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str,
     return {key: (str(one.get(key, ABSENT)), str(two.get(key, ABSENT))) for key in keys if one.get(key, ABSENT) != two.get(key, ABSENT)}
 
 
-def _reasons(first: RunDirectory, run: RunDirectory) -> Iterator[str]:
-    """Why a run cannot be held against the first."""
+def _reasons(first: RunDirectory, run: RunDirectory) -> Iterator[tuple[str, str]]:
+    """Why a run cannot be held against the first, and what to do."""
     if run.task != first.task:
-        yield f"the runs have different tasks: {first.task} and {run.task}"
+        yield f"the runs have different tasks: {first.task} and {run.task}", f"compare runs of {first.task} alone"
         return
     one, two = first.test, run.test
     if one["sha256"] != two["sha256"] or one["rows"] != two["rows"]:
-        yield f"the runs were tested on different data, which differ in {_of_data(first, run)}"
+        yield f"the runs were tested on different data, which differ in {_of_data(first, run)}", OTHER_DATA
     elif one["items"] != two["items"]:
-        yield f"the runs ranked different catalogues: {one['items']:,} and {two['items']:,} items"
-    yield from facet(first.task, "report").incomparable(first, run)
+        yield f"the runs ranked different catalogues: {one['items']:,} and {two['items']:,} items", OTHER_DATA
+    yield from ((what, "compare runs of the same labels") for what in facet(first.task, "report").incomparable(first, run))
 
 
 def _of_data(first: RunDirectory, run: RunDirectory) -> str:

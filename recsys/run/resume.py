@@ -88,7 +88,7 @@ def _start(config: TrainConfig, run: Path, lock: Lock | None, *, is_first: bool)
             raise ConfigError(Fault("no run has begun to train there", str(run), "name the directory of a run, or leave resume out"))
         return Start(run, lock)
     if config.resume is None:
-        remedy = "choose another with hydra.run.dir=DIR, or go on with resume=DIR"
+        remedy = "choose another (hydra.run.dir=DIR; from Python train(config, run=DIR)), or go on with resume=DIR"
         raise ConfigError(Fault("the directory holds a run already", str(run), remedy))
     before = RunDirectory.open(run)
     changed = _changes(before.config, config)

@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
@@ -40,15 +41,25 @@ class Checkpoints(Callback):
         monitor: validation metric that says which weights are best; a NaN never is.
         mode: whether more or less of it is better.
         resume_from: a checkpoint to go on from; None = from the beginning.
+        begin: called once, when nothing can refuse the run any more and no step is taken yet.
     """
 
-    def __init__(self, monitor: str, mode: Literal["max", "min"], every_s: float = 300.0, *, resume_from: Path | None = None):
+    def __init__(
+        self,
+        monitor: str,
+        mode: Literal["max", "min"],
+        every_s: float = 300.0,
+        *,
+        resume_from: Path | None = None,
+        begin: Callable[[], None] | None = None,
+    ):
         if every_s <= 0:
             raise ConfigError(Fault(f"every_s is {every_s}", "checkpoint.every_s", "choose a number of seconds above 0"))
         self.monitor = monitor
         self.mode = mode
         self.every_s = every_s
         self.resume_from = resume_from
+        self._begin = begin
         self.best: float | None = None
         self.interruption = Interruption()
         self._validated: dict[str, Any] | None = None  # epoch and metrics of weights that are not saved yet
@@ -86,11 +97,21 @@ class Checkpoints(Callback):
         self.interruption.listen()
         if trainer.received_sigterm:
             self.interruption.number = signal.SIGTERM
-        require_whole_steps(trainer)
-        require_validation(trainer)
+        self._begun(trainer)
         if self.resume_from is not None:
             remember_metrics(trainer, self._metrics)
         self._saved_at = time.monotonic()
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """A run whose steps were all taken before has not begun to train; it is tested again."""
+        self._begun(trainer)
+
+    def _begun(self, trainer: Trainer) -> None:
+        require_whole_steps(trainer)
+        require_validation(trainer)
+        if self._begin is not None:
+            self._begin()
+            self._begin = None
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int) -> None:
         """Saves between two steps, where there is a reason."""

@@ -10,7 +10,7 @@ import yaml
 
 from recsys.config import flattened
 from recsys.config.files import read_document
-from recsys.disk import write_whole
+from recsys.disk import write_whole, writing
 from recsys.errors import ConfigError, Fault
 from recsys.sweep.sweep_config import SweepConfig
 
@@ -41,7 +41,8 @@ def stored_plan(folder: Path, plan: Plan, conf: Sequence[Path]) -> Plan:
     """The plan in a sweep's directory, with the trials of this one, or this one, stored now; a ConfigError names each key that differs."""
     path = folder / FILE
     if not path.exists():
-        _copy(conf, folder / CONF)
+        with writing(folder / CONF):
+            _copy(conf, folder / CONF)
         write_whole(path, yaml.safe_dump(_document(plan), sort_keys=False, allow_unicode=True))  # last: with it the copy is whole
     document = read_document(path)
     if faults := list(_changes(document, _document(plan), folder)):

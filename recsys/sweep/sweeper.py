@@ -27,6 +27,7 @@ from recsys.config.files import config_file, read_document
 from recsys.config.launch import plain_errors
 from recsys.config.overrides import OverrideValue, as_override, variants
 from recsys.config.refusals import plugins
+from recsys.disk import writing
 from recsys.disk.locks import try_lock
 from recsys.errors import ConfigError, Fault
 from recsys.sweep.launcher import ProcessLauncher, SubmititLauncher
@@ -125,8 +126,9 @@ def _file_overrides(path: Path, overrides: list[str]) -> list[str]:
 @contextmanager
 def lone_sweep(folder: Path) -> Iterator[None]:
     """Hold the sweep's directory as its only process; SIGTERM ends the block like Ctrl-C, so that trials can be ended too."""
-    folder.mkdir(parents=True, exist_ok=True)
-    own = try_lock(folder / ".lock")
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        own = try_lock(folder / ".lock")
     if own is None:
         remedy = "wait for it, or choose another directory with hydra.sweep.dir=DIR"
         raise ConfigError(Fault("another process runs this sweep", str(folder), remedy))
@@ -154,7 +156,7 @@ def trial_faults(command: Command, values: list[OverrideValue], multirun: bool) 
     if not sweeps:
         return
     if not multirun:
-        yield Fault("a sweep is many runs", "command line", "add -m")
+        yield Fault("a sweep is many runs", "command line", "add -m; from Python, compose each of them")
         return
     lists = [entry.override for entry in values if entry.override.is_sweep_override()]
     for override in lists:

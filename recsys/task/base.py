@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -157,5 +158,12 @@ def component(node: dict | None, kind: type, key: str, *, remedy: str) -> Callab
 
 
 def facet(name: str, part: str) -> ModuleType:
-    """Module of a task's folder, such as ("retrieval", "report"): on a higher floor than the task, so imported only when asked for."""
-    return import_module(f"recsys.task.{name}.{part}")
+    """Module of a task's folder, such as ("retrieval", "report"): on a higher floor than the task, so imported only when asked for.
+
+    A ConfigError where the task has none.
+    """
+    module = f"recsys.task.{name}.{part}"
+    if find_spec(module) is None:
+        what = f"the task '{name}' has no {part}.py, which says how its runs are {'exported' if part == 'export' else 'reported'}"
+        raise ConfigError(Fault(what, f"recsys/task/{name}", "choose a run of another task, or write it: docs/extending.md says how"))
+    return import_module(module)

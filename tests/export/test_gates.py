@@ -68,7 +68,7 @@ def test_size_counts_every_file(tmp_path):
     (tmp_path / "one").write_bytes(b"x" * 600_000)
     (tmp_path / "other").write_bytes(b"x" * 600_000)
     assert ended(size_gates(tmp_path, 1.2)) == [True]
-    assert ended(size_gates(tmp_path, 1.1)) == [False]
+    assert ended(size_gates(tmp_path, 1.19)) == [False]
     assert size_gates(tmp_path, None) == []
 
 

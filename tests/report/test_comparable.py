@@ -21,6 +21,9 @@ def test_runs_of_one_test_are_comparable_whatever_their_model(retrieval):
 def test_other_tasks_are_refused(retrieval, ranking):
     a, b = retrieval("a"), ranking("b")
     assert refused(a, b) == [("the runs have different tasks: retrieval and ranking", f"{b} beside {a}")]
+    with pytest.raises(ConfigError) as error:
+        require_comparable([RunDirectory.open(a), RunDirectory.open(b)])
+    assert "data options" not in error.value.faults[0].remedy  # other data would not help
 
 
 def test_another_split_is_named(retrieval):

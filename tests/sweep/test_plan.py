@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, ResourceError
 from recsys.sweep.plan import Plan, stored_plan, stored_settings
 from recsys.sweep.sweep_config import SweepConfig
+from recsys.sweep.sweeper import lone_sweep
 
 ASKED = SweepConfig({"val/x": "max"}, {"lr": {"low": 1e-5, "high": 0.1, "log": True}, "loss": ["bpr", "bsl"]}, "tpe", 5)
 CHOICES = {"loss=bpr": {"lr": 0.1, "loss": {"name": "bpr"}}, "loss=bsl": {"lr": 0.1, "loss": {"name": "bsl", "tau": 1}}}
@@ -66,3 +67,9 @@ def test_sweep_that_was_killed_before_it_began_begins_anew(tmp_path, conf):
     (folder / "conf" / "half.yaml").write_text("a: 1\n")
     assert stored_plan(folder, PLAN, (conf,)) == PLAN
     assert not (folder / "conf" / "half.yaml").exists()
+
+
+def test_a_sweep_that_cannot_have_its_directory_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ResourceError, match="file"), lone_sweep(tmp_path / "file"):
+        pass

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import recsys.task
-from recsys import compose, evaluate, train
+from recsys import compose, evaluate, export_run, train
 from recsys.errors import ConfigError
 from recsys.report.compare import compare
 
@@ -59,6 +59,17 @@ def test_its_runs_are_compared_by_its_own_rules(run, config, home):
     other = train(config, home / "other")
     with pytest.raises(ConfigError, match="squared_error"):
         compare([run, other])
+
+
+def test_without_an_export_of_its_own_it_is_not_exported(run):
+    with pytest.raises(ConfigError, match=r"'clickrate' has no export\.py"):
+        export_run(compose(f"run={run}", program="export"))
+
+
+def test_its_run_retrieves_nothing_for_a_ranker(run, home):
+    config = compose("task=ranking", *SHOP, f"data.source.folder={home}/shop", f"data.store={home}/store", f"task.retriever={run}")
+    with pytest.raises(ConfigError, match="of the task clickrate, which retrieves nothing"):
+        train(config, home / "ranked")
 
 
 def test_the_house_does_not_know_it():

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from recsys.baseline.base import FeatureTable, TrainingEvents
 from recsys.batch import Batch, Catalogue, ImpressionBatch, KnownItems, Outcomes, Slice, UserBatch
-from recsys.data.read.facts import activity, column_slices, popularity, user_columns
+from recsys.data.read.facts import item_slices, user_slices
 from recsys.data.read.impressions import feature_table, outcomes
 from recsys.data.read.rows import SPLITS, Evaluated, EvaluationUsers, FirstPages, PositiveRows, Rows
 from recsys.data.read.steps import EvaluationSteps, NegativeSample, Order, StepSampler, TrainingSteps, negative_sample
@@ -66,7 +66,8 @@ class DataModule(LightningDataModule):
         self.keep_negatives = keep_negatives
 
     def setup(self, stage: str) -> None:
-        """Move the store to the accelerator once, where `device_resident` says so and there is one."""
+        """Move the store to the accelerator once, where `device_resident` says so and there is one; refuse what cannot be reported by."""
+        item_slices(self.store, self.slice_columns)
         assert self.trainer is not None
         device = self.trainer.strategy.root_device
         if self.device_resident and self.store.user.device != device:
@@ -128,11 +129,11 @@ class DataModule(LightningDataModule):
 
     def user_slices(self, split: Literal["val", "test"]) -> list[Slice]:
         """Users by activity in training and by each categorical column of at most 20 values; the same for both splits."""
-        return [activity(self.store), *column_slices(self.store, user_columns(self.store))]
+        return user_slices(self.store)
 
     def item_slices(self, split: Literal["val", "test"]) -> list[Slice]:
         """Items by popularity in training and by `slice_columns`; the same for both splits."""
-        return [popularity(self.store), *column_slices(self.store, self.slice_columns)]
+        return item_slices(self.store, self.slice_columns)
 
     def outcomes(self, split: Literal["val", "test"]) -> Outcomes:
         """Outcomes of the split's impressions."""

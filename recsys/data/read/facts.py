@@ -47,23 +47,29 @@ def popularity(store: Store) -> Slice:
     return Slice("popularity", POPULARITY, codes)
 
 
-def column_slices(store: Store, columns: Iterable[str]) -> list[Slice]:
-    """One division per categorical column of users or items, by value; values that training never saw are in no group.
+def user_slices(store: Store) -> list[Slice]:
+    """Users by activity in training, and by each categorical column of at most 20 values."""
+    columns = [feature.column for feature in store.schema.of("user") if _has_few_values(store, feature)]
+    return [activity(store), *(_by_value(store, column, store.user_features[column]) for column in columns)]
 
-    A ConfigError names columns that are no Categorical of users or items, are hashed, or have more than 20 values.
+
+def item_slices(store: Store, columns: Iterable[str]) -> list[Slice]:
+    """Items by popularity in training, and by these categorical columns; values that training never saw are in no group.
+
+    A ConfigError names columns that are no Categorical of items, are hashed, or have more than 20 values.
     """
-    sliceable = {feature.column: feature for feature in store.schema.of("user", "item") if feature.is_category}
-    slices, faults = [], []
+    sliceable = {feature.column: feature for feature in store.schema.of("item") if feature.is_category}
+    slices, faults = [popularity(store)], []
     for column in columns:
         feature = sliceable.get(column)
         if feature is None:
-            what = f"'{column}' is no Categorical of users or items{nearest(column, sliceable)}"
-            faults.append(Fault(what, "slice_columns", f"use some of {sorted(sliceable)}"))
+            what = f"'{column}' is no Categorical of items{nearest(column, sliceable)}"
+            faults.append(Fault(what, "loader.slice_columns", f"use some of {sorted(sliceable)}; users are always divided by theirs"))
         elif not _has_few_values(store, feature):
             what = f"'{column}' has {store.schema.statistics[column].size - FIRST_KNOWN:,} values or buckets"
-            faults.append(Fault(what, "slice_columns", f"name a vocabulary column of at most {MAX_VALUES} values"))
+            faults.append(Fault(what, "loader.slice_columns", f"name a vocabulary column of at most {MAX_VALUES} values"))
         else:
-            slices.append(_by_value(store, column, (store.user_features if feature.entity == "user" else store.item_features)[column]))
+            slices.append(_by_value(store, column, store.item_features[column]))
     if faults:
         raise ConfigError(*faults)
     return slices
@@ -73,11 +79,6 @@ def row_slices(store: Store, rows: Tensor) -> list[Slice]:
     """One division of these rows [N] per categorical column of the row itself with at most 20 values."""
     features = [feature for feature in store.schema.of("context", "bias") if _has_few_values(store, feature)]
     return [_by_value(store, feature.column, store.context_features[feature.column][rows]) for feature in features]
-
-
-def user_columns(store: Store) -> list[str]:
-    """Categorical user columns of at most 20 values."""
-    return [feature.column for feature in store.schema.of("user") if _has_few_values(store, feature)]
 
 
 def _has_few_values(store: Store, feature: Feature) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from recsys.baseline.base import FeatureTable
 from recsys.batch import Batch, ImpressionBatch, Outcomes
-from recsys.data.read.facts import activity, column_slices, popularity, row_slices, user_columns
+from recsys.data.read.facts import item_slices, row_slices, user_slices
 from recsys.data.read.rows import SPLITS, Histories, Rows, gather_rows
 from recsys.data.store import Store
 from recsys.schema import Schema
@@ -70,9 +70,9 @@ def outcomes(store: Store, split: str, item_columns: tuple[str, ...]) -> Outcome
     knows_user, knows_item = store.schema.user is not None, store.schema.item is not None
     slices = row_slices(store, rows)
     if knows_user:
-        slices += [replace(part, codes=part.codes[user]) for part in (activity(store), *column_slices(store, user_columns(store)))]
+        slices += [replace(part, codes=part.codes[user]) for part in user_slices(store)]
     if knows_item:
-        slices += [replace(part, codes=part.codes[item]) for part in (popularity(store), *column_slices(store, item_columns))]
+        slices += [replace(part, codes=part.codes[item]) for part in item_slices(store, item_columns)]
     grouped = knows_user or store.schema.session is not None
     return Outcomes(labels, user if knows_user else None, store.session[rows].long().cpu() if grouped else None, slices)
 

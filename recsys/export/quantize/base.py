@@ -9,7 +9,7 @@ from typing import ClassVar
 import onnx
 from onnx import ModelProto
 
-from recsys.errors import ConfigError, Fault, IntegrityError
+from recsys.errors import ConfigError, Fault, IntegrityError, name_list
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ class Quantization(ABC):
                 onnx.save(narrow, target / path.name)
                 changed.append(path.name)
         if not changed:
-            what, remedy = f"nothing to quantise: {source} holds no {self.weights}", "choose another kind, or quantize=null"
+            graphs = name_list(sorted(path.name for path in source.glob("*.onnx")))
+            what, remedy = f"nothing to quantise: {graphs} hold no {self.weights}", "choose another kind, or quantize=null"
             raise ConfigError(Fault(what, f"quantize={self.kind}", remedy))
         return changed

@@ -20,7 +20,6 @@ from torch.nn.functional import pad
 from recsys.baseline.base import Scorer
 from recsys.batch import Catalogue, ImpressionBatch, UserBatch
 from recsys.config import TrainConfig
-from recsys.config.target import component_name
 from recsys.data.read.datamodule import DataModule
 from recsys.data.read.oracle import oracles_of_candidates
 from recsys.data.store import Store
@@ -191,8 +190,8 @@ def pair_of(retriever: Path | None, pair: Callable[..., Pair], config: TrainConf
 def _faults(run: RunDirectory, config: TrainConfig, schema: Schema) -> Iterator[Fault]:
     """Why a run's model cannot retrieve for this one."""
     where = f"task.retriever={run.path}"
-    if run.task == component_name(config.task):
-        yield Fault("the run trained a ranker", where, "name a retrieval run; python train.py makes one")
+    if run.task != "retrieval":
+        yield Fault(f"the run is of the task {run.task}, which retrieves nothing", where, "name a retrieval run; python train.py makes one")
         return
     columns = differences(run.schema, schema) + (["data.split"] if run.config.data.split != config.data.split else [])
     if columns:

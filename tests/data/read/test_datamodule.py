@@ -156,11 +156,13 @@ def test_slices_of_users_and_items(store):
     module = data(store, slice_columns=["item"])
     assert [entry.name for entry in module.user_slices("val")] == ["activity", "user", "gender"]
     assert [entry.name for entry in module.item_slices("test")] == ["popularity", "item"]
+    assert [entry.codes.shape[0] for entry in module.user_slices("val")] == [store.num_users + 1] * 3
+    assert [entry.codes.shape[0] for entry in module.item_slices("test")] == [store.num_items + 1] * 2
 
 
 def test_unknown_slice_columns_are_refused(store):
     with pytest.raises(ConfigError, match="'categry' is no Categorical"):
-        data(store, slice_columns=["categry"]).item_slices("test")
+        data(store, slice_columns=["categry"]).setup("fit")  # before the first step
 
 
 @pytest.mark.gpu

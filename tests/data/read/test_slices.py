@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from recsys.data.read.facts import activity, column_slices, popularity, user_columns
+from recsys.data.read.facts import activity, item_slices, popularity, user_slices
 from recsys.errors import ConfigError
 from recsys.schema import Categorical
 
@@ -36,32 +36,38 @@ def test_popularity_thirds_of_training_events(store):
 
 
 def test_columns_by_value_with_unknown_values_in_no_group(store):
-    (gender,) = column_slices(store, ["gender"])
+    gender = user_slices(store)[2]
     assert (gender.name, gender.values) == ("gender", ("f", "m"))
     assert gender.codes.tolist() == [-1, 0, 1, 1, 0, -1]  # eve's x was not in training
 
 
 def test_item_columns_by_value(store):
-    (item,) = column_slices(store, ["item"])
+    _, item = item_slices(store, ["item"])
     assert item.values == ("a", "b", "c")
     assert item.codes.tolist() == [-1, 0, 1, 2, -1, -1]
 
 
 def test_user_columns_are_those_with_few_values(store, monkeypatch):
-    assert user_columns(store) == ["user", "gender"]
+    assert [part.name for part in user_slices(store)] == ["activity", "user", "gender"]
     monkeypatch.setattr("recsys.data.read.facts.MAX_VALUES", 1)
-    assert user_columns(store) == []
+    assert [part.name for part in user_slices(store)] == ["activity"]
 
 
 def test_wrong_columns_are_refused_together(store, monkeypatch):
     monkeypatch.setattr("recsys.data.read.facts.MAX_VALUES", 2)
-    with pytest.raises(
-        ConfigError, match=r"'gendr' is no Categorical of users or items; did you mean 'gender'\?[\s\S]*'item' has 3 values"
-    ):
-        column_slices(store, ["gendr", "item"])
+    with pytest.raises(ConfigError, match=r"'itme' is no Categorical of items; did you mean 'item'\?[\s\S]*'item' has 3 values") as refused:
+        item_slices(store, ["itme", "item"])
+    assert {fault.where for fault in refused.value.faults} == {"loader.slice_columns"}
+
+
+def test_a_column_of_users_divides_no_items(store):
+    with pytest.raises(ConfigError, match="'gender' is no Categorical of items") as refused:
+        item_slices(store, ["gender"])
+    (fault,) = refused.value.faults
+    assert "use some of ['item']" in fault.remedy
 
 
 def test_hashed_columns_have_no_values_to_name(store):
     features = tuple(replace(entry, buckets=4) if isinstance(entry, Categorical) else entry for entry in store.schema.features)
     hashed = replace(store, schema=replace(store.schema, features=features))
-    assert user_columns(hashed) == []
+    assert [part.name for part in user_slices(hashed)] == ["activity"]

@@ -53,5 +53,5 @@ def test_folder_without_tables_is_refused_with_a_remedy(model, tmp_path):
     target = tmp_path / "target"
     target.mkdir()
     onnx.save(without_table(model), tmp_path / "ranker.onnx")
-    with pytest.raises(ConfigError, match=r"holds no embedding table of at least 64 KiB\n.*quantize=int8_tables\n.*quantize=null"):
+    with pytest.raises(ConfigError, match=r"hold no embedding table of at least 64 KiB\n.*quantize=int8_tables\n.*quantize=null"):
         INT8.apply_to_folder(tmp_path, target)

@@ -227,7 +227,7 @@ def test_a_ranker_cannot_retrieve(ranking, retriever, described):
     (retriever / "config.yaml").unlink()
     save_config(described(ranking, SCHEMA), retriever / "config.yaml")
     what, where, remedy = refused(with_keys(ranking, retriever=str(retriever)))
-    assert (what, where) == ("the run trained a ranker", f"task.retriever={retriever}")
+    assert (what, where) == ("the run is of the task ranking, which retrieves nothing", f"task.retriever={retriever}")
     assert "name a retrieval run" in remedy
 
 

@@ -4,7 +4,7 @@ Entity index: users and items are numbered 1..n once per Store (0 pads). It is n
 an item that training never saw has an entity index of its own, and the unknown index as its id feature.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import torch
 from torch import Tensor
@@ -104,8 +104,9 @@ class Outcomes:
 class Truth:
     """True probabilities of a split's impressions, {label: [N] float64}, in the order of its `Outcomes`."""
 
-    probability: dict[str, Tensor]  # P(label | the label it is given is 1)
+    probability: dict[str, Tensor]  # P(label | the label it is given is 1), for who knows what a served graph knows
     forced: dict[str, Tensor]  # of labels given another, their probability if that one had to be 1 in every row
+    with_bias: dict[str, Tensor] = field(default_factory=dict)  # as `probability`, for who knows bias columns too; empty = there are none
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,20 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
 import recsys
 from recsys.errors import ConfigError, RecsysError
+from recsys.export.golden import columns
+from recsys.metric.impressions import impressions
+from recsys.run.directory import RunDirectory
 from recsys.serve import Ranker, Retriever
+from recsys.task.ranking.export.questions import questions_of
 
 ALWAYS = {"schema.json", "metrics.json", "golden.json", "golden.parquet", "card.md", "sbom.json"}
 """Files of every bundle, beside the manifest."""
@@ -222,6 +228,30 @@ def test_export_makes_a_bundle_of_the_run(run, files, request):
     manifest = json.loads((bundle / "manifest.json").read_text())
     assert set(manifest["files"]) == files | ALWAYS
     assert json.loads((bundle / "metrics.json").read_text()) == json.loads((bundle.parent / "metrics.json").read_text())
+
+
+def test_served_predictions_are_those_that_the_report_measured(ranked, ranker):
+    """Each test row, asked as a server is asked, without its position: probabilities and metrics are those of the run."""
+    run = RunDirectory.finished(ranked)
+    rows = questions_of(run, {})
+    reported = pl.read_parquet(ranked / "predictions.parquet")
+    assert len(rows) == len(reported)
+    schema = run.schema
+    assert [feature.column for feature in schema.of("bias")] == ["position"]
+    served = Ranker(ranker).predict({column: frame.to_list() for column, frame in columns(dict(rows.raw), schema).items()})
+    for label in ("click", "conversion"):
+        assert np.abs(np.array(served[label]) - reported[f"predicted/{label}"].to_numpy()).max() < 1e-6
+    click, user = torch.from_numpy(reported["click"].to_numpy()), torch.from_numpy(reported["user_id"].to_numpy())
+    values, _ = impressions(torch.tensor(served["click"], dtype=torch.float64), click, user=user, ks=[]).metrics()
+    metrics = json.loads((ranked / "metrics.json").read_text())
+    for name in ("auc", "log_loss", "ece", "gauc"):
+        assert values[name] == pytest.approx(metrics[f"test/click/{name}"], abs=1e-6)
+    assert metrics["with_bias/test/click/auc"] != metrics["test/click/auc"]
+    # the truth gains by knowing the position, and loses more log loss without it
+    assert metrics["with_bias/oracle/test/click/auc"] > metrics["oracle/test/click/auc"] + 0.01
+    assert metrics["with_bias/oracle/test/click/log_loss"] < metrics["oracle/test/click/log_loss"]
+    assert "with_bias/baseline/logistic/test/click/auc" in metrics
+    assert not [key for key in metrics if key.startswith("with_bias/") and "conversion_on_all" in key]
 
 
 def with_other_weights(run, copy):

@@ -1,7 +1,7 @@
 """Baselines that every report holds a model against. B users, V = num_items + 1 catalogue rows, R interactions, N impressions."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -73,15 +73,22 @@ class FeatureTable:
         numbers: [N, P] float32, NaN where missing.
         categories: [N, C] int64 codes from 0.
         num_categories: [C] codes of each column.
+        bias: places of bias columns among the categories, such as that of the position.
     """
 
     numbers: np.ndarray
     categories: np.ndarray
     num_categories: tuple[int, ...]
+    bias: tuple[int, ...] = ()
+
+    def served(self) -> "FeatureTable":
+        """The columns that a served graph has: without bias columns."""
+        kept = [place for place in range(len(self.num_categories)) if place not in self.bias]
+        return FeatureTable(self.numbers, self.categories[:, kept], tuple(self.num_categories[place] for place in kept))
 
     def rows(self, chosen: np.ndarray) -> "FeatureTable":
         """The rows where `chosen` [N] bool is true."""
-        return FeatureTable(self.numbers[chosen], self.categories[chosen], self.num_categories)
+        return replace(self, numbers=self.numbers[chosen], categories=self.categories[chosen])
 
 
 class ImpressionBaseline(ABC):

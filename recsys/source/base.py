@@ -1,7 +1,7 @@
 """Sources of raw tables: lazy Polars frames in raw columns."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -71,8 +71,11 @@ class Oracle(ABC):
         """
 
     @abstractmethod
-    def probabilities(self) -> pl.LazyFrame:
+    def probabilities(self, known: Collection[str]) -> pl.LazyFrame:
         """The truth of every interaction, by the raw user, item and time columns, which together are a key.
+
+        `known` are the raw columns of a row that may be known beside the key: where the truth depends on another one, such as the position
+        in a page, it is the mean over that one's values.
 
         For each label, `<label>_probability` is P(label | the label it is given is 1). For a label given another, `<label>_if_<given>` is
         its probability if the given one had to be 1 in every row: the truth over all rows, not only over those where it was.

@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from recsys.errors import ConfigError, Fault
 from recsys.source import shop_policy, shop_tables, shop_visits, shop_words, shop_world
 from recsys.source.base import Oracle, Source, Tables, scan
 from recsys.source.shop_tables import FIRST_ITEM_ID, FIRST_USER_ID, OPENING, write
-from recsys.source.shop_visits import DAY_US, World
+from recsys.source.shop_visits import DAY_US, EXAMINATION, World
 
 MINIMUM = {"num_users": 10, "num_items": 300, "num_impressions": 1, "days": 1, "seed": 0}
 """Fewer than 300 items could not fill the first pages without showing one twice."""
@@ -55,7 +55,8 @@ class Shop(Source):
 
     def oracle(self) -> "ShopOracle":
         """The truth; simulates the shop if it is not in the folder yet."""
-        return ShopOracle(self._world(), sorted(self._made().glob("oracle/*.parquet")))
+        place = self._made()
+        return ShopOracle(self._world(), sorted(place.glob("oracle/*.parquet")), impressions=sorted(place.glob("interactions-*.parquet")))
 
     def _world(self) -> World:
         sizes = dict(self.sizes)
@@ -81,11 +82,17 @@ class Shop(Source):
 
 
 class ShopOracle(Oracle):
-    """True expected clicks of any user on any item, and true probabilities of every impression, which files hold in row order."""
+    """True expected clicks of any user on any item, and true probabilities of every impression, which files hold in row order.
 
-    def __init__(self, world: World, files: list[Path]):
+    Args:
+        files: true probabilities of the impressions.
+        impressions: the impressions themselves, in the same order.
+    """
+
+    def __init__(self, world: World, files: list[Path], *, impressions: list[Path]):
         self.world = world
         self.files = files
+        self.impressions = impressions
 
     def scores(self, user_ids: np.ndarray, item_ids: np.ndarray, start: int, stop: int) -> np.ndarray:
         """Expected clicks: the policy's exposure, times examination, times click probability; a ValueError for ids of another shop."""
@@ -115,13 +122,20 @@ class ShopOracle(Oracle):
             probability[chunk] = true(users[chunk], days[chunk], devices[chunk])[:, items]
         return probability
 
-    def probabilities(self) -> pl.LazyFrame:
+    def probabilities(self, known: Collection[str]) -> pl.LazyFrame:
         """The truth of every impression, one row for each row of the interactions, in their order.
 
         Columns: user_id, item_id, timestamp (together a key), click_probability P(click | shown), conversion_probability
-        P(conversion | clicked), conversion_if_click (P(conversion) if everyone had to click: the truth over all impressions).
+        P(conversion | clicked), conversion_if_click (P(conversion) if everyone had to click: the truth over all impressions). Without
+        `position` among what is known, a click has the mean over all slots of a page, where each item is as likely to stand in any slot.
         """
-        return pl.scan_parquet(self.files)
+        truth = pl.scan_parquet(self.files)
+        if "position" in known:
+            return truth
+        mean_over_slots = pl.lit(pl.Series(EXAMINATION.mean() / EXAMINATION))
+        position = pl.scan_parquet(self.impressions).select("position")
+        rows = pl.concat([truth, position], how="horizontal")
+        return rows.with_columns(pl.col("click_probability") * mean_over_slots.gather(pl.col("position") - 1)).drop("position")
 
     def _users(self, ids: np.ndarray) -> np.ndarray:
         return _index(ids, FIRST_USER_ID, len(self.world.users.rate), "user")

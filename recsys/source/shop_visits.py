@@ -19,7 +19,7 @@ DAY_US = 24 * 3600 * 1_000_000
 VISITS_PER_BLOCK = 6_400
 """Visits drawn from one random stream, seeded by (seed, block); memory is that of one block, whatever the number of impressions."""
 
-_EXAMINATION = np.arange(1, SLOTS + 1, dtype=np.float32) ** np.float32(-0.55)
+EXAMINATION = np.arange(1, SLOTS + 1, dtype=np.float32) ** np.float32(-0.55)  # by position
 _ATTENTION = np.array([1.0, 0.85, 0.92], np.float32)  # by device, as in shop_words.DEVICES
 _CLICK_INTENT, _BUY_INTENT = np.float32(0.6), np.float32(0.8)
 _CLICK_BASE, _CLICK_TASTE = np.float32(-1.7), np.float32(1.0)
@@ -124,7 +124,7 @@ class World:
         match = np.einsum("vd,vkd->vk", _CLICK_TASTE * (shared + _OWN_IN_CLICK * own), self.items.vector[item])  # [V, K]
         appeal = _CLICK_BASE + match + self.items.click[item] + self.users.click[user][:, None]
         worth = _BUY_BASE + _BUY_MATCH * match + self.items.buy[item] + (self.users.buy[user] + _BUY_ON_DEVICE[device])[:, None]
-        looked = _EXAMINATION * _ATTENTION[device][:, None]
+        looked = EXAMINATION * _ATTENTION[device][:, None]
         low, high = _sigmoid(appeal - _CLICK_INTENT), _sigmoid(appeal + _CLICK_INTENT)
         buy_low, buy_high = _sigmoid(worth - _BUY_INTENT), _sigmoid(worth + _BUY_INTENT)
         chance = rng.random((3, *item.shape), dtype=np.float32)
@@ -162,7 +162,7 @@ class World:
             device: [V, devices] float32 probability of each device.
         """
         appeal = self._appeal(self._match(user, day), user)
-        return _EXAMINATION.mean() * (device @ _ATTENTION)[:, None] * _click_probability(appeal)
+        return EXAMINATION.mean() * (device @ _ATTENTION)[:, None] * _click_probability(appeal)
 
     def conversion_if_clicked(self, user: np.ndarray, day: np.ndarray, device: np.ndarray) -> np.ndarray:
         """P(conversion | click) [V, N] float32 of every item; arguments as of `click_if_shown`."""
@@ -183,7 +183,7 @@ class World:
         The sum over days of visits * policy * (examination of all slots) * attention * click probability, in closed form.
         """
         shared = self.users.shared[user]
-        looks_per_visit = _EXAMINATION.sum() * self.users.device[user] @ _ATTENTION  # [U]
+        looks_per_visit = EXAMINATION.sum() * self.users.device[user] @ _ATTENTION  # [U]
         clicks = np.zeros((len(user), len(self.items.shelf)), np.float32)
         days = np.arange(max(start // DAY_US, 0), min(-(-stop // DAY_US), len(self.calendar.visits_until) - 1))
         for week in np.unique(days // 7):

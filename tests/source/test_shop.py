@@ -33,7 +33,7 @@ def shop(tmp_path_factory) -> Shop:
 def impressions(shop) -> pl.DataFrame:
     """Every impression with its truth, item and user."""
     shown, users, items = rows(shop.tables())
-    truth = shop.oracle().probabilities().drop("user_id", "item_id", "timestamp").collect()
+    truth = shop.oracle().probabilities(["position"]).drop("user_id", "item_id", "timestamp").collect()
     return pl.concat([shown, truth], how="horizontal").join(items, on="item_id").join(users, on="user_id", maintain_order="left")
 
 
@@ -47,6 +47,16 @@ def assert_calibrated(said: np.ndarray, happened: np.ndarray, tenths: int = 10) 
     for part in np.array_split(np.argsort(said, kind="stable"), tenths):
         spread = np.sqrt((said[part] * (1 - said[part])).sum())
         assert abs(happened[part].sum() - said[part].sum()) < 4.5 * spread
+
+
+def test_truth_without_the_position_is_the_mean_over_the_slots_of_a_page(shop, impressions):
+    served = shop.oracle().probabilities([]).collect()
+    assert_calibrated(served["click_probability"].to_numpy(), impressions["click"].to_numpy())
+    # slot k is looked at k ** -.55 as often as the first one
+    of_slots = np.arange(1, 11) ** -0.55
+    ratio = (served["click_probability"] / impressions["click_probability"]).to_numpy()
+    assert ratio == pytest.approx(of_slots.mean() / of_slots[impressions["position"].to_numpy() - 1], rel=1e-5)
+    assert served["conversion_probability"].equals(impressions["conversion_probability"])
 
 
 def test_same_arguments_give_the_same_shop(shop, tmp_path):
@@ -324,5 +334,5 @@ def test_oracle_refuses_ids_of_another_shop(shop):
 def test_probabilities_are_keyed_like_the_interactions(shop):
     key = ["user_id", "item_id", "timestamp"]
     keys = shop.tables().interactions.select(key).collect()
-    assert keys.equals(shop.oracle().probabilities().select(key).collect())
+    assert keys.equals(shop.oracle().probabilities([]).select(key).collect())
     assert not keys.is_duplicated().any()

@@ -86,8 +86,9 @@ def feature_table(store: Store, split: int) -> FeatureTable:
     impressions = Impressions(store, split)
     parts = [_tabular(store.schema, impressions.batch(index).features) for index in torch.arange(len(impressions)).split(TABLE_CHUNK)]
     numbers, categories = (np.concatenate(columns) for columns in zip(*parts))
-    sizes = [store.schema.statistics[feature.column].size for feature in store.schema.features if feature.is_category]
-    return FeatureTable(numbers, categories, tuple(sizes))
+    columns = [feature for feature in store.schema.features if feature.is_category]
+    sizes = tuple(store.schema.statistics[feature.column].size for feature in columns)
+    return FeatureTable(numbers, categories, sizes, tuple(place for place, feature in enumerate(columns) if feature.entity == "bias"))
 
 
 def _tabular(schema: Schema, features: dict[str, Tensor]) -> tuple[np.ndarray, np.ndarray]:

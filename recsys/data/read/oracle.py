@@ -8,6 +8,7 @@ from torch import Tensor
 from recsys.batch import Truth
 from recsys.data.read.rows import SPLITS, first_rows
 from recsys.data.store import Store
+from recsys.schema import Schema
 from recsys.source.base import Oracle, Source
 
 
@@ -75,18 +76,28 @@ def oracles_of_candidates(source: Source, store: Store, labels: tuple[str, ...])
 
 def impressions_of_test(source: Source, store: Store) -> Truth | None:
     """The true probabilities of the test rows, in the order of their outcomes; None where there is no truth, or rows lack a key."""
-    oracle, schema = source.oracle(), store.schema
-    if oracle is None or schema.user is None or schema.item is None or schema.time is None:  # the key of the truth
+    oracle, schema, key_of_time = source.oracle(), store.schema, store.schema.time
+    if oracle is None or schema.user is None or schema.item is None or key_of_time is None:  # the key of the truth
         return None
     rows = (store.split == SPLITS["test"]).nonzero().squeeze(1)
     keys = {schema.user: store.user_ids[store.user[rows].numpy()], schema.item: store.item_ids[store.item[rows].numpy()]}
-    keyed = pl.DataFrame(keys | {schema.time: store.time[rows].numpy()})
-    known = oracle.probabilities().with_columns(pl.col(schema.time).dt.epoch("us"))
-    true = keyed.lazy().join(known, on=list(keyed.columns), how="left", maintain_order="left").collect()
-    assert len(true) == len(keyed), "the truth has one row per impression"
-    probability = {label.column: _tensor(true, f"{label.column}_probability") for label in schema.labels}
+    keyed = pl.DataFrame(keys | {key_of_time: store.time[rows].numpy()})
+    served, bias = ([feature.column for feature in schema.of(*entities)] for entities in (("user", "item", "context"), ("bias",)))
+
+    def of_rows(known: list[str]) -> pl.DataFrame:
+        """True probabilities of the rows for who knows these columns."""
+        truth = oracle.probabilities(known).with_columns(pl.col(key_of_time).dt.epoch("us"))
+        true = keyed.lazy().join(truth, on=list(keyed.columns), how="left", maintain_order="left").collect()
+        assert len(true) == len(keyed), "the truth has one row per impression"
+        return true
+
+    true = of_rows(served)
     forced = {label.column: _tensor(true, f"{label.column}_if_{label.given}") for label in schema.labels if label.given is not None}
-    return Truth(probability, forced)
+    return Truth(_by_label(true, schema), forced, _by_label(of_rows([*served, *bias]), schema) if bias else {})
+
+
+def _by_label(true: pl.DataFrame, schema: Schema) -> dict[str, Tensor]:
+    return {label.column: _tensor(true, f"{label.column}_probability") for label in schema.labels}
 
 
 def _tensor(frame: pl.DataFrame, column: str) -> Tensor:

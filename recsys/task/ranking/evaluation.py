@@ -4,6 +4,10 @@ Keys of `results`, as in metrics.json: `val/click/auc`, `val/log_loss` (summed o
 `/high`, `test/<slice>=<value>/click/auc`, `baseline/<name>/test/click/auc`, `oracle/test/click/auc`. A label given another is measured
 where that one is 1, `test/conversion/auc`, and with it over all rows, `test/click_conversion/auc`; where the truth is known also against
 its probability on all rows, `test/conversion_on_all/mae`.
+
+All of these are measured as served: with bias columns, such as the position in a page, unknown, since a served graph has none. What
+knowing them is worth stands beside, of the model, of baselines and of the truth: `with_bias/test/click/auc`,
+`with_bias/baseline/<name>/test/click/auc`, `with_bias/oracle/test/click/auc`.
 """
 
 import json
@@ -11,12 +15,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from pytorch_lightning import Trainer
 from torch import Tensor
 
-from recsys.baseline.base import FeatureTable, ImpressionBaseline
+from recsys.baseline.base import ImpressionBaseline
 from recsys.batch import ImpressionBatch, Outcomes, Truth
 from recsys.data.read.datamodule import DataModule
 from recsys.disk import write_whole
@@ -30,6 +33,7 @@ from recsys.run.directory import CALIBRATION, RELIABILITY
 from recsys.task.base import Evaluation
 from recsys.task.ranking.module import RankingModule, by_label, calibrated
 from recsys.task.ranking.pair import Pair
+from recsys.task.ranking.rivals import Rivals
 
 IN_GROUPS = (*(metric.name for metric in METRICS if metric.groups), "rows")
 """Metrics of a group of impressions."""
@@ -48,7 +52,7 @@ class ImpressionEvaluation(Evaluation):
         baselines: {name: baseline}, fitted when test starts.
         pair: measures this ranker behind a retriever; None where there is none.
     Attributes:
-        predicted: {label: [N] float64} of the test impressions: calibrated probabilities, and numbers.
+        predicted: {label: [N] float64} of the test impressions, as served: calibrated probabilities, and numbers.
     """
 
     def __init__(
@@ -75,9 +79,9 @@ class ImpressionEvaluation(Evaluation):
         self._predictions = Predictions(len(pl_module.labels)).to(pl_module.device)
 
     def on_test_epoch_start(self, trainer, pl_module) -> None:
-        """Fits calibrations and starts collecting."""
+        """Fits calibrations and starts collecting, with bias columns unknown and, where there are any, known."""
         self._calibrate(trainer, pl_module)
-        self.on_validation_epoch_start(trainer, pl_module)
+        self._predictions = Predictions(len(pl_module.labels) * (2 if pl_module.bias_columns else 1)).to(pl_module.device)
 
     def on_validation_batch_end(self, trainer, pl_module, outputs, batch: ImpressionBatch, batch_idx, dataloader_idx=0) -> None:
         """Keeps a batch's predictions."""
@@ -89,7 +93,7 @@ class ImpressionEvaluation(Evaluation):
         """Logs the metrics of every label."""
         if trainer.sanity_checking:
             return
-        outcomes, predicted = trainer.datamodule.outcomes("val"), calibrated(self._outputs(pl_module), pl_module)
+        outcomes, predicted = trainer.datamodule.outcomes("val"), calibrated(self._outputs(pl_module)[0], pl_module)
         values = self._measure("val/", targets(pl_module.labels, predicted, outcomes.labels), outcomes)
         binary = [label.column for label in pl_module.labels if label.kind == "binary"]
         if binary:
@@ -101,13 +105,20 @@ class ImpressionEvaluation(Evaluation):
     def on_test_epoch_end(self, trainer, pl_module) -> None:
         """Logs metrics with intervals and slices, and those of baselines and the truth."""
         data: DataModule = trainer.datamodule
-        outputs = self._outputs(pl_module)
+        outputs, *with_bias = self._outputs(pl_module)
         outcomes, self.predicted = data.outcomes("test"), calibrated(outputs, pl_module)
         tested = targets(pl_module.labels, self.predicted, outcomes.labels)
         values = self._measure("test/", tested, outcomes, final=True) | self._slices(tested, outcomes)
         _write(trainer, RELIABILITY, _reliability_curves(tested))
-        for name, scores in self._rivals(data, pl_module).items():
-            values |= self._measure(f"{name}/test/", targets(pl_module.labels, scores, outcomes.labels), outcomes)
+        started = time.monotonic()
+        rivals = Rivals(self.baselines, oracle=self.oracle, data=data, labels=pl_module.labels)
+        scores = rivals.served()
+        if with_bias:
+            known = {f"with_bias/{name}": rival for name, rival in rivals.with_bias().items()}
+            scores |= {"with_bias": calibrated(with_bias[0], pl_module), **known}
+        self.baselines_s = time.monotonic() - started
+        for name, predicted in scores.items():
+            values |= self._measure(f"{name}/test/", targets(pl_module.labels, predicted, outcomes.labels), outcomes)
         if self.oracle is not None:
             values |= _against_truth(outputs, self.oracle)
         if self.pair is not None:
@@ -131,11 +142,11 @@ class ImpressionEvaluation(Evaluation):
                 self.notes += [f"calibration of {target.name}: {calibration.note}"] if calibration.note else []
         _write(trainer, CALIBRATION, {column: calibration.state() for column, calibration in pl_module.calibrations.items()})
 
-    def _outputs(self, pl_module: RankingModule) -> dict[str, Tensor]:
-        """{label: [N] float64} logit, or number; frees what was collected."""
-        outputs = by_label(self._predictions.compute(), pl_module)
+    def _outputs(self, pl_module: RankingModule) -> list[dict[str, Tensor]]:
+        """{label: [N] float64} logit, or number, as served, then with bias columns where those were collected; frees what was."""
+        collected = self._predictions.compute()
         del self._predictions
-        return outputs
+        return [by_label(part, pl_module) for part in collected.split(len(pl_module.labels), 1)]
 
     def _measure(self, prefix: str, measured: list[Target], outcomes: Outcomes, *, final: bool = False) -> dict[str, float]:
         """Metrics of every target under a prefix of the keys; with `final` also their intervals, and notes on those without a value."""
@@ -169,20 +180,6 @@ class ImpressionEvaluation(Evaluation):
                     values |= {f"test/{group}/{target.name}/{metric}": metrics[metric] for metric in IN_GROUPS if metric in metrics}
         return values
 
-    def _rivals(self, data: DataModule, pl_module: RankingModule) -> dict[str, dict[str, Tensor]]:
-        """{"baseline/<name>" or "oracle": {label: [N] float64 of the test rows}}."""
-        rivals = {}
-        started = time.monotonic()
-        if self.baselines:
-            training, test_table, actual = data.feature_table("train"), data.feature_table("test"), data.labels("train")
-            concerned = {target.name: target for target in targets(pl_module.labels, actual, actual)}
-            for name, baseline in self.baselines.items():
-                rivals[f"baseline/{name}"] = {
-                    label.column: _from_baseline(baseline, concerned[label.column], training, test_table) for label in pl_module.labels
-                }
-        self.baselines_s = time.monotonic() - started
-        return rivals if self.oracle is None else {**rivals, "oracle": self.oracle.probability}
-
 
 def _impressions(target: Target, outcomes: Outcomes, ks: list[int]) -> Impressions:
     """The rows that a target concerns."""
@@ -194,14 +191,6 @@ def _write(trainer: Trainer, name: str, document: dict) -> None:
     """A file of the run directory, by one process."""
     if trainer.is_global_zero:
         write_whole(Path(trainer.default_root_dir) / name, json.dumps(document, indent=2) + "\n")
-
-
-def _from_baseline(baseline: ImpressionBaseline, target: Target, training: FeatureTable, test_table: FeatureTable) -> Tensor:
-    rows = target.rows.numpy()
-    if not rows.any():
-        return torch.zeros(len(test_table.categories), dtype=torch.float64)
-    baseline.fit(training.rows(rows), target.actual.numpy()[rows], binary=target.binary)
-    return torch.from_numpy(np.asarray(baseline.predict(test_table), dtype=np.float64))
 
 
 def _against_truth(outputs: dict[str, Tensor], truth: Truth) -> dict[str, float]:

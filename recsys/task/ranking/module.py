@@ -51,6 +51,7 @@ class RankingModule(TaskModule):
         self.loss = loss
         self.balance = balance
         self.labels = schema.labels
+        self.bias_columns = frozenset(feature.column for feature in schema.of("bias"))
         self.variance = {label.column: schema.statistics[label.column].std ** 2 for label in schema.labels if label.kind == "regression"}
         self.calibrations = {label.column: calibration() for label in schema.labels if label.kind == "binary"}
         self.kept_share = kept_share
@@ -83,11 +84,20 @@ class RankingModule(TaskModule):
         return {column: loss / self.variance.get(column, 1.0) for column, loss in losses.items()}
 
     def validation_step(self, batch: ImpressionBatch, batch_idx: int) -> Tensor:
-        """[B, H] float32 by label: logits of P(label | the label it is given), numbers of regressions, before calibration."""
-        outputs = self.model(batch.features)
-        return torch.stack([outputs[label.column] for label in self.labels], 1).float()
+        """[B, H] float32 by label: logits of P(label | the label it is given), numbers of regressions, before calibration.
 
-    test_step = validation_step
+        As served: bias columns count as unknown.
+        """
+        return self._outputs({column: values for column, values in batch.features.items() if column not in self.bias_columns})
+
+    def test_step(self, batch: ImpressionBatch, batch_idx: int) -> Tensor:
+        """What `validation_step` gives, and behind it, where the schema has bias columns, the same with them: [B, H] or [B, 2 H]."""
+        served = self.validation_step(batch, batch_idx)
+        return torch.cat([served, self._outputs(batch.features)], 1) if self.bias_columns else served
+
+    def _outputs(self, features: dict[str, Tensor]) -> Tensor:
+        outputs = self.model(features)
+        return torch.stack([outputs[label.column] for label in self.labels], 1).float()
 
 
 def by_label(values: Tensor, module: RankingModule) -> dict[str, Tensor]:

@@ -109,7 +109,7 @@ class Pair:
         outputs = []
         for number in torch.arange(len(item), device=item.device).split(ROWS_PER_PASS):
             users = {column: values.index_select(0, row[number]) for column, values in batch.features.items()}
-            outputs.append(pl_module.test_step(ImpressionBatch(users | catalogue.rows(item[number]), number), 0))
+            outputs.append(pl_module.validation_step(ImpressionBatch(users | catalogue.rows(item[number]), number), 0))
         predicted = calibrated(by_label(torch.cat(outputs).cpu(), pl_module), pl_module)
         return torch.stack([predicted[label] for label in self.labels]).prod(0).view_as(candidates)
 

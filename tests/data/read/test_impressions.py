@@ -122,3 +122,16 @@ def test_table_says_whether_the_history_holds_the_item(store):
         ),
     )
     assert feature_table(longer, 1).numbers[:, 4].tolist() == [1, 0]
+
+
+def test_table_as_served_has_no_bias_column(store):
+    table = feature_table(store, 0)
+    assert table.served().num_categories == table.num_categories
+    features = tuple(replace(feature, entity="bias") if feature.column == "device" else feature for feature in store.schema.features)
+    biased = feature_table(replace(store, schema=replace(store.schema, features=features)), 0)
+    served = biased.served()
+    assert biased.num_categories == table.num_categories
+    assert served.num_categories == table.num_categories[:3]  # user, gender, item
+    assert np.array_equal(served.categories, table.categories[:, :3])
+    assert np.array_equal(served.numbers, table.numbers, equal_nan=True)
+    assert len(biased.rows(np.arange(8) < 3).served().categories) == 3

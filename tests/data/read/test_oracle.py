@@ -29,7 +29,7 @@ class Products(Oracle):
         days = moments // 86_400_000_000 - 19_722
         return np.array([[day / 100 * (ord(item) - 96) for item in item_ids] for day in days], np.float32)
 
-    def probabilities(self):
+    def probabilities(self, known):
         raise NotImplementedError
 
 
@@ -99,7 +99,10 @@ def test_no_oracle_without_truth_or_without_a_period():
 
 
 class Told(Source):
-    """The shop of conftest, where the true probabilities of row n, by its user, item and day, are n / 100, n / 1000 and n / 50."""
+    """The shop of conftest, where the true probabilities of row n, by its user, item and day, are n / 100, n / 1000 and n / 50.
+
+    Who knows the device knows that clicks are twice as likely.
+    """
 
     ROWS = (
         *[(12, "bob", "c", 13), (11, "dora", "a", 12), (10, "ann", "d", 12), (0, "ann", "a", 1), (1, "ann", "b", 2)],
@@ -114,19 +117,31 @@ class Told(Source):
         frame = pl.DataFrame(self.ROWS, schema=["number", "user", "item", "day"], orient="row")
         number = frame["number"].cast(pl.Float32)
         truth = {"click_probability": number / 100, "buy_probability": number / 1000, "buy_if_click": number / 50}
-        frame = frame.with_columns(time=pl.Series([datetime(2024, 1, day) for day in frame["day"]]), **truth)
-        return SimpleNamespace(probabilities=lambda: frame.drop("number", "day").lazy())
+        frame = frame.with_columns(time=pl.Series([datetime(2024, 1, day) for day in frame["day"]]), **truth).drop("number", "day").lazy()
+
+        def probabilities(known):
+            return frame.with_columns(pl.col("click_probability") * (2 if "device" in known else 1))
+
+        return SimpleNamespace(probabilities=probabilities)
 
 
 def test_truth_of_impressions_is_in_the_order_of_their_outcomes(store):
     schema = replace(store.schema, labels=(Label("click"), Label("buy", given="click")))
     truth = impressions_of_test(Told(), replace(store, schema=schema))
     assert outcomes(store, "test", ()).user.tolist() == [1, 2, 4]  # rows 10, 12 and 11
-    assert truth.probability["click"].tolist() == pytest.approx([0.10, 0.12, 0.11])
+    assert truth.probability["click"].tolist() == pytest.approx([0.20, 0.24, 0.22])  # the device is a column of the context
+    assert truth.with_bias == {}
     assert truth.probability["buy"].tolist() == pytest.approx([0.010, 0.012, 0.011])
     assert [*truth.forced] == ["buy"]
     assert truth.forced["buy"].tolist() == pytest.approx([0.20, 0.24, 0.22])
     assert truth.probability["click"].dtype == torch.float64
+
+
+def test_truth_of_bias_columns_stands_beside_that_of_who_does_not_know_them(store):
+    features = tuple(replace(feature, entity="bias") if feature.column == "device" else feature for feature in store.schema.features)
+    truth = impressions_of_test(Told(), replace(store, schema=replace(store.schema, features=features)))
+    assert truth.probability["click"].tolist() == pytest.approx([0.10, 0.12, 0.11])
+    assert truth.with_bias["click"].tolist() == pytest.approx([0.20, 0.24, 0.22])
 
 
 def test_no_truth_of_impressions_without_an_oracle_or_a_key(store):

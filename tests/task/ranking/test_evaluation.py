@@ -49,6 +49,7 @@ class Answers(LightningModule):
     def __init__(self, labels=LABELS, calibration=Plain):
         super().__init__()
         self.labels = labels
+        self.bias_columns = frozenset()
         self.calibrations = {label.column: calibration() for label in labels if label.kind == "binary"}
 
     def validation_step(self, batch: ImpressionBatch, batch_idx: int) -> Tensor:
@@ -288,6 +289,44 @@ def test_baselines_are_fitted_where_a_label_is_known_and_concerns_the_row(measur
     assert results["baseline/prior/test/click_buy_spend/mae"] == pytest.approx((28 + 5 * 2) / 6)
     # mine, on test rows: 0.1 and 0.5 were clicked beside 0.0; only 0.5 wins any pair, three of nine
     assert results["baseline/mine/test/click/auc"] == 3 / 9
+
+
+class Placed(Answers):
+    """Answers otherwise than in its batches where the position is known: with the logits of the truth below."""
+
+    def __init__(self):
+        super().__init__(BINARY)
+        self.bias_columns = frozenset({"position"})
+
+    def test_step(self, batch: ImpressionBatch, batch_idx: int) -> Tensor:
+        known = torch.stack([KNOWN[label.column][batch.number].logit() for label in self.labels], 1)
+        return torch.cat([self.validation_step(batch, batch_idx), known], 1)
+
+
+KNOWN = columns({"click": [0.9, 0.9, 0.1, 0.1, 0.1, 0.9], "buy": [0.9, 0.1, 0.1, 0.1, 0.1, 0.1]})
+
+
+class Positions(Shop):
+    """Impressions whose position says whether they were clicked."""
+
+    def feature_table(self, split: str) -> FeatureTable:
+        clicked = np.nan_to_num(self.columns[split]["click"].numpy()).astype(np.int64)
+        return FeatureTable(np.zeros((len(clicked), 0), np.float32), np.stack([0 * clicked, clicked], 1), (1, 2), (1,))
+
+
+def test_headline_metrics_are_as_served_and_what_bias_columns_add_stands_beside(measured):
+    by_label = {column: values.double() for column, values in KNOWN.items()}
+    flat = {column: torch.full((6,), 0.5, dtype=torch.float64) for column in KNOWN}
+    oracle = Truth(flat, {}, by_label)
+    callback = measured("test", Positions(), Placed(), baselines={"logistic": Logistic(1.0, 100)}, oracle=oracle)
+    results, plain = callback.results, measured("test", module=Answers(BINARY)).results
+    assert {key: value for key, value in results.items() if key.startswith("test/")} == plain
+    assert results["with_bias/test/click/auc"] == results["with_bias/test/click_buy/auc"] == 1
+    assert callback.predicted["click"].tolist() == pytest.approx(TEST_PREDICTED["click"])
+    for name in ("baseline/logistic", "oracle"):
+        assert results[f"{name}/test/click/auc"] == 0.5
+        assert results[f"with_bias/{name}/test/click/auc"] == 1
+    assert not [key for key in plain if key.startswith("with_bias/")]
 
 
 def test_a_label_without_training_rows_is_predicted_as_0(measured):

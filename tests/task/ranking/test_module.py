@@ -28,16 +28,21 @@ from recsys.task.ranking.teacher import Teacher
 NAN = math.nan
 FUNNEL = (Label("click"), Label("buy", given="click"))
 SPEND = (Label("click"), Label("spend", kind="regression"))
-STATISTICS = {"item": Statistics("int64", size=6), "spend": Statistics("float32", mean=10.0, std=5.0)}
+STATISTICS = {
+    "item": Statistics("int64", size=6),
+    "position": Statistics("int64", size=5),
+    "spend": Statistics("float32", mean=10.0, std=5.0),
+}
 INPUT = partial(RankingInput, 4, 0.0, sparse_from=99, fm=False, cross=None, attention=None)
 SINGLE_TASK, SHARED_BOTTOM = partial(SingleTask, [8], 0.0), partial(SharedBottom, [8], [4], dropout=0.0)
 CLICKED, ENTIRE_SPACE = partial(Clicked, 0.0, {}), partial(ESMM, 0.0, {})
 SUM, PROJECTED = partial(Fixed, {}), partial(PCGrad, 0)
 
 
-def task(labels, *, loss=CLICKED, model=SINGLE_TASK, balance=SUM, lr=0.1, **given):
+def task(labels, *, loss=CLICKED, model=SINGLE_TASK, balance=SUM, lr=0.1, bias=(), **given):
     torch.manual_seed(0)
-    schema = Schema("user", "item", features=(Categorical("item", "item"),), labels=labels).fitted(STATISTICS)
+    features = (Categorical("item", "item"), *(Categorical(column, "bias") for column in bias))
+    schema = Schema("user", "item", features=features, labels=labels).fitted(STATISTICS)
     loss = loss(labels=labels)
     columns = tuple(label.column for label in labels)
     return RankingModule(
@@ -115,6 +120,20 @@ def fitted_on(batch, **settings):
     module = task(FUNNEL, loss=ENTIRE_SPACE, model=SHARED_BOTTOM, balance=PROJECTED)
     trained(module, [batch], epochs=30, **settings)
     return module
+
+
+def test_predictions_are_those_of_a_served_graph_and_at_test_also_with_bias_columns():
+    module = task(SPEND, bias=("position",))
+    table = module.model.bias.tables[0].weight.data
+    table[2, 0], table[3, 0] = 5.0, 7.0  # of a click at the first and the second position
+    shown = ImpressionBatch({"item": torch.tensor([2, 2]), "position": torch.tensor([2, 3])}, torch.arange(2))
+    served = module.validation_step(shown, 0)
+    assert torch.equal(served[0], served[1])  # the same item, whatever its position
+    both = module.test_step(shown, 0)
+    assert torch.equal(both[:, :2], served)
+    assert (both[:, 2] - served[:, 0]).tolist() == pytest.approx([5.0, 7.0])
+    assert torch.equal(both[:, 3], served[:, 1] + module.model.scale[1] * table[[2, 3], 1])
+    assert torch.equal(task(SPEND).test_step(shown, 0), task(SPEND).validation_step(shown, 0))  # nothing more where there is no bias
 
 
 def test_training_learns_which_items_are_clicked_and_then_bought():

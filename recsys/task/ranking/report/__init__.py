@@ -26,7 +26,8 @@ def outcomes(metrics: Metrics, model: str) -> list[Outcome]:
 def tables(metrics: Metrics, model: str) -> list[Grid]:
     """Tables of the terminal; groups have one for all labels."""
     groups = labels.groups(metrics, [next(metric for metric in METRICS if metric.groups)])
-    return [*(outcome.table for outcome in outcomes(metrics, model)), *([] if groups is None else [groups])]
+    others = (labels.worth_of_bias(metrics, model), groups)
+    return [*(outcome.table for outcome in outcomes(metrics, model)), *(grid for grid in others if grid is not None)]
 
 
 def tested_on(run: RunDirectory) -> str:

@@ -6,13 +6,19 @@ from dataclasses import replace
 
 from recsys.metric import binary, regression
 from recsys.metric.declaration import Declaration, usual_columns
-from recsys.report.content import Grid, Section
+from recsys.report.content import Grid, Mark, Row, Section, number
 from recsys.report.grids import MODEL, Metrics, Outcome, beside_baselines, by_groups, groups_section, headline, table_figure, verdict
 from recsys.run.directory import RunDirectory
 
 TEXT = (
     "Every impression of the test was predicted once. Validation chose the weights; the test was looked at once, at the end. "
     "Intervals are of 95 %, over users; a label that is given another is measured where that one is 1."
+)
+WITH_BIAS = "with_bias/"
+"""Before the keys of what is measured with bias columns known."""
+SERVED = (
+    "A served graph has no bias columns, such as the position in a page: they are unknown in every other figure, for the model, for "
+    "baselines and for the truth. Those who know them would have the values on the right."
 )
 
 
@@ -49,6 +55,26 @@ def outcome(metrics: Metrics, label: str, model: str) -> Outcome:
     return Outcome(table, verdict(table, first, label), of_groups, first)
 
 
+def worth_of_bias(metrics: Metrics, model: str) -> Grid | None:
+    """Each label as served, and with bias columns known; None where there are none, or where they change no label."""
+    rows: list[Row] = []
+    marks: list[Mark] = []
+    for label in labels_to_show(metrics):
+        metric = next(iter(columns(metrics, label)))
+        own = outcome(metrics, label, model).table
+        of_label: list[tuple[Mark, Row]] = []
+        for mark, (name, value, *_) in own.marked():
+            prefix = {"own": "", "truth": "oracle/"}.get(mark, f"baseline/{name}/")
+            known = metrics.get(f"{WITH_BIAS}{prefix}{MODEL}{label}/{metric}")
+            if known is not None:
+                of_label.append((mark, (f"{label} {metric}", name, value, known)))
+        if any(number(value) != known for _, (_, _, value, known) in of_label):
+            marks += [mark for mark, _ in of_label]
+            rows += [row for _, row in of_label]
+    headings = ("metric", "", "as served", "with bias")
+    return Grid("with_bias", "What knowing bias columns is worth", headings, tuple(rows), SERVED, marks=tuple(marks)) if rows else None
+
+
 def groups(metrics: Metrics, chosen: Sequence[Declaration]) -> Grid | None:
     """The model by groups, with these metrics of every label that has the first of them; None without any group."""
     of = [label for label in labels_to_show(metrics) if next(iter(columns(metrics, label).values())) == chosen[0]]
@@ -69,7 +95,9 @@ def section(run: RunDirectory) -> Section:
             rows.append((label, name, value, words if label == results[0][0] else ""))  # what a metric says is read once
     best = Grid("headline", "Headline metrics", ("label", "metric", "value", "what it says"), tuple(rows))
     figures = [table_figure(each.table, each.metric, name=f"headline/{label}", title=label) for label, each in results if each.metric]
-    return Section("results", "Results", (TEXT,), (*figures, best, *(each.table for _, each in results)))
+    bias = worth_of_bias(run.metrics, run.model_name)
+    tables = (*(each.table for _, each in results), *([] if bias is None else [bias]))
+    return Section("results", "Results", (TEXT,), (*figures, best, *tables))
 
 
 def section_of_groups(run: RunDirectory) -> Section | None:

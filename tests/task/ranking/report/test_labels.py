@@ -3,9 +3,10 @@ import io
 import pytest
 from rich.console import Console
 
+from recsys.report.content import number
 from recsys.report.terminal import results_view
 from recsys.task.ranking.report import outcomes, tables
-from recsys.task.ranking.report.labels import labels_to_show
+from recsys.task.ranking.report.labels import labels_to_show, worth_of_bias
 
 METRICS = {
     "val/log_loss": 0.5,
@@ -156,3 +157,18 @@ def test_verdict_speaks_of_every_label_in_turn():
         "click_conversion: hist_gradient_boosting is ahead of mmoe: auc 0.8500 against 0.8000. "
         "spend: prior is ahead of mmoe: rmse 10.0000 against 12.5000."
     )
+
+
+def test_what_bias_columns_are_worth_stands_beside_what_is_served():
+    known = {"test/click/auc": 0.74, "baseline/prior/test/click/auc": 0.5, "oracle/test/click/auc": 0.79, "test/spend/rmse": 12.5}
+    metrics = METRICS | {f"with_bias/{key}": value for key, value in known.items()}
+    assert "bias" not in rendered(METRICS)
+    grid = worth_of_bias(metrics, "mmoe")
+    rows = [(metric, name, number(served), with_bias) for metric, name, served, with_bias in grid.rows]
+    # spend does not change, and hist_gradient_boosting was not measured
+    assert rows == [("click auc", "mmoe", 0.7, 0.74), ("click auc", "prior", 0.5, 0.5), ("click auc", "oracle", 0.75, 0.79)]
+    assert grid.marks == ("own", "", "truth")
+    lines = [line.split() for line in rendered(metrics).splitlines()]
+    assert ["prior", "0.5000", "0.5000"] in lines
+    # all other tables are those of what is served
+    assert [row[:2] for row in section(metrics, "click")[1]] == [row[:2] for row in section(METRICS, "click")[1]]

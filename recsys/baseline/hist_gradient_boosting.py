@@ -5,7 +5,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.preprocessing import TargetEncoder
 
-from recsys.baseline.base import FeatureTable, ImpressionBaseline
+from recsys.baseline.base import FeatureTable, ImpressionBaseline, LabelledTable
 
 MAX_CATEGORIES = 255
 """Categories that scikit-learn's histograms hold; a column of more enters as the mean label of its category (cross-fitted)."""
@@ -14,13 +14,13 @@ FEWEST = 10
 
 
 class HistGradientBoosting(ImpressionBaseline):
-    """scikit-learn's HistGradientBoosting (after LightGBM: Ke et al., NeurIPS 2017), stopped early on a tenth of the training rows.
+    """scikit-learn's HistGradientBoosting (after LightGBM: Ke et al., NeurIPS 2017); validation says when trees are enough.
 
     Args:
         max_iterations: trees at most.
         learning_rate: shrinkage of each.
         max_leaves: of a tree.
-        seed: of the rows held back and of cross-fitting.
+        seed: of cross-fitting, and of the rows held back where validation has none.
     """
 
     name = "hist_gradient_boosting"
@@ -31,11 +31,13 @@ class HistGradientBoosting(ImpressionBaseline):
         self.max_leaves = max_leaves
         self.seed = seed
 
-    def fit(self, table: FeatureTable, label: np.ndarray, *, binary: bool) -> None:
+    def fit(self, training: LabelledTable, validation: LabelledTable, *, binary: bool) -> None:
+        table, label = training.table, training.label
         sizes = np.array(table.num_categories, dtype=np.int64)
         self.few, self.many = np.flatnonzero(sizes <= MAX_CATEGORIES), np.flatnonzero(sizes > MAX_CATEGORIES)
         rarer = min(label.sum(), len(label) - label.sum()) if binary else len(label)
         self.constant = float(label.mean()) if label.min() == label.max() or rarer < FEWEST else None
+        self.note = ""
         if self.constant is not None:
             return
         encoded = table.categories[:, self.many]
@@ -53,16 +55,22 @@ class HistGradientBoosting(ImpressionBaseline):
             early_stopping=True,
             random_state=self.seed,
         )
-        self.model.fit(self._columns(table, encoded), label)
+        held_out = (self._encoded(validation.table), validation.label) if len(validation.label) else (None, None)
+        self.model.fit(self._columns(table, encoded), label, X_val=held_out[0], y_val=held_out[1])
+        trees = self.model.n_iter_
+        self.note = f"{trees} trees" + (" (more would be better: max_iterations ended it)" if trees == self.max_iterations else "")
 
     def predict(self, table: FeatureTable) -> np.ndarray:
         if self.constant is not None:
             return np.full(len(table.categories), self.constant)
-        encoded = table.categories[:, self.many]
-        columns = self._columns(table, self.encoder.transform(encoded) if len(self.many) else encoded)
+        columns = self._encoded(table)
         if isinstance(self.model, HistGradientBoostingRegressor):
             return self.model.predict(columns)
         return self.model.predict_proba(columns)[:, 1]
+
+    def _encoded(self, table: FeatureTable) -> np.ndarray:
+        many = table.categories[:, self.many]
+        return self._columns(table, self.encoder.transform(many) if len(self.many) else many)
 
     def _columns(self, table: FeatureTable, encoded: np.ndarray) -> np.ndarray:
         return np.hstack([table.numbers, encoded, table.categories[:, self.few]]).astype(np.float32)

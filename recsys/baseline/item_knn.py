@@ -7,7 +7,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from recsys.baseline.base import Baseline, TrainingEvents
+from recsys.baseline.base import Baseline, Judge, TrainingEvents, choice_note, choose
 
 CHUNK_ITEMS = 512
 """Rows of the item-item matrix made at once."""
@@ -20,32 +20,27 @@ class ItemKNN(Baseline):
     which keeps pairs with little evidence from looking close, is from Bell and Koren, ICDM 2007.
 
     Args:
-        neighbours: kept per item, the most similar first, ties by lower index.
-        shrink: users; 0 = plain cosine.
+        neighbours: numbers kept per item, the most similar first, ties by lower index; validation chooses.
+        shrink: in users, 0 = plain cosine; validation chooses, with the best number of neighbours.
     """
 
     name = "item_knn"
 
-    def __init__(self, neighbours: int, shrink: float):
+    def __init__(self, neighbours: list[int], shrink: list[float]):
         self.neighbours = neighbours
         self.shrink = shrink
 
-    def fit(self, events: TrainingEvents) -> None:
+    def fit(self, events: TrainingEvents, judge: Judge) -> None:
         matrix = user_item_matrix(events)
         norm = np.sqrt(np.asarray(matrix.sum(0)).ravel())
-        self.similarity = sparse.vstack([self._nearest(first, together, norm) for first, together in cooccurrences(matrix)], format="csr")
 
-    def _nearest(self, first: int, together: sparse.csr_matrix, norm: np.ndarray) -> sparse.csr_matrix:
-        """[C, V] similarities of items first.. to their nearest neighbours."""
-        counts = np.diff(together.indptr)
-        item = np.repeat(np.arange(first, first + len(counts)), counts)
-        values = (together.data / (norm[item] * norm[together.indices] + self.shrink)).astype(np.float32)
-        values[item == together.indices] = 0  # an item is no neighbour of its own
-        for start, stop in zip(together.indptr, together.indptr[1:]):
-            _keep_largest(values[start:stop], together.indices[start:stop], self.neighbours)
-        nearest = sparse.csr_matrix((values, together.indices, together.indptr), shape=together.shape)
-        nearest.eliminate_zeros()
-        return nearest
+        def keep(neighbours: int, shrink: float) -> None:
+            nearest = [_nearest(first, together, norm, neighbours, shrink) for first, together in cooccurrences(matrix)]
+            self.similarity = sparse.vstack(nearest, format="csr")
+
+        neighbours = choose(self.neighbours, lambda number: keep(number, self.shrink[0]), lambda: judge(self))
+        shrink = choose(self.shrink, lambda users: keep(neighbours, users), lambda: judge(self))
+        self.note = choice_note(neighbours=(neighbours, self.neighbours), shrink=(shrink, self.shrink))
 
     def scores(self, user: Tensor, known: Tensor) -> Tensor:
         return torch.from_numpy((known_matrix(known, len(user), self.similarity.shape[0]) @ self.similarity).toarray())
@@ -73,8 +68,25 @@ def cooccurrences(matrix: sparse.csr_matrix) -> Iterator[tuple[int, sparse.csr_m
         yield first, by_item[first : first + CHUNK_ITEMS] @ matrix
 
 
-def _keep_largest(values: np.ndarray, columns: np.ndarray, count: int) -> None:
-    """Zero all but the `count` largest values in place, ties by lower column."""
+def _nearest(first: int, together: sparse.csr_matrix, norm: np.ndarray, neighbours: int, shrink: float) -> sparse.csr_matrix:
+    """[C, V] similarities of items first.. to their nearest neighbours."""
+    counts = np.diff(together.indptr)
+    item = np.repeat(np.arange(first, first + len(counts)), counts)
+    values = (together.data / (norm[item] * norm[together.indices] + shrink)).astype(np.float32)
+    values[item == together.indices] = 0  # an item is no neighbour of its own
+    nearest = sparse.csr_matrix((values, together.indices, together.indptr), shape=together.shape)
+    keep_largest(nearest, neighbours)
+    return nearest
+
+
+def keep_largest(rows: sparse.csr_matrix, count: int) -> None:
+    """Remove all but the `count` largest values of each row in place, ties by lower column."""
+    for start, stop in zip(rows.indptr, rows.indptr[1:]):
+        _zero_rest(rows.data[start:stop], rows.indices[start:stop], count)
+    rows.eliminate_zeros()
+
+
+def _zero_rest(values: np.ndarray, columns: np.ndarray, count: int) -> None:
     if len(values) > count:
         threshold = np.partition(values, -count)[-count]
         larger = values > threshold

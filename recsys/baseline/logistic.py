@@ -1,36 +1,63 @@
 """Logistic regression on one-hot columns; ridge regression for numbers. N rows."""
 
+import warnings
+
 import numpy as np
 from scipy import sparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss, mean_squared_error
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from recsys.baseline.base import FeatureTable, ImpressionBaseline
+from recsys.baseline.base import FeatureTable, ImpressionBaseline, LabelledTable, choice_note, choose
 
 
 class Logistic(ImpressionBaseline):
     """A linear model of standardised numbers and of an indicator per category.
 
+    Numbers beyond those of training count as the nearest of these: counts, such as the length of a history, grow with time.
+
     Args:
-        l2: strength of the penalty: on the sum of squared weights, beside the sum of losses over rows.
-        max_iterations: of L-BFGS; more would change little.
+        l2: strengths of the penalty: on the sum of squared weights, beside the sum of losses over rows; validation chooses.
+        max_iterations: of L-BFGS; where they were too few, the note says so.
     """
 
     name = "logistic"
 
-    def __init__(self, l2: float, max_iterations: int):
+    def __init__(self, l2: list[float], max_iterations: int):
         self.l2 = l2
         self.max_iterations = max_iterations
 
-    def fit(self, table: FeatureTable, label: np.ndarray, *, binary: bool) -> None:
-        self.numbers = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
-        self.numbers = self.numbers.fit(table.numbers) if table.numbers.shape[1] else None
+    def fit(self, training: LabelledTable, validation: LabelledTable, *, binary: bool) -> None:
+        table, label = training.table, training.label
+        self.numbers = None
+        if table.numbers.shape[1]:
+            steps = (SimpleImputer(keep_empty_features=True), MinMaxScaler(clip=True), StandardScaler())
+            self.numbers = make_pipeline(*steps).fit(table.numbers)
         self.constant = float(label.mean()) if label.min() == label.max() else None
+        self.note = ""
         if self.constant is None:
-            self.model = LogisticRegression(C=1 / self.l2, max_iter=self.max_iterations) if binary else Ridge(self.l2)
-            self.model.fit(self._columns(table), label)
+            columns = self._columns(table)
+
+            def quality() -> float:
+                predicted = self.predict(validation.table)
+                loss = log_loss(validation.label, predicted, labels=[0, 1]) if binary else mean_squared_error(validation.label, predicted)
+                return -loss
+
+            tried = self.l2 if len(validation.label) else self.l2[:1]
+            chosen = choose(tried, lambda l2: self._solve(columns, label, l2, binary=binary), quality)
+            self.note = choice_note(l2=(chosen, tried)) + (
+                "" if self.converged else f", not converged after max_iterations={self.max_iterations}"
+            )
+
+    def _solve(self, columns: sparse.csr_matrix, label: np.ndarray, l2: float, *, binary: bool) -> None:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ConvergenceWarning)
+            model = LogisticRegression(C=1 / l2, max_iter=self.max_iterations) if binary else Ridge(l2)
+            self.model = model.fit(columns, label)
+        self.converged = not any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
 
     def predict(self, table: FeatureTable) -> np.ndarray:
         if self.constant is not None:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from recsys.baseline.base import Baseline, TrainingEvents
+from recsys.baseline.base import Baseline, Judge, TrainingEvents
 
 
 class Popularity(Baseline):
@@ -11,7 +11,7 @@ class Popularity(Baseline):
 
     name = "popularity"
 
-    def fit(self, events: TrainingEvents) -> None:
+    def fit(self, events: TrainingEvents, judge: Judge) -> None:
         self.count = torch.bincount(events.item, minlength=events.num_items + 1).float()  # [V]
 
     def scores(self, user: Tensor, known: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recsys.baseline.base import FeatureTable, ImpressionBaseline
+from recsys.baseline.base import FeatureTable, ImpressionBaseline, LabelledTable
 
 
 class Prior(ImpressionBaseline):
@@ -10,8 +10,8 @@ class Prior(ImpressionBaseline):
 
     name = "prior"
 
-    def fit(self, table: FeatureTable, label: np.ndarray, *, binary: bool) -> None:
-        self.mean = float(label.mean())
+    def fit(self, training: LabelledTable, validation: LabelledTable, *, binary: bool) -> None:
+        self.mean = float(training.label.mean())
 
     def predict(self, table: FeatureTable) -> np.ndarray:
         return np.full(len(table.categories), self.mean)

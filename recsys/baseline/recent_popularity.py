@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from recsys.baseline.base import Baseline, TrainingEvents
+from recsys.baseline.base import Baseline, Judge, TrainingEvents
 
 DAY_US = 24 * 60 * 60 * 1_000_000
 
@@ -27,7 +27,7 @@ class RecentPopularity(Baseline):
             return None
         return f"events span less than {self.days:g} days (or their time is only a rank), so it would repeat popularity"
 
-    def fit(self, events: TrainingEvents) -> None:
+    def fit(self, events: TrainingEvents, judge: Judge) -> None:
         recent = events.time > events.time.max() - self.days * DAY_US
         self.count = torch.bincount(events.item[recent], minlength=events.num_items + 1).float()  # [V]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recsys.baseline.base import FeatureTable
+from recsys.baseline.base import FeatureTable, LabelledTable
 from recsys.baseline.hist_gradient_boosting import HistGradientBoosting
 
 pytestmark = pytest.mark.filterwarnings("error")  # of scikit-learn, about folds and arguments
@@ -18,7 +18,8 @@ def table(sizes=(), **columns) -> FeatureTable:
 
 def fitted(rows: FeatureTable, label: np.ndarray, *, binary: bool = True, **changes) -> HistGradientBoosting:
     baseline = HistGradientBoosting(**{"max_iterations": 30, "learning_rate": 0.3, "max_leaves": 8, "seed": 0, **changes})
-    baseline.fit(rows, label.astype(np.float64), binary=binary)
+    nobody = rows.rows(np.zeros(len(label), bool))
+    baseline.fit(LabelledTable(rows, label.astype(np.float64)), LabelledTable(nobody, np.zeros(0)), binary=binary)
     return baseline
 
 
@@ -99,3 +100,16 @@ def test_the_same_seed_gives_the_same_predictions():
     first, again, other = (fitted(rows, label, seed=seed).predict(rows) for seed in (1, 1, 2))
     assert first.tolist() == again.tolist()
     assert first.tolist() != other.tolist()
+
+
+@pytest.mark.parametrize("size", [3, 300])
+def test_validation_says_when_trees_are_enough(size):
+    generator = np.random.default_rng(0)
+    rows = table((size,), numbers=generator.normal(size=(600, 1)), categories=generator.integers(0, size, (600, 1)))
+    label = ((rows.numbers[:, 0] > 0) == (generator.random(600) < 0.9)).astype(np.float64)
+    training = LabelledTable(rows, label)
+    learnt, opposite = (HistGradientBoosting(30, 0.1, max_leaves=4, seed=0) for _ in range(2))
+    learnt.fit(training, training, binary=True)
+    opposite.fit(training, LabelledTable(rows, 1 - label), binary=True)  # every tree makes it worse
+    assert learnt.note == "30 trees (more would be better: max_iterations ended it)"
+    assert opposite.note == "10 trees"  # ten in a row without a gain

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss
 from sklearn.preprocessing import OneHotEncoder
 
-from recsys.baseline.base import FeatureTable
+from recsys.baseline.base import FeatureTable, LabelledTable
 from recsys.baseline.logistic import Logistic
 
 SIZES = (2, 300, 3)
@@ -26,8 +27,9 @@ def design(rows: FeatureTable) -> np.ndarray:
 
 
 def fitted(rows: FeatureTable, label: np.ndarray, *, binary: bool = True, l2: float = 1.0) -> Logistic:
-    baseline = Logistic(l2=l2, max_iterations=1000)
-    baseline.fit(rows, label.astype(np.float64), binary=binary)
+    baseline = Logistic(l2=[l2], max_iterations=1000)
+    training = LabelledTable(rows, label.astype(np.float64))
+    baseline.fit(training, training, binary=binary)
     return baseline
 
 
@@ -87,3 +89,44 @@ def test_a_number_that_is_always_missing_is_left_alone():
 def test_a_constant_label_is_predicted_as_it_is(value):
     rows = table()
     assert set(fitted(rows, np.full(120, value)).predict(table(3))) == {value}
+
+
+def test_validation_chooses_the_penalty():
+    """A rule of 120 rows beside 300 mostly unseen categories: without a penalty it is learnt by heart."""
+    generator = np.random.default_rng(1)
+    rows, other = (
+        FeatureTable(generator.normal(size=(n, 1)).astype(np.float32), generator.integers(0, 100, (n, 1)), (100,)) for n in (120, 2000)
+    )
+    label, truth = ((part.numbers[:, 0] + generator.normal(size=len(part.numbers)) > 0).astype(np.float64) for part in (rows, other))
+    losses = {}
+    for l2 in (0.001, 10.0, 1e6):
+        baseline = Logistic(l2=[l2], max_iterations=1000)
+        baseline.fit(LabelledTable(rows, label), LabelledTable(other, truth), binary=True)
+        losses[l2] = log_loss(truth, baseline.predict(other))
+        assert baseline.note == ""
+    assert min(losses, key=losses.get) == 10.0
+    chosen = Logistic(l2=[1e6, 10.0, 0.001], max_iterations=1000)
+    chosen.fit(LabelledTable(rows, label), LabelledTable(other, truth), binary=True)
+    assert log_loss(truth, chosen.predict(other)) == pytest.approx(losses[10.0], abs=1e-4)
+    assert chosen.note == "l2=10.0 (of 1000000.0, 10.0, 0.001)"
+    nobody = LabelledTable(other.rows(np.zeros(2000, bool)), truth[:0])
+    chosen.fit(LabelledTable(rows, label), nobody, binary=True)
+    assert chosen.note == ""
+
+
+def test_a_fit_that_did_not_converge_says_so():
+    rows = table()
+    training = LabelledTable(rows, (rows.numbers[:, 1] > 5).astype(np.float64))
+    baseline = Logistic(l2=[1e-3], max_iterations=2)
+    baseline.fit(training, training, binary=True)
+    assert "not converged after max_iterations=2" in baseline.note
+
+
+def test_numbers_beyond_those_of_training_count_as_the_nearest():
+    rows = table()
+    baseline = fitted(rows, rows.numbers[:, 0] > 5)
+    asked = rows.rows(np.arange(120) < 2)
+    asked.categories[:], asked.numbers[:, 1] = 1, 4.0
+    asked.numbers[:, 0] = [rows.numbers[:, 0].max(), 1e6]
+    nearest, beyond = baseline.predict(asked)
+    assert beyond == nearest

@@ -8,6 +8,11 @@ from recsys.baseline.recent_popularity import RecentPopularity
 DAY = 86_400_000_000  # microseconds
 
 
+def nobody(scorer) -> float:
+    """A judge where nothing is to be chosen."""
+    raise AssertionError("nothing is to be chosen")
+
+
 def events(days: list[float]) -> TrainingEvents:
     """Event number i of item i + 1."""
     time = torch.tensor([int(day * DAY) for day in days])
@@ -17,7 +22,7 @@ def events(days: list[float]) -> TrainingEvents:
 def test_only_events_of_the_last_days_count():
     baseline = RecentPopularity(days=2)
 
-    baseline.fit(events([0, 7.9, 8.1, 10, 9]))
+    baseline.fit(events([0, 7.9, 8.1, 10, 9]), nobody)
 
     assert baseline.scores(torch.tensor([1]), torch.empty((2, 0), dtype=torch.int64)).tolist() == [[0, 0, 0, 1, 1, 1]]
 

@@ -117,7 +117,9 @@ class DataModule(LightningDataModule):
         store = self.store
         earlier = (store.event_split < SPLITS[split]).nonzero().squeeze(1)
         user, item = store.user[store.event_row[earlier]].long(), store.event_item[earlier].long()
-        return TrainingEvents(user, item, store.event_time[earlier], num_users=store.num_users, num_items=store.num_items)
+        numbers = [label.column for label in store.schema.labels if label.kind == "regression" and label.given is None]
+        rating = store.labels[numbers[0]][store.event_row[earlier]] if numbers else None
+        return TrainingEvents(user, item, store.event_time[earlier], store.num_users, store.num_items, rating)
 
     @cached_property
     def known(self) -> KnownItems:

@@ -113,6 +113,7 @@ class ImpressionEvaluation(Evaluation):
         started = time.monotonic()
         rivals = Rivals(self.baselines, oracle=self.oracle, data=data, labels=pl_module.labels)
         scores = rivals.served()
+        self.notes += rivals.notes
         if with_bias:
             known = {f"with_bias/{name}": rival for name, rival in rivals.with_bias().items()}
             scores |= {"with_bias": calibrated(with_bias[0], pl_module), **known}

@@ -5,23 +5,22 @@ Keys of `results`, as in metrics.json: `val/recall@20`; at test also `test/recal
 items at their expected value), novelty in bits, coverage and gini.
 """
 
-import time
-from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from recsys.baseline.base import Baseline, Scorer, TrainingEvents
+from recsys.baseline.base import Baseline, Scorer
 from recsys.batch import Slice, UserBatch
 from recsys.data.read.datamodule import DataModule
 from recsys.errors import ConfigError, DataError, Fault, NumericsError
 from recsys.metric.beyond_accuracy import self_information
 from recsys.metric.per_user import Group, UserMetrics, UserTable, bootstrap_interval, item_group_means, summary, user_group_means
-from recsys.metric.scores import TILE_USERS, Dense, DotProduct, Scores
-from recsys.metric.top_k import by_tile, top_k
+from recsys.metric.scores import Dense, DotProduct, Scores
+from recsys.metric.top_k import top_k
 from recsys.task.base import Evaluation
 from recsys.task.retrieval.module import RetrievalModule
+from recsys.task.retrieval.rivals import ValidationJudge, fitted, tiles
 
 Stage = Literal["val", "test"]
 
@@ -38,7 +37,7 @@ class CatalogueEvaluation(Evaluation):
         intervals: bootstrap resamples of 95 % intervals at test; 0 = none.
         min_slice_users: slices with fewer users are left out.
         item_chunk: items scored at once; memory, not numbers, depends on it.
-        baselines: {name: baseline}, fitted when test starts.
+        baselines: {name: baseline}, fitted when test starts, with the settings that rank validation best.
     Attributes:
         per_user: {key: [U] float64}, users in ascending order, with their indices under `<stage>/user`: for paired comparisons.
         recommended: [U, K] int64 items of the same users' lists, in the last evaluation; 0 where a list is shorter.
@@ -74,7 +73,14 @@ class CatalogueEvaluation(Evaluation):
 
     def on_test_epoch_start(self, trainer, pl_module) -> None:
         """Encodes the catalogue and fits the baselines."""
-        self._start(trainer, pl_module, "test", self._fitted_baselines(trainer.datamodule))
+        data: DataModule = trainer.datamodule
+        scorers: dict[str, Scorer] = {}
+        if self.baselines:
+            judge = ValidationJudge(data, self.ks[-1], self.exclude_known, self.item_chunk)
+            rivals = fitted(self.baselines, data, judge)
+            self.notes, self.baselines_s = rivals.notes, rivals.seconds
+            scorers = {f"baseline/{name}/test/": scorer for name, scorer in rivals.scorers.items()}
+        self._start(trainer, pl_module, "test", scorers if self.oracle is None else {**scorers, "oracle/test/": self.oracle})
 
     def on_validation_batch_end(self, trainer, pl_module, outputs, batch: UserBatch, batch_idx, dataloader_idx=0) -> None:
         """Ranks the catalogue for a batch of users."""
@@ -110,30 +116,10 @@ class CatalogueEvaluation(Evaluation):
         for metrics in self._metrics.values():
             metrics.to(pl_module.device)  # where processes exchange tensors
 
-    def _fitted_baselines(self, data: DataModule) -> dict[str, Scorer]:
-        """{prefix of the keys: fitted baseline or oracle}."""
-        training, before_test = (_on_cpu(events) for events in (data.training_events, data.events_before("test")))
-        scorers: dict[str, Scorer] = {}
-        self.notes = []
-        for name, baseline in self.baselines.items():
-            events = before_test if baseline.sees_validation else training
-            reason = baseline.skipped(events)
-            if reason is None:
-                started = time.monotonic()
-                baseline.fit(events)
-                self.baselines_s += time.monotonic() - started
-                scorers[f"baseline/{name}/test/"] = baseline
-            else:
-                self.notes.append(f"baseline {name} skipped: {reason}")
-        return scorers if self.oracle is None else {**scorers, "oracle/test/": self.oracle}
-
     def _rank(self, users: Tensor, batch: UserBatch) -> None:
         _require_finite(users, "user vectors")
         self._measure(f"{self._stage}/", DotProduct(users, self._items), batch)
-        batch = batch.to(torch.device("cpu"))
-        starts = range(0, len(batch.user), TILE_USERS)  # [TILE_USERS, V] scores at once
-        tiles = zip(batch.user.split(TILE_USERS), by_tile(batch.known, starts), by_tile(batch.relevant, starts))
-        parts = [UserBatch({}, user, known, relevant) for user, known, relevant in tiles]
+        parts = tiles(batch.to(torch.device("cpu")))
         for prefix, scorer in self._scorers.items():
             for part in parts:
                 self._measure(prefix, Dense(scorer.scores(part.user, part.known)), part)
@@ -188,11 +174,6 @@ def _require_cutoffs(ks: list[int], slice_ks: list[int]) -> None:
 
 def _groups(slices: list[Slice]) -> list[Group]:
     return [Group(f"{part.name}={value}", part.codes.cpu(), code) for part in slices for code, value in enumerate(part.values)]
-
-
-def _on_cpu(events: TrainingEvents) -> TrainingEvents:
-    """Baselines are numpy and scipy; the events lie where the store does."""
-    return replace(events, user=events.user.cpu(), item=events.item.cpu(), time=events.time.cpu())
 
 
 def _require_finite(vectors: Tensor, what: str) -> None:

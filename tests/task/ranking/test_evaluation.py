@@ -15,7 +15,7 @@ from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from recsys.baseline.base import FeatureTable, ImpressionBaseline
+from recsys.baseline.base import FeatureTable, ImpressionBaseline, LabelledTable
 from recsys.baseline.logistic import Logistic
 from recsys.baseline.prior import Prior
 from recsys.batch import ImpressionBatch, Outcomes, Slice, Truth
@@ -99,10 +99,11 @@ class Numbers(ImpressionBaseline):
     name = "numbers"
 
     def __init__(self):
-        self.fits = []
+        self.fits, self.validated = [], []
 
-    def fit(self, table: FeatureTable, label: np.ndarray, *, binary: bool) -> None:
-        self.fits.append((table.numbers[:, 0].tolist(), label.tolist(), binary))
+    def fit(self, training: LabelledTable, validation: LabelledTable, *, binary: bool) -> None:
+        self.fits.append((training.table.numbers[:, 0].tolist(), training.label.tolist(), binary))
+        self.validated.append((validation.table.numbers[:, 0].tolist(), validation.label.tolist()))
 
     def predict(self, table: FeatureTable) -> np.ndarray:
         return table.numbers[:, 0] / 10
@@ -281,6 +282,7 @@ def test_baselines_are_fitted_where_a_label_is_known_and_concerns_the_row(measur
     numbers = Numbers()
     results = measured("test", baselines={"prior": Prior(), "mine": numbers}).results
     assert numbers.fits == [([0, 1, 2, 3], [1, 1, 0, 0], True), ([0, 1], [1, 0], True), ([0], [8], False)]
+    assert numbers.validated == [([0, 1, 2, 3], [1, 1, 1, 0]), ([0, 1, 2], [1, 0, 0]), ([0], [20])]
     # prior: half of all rows are clicked, half of the clicked ones bought, for 8 each
     assert results["baseline/prior/test/click/predicted_over_actual"] == pytest.approx(6 * 0.5 / 3)
     assert results["baseline/prior/test/buy/predicted_over_actual"] == pytest.approx(3 * 0.5 / 1)
@@ -318,7 +320,7 @@ def test_headline_metrics_are_as_served_and_what_bias_columns_add_stands_beside(
     by_label = {column: values.double() for column, values in KNOWN.items()}
     flat = {column: torch.full((6,), 0.5, dtype=torch.float64) for column in KNOWN}
     oracle = Truth(flat, {}, by_label)
-    callback = measured("test", Positions(), Placed(), baselines={"logistic": Logistic(1.0, 100)}, oracle=oracle)
+    callback = measured("test", Positions(), Placed(), baselines={"logistic": Logistic([1.0], 100)}, oracle=oracle)
     results, plain = callback.results, measured("test", module=Answers(BINARY)).results
     assert {key: value for key, value in results.items() if key.startswith("test/")} == plain
     assert results["with_bias/test/click/auc"] == results["with_bias/test/click_buy/auc"] == 1
@@ -373,7 +375,7 @@ def test_numbers_alone_have_no_log_loss_to_add_up(measured):
 
 
 def full() -> ImpressionEvaluation:
-    return evaluation(intervals=20, baselines={"prior": Prior(), "logistic": Logistic(1.0, 100)})
+    return evaluation(intervals=20, baselines={"prior": Prior(), "logistic": Logistic([1.0], 100)})
 
 
 def test_numbers_are_equal_for_every_batch_size(tmp_path):

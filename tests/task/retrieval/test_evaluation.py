@@ -129,8 +129,8 @@ def test_recall_equals_a_full_sort(exclude_known):
 
 
 def test_numbers_are_equal_for_every_batch_size(monkeypatch):
-    monkeypatch.setattr("recsys.task.retrieval.evaluation.TILE_USERS", 16)  # baselines score several parts of a batch
-    callbacks = [evaluation(baselines={"popularity": Popularity(), "ease": EASE(l2=1.0, max_items=100)}) for _ in range(3)]
+    monkeypatch.setattr("recsys.task.retrieval.rivals.TILE_USERS", 16)  # baselines score several parts of a batch
+    callbacks = [evaluation(baselines={"popularity": Popularity(), "ease": EASE(l2=[1.0], seconds=60)}) for _ in range(3)]
 
     for callback, batch_size in zip(callbacks, (1, 7, 60)):
         run("test", callback, Shop(batch_size))
@@ -147,14 +147,14 @@ def test_validation_measures_the_model_alone():
 
 
 def test_test_adds_baselines_oracle_slices_and_intervals():
-    callback = evaluation(intervals=50, baselines={"popularity": Popularity(), "ease": EASE(l2=1.0, max_items=5)}, oracle=Truth())
+    callback = evaluation(intervals=50, baselines={"popularity": Popularity(), "ease": EASE(l2=[1.0], seconds=1e-6)}, oracle=Truth())
 
     run("test", callback)
 
     results = callback.results
     assert results["oracle/test/ndcg@10"] == 1.0
     assert 0 < results["baseline/popularity/test/recall@10"] < 1
-    assert callback.notes == ["baseline ease skipped: the catalogue has 40 items, more than max_items=5"]
+    assert callback.notes == ["baseline ease skipped: the inverse of 40 items takes about 0 s, more than seconds=1e-06"]
     assert results["test/recall@10/low"] < results["test/recall@10"] < results["test/recall@10/high"]
     assert results["baseline/popularity/test/recall@10/low"] < results["baseline/popularity/test/recall@10"]
     left, right = (results[f"test/side={side}/users"] for side in ("left", "right"))
@@ -225,7 +225,7 @@ def test_slice_cutoff_outside_ks_is_refused():
 
 
 def full() -> CatalogueEvaluation:
-    return evaluation(intervals=50, baselines={"popularity": Popularity(), "ease": EASE(l2=1.0, max_items=100)}, oracle=Truth())
+    return evaluation(intervals=50, baselines={"popularity": Popularity(), "ease": EASE(l2=[1.0], seconds=60)}, oracle=Truth())
 
 
 @pytest.mark.parametrize("world", [2, 3])

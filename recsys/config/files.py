@@ -20,7 +20,7 @@ SEARCHPATH = "searchpath"
 """Hydra imports the packages of its search path when it composes, so before a composed config can be checked."""
 LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 PACKAGE = Path(__file__).parents[1]
-FORMAT = 2
+FORMAT = 3
 """Version of the keys of a run's config.yaml; files from before it have none."""
 
 

@@ -208,6 +208,6 @@ def test_saved_config_loads_equal_and_is_checked_again(tmp_path):
     root = Root(Inner("a", (CATEGORICAL,)), seed=4)
     save_config(root, tmp_path / "config.yaml")
     assert check_config(saved_config(tmp_path / "config.yaml"), Root, origin={}) == Root(Inner("a", (CATEGORICAL,)), seed=4)
-    (tmp_path / "config.yaml").write_text("format: 2\ninner: {name: a}\nsede: 3\n")
+    (tmp_path / "config.yaml").write_text("format: 3\ninner: {name: a}\nsede: 3\n")
     with pytest.raises(ConfigError, match="did you mean 'seed'"):
         check_config(saved_config(tmp_path / "config.yaml"), Root, origin={})

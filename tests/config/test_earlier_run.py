@@ -9,7 +9,7 @@ SAVED = {"seed": 0, "loss": {"_target_": "x", "t": 0.1}, "trainer": {"max_epochs
 
 @pytest.fixture
 def run(tmp_path):
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"format": 2, **SAVED}))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"format": 3, **SAVED}))
     return tmp_path
 
 
@@ -55,7 +55,7 @@ def test_a_folder_without_a_run_is_named(tmp_path):
 def test_a_path_may_hold_what_hydra_reads_otherwise(tmp_path):
     run = tmp_path / "it's,a=run"
     run.mkdir()
-    (run / "config.yaml").write_text(yaml.safe_dump({"format": 2, **SAVED}))
+    (run / "config.yaml").write_text(yaml.safe_dump({"format": 3, **SAVED}))
     name = str(run).replace("'", "\\'")
     assert earlier_run([f"resume='{name}'"])[0] == run
 

@@ -105,18 +105,18 @@ def test_run_of_before_is_refused_in_one_sentence_that_says_what_to_do(tmp_path)
     with pytest.raises(ConfigError) as refused:
         saved_config(path)
     (fault,) = refused.value.faults
-    assert "config.yaml has no format, and this version reads format 2" in fault.what
+    assert "config.yaml has no format, and this version reads format 3" in fault.what
     assert fault.where == str(path)
     assert "train again with this version" in fault.remedy
     assert "lineage.json" in fault.remedy
 
 
 def test_run_of_a_later_version_is_refused_with_its_format(tmp_path):
-    (tmp_path / "config.yaml").write_text("format: 3\nseed: 0\n")
-    with pytest.raises(ConfigError, match=r"format 3, and this version reads format 2"):
+    (tmp_path / "config.yaml").write_text("format: 4\nseed: 0\n")
+    with pytest.raises(ConfigError, match=r"format 4, and this version reads format 3"):
         saved_config(tmp_path / "config.yaml")
 
 
 def test_config_of_a_run_comes_back_without_its_format(tmp_path):
-    (tmp_path / "config.yaml").write_text("format: 2\nseed: 0\n")
+    (tmp_path / "config.yaml").write_text("format: 3\nseed: 0\n")
     assert saved_config(tmp_path / "config.yaml") == {"seed": 0}

@@ -426,7 +426,7 @@ def test_hostile_config_of_another_run_is_refused_in_time_and_memory(canary, mon
     monkeypatch.setenv("SECRET", SECRET)
     content = content if isinstance(content, bytes) else content.encode()
     is_block = re.match(rb"\w+: ", content) is not None
-    (tmp_path / "config.yaml").write_bytes(b"format: 2\n" + content if is_block else content)
+    (tmp_path / "config.yaml").write_bytes(b"format: 3\n" + content if is_block else content)
     forget_peak()
     before, started = memory("VmRSS"), time.process_time()
     with pytest.raises(ConfigError) as caught:
@@ -448,7 +448,7 @@ def test_hostile_config_of_another_run_is_refused_in_time_and_memory(canary, mon
 def test_command_line_ends_with_2_and_leaves_nothing(forked, tmp_path, program, arguments, key):
     (tmp_path / "evil_module.py").write_text("open('canary', 'w').close()")
     (tmp_path / "evil").mkdir()
-    (tmp_path / "evil" / "config.yaml").write_text("format: 2\nloss: {_target_: evil_module.system}\n")
+    (tmp_path / "evil" / "config.yaml").write_text("format: 3\nloss: {_target_: evil_module.system}\n")
     for name in ("schema.json", "lineage.json", "tested.json", "metrics.json"):  # as if it had finished
         (tmp_path / "evil" / name).write_text("{}")
     before = sorted(tmp_path.rglob("*"))

@@ -73,7 +73,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", "hush" * 12)
     run = tmp_path / "run"
     run.mkdir()
-    (run / "config.yaml").write_text(yaml.safe_dump({"format": 2, **CONFIG}))
+    (run / "config.yaml").write_text(yaml.safe_dump({"format": 3, **CONFIG}))
     (run / "lineage.json").write_text(json.dumps(LINEAGE))
     (run / "data.json").write_text(json.dumps(DATA))
     (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in LINES))

@@ -150,7 +150,7 @@ def test_a_damaged_config_is_named(retrieval):
 
 def test_a_run_of_before_is_refused_in_one_sentence_by_reports_and_exports(retrieval):
     run = retrieval("a")
-    (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("format: 2\n", "balance: {}\n"))
+    (run / "config.yaml").write_text((run / "config.yaml").read_text().replace("format: 3\n", "balance: {}\n"))
     for read in (RunDirectory.open, RunDirectory.finished, reported_run):
         with pytest.raises(ConfigError, match=r"1 problem:(.|\n)*no format(.|\n)*train again with this version") as refused:
             read(run)

@@ -165,7 +165,7 @@ def _leave(path, *, config, metrics, logged, examples, data):
     for name, document in documents.items():
         (path / f"{name}.json").write_text(json.dumps(document))
     (path / "tested.json").write_text(json.dumps({"sha256": "ef" * 32}))
-    (path / "config.yaml").write_text(yaml.safe_dump({"format": 2, **config}, sort_keys=False))
+    (path / "config.yaml").write_text(yaml.safe_dump({"format": 3, **config}, sort_keys=False))
     (path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in logged))
     return path
 

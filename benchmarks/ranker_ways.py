@@ -38,7 +38,7 @@ def ranker_ways() -> dict[str, Way]:
     others = [{column: values for column, values in feed.items() if column not in users} for feed, _ in shared]
 
     def graph(user: int) -> object:
-        return ranker.session.run(ranker.labels, shared[user][0])
+        return ranker.graph.run(ranker.labels, shared[user][0])
 
     def predict(user: int) -> object:
         return ranker.predict(others[user], user=dicts[user])

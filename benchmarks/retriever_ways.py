@@ -55,7 +55,7 @@ def retriever_ways(num_items: int, *, with_index: bool) -> tuple[dict[str, Way],
     rows = [{"user_id": int(user), "history": items.tolist()} for user, items in zip(ids, histories)]
 
     def graph(user: int) -> object:
-        return retriever.session.run(["items", "scores"], feeds[user] | {"exclude": feeds[user]["history"], "k": np.array([K])})
+        return retriever.search.graph.run(["items", "scores"], feeds[user] | {"exclude": feeds[user]["history"], "k": np.array([K])})
 
     def recommend(user: int) -> object:
         return retriever.recommend([rows[user]], k=K, exclude=[rows[user]["history"]])

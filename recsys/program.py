@@ -17,7 +17,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
 from recsys.config import ExportConfig, TrainConfig, build, plain, schema_of
-from recsys.config.compose import AUTO, composed_run
+from recsys.config.compose import AUTO, composed_run, require_visible
 from recsys.config.files import conf_folders
 from recsys.config.launch import launch
 from recsys.config.processes import handed_on, require_one_directory
@@ -34,7 +34,7 @@ from recsys.run.directory import CHECKPOINTS, COST, LINEAGE, LOG, LOGGED, SCHEMA
 from recsys.run.lineage import write_lineage
 from recsys.run.metrics_log import MetricsLog
 from recsys.run.process import keep_memory, log_file, signals_restored
-from recsys.run.resume import Start, best_weights, place_of, start
+from recsys.run.resume import Start, best_weights, place_of, require_plain_places, start
 from recsys.sweep.sweeper import register, trial_faults
 
 log = logging.getLogger(__name__)
@@ -107,6 +107,7 @@ def train(config: TrainConfig, run: Path | str | None = None) -> Path:
         what = f"train takes the config of a run, and this is {type(config).__name__}"
         raise ConfigError(Fault(what, "train(config)", 'compose it with program="train"'))
     folder = _directory(config, run)
+    require_plain_places(config, folder)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     is_first = rank_zero_only(lambda: True)() is True
@@ -199,6 +200,7 @@ def evaluate(run: Path | str) -> dict[str, float]:
           1. there is no config.yaml...
     """
     finished = RunDirectory.finished(Path(run))
+    require_visible(finished.plain, finished.path)
     config, store = finished.config, finished.store
     seed_everything(config.seed, workers=True, verbose=False)
     parts = build(config.task).parts(config, store, build(config.data.source))

@@ -10,6 +10,7 @@ import yaml
 from recsys.config.files import FORMAT
 from recsys.config.nodes import build
 from recsys.disk import write_whole
+from recsys.disk.scrub import without_secrets
 from recsys.schema import Schema, TimeUnit
 
 CONFIG = "config.yaml"
@@ -126,8 +127,8 @@ def schema_of(data: DataConfig) -> Schema:
 
 
 def save_config(config: TrainConfig, path: Path) -> None:
-    """Write a root config as plain yaml, in one step; `recsys.config.files.saved_config` reads it back."""
-    write_whole(path, yaml.safe_dump({"format": FORMAT, **plain(config)}, sort_keys=False, allow_unicode=True))
+    """Write a root config as plain yaml without secrets, in one step; `recsys.config.files.saved_config` reads it back."""
+    write_whole(path, yaml.safe_dump({"format": FORMAT, **without_secrets(plain(config))}, sort_keys=False, allow_unicode=True))
 
 
 def plain(config: TrainConfig) -> dict[str, Any]:

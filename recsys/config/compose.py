@@ -1,6 +1,6 @@
 """From override texts to a checked config, by Hydra's own parser and composer, whose state is afterwards as before."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +20,13 @@ from hydra.types import RunMode
 from hydra.version import VersionBase
 from omegaconf import OmegaConf
 
-from recsys.config import CONFIG
+from recsys.config import CONFIG, flattened
 from recsys.config.check import EVERYTHING, check_config
 from recsys.config.command import Command, plain_config
 from recsys.config.files import file_faults, saved_config
 from recsys.config.overrides import OverrideValue, parsed_overrides, sweep_values, variants
 from recsys.config.refusals import searchpath_fault
+from recsys.disk.scrub import HIDDEN
 from recsys.errors import ConfigError, Fault, IntegrityError
 
 AUTO, KEY = "auto", "resume"
@@ -83,6 +84,7 @@ def composed_run(
     """The typed config of one run, and its directory; with `resumes`, those of a run that `resume=DIR` names."""
     if resumes and (earlier := earlier_run(texts)) is not None:
         run, config = earlier
+        require_visible(config, run)
         return check_config(config, root, origin={EVERYTHING: str(run / CONFIG)}), run
     command = checked_command(conf, name, texts, root, multirun=False, sweeps=sweeps)
     return command.config, command.run
@@ -106,6 +108,15 @@ def earlier_run(texts: list[str]) -> tuple[Path, dict[str, Any]] | None:
     for text, override in zip(texts, overrides):
         _set(config, override, text)
     return run, config
+
+
+def require_visible(config: Mapping[str, Any], run: Path) -> None:
+    """A ConfigError names every key of a saved config whose value was hidden, as it held a password or a key."""
+    remedy = "give it again on the command line"
+    hidden = {key: value for key, value in flattened(dict(config)) if isinstance(value, str) and HIDDEN in value}
+    faults = [Fault(f"{key} held a password, and {CONFIG} says {value}", str(run), f"{remedy}: {key}=...") for key, value in hidden.items()]
+    if faults:
+        raise ConfigError(*faults)
 
 
 def refuse_links(run: Path) -> None:

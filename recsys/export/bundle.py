@@ -12,6 +12,7 @@ import polars as pl
 
 from recsys.config import GateConfig
 from recsys.disk import file_sha256
+from recsys.disk.scrub import without_secrets
 from recsys.errors import DataError, Fault, IntegrityError
 from recsys.export.card import write_card
 from recsys.export.gates import floor_gates, golden_gate, index_gate, latency_gates, parity_gate, refuse, replayed, size_gates
@@ -103,8 +104,8 @@ def export_bundle(
             "processor": processor(),
             "opset": OPSETS,
             "schema_sha256": facts["schema_sha256"],
-            "checkpoint": dict(checkpoint),
-            "lineage": dict(release.lineage),
+            "checkpoint": without_secrets(dict(checkpoint)),
+            "lineage": without_secrets(dict(release.lineage)),  # runs of before may hold some
         }
         for section in sections:
             document |= section.write(partial, schema, vocabularies, facts)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from recsys.errors import Fault, IntegrityError, name_list
 from recsys.export.preprocessing import Graph
 from recsys.schema import Feature, Schema
+from recsys.serve.graph import foreign_operator
 
 OPSET = 20
 """ai.onnx operators; Equal on strings needs 19."""
@@ -45,6 +46,9 @@ def check(name: str, model: ModelProto) -> None:
     weights = [constant.name for constant in model.graph.initializer if constant.data_type in narrow]
     if casts or weights:
         raise IntegrityError(Fault(f"half-precision values in {', '.join(casts + weights)}", name, "export in float32: call model.float()"))
+    if operator := foreign_operator(model.SerializeToString()):
+        remedy = "build the layer of other operators, or add this one to recsys/serve/operators.py here and at the server"
+        raise IntegrityError(Fault(f"the graph holds the operator {operator}, which servers do not run", name, remedy))
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:

@@ -16,8 +16,9 @@ from typing import Any
 import wandb
 
 from recsys.disk.locks import is_locked, lock, try_lock
+from recsys.disk.scrub import without_secrets
 from recsys.errors import Fault, ResourceError
-from recsys.logger.artifacts import log_bundle, log_checkpoints, without_secrets
+from recsys.logger.artifacts import log_bundle, log_checkpoints
 from recsys.logger.destination import FINISHED, Destination
 from recsys.logger.ledger import STEP, Ledger
 from recsys.logger.page import log_report, save_page

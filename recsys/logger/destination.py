@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from recsys.disk import write_whole
 from recsys.disk.records import read_record, require_type
+from recsys.disk.scrub import without_secrets
 
 FILE = "wandb.json"
 """File of the run directory."""
@@ -58,8 +59,8 @@ class Destination:
         return read_record(run / FILE, _checked_destination) if (run / FILE).is_file() else None
 
     def save(self, run: Path) -> None:
-        """Write wandb.json of a run directory."""
-        write_whole(run / FILE, json.dumps(asdict(self), indent=2) + "\n")
+        """Write wandb.json of a run directory, without secrets."""
+        write_whole(run / FILE, json.dumps(without_secrets(asdict(self)), indent=2) + "\n")
 
 
 def _checked_destination(document: dict) -> Destination:

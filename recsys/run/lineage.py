@@ -15,6 +15,7 @@ from typing import Any
 
 from recsys.disk import write_whole
 from recsys.disk.records import read_record, reading, require_type
+from recsys.disk.scrub import argument_without_secrets
 
 CODE = Path(__file__).resolve().parents[2]
 """Folder of the programs and of the package."""
@@ -34,6 +35,7 @@ def write_lineage(path: Path, *, store: Path, others: Mapping[str, str] | None =
         goes_on: whether the run was begun before.
     """
     program = [Path(name).name for name in sys.orig_argv[1:2]]  # none where python is interactive
+    arguments = map(argument_without_secrets, sys.orig_argv[2:])  # as typed: Hydra is given others
     facts: dict[str, Any] = {
         "store": str(store.resolve()),
         "runs": dict(others or {}),
@@ -42,7 +44,7 @@ def write_lineage(path: Path, *, store: Path, others: Mapping[str, str] | None =
         "versions": versions(PACKAGES),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "platform": platform.platform(),
-        "command": shlex.join(["python", *program, *sys.orig_argv[2:]]),  # as typed: Hydra is given another one
+        "command": shlex.join(["python", *program, *arguments]),
     }
     if goes_on and path.exists():
         begun = read_record(path, lambda document: require_type(document, dict, "it"))

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from recsys.disk import writing
+from recsys.disk.scrub import ScrubbedFormatter
 
 log = logging.getLogger(__name__)
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -72,10 +73,10 @@ def signals_restored() -> Iterator[None]:
 
 @contextmanager
 def log_file(path: Path) -> Iterator[None]:
-    """Append what is logged within the block to a file, and the error that ends it; afterwards logging is as it was."""
+    """Append what is logged within the block to a file, without secrets, and the error that ends it; afterwards logging is as it was."""
     with writing(path):
         handler = logging.FileHandler(path)
-    handler.setFormatter(logging.Formatter(FORMAT))
+    handler.setFormatter(ScrubbedFormatter(FORMAT))
     root, others = logging.getLogger(), [logging.getLogger(name) for name in OTHERS]
     level, showwarning = root.level, warnings.showwarning
     before = [(each, each.handlers, each.propagate) for each in others]

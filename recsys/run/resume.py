@@ -10,6 +10,7 @@ from recsys.config.compose import AUTO, refuse_links
 from recsys.disk import writing
 from recsys.disk.locks import Lock, try_lock
 from recsys.disk.records import RESTORE
+from recsys.disk.scrub import without_secrets
 from recsys.errors import ConfigError, Fault, IntegrityError, RecsysError, ResourceError
 from recsys.run.checkpoint import checkpoint_facts
 from recsys.run.directory import CHECKPOINTS, CONFIG, LINEAGE, RESULT, RunDirectory
@@ -68,6 +69,15 @@ class Start:
                 faults.append(Fault(what, str(self.run), f"restore that run, or add allow_change=[{key}] to go on with its new weights"))
         if faults:
             raise ConfigError(*faults)
+
+
+def require_plain_places(config: TrainConfig, run: Path) -> None:
+    """A ConfigError where the run's directory, or that of its store, is named by a password, which every file of the run would repeat."""
+    places = {"hydra.run.dir": run, "data.store": config.data.store}
+    remedy = "choose a folder whose name holds none"
+    named = {key: without_secrets(str(path)) for key, path in places.items() if without_secrets(str(path)) != str(path)}
+    if named:
+        raise ConfigError(*(Fault("the name of the folder holds a password", f"{key}={name}", remedy) for key, name in named.items()))
 
 
 def start(config: TrainConfig, run: Path, *, is_first: bool) -> Start:
@@ -137,8 +147,9 @@ def best_weights(runs: Mapping[str, Path]) -> dict[str, str]:
 
 
 def _changes(before: TrainConfig, now: TrainConfig) -> dict[str, tuple[Any, Any]]:
-    """{dotted key: value before, value now}, where they differ."""
-    old, new = (dict(flattened(plain(replace(config, resume=None, allow_change=())))) for config in (before, now))
+    """{dotted key: value before, value now}, where they differ in more than a password."""
+    plains = (plain(replace(config, resume=None, allow_change=())) for config in (before, now))
+    old, new = (dict(flattened(without_secrets(each))) for each in plains)  # what is saved of a config has none
     values = {key: (old.get(key, MISSING), new.get(key, MISSING)) for key in sorted(old.keys() | new.keys())}
     return {key: (value, other) for key, (value, other) in values.items() if value != other}
 

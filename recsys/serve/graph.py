@@ -1,16 +1,19 @@
-"""A checked graph of a bundle to a session.
+"""A checked graph of a bundle, loaded.
 
-onnxruntime given bytes would read tensors from files in the working directory. A bundle's graph has none; its bytes are searched for
-them here, as a server has no onnx package.
+onnxruntime given bytes would read tensors from files in the working directory, and run loops without end. A bundle's graph has neither;
+its bytes are searched for them here, as a server has no onnx package.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import onnxruntime
 
 from recsys.serve.manifest import BundleError
+from recsys.serve.operators import OPERATORS
 
 SCHEMA = "schema.json"
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
@@ -28,10 +31,31 @@ HOLDS = {
 """{message: {field number: message}} of onnx.proto, as far as a tensor can hide there."""
 EXTERNAL_DATA, DATA_LOCATION = 13, 14
 """Fields of a tensor."""
+OP_TYPE, DOMAIN, FUNCTION_NAME = 4, 7, 1
+"""Fields of a node, and of a function."""
 
 
-def load_graph(name: str, files: Mapping[str, bytes], threads: int) -> onnxruntime.InferenceSession:
-    """A session of a graph that belongs to the bundle's schema and reads no other file.
+class Graph:
+    """A graph of a bundle, loaded.
+
+    Args:
+        name: of the file.
+        session: of its content.
+    """
+
+    def __init__(self, name: str, session: onnxruntime.InferenceSession):
+        self.name, self.session = name, session
+
+    def run(self, outputs: Sequence[str], feed: Mapping[str, np.ndarray]) -> list[Any]:
+        """One array per output; a BundleError names the graph where onnxruntime cannot compute it for arrays that were checked."""
+        try:
+            return self.session.run(list(outputs), dict(feed))
+        except Exception as error:  # onnxruntime's exceptions have no common class
+            raise BundleError(f"{self.name} cannot be run by onnxruntime {onnxruntime.__version__}: {_reason(error)}") from error
+
+
+def load_graph(name: str, files: Mapping[str, bytes], threads: int) -> Graph:
+    """A graph that belongs to the bundle's schema, reads no other file, and holds only `OPERATORS`.
 
     Args:
         files: {name: content} of the bundle, checked; holds the graph and schema.json.
@@ -40,11 +64,15 @@ def load_graph(name: str, files: Mapping[str, bytes], threads: int) -> onnxrunti
         BundleError: names the graph.
     """
     try:
-        external = has_external_data(files[name])
+        external, operator = has_external_data(files[name]), foreign_operator(files[name])
     except ValueError as error:
         raise BundleError(f"{name} is no ONNX graph: {error}; export the run again") from error
     if external:
         raise BundleError(f"{name} wants data from another file; a graph of a bundle holds all of its own: export the run again")
+    if operator:
+        raise BundleError(
+            f"{name} holds the operator {operator}, which no export writes and this server does not run; export the run again"
+        )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -53,10 +81,13 @@ def load_graph(name: str, files: Mapping[str, bytes], threads: int) -> onnxrunti
     try:
         session = onnxruntime.InferenceSession(files[name], options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no common class
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BundleError(f"{name} cannot be loaded by onnxruntime {onnxruntime.__version__}: {reason}") from error
+        raise BundleError(f"{name} cannot be loaded by onnxruntime {onnxruntime.__version__}: {_reason(error)}") from error
     _check_origin(name, session.get_modelmeta().custom_metadata_map, files[SCHEMA])
-    return session
+    return Graph(name, session)
+
+
+def _reason(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _check_origin(name: str, metadata: Mapping[str, str], schema: bytes) -> None:
@@ -81,6 +112,40 @@ def has_external_data(content: bytes) -> bool:
             if number in HOLDS[message] and isinstance(value, slice):
                 pending.append((HOLDS[message][number], value.start, value.stop))
     return False
+
+
+def foreign_operator(content: bytes) -> str:
+    """An operator of an ONNX file that is none of `OPERATORS`, as domain::name, or a function that the file defines; "" where none is.
+
+    Attributes are not searched, where a large vocabulary stands: the operators that take a graph as an attribute are none of `OPERATORS`.
+    A ValueError where the bytes are no protobuf.
+    """
+    pending = [("model", 0, len(content))]
+    while pending:
+        message, start, end = pending.pop()
+        for number, value in _fields(content, start, end):
+            inside = HOLDS[message].get(number)
+            if not isinstance(value, slice) or inside not in ("graph", "training", "function", "node"):
+                continue
+            if inside == "function":
+                return f"{_texts(content, value).get(FUNCTION_NAME, '')} (a function of its own)"
+            if inside != "node":
+                pending.append((inside, value.start, value.stop))
+                continue
+            texts = _texts(content, value)
+            domain, name = texts.get(DOMAIN, ""), texts.get(OP_TYPE, "")
+            if name not in OPERATORS.get("" if domain == "ai.onnx" else domain, ()):
+                return f"{domain or 'ai.onnx'}::{name}"
+    return ""
+
+
+def _texts(content: bytes, message: slice) -> dict[int, str]:
+    """{field number: text} of a node's or function's name and domain; of a field that stands twice, the last counts, as for protobuf."""
+    fields = _fields(content, message.start, message.stop)
+    numbers = (FUNCTION_NAME, OP_TYPE, DOMAIN)
+    return {
+        number: content[value].decode(errors="replace")[:100] for number, value in fields if number in numbers and isinstance(value, slice)
+    }
 
 
 def _fields(content: bytes, at: int, end: int) -> Iterator[tuple[int, int | slice]]:

@@ -42,7 +42,7 @@ class Ranker:
         self.context_fields = request_fields(schema, "context")
         self.row_fields = {**self.item_fields, **self.context_fields}
         self.histories = history_columns(schema)
-        self.session = load_graph("ranker.onnx", files, threads)
+        self.graph = load_graph("ranker.onnx", files, threads)
         self.predict([{}])  # the first call is slower: it is made here
         check_answers("ranking", self.manifest, files, functools.partial(prediction_faults, self))
 
@@ -70,7 +70,7 @@ class Ranker:
             for start in range(0, len(request.good), ROWS_PER_RUN):
                 part = slice(start, start + ROWS_PER_RUN)
                 feed = {column: values[part] for column, values in request.feed.items()}
-                for label, values in zip(self.labels, self.session.run(self.labels, {**shared, **feed})):
+                for label, values in zip(self.labels, self.graph.run(self.labels, {**shared, **feed})):
                     predicted[label][request.good[part]] = values
         return {label: values.tolist() for label, values in predicted.items()}
 

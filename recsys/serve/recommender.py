@@ -91,7 +91,7 @@ class Recommender:
             return Answer([], [])
         user = {column: row[column] for column in self.ranker.user_fields}
         context = {column: np.repeat(row[column], len(items), axis=0) for column in self.ranker.context_fields}
-        (values,) = self.ranker.session.run([self.label], {**user, **context, **self.catalogue.features(items)})
+        (values,) = self.ranker.graph.run([self.label], {**user, **context, **self.catalogue.features(items)})
         best = np.argsort(-values, kind="stable")[:k]
         return Answer(items[best].tolist(), values[best].tolist())
 

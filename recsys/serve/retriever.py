@@ -55,7 +55,6 @@ class Retriever:
         self.histories = history_columns(self.schema)
         self.excluded = ids_field("exclude", items["dtype"])
         self.search = SEARCHES[search](self.manifest, files, threads)
-        self.session = self.search.session
         self.recommend([{}])  # the first call is slower: it is made here
         faults = list_faults if search == "exact" else score_faults
         check_answers("retrieval", self.manifest, files, functools.partial(faults, self))

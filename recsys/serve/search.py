@@ -20,7 +20,7 @@ class ExactSearch:
     FILES = ("retriever.onnx",)
 
     def __init__(self, manifest: dict, files: Mapping[str, bytes], threads: int):
-        self.session = load_graph("retriever.onnx", files, threads)
+        self.graph = load_graph("retriever.onnx", files, threads)
 
     def find(self, feed: Mapping[str, np.ndarray], exclude: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """The best items of each row, by score descending, then in catalogue order.
@@ -32,7 +32,7 @@ class ExactSearch:
         Returns:
             [B, K] raw ids and [B, K] scores; -inf where there are fewer.
         """
-        items, scores = self.session.run(["items", "scores"], {**feed, "exclude": exclude, "k": np.array([k], np.int64)})
+        items, scores = self.graph.run(["items", "scores"], {**feed, "exclude": exclude, "k": np.array([k], np.int64)})
         return items, scores
 
 
@@ -42,14 +42,14 @@ class IndexSearch:
     FILES = ("user_tower.onnx", "index.faiss", "index_ids.npy")
 
     def __init__(self, manifest: dict, files: Mapping[str, bytes], threads: int):
-        self.session = load_graph("user_tower.onnx", files, threads)
+        self.graph = load_graph("user_tower.onnx", files, threads)
         self.index = Index(files["index.faiss"], manifest["index"]["chosen"], threads)
         self.ids = _ids(files["index_ids.npy"], manifest["items"])
         self.position = {item: at for at, item in enumerate(self.ids.tolist()) if at}
 
     def find(self, feed: Mapping[str, np.ndarray], exclude: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """See `ExactSearch.find`."""
-        (vectors,) = self.session.run(["vector"], dict(feed))  # [B, D]
+        (vectors,) = self.graph.run(["vector"], dict(feed))  # [B, D]
         excluded = [[self.position[item] for item in row if item in self.position] for row in exclude.tolist()]
         limit = len(self.ids)
         number = min(limit, k + 1 + max(map(len, excluded)))  # 1 more: the index may hold the padding

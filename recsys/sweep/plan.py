@@ -11,6 +11,7 @@ import yaml
 from recsys.config import flattened
 from recsys.config.files import read_document
 from recsys.disk import write_whole, writing
+from recsys.disk.scrub import HIDDEN, argument_without_secrets, without_secrets
 from recsys.errors import ConfigError, Fault
 from recsys.sweep.sweep_config import SweepConfig
 
@@ -40,6 +41,7 @@ class Plan:
 def stored_plan(folder: Path, plan: Plan, conf: Sequence[Path]) -> Plan:
     """The plan in a sweep's directory, with the trials of this one, or this one, stored now; a ConfigError names each key that differs."""
     path = folder / FILE
+    _require_no_secrets(plan)
     if not path.exists():
         with writing(folder / CONF):
             _copy(conf, folder / CONF)
@@ -49,6 +51,15 @@ def stored_plan(folder: Path, plan: Plan, conf: Sequence[Path]) -> Plan:
         raise ConfigError(*faults)
     settings = document["sweep"] | {key: asdict(plan.sweep)[key] for key in MAY_CHANGE}
     return Plan(document["name"], tuple(document["fixed"]), SweepConfig(**settings), document["config"], plan.choices)
+
+
+def _require_no_secrets(plan: Plan) -> None:
+    """A ConfigError where the command of a sweep holds a password: the sweep keeps it, for trials to read."""
+    hidden = [text for text in map(argument_without_secrets, plan.fixed) if HIDDEN in text]
+    hidden += [f"{key}={value}" for key, value in flattened(without_secrets(plan.config)) if isinstance(value, str) and HIDDEN in value]
+    if hidden:
+        what, remedy = f"it holds a password, which the sweep would keep in {FILE}", "let the storage's own file of credentials hold it"
+        raise ConfigError(*(Fault(what, text, remedy) for text in dict.fromkeys(hidden)))
 
 
 def stored_settings(folder: Path) -> SweepConfig:

@@ -47,7 +47,7 @@ def test_config_and_lineage_are_told_without_secrets(run, records):
     (told,) = records(run, "run")
     config = {item.key: json.loads(item.value_json) for item in told.config.update}
     assert (config["seed"], config["model"]) == (3, {"dim": 16})
-    assert config["data"] == {"root": "s3://hidden@host/shop", "password": "hidden"}
+    assert config["data"] == {"root": "s3://<hidden>@host/shop", "password": "<hidden>"}
     assert config["lineage"]["git"]["commit"] == "ab" * 20
     assert (told.project, told.run_id) == ("shops", json.loads((run / "wandb.json").read_text())["id"])
     written = [path.read_bytes() for path in (run / "wandb").rglob("*") if path.is_file()]
@@ -112,7 +112,7 @@ def test_best_and_last_checkpoint_are_artifacts_with_their_origin(finished, reco
         "store": "0a1b",
         "inputs": [{"table": "items", "file": "items.parquet", "sha256": "cd" * 32}],
     }
-    assert metadata["lineage"]["command"] == "python train.py data.password=hidden seed=3"
+    assert metadata["lineage"]["command"] == "python train.py data.password=<hidden> seed=3"
 
 
 def test_a_checkpoint_that_is_best_and_last_is_one_artifact(finished, records):

@@ -73,3 +73,12 @@ def test_a_sweep_that_cannot_have_its_directory_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ResourceError, match="file"), lone_sweep(tmp_path / "file"):
         pass
+
+
+@pytest.mark.parametrize("change", [{"fixed": ("data.root=s3://me:hush@host/x",)}, {"config": {"data": {"root": "s3:/me:hush@host/x"}}}])
+def test_a_password_that_the_sweep_would_keep_is_refused(tmp_path, conf, change):
+    with pytest.raises(ConfigError) as refused:
+        stored_plan(tmp_path, replace(PLAN, **change), (conf,))
+    assert "data.root=" in str(refused.value)
+    assert "hush" not in str(refused.value)
+    assert not (tmp_path / "sweep.yaml").exists()

@@ -18,6 +18,8 @@ try:
     import pyarrow.parquet as pq
     from rich.console import Console
     from rich.progress import Progress
+
+    from recsys.serve.blocks import blocks, calls, large_rows, open_requests, python_columns
 except ImportError as error:
     LACK = f"{error}; files of requests need two more packages: pip install pyarrow rich"
 else:
@@ -138,19 +140,20 @@ def _score(options: argparse.Namespace, schema: "pa.Schema", answer: Answering) 
     first: list[BadRow] = []
     bad_values, bad_rows, start = 0, 0, 0
     with contextlib.ExitStack() as stack:
-        file = stack.enter_context(pq.ParquetFile(options.requests, pre_buffer=False))
+        file = stack.enter_context(open_requests(options.requests))
         answers = stack.enter_context(_whole_table(options.out, schema))
         errors = stack.enter_context(_whole_table(options.errors, faults)) if options.errors else None
         progress = stack.enter_context(Progress(console=console, transient=True, disable=not console.is_terminal))
         bar = progress.add_task("requests", total=file.metadata.num_rows)
-        for block in file.iter_batches(BLOCK):
+        for block in blocks(file, BLOCK):
             answered: Answers = {name: [] for name in schema.names}
-            faults_of_block: list[BadRow] = []
-            for at in range(0, len(block), options.batch_size):
-                batch = block.slice(at, options.batch_size)
+            sizes, faults_of_block = large_rows(block, start)
+            large = {fault.row - start for fault in faults_of_block}
+            for at, rows in calls(sizes, options.batch_size):
+                batch, left_out = block.slice(at, rows), [row - at for row in sorted(large) if at <= row < at + rows]
                 bad: list[BadRow] = []
-                for name, values in answer(_columns(batch), bad).items():
-                    answered[name] += values
+                for name, values in answer(python_columns(batch, left_out), bad).items():
+                    answered[name] += [None if row in left_out else value for row, value in enumerate(values)]
                 faults_of_block += [BadRow(start + at + fault.row, *fault.args[1:]) for fault in bad]
                 progress.advance(bar, len(batch))
             answers.write_table(pa.table(answered, schema))
@@ -165,13 +168,6 @@ def _score(options: argparse.Namespace, schema: "pa.Schema", answer: Answering) 
         where = f"see {options.errors}" if options.errors else "--errors FILE takes them all"
         console.print(f"and {bad_values - len(first):,} more; {where}", highlight=False, soft_wrap=True)
     return start - bad_rows, bad_rows
-
-
-def _columns(batch: "pa.RecordBatch") -> Answers:
-    """A batch as a dict of columns; moments finer than a microsecond are cut, as Python has none."""
-    fine = [pa.types.is_timestamp(field.type) and field.type.unit == "ns" for field in batch.schema]
-    columns = [column.cast(pa.timestamp("us", column.type.tz), safe=False) if cut else column for column, cut in zip(batch.columns, fine)]
-    return {name: column.to_pylist() for name, column in zip(batch.schema.names, columns)}
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ EXAMPLES = (
     "python export.py run=<run> against=/srv/models/bundle",
     "python export.py run=<run> quantize=int8_dynamic",
     "python export.py run=<run> index=hnsw",
+    "python export.py run=<run> --sign ~/.ssh/release",
 )
 
 if __name__ == "__main__":
@@ -27,5 +28,5 @@ if __name__ == "__main__":
         name="export",
         about=__doc__ or "",
         examples=EXAMPLES,
-        flags={"--dry-run": "dry_run=true"},
+        flags={"--dry-run": "dry_run=true", "--sign": "sign="},
     )

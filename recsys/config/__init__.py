@@ -110,6 +110,7 @@ class ExportConfig:
     quantize: Annotated[dict, Makes("recsys.export.quantize.base.Quantization")] | None = None
     index: Annotated[dict, Makes("recsys.export.index.base.SearchIndex")] | None = None
     dry_run: bool = False
+    sign: Path | None = None
 
 
 def schema_of(data: DataConfig) -> Schema:

@@ -57,12 +57,12 @@ def launch(
         root: dataclass of the root config.
         name: of the program and of its root yaml in `conf`.
         about, examples: for --help: what the program does, and command lines.
-        flags: {another spelling of an override: the override}.
+        flags: {another spelling of an override: the override}; one that ends with "=" takes the next argument as its value.
         place: `place(config, run, fixed=...)` is the directory in which a config runs, where hydra.run.dir says `run`, fixed if on the
             command line; None: the program resumes nothing.
         sweeps: see `checked_command`.
     """
-    sys.argv[1:] = [(flags or {}).get(argument, argument) for argument in sys.argv[1:]]
+    sys.argv[1:] = _spelled_out(sys.argv[1:], flags or {})
     arguments = _arguments(name)
     conf = conf_folders(arguments.config_path)
     if arguments.help:
@@ -101,6 +101,19 @@ def launch(
 
     with searching(conf):
         hydra.main(version_base="1.3", config_path=str(conf[-1]), config_name=name)(job)()
+
+
+def _spelled_out(arguments: Sequence[str], flags: Mapping[str, str]) -> list[str]:
+    """Arguments with every flag as the override that it stands for."""
+    rest, spelled = iter(arguments), []
+    for argument in rest:
+        flag, sign, value = argument.partition("=")
+        override = flags.get(flag, argument)
+        if override is argument or not override.endswith("="):
+            spelled.append(flags.get(argument, argument))
+        else:
+            spelled.append(override + (value if sign else next(rest, "")))
+    return spelled
 
 
 def _run_once(program: Callable[[Any, Path], Any], config: Any, run: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -24,11 +24,15 @@ from recsys.export.production import Production, production_gates
 from recsys.export.publish import publishing, write_manifest
 from recsys.export.quantize.base import Quantization
 from recsys.export.section import Questions, Section
+from recsys.export.sign import sign
 from recsys.run.lineage import distributions, versions
 from recsys.schema import Schema
 from recsys.serve.golden import processor
 from recsys.serve.manifest import FORMAT
 from recsys.task.base import facet
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 PACKAGES = ("recsys", "torch", "onnx", "onnxscript", "onnxruntime", "numpy", "polars")
 
@@ -46,6 +50,7 @@ class Release:
         lineage: see `recsys.export.program.lineage`.
         reliability: {label: curve} at test, for the card.
         dry_run: do everything but publish.
+        key: signs the bundle; None = nobody.
     """
 
     limits: GateConfig = field(default_factory=GateConfig)
@@ -56,6 +61,7 @@ class Release:
     lineage: Mapping = field(default_factory=dict)
     reliability: Mapping[str, Mapping] = field(default_factory=dict)
     dry_run: bool = False
+    key: "Ed25519PrivateKey | None" = None
 
 
 def export_bundle(
@@ -138,6 +144,8 @@ def export_bundle(
             document["gates"] = [gate.line() for gate in sized]
             write_card(partial, document, schema, finite, reliability=release.reliability)
             manifest = write_manifest(partial, document)
+        if release.key is not None:
+            sign(partial, release.key)
         return manifest
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from recsys.export.gates import floor_gates, refuse
 from recsys.export.index.base import SearchIndex
 from recsys.export.production import Production
 from recsys.export.section import Section
+from recsys.export.sign import private_key
 from recsys.logger.wandb import send_bundle
 from recsys.report.release import bundle_table
 from recsys.run.directory import BUNDLE, CONFIG, RunDirectory
@@ -36,6 +38,7 @@ def export_run(config: ExportConfig) -> Path:
         raise ConfigError(Fault(what, "export_run(config)", 'compose("run=DIR", program="export")'))
     if config.k < 1:
         raise ConfigError(Fault(f"k is {config.k}", "k", "give the length of the lists that are compared, 1 or more"))
+    key = None if config.sign is None else private_key(config.sign.expanduser())
     production = None if config.against is None else Production.open(config.against)
     run = RunDirectory.finished(config.run)
     runs = [run] if config.ranker is None else [run, RunDirectory.finished(config.ranker)]
@@ -68,7 +71,7 @@ def export_run(config: ExportConfig) -> Path:
         metrics=metrics,
         checkpoint=checkpoint,
         folder=run.path / BUNDLE,
-        release=_release(config, runs, production, index, curves),
+        release=replace(_release(config, runs, production, index, curves), key=key),
     )
     Console().print(bundle_table(manifest))
     if not config.dry_run:

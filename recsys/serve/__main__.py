@@ -52,7 +52,8 @@ def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         task = _served_task(options)
-        count, bad = _score(options, *_answering(options, task))
+        schema, answer, ignored = _answering(options, task)
+        count, bad = _score(options, schema, answer)
     except UsageError as error:
         print(error, file=sys.stderr)
         return 2
@@ -63,6 +64,8 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{options.requests}: {error}", file=sys.stderr)
         return 3
     print(f"{options.out}: {count:,} requests answered" + (f", {bad:,} bad ones not" if bad else ""))
+    if ignored:
+        print(f"ignored, as the model does not read them: {', '.join(map(repr, ignored))}")
     return 0
 
 
@@ -78,6 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="parquet file of the answers; appears when it is whole")
     parser.add_argument("--errors", metavar="FILE", type=Path, help="parquet file of what is wrong with bad rows")
     parser.add_argument("--task", choices=GRAPHS, help="which part of the bundle answers (default: the one it has)")
+    parser.add_argument("--key", metavar="FILE", type=Path, help="public key whose owner has to have signed the bundle")
+    parser.add_argument(
+        "--ignore-extra", action="store_true", help="leave out columns that the model does not read, and name them at the end"
+    )
     parser.add_argument("--k", type=_count, default=10, help="answers of a retrieval request (default: %(default)s)")
     parser.add_argument("--threads", type=_count, default=1, help="threads that one call may use (default: %(default)s)")
     parser.add_argument("--batch-size", metavar="ROWS", type=_count, default=64, help="rows of one call (default: %(default)s)")
@@ -111,18 +118,18 @@ def _served_task(options: argparse.Namespace) -> str:
     return options.task or held[0]
 
 
-def _answering(options: argparse.Namespace, task: str) -> "tuple[pa.Schema, Answering]":
-    """The schema of answers, and what makes them of a dict of columns."""
+def _answering(options: argparse.Namespace, task: str) -> "tuple[pa.Schema, Answering, list[str]]":
+    """The schema of answers, what makes them of a dict of columns, and the names of the columns that it leaves out, once it has."""
     if task == "ranking":
-        ranker = Ranker(options.bundle, options.threads)
+        ranker = Ranker(options.bundle, options.threads, key=options.key, ignore_extra=options.ignore_extra)
 
         def predict(columns: Answers, errors: list[BadRow]) -> Answers:
             predicted = ranker.predict(columns, errors=errors)
             bad = {fault.row for fault in errors}
             return {label: [None if row in bad else value for row, value in enumerate(values)] for label, values in predicted.items()}
 
-        return pa.schema([(label, pa.float32()) for label in ranker.labels]), predict
-    retriever = Retriever(options.bundle, options.threads)
+        return pa.schema([(label, pa.float32()) for label in ranker.labels]), predict, ranker.ignored
+    retriever = Retriever(options.bundle, options.threads, key=options.key, ignore_extra=options.ignore_extra)
 
     def recommend(columns: Answers, errors: list[BadRow]) -> Answers:
         exclude = columns.pop("exclude", None)
@@ -130,7 +137,7 @@ def _answering(options: argparse.Namespace, task: str) -> "tuple[pa.Schema, Answ
         return {"items": [answer and answer.items for answer in answers], "scores": [answer and answer.scores for answer in answers]}
 
     ids = pa.string() if retriever.manifest["items"]["dtype"] == "string" else pa.int64()
-    return pa.schema([("items", pa.list_(ids)), ("scores", pa.list_(pa.float32()))]), recommend
+    return pa.schema([("items", pa.list_(ids)), ("scores", pa.list_(pa.float32()))]), recommend, retriever.ignored
 
 
 def _score(options: argparse.Namespace, schema: "pa.Schema", answer: Answering) -> tuple[int, int]:

@@ -116,7 +116,24 @@ class Vector:
         return nothing
 
 
-Field = Value | List | Vector
+class Number:
+    """A number per row: [B]; one that training would have refused is a bad row."""
+
+    def __init__(self, column: str, low: float | None, high: float | None):
+        self.value, self.low, self.high = Value(column, NUMBER), low, high
+
+    def array(self, values: Sequence[Any], bad: list[BadRow]) -> np.ndarray:
+        """See `Value.array`."""
+        array = self.value.array(values, bad)
+        for limit, outside, want in ((self.low, np.less, "at least"), (self.high, np.greater, "at most")):
+            if limit is not None:
+                for row in np.flatnonzero(outside(array, np.float32(limit))).tolist():
+                    bad.append(BadRow(row, self.value.column, value_text(values[row]), f"a number of {want} {limit:g}, as in training"))
+                    array[row] = np.nan
+        return array
+
+
+Field = Value | List | Vector | Number
 
 
 def request_fields(schema: dict, *entities: str) -> dict[str, Field]:
@@ -137,7 +154,7 @@ def _field(feature: dict, statistics: dict) -> Field:
         case "Timestamp":
             return Value(column, MOMENT)
         case "Numeric":
-            return Value(column, NUMBER)
+            return Number(column, feature.get("low"), feature.get("high"))
         case "Categorical":
             return Value(column, BY_DTYPE[statistics[column]["dtype"]])
     raise ValueError(f"'{column}' is a {feature['kind']}, which this version cannot serve; install the version that exported the bundle")

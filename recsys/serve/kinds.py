@@ -3,6 +3,7 @@
 import datetime
 import math
 import numbers
+import re
 from collections.abc import Callable, Sequence
 from types import NoneType, UnionType
 from typing import Any, NamedTuple
@@ -11,6 +12,8 @@ import numpy as np
 
 MISSING_INTEGER = -(2**63)
 """A missing value, and list padding, of an integer column; "" is that of a string column."""
+ISO = re.compile(r"\d{4}-\d\d-\d\d")
+"""Beginning of a moment as text; compact spellings such as 20260131 could be numbers."""
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -136,7 +139,19 @@ def _moment(value: Any) -> int | None:
         if value != value:  # the NaT of pandas
             return MISSING_INTEGER
         return math.floor(value.replace(tzinfo=value.tzinfo or datetime.UTC).timestamp())
+    if isinstance(value, str):
+        return _iso_moment(value)
     return _integer(value)
+
+
+def _iso_moment(text: str) -> int | None:
+    """2026-01-31T12:30:00Z, with another zone, or without one, which is UTC as in training."""
+    if not ISO.match(text):
+        return None
+    try:
+        return _moment(datetime.datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        return None
 
 
 def _moments(values: Sequence[Any]) -> np.ndarray | None:
@@ -149,6 +164,12 @@ TEXT = Kind(object, "", "a string", _text, _texts)
 INTEGER = Kind(np.int64, MISSING_INTEGER, "an integer of 64 bits", _integer, _integers)
 BOOLEAN = Kind(np.int64, MISSING_INTEGER, "true or false", _boolean, _booleans)
 NUMBER = Kind(np.float32, math.nan, "a finite number", _number, _numbers)
-MOMENT = Kind(np.int64, MISSING_INTEGER, "a datetime, or an integer of seconds since 1970 UTC", _moment, _moments)
+MOMENT = Kind(
+    np.int64,
+    MISSING_INTEGER,
+    "a datetime, text as of ISO 8601, or an integer of seconds since 1970 UTC",
+    _moment,
+    _moments,
+)
 BY_DTYPE = {"string": TEXT, "int64": INTEGER, "bool": BOOLEAN, "float32": NUMBER}
 """By the `dtype` of a column's statistics in schema.json."""

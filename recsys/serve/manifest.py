@@ -26,9 +26,13 @@ class BundleError(ValueError):
     """A file of the bundle is missing, or not what the manifest says."""
 
 
-def read_bundle(folder: Path, keep: Sequence[str]) -> Bundle:
-    """Check every file against the manifest; gives the content of `keep` and of the few golden requests, as it was checked."""
-    manifest = read_manifest(folder)
+def read_bundle(folder: Path, keep: Sequence[str], key: str | Path | None = None) -> Bundle:
+    """Check every file against the manifest; gives the content of `keep` and of the few golden requests, as it was checked.
+
+    Args:
+        key: public key whose owner has to have signed the bundle; see `recsys.serve.signature`. None: it need not be signed.
+    """
+    manifest = read_manifest(folder, key)
     contents = {}
     for name, facts in manifest["files"].items():
         path = _check_file(folder, name, facts)
@@ -48,8 +52,8 @@ def read_bundle(folder: Path, keep: Sequence[str]) -> Bundle:
     return manifest, contents
 
 
-def read_manifest(folder: Path) -> dict:
-    """The manifest, checked by its own sha256; the files are not looked at."""
+def read_manifest(folder: Path, key: str | Path | None = None) -> dict:
+    """The manifest, checked by its own sha256, and by its signature where a key is given; the files are not looked at."""
     path = folder / MANIFEST
     if folder.is_symlink() and not folder.exists():
         raise BundleError(
@@ -60,6 +64,10 @@ def read_manifest(folder: Path) -> dict:
     if path.is_symlink() or path.stat().st_size > MAX_MANIFEST:
         raise BundleError(f"{path} is a link, or longer than {MAX_MANIFEST} bytes; export the run again")
     content = path.read_bytes()
+    if key is not None:
+        from recsys.serve.signature import check_signature  # needs a package that other servers do without
+
+        check_signature(folder, content, key)
     try:
         manifest = json.loads(content)
         unsigned = {key: value for key, value in manifest.items() if key != "sha256"}

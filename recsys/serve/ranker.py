@@ -12,7 +12,7 @@ from recsys.serve.fields import USER, BadRow, history_columns, request_fields
 from recsys.serve.golden import check_answers, prediction_faults
 from recsys.serve.graph import load_graph
 from recsys.serve.manifest import Bundle, read_bundle
-from recsys.serve.requests import Rows, by_column, read
+from recsys.serve.requests import Ignored, Rows, by_column, opened, read
 
 ROWS_PER_RUN = 4_096
 """Rows that one pass of the graph answers: bounds memory."""
@@ -24,6 +24,7 @@ class Ranker:
     Args:
         folder: a bundle. Every file's sha256 is checked before any is used.
         threads: threads that one request may use.
+        key, ignore_extra: see `Retriever`.
         bundle: files of the folder that are checked already.
     Attributes:
         labels: what is predicted: a label where the one it is given is 1, and behind it its funnel over all rows.
@@ -33,8 +34,18 @@ class Ranker:
 
     FILES = ("ranker.onnx", "schema.json")
 
-    def __init__(self, folder: str | Path, threads: int = 1, *, bundle: Bundle | None = None):
-        self.manifest, files = bundle or read_bundle(Path(folder), keep=self.FILES)
+    def __init__(
+        self,
+        folder: str | Path,
+        threads: int = 1,
+        *,
+        key: str | Path | None = None,
+        ignore_extra: bool = False,
+        bundle: Bundle | None = None,
+    ):
+        self.manifest, files = bundle or read_bundle(Path(folder), keep=self.FILES, key=key)
+        self.arguments = {"folder": Path(folder).absolute(), "threads": threads, "key": key, "ignore_extra": ignore_extra}
+        self.extra = Ignored() if ignore_extra else None
         schema = json.loads(files["schema.json"])
         self.labels: list[str] = self.manifest["labels"]
         self.user_fields = request_fields(schema, "user")
@@ -45,6 +56,14 @@ class Ranker:
         self.graph = load_graph("ranker.onnx", files, threads)
         self.predict([{}])  # the first call is slower: it is made here
         check_answers("ranking", self.manifest, files, functools.partial(prediction_faults, self))
+
+    def __reduce__(self) -> tuple:
+        return opened, (Ranker, self.arguments)
+
+    @property
+    def ignored(self) -> list[str]:
+        """Names of the fields that were left out, the first 100."""
+        return [] if self.extra is None else self.extra.names
 
     def predict(self, rows: Rows, user: Mapping[str, Any] | None = None, *, errors: list[BadRow] | None = None) -> dict[str, list[float]]:
         """Every label of each row.
@@ -62,7 +81,7 @@ class Ranker:
             ValueError: what is asked is wrong as a whole.
         """
         fields = {**self.user_fields, **self.row_fields} if user is None else self.row_fields
-        columns = by_column(rows, fields)
+        columns = by_column(rows, fields, self.extra)
         shared = {} if user is None else self._shared(user, errors)
         request = read(columns, fields, self.histories if user is None else [], errors)
         predicted = {label: np.full(columns.number, np.nan, np.float32) for label in self.labels}
@@ -77,7 +96,7 @@ class Ranker:
     def _shared(self, user: Mapping[str, Any], errors: list[BadRow] | None) -> dict[str, np.ndarray] | None:
         """Arrays of the one user; None where it is bad."""
         bad: list[BadRow] = []
-        request = read(by_column([user], self.user_fields), self.user_fields, self.histories, bad)
+        request = read(by_column([user], self.user_fields, self.extra), self.user_fields, self.histories, bad)
         if not bad:
             return request.feed
         faults = [BadRow(USER, *fault.args[1:]) for fault in bad]

@@ -26,7 +26,7 @@ class Recommender:
         label: of `Ranker.labels`, whose value orders the answers; by default the first.
         num_candidates: items that are retrieved for a row and ranked.
         threads: threads that one request may use.
-        search: see `Retriever`.
+        search, key, ignore_extra: see `Retriever`. A pickle holds the catalogue, and opens the folder again.
     Raises:
         BundleError: names the file; or this processor answers otherwise than the one of the export.
         ValueError: names the column or row of `items`, or the label.
@@ -41,11 +41,13 @@ class Recommender:
         num_candidates: int = 200,
         threads: int = 1,
         search: str = "exact",
+        key: str | Path | None = None,
+        ignore_extra: bool = False,
     ):
         check_count("num_candidates", num_candidates)
-        bundle = read_bundle(Path(folder), keep=(*Retriever.files(folder, search), *Ranker.FILES))
-        self.retriever = Retriever(folder, threads, search=search, bundle=bundle)
-        self.ranker = Ranker(folder, threads, bundle=bundle)
+        bundle = read_bundle(Path(folder), keep=(*Retriever.files(folder, search), *Ranker.FILES), key=key)
+        self.retriever = Retriever(folder, threads, search=search, key=key, ignore_extra=ignore_extra, bundle=bundle)
+        self.ranker = Ranker(folder, threads, key=key, ignore_extra=ignore_extra, bundle=bundle)
         if label is not None and label not in self.ranker.labels:
             raise ValueError(f"'label': got {label!r}; want {choices(label, self.ranker.labels)}")
         self.label = self.ranker.labels[0] if label is None else label
@@ -54,6 +56,11 @@ class Recommender:
         self.catalogue = Catalogue(items, column, dtype, self.ranker.item_fields)
         self.seen = {f"{SEEN}{history}": ids_field(history, dtype) for history in history_columns(self.retriever.schema, of=column)}
         self.recommend([{}])  # the first call is slower: it is made here
+
+    @property
+    def ignored(self) -> list[str]:
+        """Names of the fields that were left out, the first 100."""
+        return self.retriever.ignored
 
     def recommend(
         self, rows: Rows, k: int = 10, exclude: Excluded = None, *, exclude_seen: bool = True, errors: list[BadRow] | None = None
@@ -71,7 +78,7 @@ class Recommender:
             BadRow, ValueError: as in `Retriever.recommend`.
         """
         context = self.ranker.context_fields
-        columns = with_exclude(by_column(rows, {**self.retriever.fields, **context}), exclude)
+        columns = with_exclude(by_column(rows, {**self.retriever.fields, **context}, self.retriever.extra), exclude)
         check_count("k", k)
         columns.values.update({name: columns.values[name.removeprefix(SEEN)] for name in self.seen})
         fields = {**self.retriever.fields, **context, **self.seen, "exclude": self.retriever.excluded}

@@ -1,13 +1,18 @@
 """Rows as they are sent -> checked arrays of the good ones. B rows."""
 
 import difflib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from recsys.serve.fields import BadRow, Field, cut, is_list, value_text
 from recsys.serve.kinds import is_missing
+
+
+def opened(kind: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    """A serving object anew, as pickle reads it: its folder is opened and checked again."""
+    return kind(**arguments)
 
 
 @runtime_checkable
@@ -50,15 +55,37 @@ class Request(NamedTuple):
     good: np.ndarray
 
 
-def by_column(rows: Rows, known: Collection[str]) -> Columns:
-    """Every known column. A ValueError names an unknown column, or columns of different lengths."""
+class Ignored:
+    """Fields of requests that no model reads, and that are left out instead of refused.
+
+    Attributes:
+        names: of the first 100, in the order in which they came.
+    """
+
+    LONGEST = 100
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def add(self, fields: Collection[object]) -> None:
+        """Note fields of a request."""
+        for name in map(_name, fields):
+            if len(self.names) < self.LONGEST and name not in self.names:
+                self.names.append(name)
+
+
+def by_column(rows: Rows, known: Collection[str], ignored: Ignored | None = None) -> Columns:
+    """Every known column. Unknown ones go to `ignored`; without it, a ValueError names one. Another names columns of different lengths."""
     if not isinstance(rows, Mapping | Sequence) and isinstance(rows, Table):
         if len(set(rows.column_names)) < len(rows.column_names):
             raise ValueError(f"rows: got a table with two columns of one name: {rows.column_names}; want each once")
         rows = rows.to_pydict()
     if isinstance(rows, Mapping):
         unknown = [name for name in rows if name not in known]
-        if unknown:
+        if ignored is not None:
+            ignored.add(unknown)
+            rows = {name: values for name, values in rows.items() if name in known}
+        elif unknown:
             raise ValueError(f"rows: got a field {cut(unknown[0])}; want {choices(unknown[0], known)}")
         single = [column for column, values in rows.items() if not is_list(values)]
         if single:
@@ -76,6 +103,9 @@ def by_column(rows: Rows, known: Collection[str]) -> Columns:
             bad.append(BadRow(position, "", value_text(row), "a dict of raw features", True))
         elif not row.keys() <= names:  # a misspelt field would count as missing, in silence
             unknown = [name for name in row if name not in names]
+            if ignored is not None:
+                ignored.add(unknown)
+                continue
             bad += [BadRow(position, _name(name), f"a field {cut(name)}", choices(name, known), True) for name in unknown]
     dicts = [row if isinstance(row, Mapping) else {} for row in rows] if bad else rows
     return Columns({column: [row.get(column) for row in dicts] for column in known}, len(rows), bad)

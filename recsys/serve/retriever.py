@@ -12,7 +12,7 @@ import numpy as np
 from recsys.serve.fields import BadRow, history_columns, ids_field, is_list, request_fields, value_text
 from recsys.serve.golden import check_answers, list_faults, score_faults
 from recsys.serve.manifest import Bundle, read_bundle, read_manifest
-from recsys.serve.requests import Columns, Rows, by_column, read
+from recsys.serve.requests import Columns, Ignored, Rows, by_column, opened, read
 from recsys.serve.search import SEARCHES
 
 ROWS_PER_RUN = 64
@@ -41,13 +41,29 @@ class Retriever:
         threads: threads that one request may use.
         search: "exact" ranks every item inside retriever.onnx. "index" looks at the likely best ones with the bundle's index: faster on
             large catalogues, and it may miss some items or find fewer than k.
+        key: public key (its text, or its file) whose owner has to have signed the bundle; None: it need not be signed.
+        ignore_extra: leave out fields of requests that the model does not read; they are refused otherwise, as a misspelt one would count
+            as missing.
         bundle: files of the folder that are checked already.
     Raises:
         BundleError: names the file; or this processor answers otherwise than the one of the export.
+
+    A pickle holds these arguments alone: who reads it opens the folder, and checks it again.
     """
 
-    def __init__(self, folder: str | Path, threads: int = 1, *, search: str = "exact", bundle: Bundle | None = None):
-        self.manifest, files = bundle or read_bundle(Path(folder), keep=self.files(folder, search))
+    def __init__(
+        self,
+        folder: str | Path,
+        threads: int = 1,
+        *,
+        search: str = "exact",
+        key: str | Path | None = None,
+        ignore_extra: bool = False,
+        bundle: Bundle | None = None,
+    ):
+        self.manifest, files = bundle or read_bundle(Path(folder), keep=self.files(folder, search), key=key)
+        self.arguments = {"folder": Path(folder).absolute(), "threads": threads, "search": search, "key": key, "ignore_extra": ignore_extra}
+        self.extra = Ignored() if ignore_extra else None
         self.schema = json.loads(files["schema.json"])
         items = self.manifest["items"]
         self.num_items: int = items["count"]
@@ -58,6 +74,14 @@ class Retriever:
         self.recommend([{}])  # the first call is slower: it is made here
         faults = list_faults if search == "exact" else score_faults
         check_answers("retrieval", self.manifest, files, functools.partial(faults, self))
+
+    def __reduce__(self) -> tuple:
+        return opened, (Retriever, self.arguments)
+
+    @property
+    def ignored(self) -> list[str]:
+        """Names of the fields that were left out, the first 100."""
+        return [] if self.extra is None else self.extra.names
 
     @staticmethod
     def files(folder: str | Path, search: str) -> tuple[str, ...]:
@@ -83,7 +107,7 @@ class Retriever:
             BadRow: without `errors`, names the first bad row and its field, what was got and what is wanted.
             ValueError: what is asked is wrong as a whole.
         """
-        columns = by_column(rows, self.fields)
+        columns = by_column(rows, self.fields, self.extra)
         check_count("k", k)
         fields = {**self.fields, "exclude": self.excluded}
         request = read(with_exclude(columns, exclude), fields, self.histories, errors)

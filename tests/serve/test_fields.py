@@ -57,6 +57,8 @@ def test_only_user_features_are_fields():
         ("flag", [True, np.bool_(False), 1, None], [1, 0, 1, NONE]),
         ("joined", [86_400, MOMENT, MOMENT.replace(tzinfo=None), np.datetime64("1970-01-02"), None], [86_400] * 4 + [NONE]),
         ("joined", [np.datetime64("NaT"), MOMENT - datetime.timedelta(days=1, microseconds=1)], [NONE, -1]),
+        ("joined", ["1970-01-02", "1970-01-02T00:00:00", "1970-01-02 01:00:00+01:00", "1970-01-01T19:00:00.5-05:00"], [86_400] * 4),
+        ("joined", ["1970-01-02T00:00:00Z", "1969-12-31T23:59:59.5Z"], [86_400, -1]),
         ("age", [7, 2.5, np.float32(1), True, None], [7, 2.5, 1, 1, np.nan]),
         ("taste", [[1, 2.0], np.array([3, 4]), None], [[1, 2], [3, 4], [0, 0]]),
         ("tags", [["a", None, "b", "c"], (), None], [["a", "b"], ["", ""], ["", ""]]),
@@ -123,7 +125,9 @@ def test_arrays_have_the_types_of_the_graph_inputs():
         ("age", "old", "a finite number"),
         ("age", float("inf"), "a finite number"),
         ("age", 10**400, "a finite number"),
-        ("joined", "today", "a datetime, or an integer of seconds since 1970 UTC"),
+        ("joined", "19700102", "a datetime, text as of ISO 8601"),
+        ("joined", "1970-13-02", "a datetime, text as of ISO 8601"),
+        ("joined", "today", "a datetime, text as of ISO 8601, or an integer of seconds since 1970 UTC"),
         ("taste", [1.0], "2 finite numbers"),
         ("taste", [1.0, None], "2 finite numbers"),
         ("taste", 1.0, "a list"),
@@ -179,3 +183,22 @@ def test_value_without_a_text_is_still_shown(value):
 @pytest.mark.parametrize("value", ["x" * 10_000_000, b"x" * 10_000_000, list(range(1_000))], ids=["text", "bytes", "list"])
 def test_long_value_is_cut(value):
     assert len(value_text(value)) < 80
+
+
+@pytest.mark.parametrize(("value", "want"), [(-0.5, "a number of at least 0"), (10.5, "a number of at most 10")])
+def test_number_that_training_refuses_is_refused(value, want):
+    features = [{"kind": "Numeric", "column": "age", "entity": "user", "low": 0.0, "high": 10.0}]
+    field = request_fields({"features": features, "statistics": {"age": {"dtype": "float32"}}}, "user")["age"]
+    bad = []
+    assert field.array([1.0, value, None, 0, 10.0], bad).tolist() == pytest.approx([1, np.nan, np.nan, 0, 10], nan_ok=True)
+    assert [(fault.row, fault.field, fault.got) for fault in bad] == [(1, "age", f"{value} (float)")]
+    assert bad[0].want.startswith(want)
+
+
+def test_limit_counts_as_the_float32_that_training_compares():
+    """0.1 as a float32 is a little more than as a float64, and the limit itself is no fault."""
+    features = [{"kind": "Numeric", "column": "age", "entity": "user", "low": None, "high": 0.1}]
+    field = request_fields({"features": features, "statistics": {"age": {"dtype": "float32"}}}, "user")["age"]
+    bad = []
+    field.array([0.1, float(np.float32(0.1))], bad)
+    assert bad == []

@@ -88,7 +88,17 @@ class ReleaseError(RecsysError):
 
 PRUNED = 8
 """Exit code of a trial that its sweep stopped early, as it was worse than others."""
-GATES = {"parity": 10, "golden": 11, "floor": 12, "production": 13, "latency": 14, "size": 15, "quantization": 16, "index": 17}
+GATES = {
+    "parity": 10,
+    "golden": 11,
+    "floor": 12,
+    "production": 13,
+    "latency": 14,
+    "size": 15,
+    "quantization": 16,
+    "index": 17,
+    "unknown": 18,
+}
 """Exit code of each gate of a release, in the order in which they are looked at."""
 
 

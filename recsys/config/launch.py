@@ -35,7 +35,7 @@ KEY = re.compile(r"^(\w+): +([^#\s][^#\n]*?) *(?:# *(.*))?$", re.MULTILINE)
 """A scalar at the top of a root yaml, and the comment beside it."""
 EXIT_CODES = (
     "0 good · 2 config · 3 data · 4 integrity · 5 numerics · 6 resources · 7 every trial of a sweep failed · 8 a pruned trial · "
-    "10 to 17 a gate of export.py · 143 stopped by SIGTERM"
+    "10 to 18 a gate of export.py · 143 stopped by SIGTERM"
 )
 
 

@@ -15,7 +15,7 @@ from recsys.disk import file_sha256
 from recsys.disk.scrub import without_secrets
 from recsys.errors import DataError, Fault, IntegrityError
 from recsys.export.card import write_card
-from recsys.export.gates import floor_gates, golden_gate, index_gate, latency_gates, parity_gate, refuse, replayed, size_gates
+from recsys.export.gates import floor_gates, golden_gate, index_gate, latency_gates, parity_gate, refuse, replayed, size_gates, unknown_gate
 from recsys.export.golden import write_golden
 from recsys.export.graph import OPSETS
 from recsys.export.index.base import SearchIndex
@@ -119,6 +119,8 @@ def export_bundle(
             for part in facets:
                 document[part.PARITY]["weights"] = f"float32, before quantize={release.quantization.kind}"
         gates = [parity_gate(document, facets)]
+        if "unknown_users" in document:
+            gates.append(unknown_gate(document["unknown_users"]))
         if release.quantization is not None:
             document["quantized"], gate = narrow(partial, release.quantization, schema, document, release.questions.values())
             gates.append(gate)

@@ -12,6 +12,8 @@ from types import ModuleType
 from recsys.errors import GATES, ConfigError, Fault, ReleaseError, name_list, nearest
 
 REPLAY_SECONDS = 300
+FEWEST_USERS, OF_POPULARITY, OF_KNOWN = 100, 0.5, 0.9
+"""Users below which a mean recall says too little; shares of other recalls, of which lists of unknown users must reach one."""
 PACKAGE = Path(__file__).parents[1]
 """A new process finds this package beside it, installed or not."""
 
@@ -108,6 +110,21 @@ def latency_gates(latency: Mapping[str, dict], p99_ms: float | None) -> list[Gat
         for name, part in latency.items()
         if isinstance(part, dict)
     ]
+
+
+def unknown_gate(figures: Mapping[str, float]) -> Gate:
+    """Users whom training never saw get lists that are no noise; for too few users it says so, and is passed.
+
+    Args:
+        figures: "k", "users", and recalls: "recall" under an unknown id, of "popularity", and under the "known" id.
+    """
+    wanted = min(OF_POPULARITY * figures["popularity"], OF_KNOWN * figures["known"])
+    limit = f"unknown users: recall@{figures['k']} at least {OF_POPULARITY:g} of popularity's, or {OF_KNOWN:g} of known users'"
+    few = figures["users"] < FEWEST_USERS
+    values = f"{figures['recall']:.4f}; popularity {figures['popularity']:.4f}, known users {figures['known']:.4f}"
+    outcome = f"{values}, of {figures['users']:,} users" + (": too few to tell" if few else "")
+    remedy = "train with model.id_dropout=0.1, so that the unknown id learns"
+    return Gate("unknown", few or figures["recall"] >= wanted, limit, outcome, remedy)
 
 
 def index_gate(index: Mapping) -> Gate:

@@ -3,7 +3,7 @@
 import pytest
 
 from recsys.errors import GATES, ConfigError, ReleaseError
-from recsys.export.gates import Gate, floor_gates, golden_gate, latency_gates, parity_gate, refuse, replayed, size_gates
+from recsys.export.gates import Gate, floor_gates, golden_gate, latency_gates, parity_gate, refuse, replayed, size_gates, unknown_gate
 from recsys.task.base import facet
 
 
@@ -76,3 +76,21 @@ def test_a_bundle_that_no_new_process_can_open_is_refused_with_the_reason(tmp_pa
     with pytest.raises(ReleaseError, match=r"a new process cannot serve the bundle: .* holds no manifest\.json") as refused:
         replayed(tmp_path)
     assert refused.value.exit_code == 11
+
+
+@pytest.mark.parametrize(
+    ("recall", "popularity", "known", "users", "passed"),
+    [
+        (0.0003, 0.041, 0.07, 5000, False),  # noise
+        (0.0205, 0.041, 0.07, 5000, True),  # half of popularity's
+        (0.0204, 0.041, 0.07, 5000, False),
+        (0.018, 0.041, 0.02, 5000, True),  # nine tenths of known users': a poor model, and as poor for all
+        (0.0179, 0.041, 0.02, 5000, False),
+        (0.0, 0.041, 0.07, 99, True),  # too few users to tell
+    ],
+)
+def test_lists_of_unknown_users_are_no_noise(recall, popularity, known, users, passed):
+    gate = unknown_gate({"k": 20, "users": users, "recall": recall, "popularity": popularity, "known": known})
+    assert gate.passed == passed
+    assert ("too few to tell" in gate.found) == (users == 99)
+    assert f"{recall:.4f}; popularity {popularity:.4f}" in gate.found

@@ -56,3 +56,25 @@ def test_catalogue_is_a_zero_row_and_every_item_without_dropout(schema, item_fea
     assert catalogue.shape == (3, 4)
     assert catalogue[0].tolist() == [0.0] * 4
     torch.testing.assert_close(catalogue[1:], towers.eval().items(item_features))
+
+
+def test_unknown_value_becomes_the_mean_of_the_known_ones_where_training_reads_none(schema):
+    towers = model(schema)
+    table = towers.item_tower.encoder.parts["item_id"].table
+    before = table.weight.detach().clone()
+    towers.fill_unknown({"item_id"})
+    torch.testing.assert_close(table.weight[1], before[2:].mean(0))
+    assert torch.equal(table.weight[[0, *range(2, len(before))]], before[[0, *range(2, len(before))]])
+    others = [
+        part.table.weight for column, part in towers.user_tower.encoder.parts.items() if hasattr(part, "table") and column != "history"
+    ]
+    assert others
+    assert all((weight[1] - weight[2:].mean(0)).abs().max() > 1e-3 for weight in others)
+
+
+def test_unknown_id_that_dropout_trains_is_left_alone(schema):
+    towers = model(schema, id_dropout=0.1)
+    table = towers.item_tower.encoder.parts["item_id"].table
+    before = table.weight.detach().clone()
+    towers.fill_unknown({"item_id"})
+    assert torch.equal(table.weight, before)

@@ -12,7 +12,7 @@ from recsys.batch import Slice
 from recsys.data.split import NAMES
 from recsys.data.store import Store, read_manifest
 from recsys.errors import ConfigError, Fault
-from recsys.schema import FIRST_KNOWN, Feature, nearest
+from recsys.schema import FIRST_KNOWN, UNKNOWN, Feature, nearest
 
 MAX_VALUES = 20
 """A column with more values makes slices too thin to read."""
@@ -79,6 +79,16 @@ def row_slices(store: Store, rows: Tensor) -> list[Slice]:
     """One division of these rows [N] per categorical column of the row itself with at most 20 values."""
     features = [feature for feature in store.schema.of("context", "bias") if _has_few_values(store, feature)]
     return [_by_value(store, feature.column, store.context_features[feature.column][rows]) for feature in features]
+
+
+def columns_without_unknown(store: Store) -> frozenset[str]:
+    """Columns with a table whose unknown value no training row of a user, and no item of the catalogue, has."""
+    trained = torch.zeros(store.num_users + 1, dtype=torch.bool)
+    trained[store.user.cpu()[store.split.cpu() == 0].long()] = True
+    values = {column: index.cpu()[trained] for column, index in store.user_features.items()}
+    values |= {column: index.cpu()[1:] for column, index in store.item_features.items()}
+    tables = {feature.column for feature in store.schema.of("user", "item") if feature.has_table and feature.is_stored}
+    return frozenset(column for column in tables if not (values[column] == UNKNOWN).any())
 
 
 def _has_few_values(store: Store, feature: Feature) -> bool:

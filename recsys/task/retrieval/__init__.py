@@ -7,6 +7,7 @@ from typing import Annotated
 
 from recsys.candidates.base import Candidates
 from recsys.config import Makes, TrainConfig, build
+from recsys.data.read.facts import columns_without_unknown
 from recsys.data.read.oracle import oracle_of_test
 from recsys.data.read.rows import EvaluationUsers, PositiveRows, Sequences
 from recsys.data.store import Store
@@ -62,6 +63,7 @@ class Retrieval(Task):
             scheduler=build(config.scheduler),
             catalogue=loader.catalogue,
             known=loader.known if self.mask_known else None,
+            unread=columns_without_unknown(store),
             evaluation=evaluation,
             seed=config.seed,
         )

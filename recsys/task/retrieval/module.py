@@ -1,6 +1,6 @@
 """Training a two-tower model to rank a user's next items first. B rows, L history length, Q queries, N candidates, V catalogue, D dim."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,6 +23,7 @@ class RetrievalModule(TaskModule):
 
     Args:
         known: each user's training items, which are no negatives of that user; None = every candidate is one.
+        unread: columns whose unknown value no training row has; see `TwoTower.fill_unknown`.
         optimizer, scheduler, evaluation, seed: see `TaskModule`.
     """
 
@@ -36,6 +37,7 @@ class RetrievalModule(TaskModule):
         scheduler: Callable[..., LRScheduler],
         catalogue: Catalogue,
         known: KnownItems | None = None,
+        unread: Collection[str] = (),
         evaluation: Evaluation | None = None,
         seed: int = 0,
     ):
@@ -45,6 +47,7 @@ class RetrievalModule(TaskModule):
         self.loss = loss
         self.catalogue = catalogue
         self.known = known
+        self.unread = unread
 
     def on_fit_start(self) -> None:
         """The catalogue follows the model to its device."""
@@ -52,7 +55,12 @@ class RetrievalModule(TaskModule):
         if self.known is not None:
             self.known = self.known.to(self.device)
 
-    on_validation_start = on_test_start = on_fit_start
+    on_test_start = on_fit_start
+
+    def on_validation_start(self) -> None:
+        """As at the start; unknown values that training does not read get theirs, before anything is measured and saved."""
+        self.on_fit_start()
+        self.model.fill_unknown(self.unread)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seeds what this step draws by chance; gives mining candidates the current item vectors."""

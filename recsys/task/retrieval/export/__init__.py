@@ -9,6 +9,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from recsys.batch import UserBatch
 from recsys.data.read.rows import EvaluationUsers
 from recsys.errors import DataError, Fault
 from recsys.export.golden import columns, series
@@ -22,6 +23,7 @@ from recsys.schema import Schema
 from recsys.task.retrieval.export.graph import export_retriever, export_tower
 from recsys.task.retrieval.export.parity import SCORE_TOLERANCE, parity
 from recsys.task.retrieval.export.questions import questions_of
+from recsys.task.retrieval.export.unknown_users import unknown_users
 
 __all__ = ["questions_of"]
 GRAPH = "retriever.onnx"
@@ -32,6 +34,8 @@ PARITY = "parity"
 SEARCHES = True
 PARITY_ROWS = 512
 """Rows at most of users, and of items, that are compared with the model."""
+TEST_USERS = 2_000
+"""Users at most whose lists under an unknown id are measured."""
 USERS, K = 200, 20
 """Golden requests, and the length of their lists."""
 EXCLUDED = 3
@@ -49,6 +53,8 @@ class RetrievalSection:
         user_features: {column: [N] or [N, L]} of real users, histories included, to compare on; the first 512 are used.
         k: length of the compared lists.
         seed: of the unknown and missing values among the compared rows.
+        test_users: whose lists under an unknown id are measured, beside those of popularity; None = nobody's.
+        count: [V] training events of each item; needed for that.
     """
 
     task = "retrieval"
@@ -58,6 +64,8 @@ class RetrievalSection:
     user_features: Mapping[str, Tensor]
     k: int = 100
     seed: int = 0
+    test_users: UserBatch | None = None
+    count: Tensor | None = None
 
     def write(self, folder: Path, schema: Schema, vocabularies: Mapping[str, pl.Series], facts: Mapping[str, str]) -> dict:
         """Write the files and compare them with the model; see `recsys.export.section.Section`."""
@@ -86,7 +94,10 @@ class RetrievalSection:
             k=self.k,
         )
         about_items = {"column": schema.item, "dtype": dtype, "count": len(item_ids) - 1}
-        return {"items": about_items, "dim": vectors.shape[1], "parity": figures}
+        document = {"items": about_items, "dim": vectors.shape[1], "parity": figures}
+        if self.test_users is not None and self.count is not None:
+            document["unknown_users"] = unknown_users(model, torch.from_numpy(vectors), self.test_users, self.count, schema)
+        return document
 
     def golden(self, folder: Path, schema: Schema, vocabularies: Mapping[str, pl.Series]) -> pl.DataFrame:
         """Users and their lists; see `recsys.export.section.Section`."""
@@ -111,13 +122,16 @@ class RetrievalSection:
 def section_of(run: RunDirectory, model: TwoTower, about: dict, k: int) -> RetrievalSection:
     """The part of a bundle that a finished run's model becomes, compared on users of its test; see `recsys.export.section`."""
     store, users = run.store, EvaluationUsers(run.store, "test")
+    test_users = users.batch(torch.arange(min(len(users), TEST_USERS)))
     return RetrievalSection(
         model,
         item_features={column: values if values.is_floating_point() else values.long() for column, values in store.item_features.items()},
         item_ids=store.item_ids,
-        user_features=users.batch(torch.arange(min(len(users), PARITY_ROWS))).features,
+        user_features={column: values[:PARITY_ROWS] for column, values in test_users.features.items()},
         k=k,
         seed=run.config.seed,
+        test_users=test_users,
+        count=store.item_count,
     )
 
 

@@ -30,8 +30,9 @@ class RecsysError(ValueError):
 
     def __init__(self, *faults: Fault):
         self.faults = faults
-        noun = "problem" if len(faults) == 1 else "problems"
-        super().__init__("\n".join([f"{len(faults)} {noun}:", *(f"  {number}. {fault}" for number, fault in enumerate(faults, 1))]))
+        super().__init__(
+            "\n".join([f"{count_text(len(faults), 'problem')}:", *(f"  {number}. {fault}" for number, fault in enumerate(faults, 1))])
+        )
 
 
 class ConfigError(RecsysError):
@@ -100,6 +101,16 @@ GATES = {
     "unknown": 18,
 }
 """Exit code of each gate of a release, in the order in which they are looked at."""
+
+
+def count_text(number: float, noun: str, plural: str = "") -> str:
+    """A count with its noun, in the plural unless it is one.
+
+    Example:
+        >>> count_text(1, "user"), count_text(2000, "user"), count_text(0, "entry", "entries")
+        ('1 user', '2,000 users', '0 entries')
+    """
+    return f"{number:,.0f} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def name_list(names: Sequence[str], limit: int = 5) -> str:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 
-from recsys.errors import GATES, ConfigError, Fault, ReleaseError, name_list, nearest
+from recsys.errors import GATES, ConfigError, Fault, ReleaseError, count_text, name_list, nearest
 
 REPLAY_SECONDS = 300
 FEWEST_USERS, OF_POPULARITY, OF_KNOWN = 100, 0.5, 0.9
@@ -78,7 +78,7 @@ def replayed(folder: Path) -> dict:
 
 def golden_gate(counts: Mapping[str, int], wrong: Mapping[str, Sequence[str]]) -> Gate:
     """A new process gives the golden answers: {task: number of requests}, {task: sentences about those that were answered differently}."""
-    limit = f"{sum(counts.values()):,} requests answered alike in a new process"
+    limit = f"{count_text(sum(counts.values()), 'request')} answered alike in a new process"
     faults = [f"no request of {task} was replayed" for task in counts if task not in wrong]
     faults += [sentence for task in wrong.values() for sentence in task]
     outcome = f"{len(faults):,} answered differently: {name_list(faults, 3)}" if faults else "all"
@@ -122,7 +122,7 @@ def unknown_gate(figures: Mapping[str, float]) -> Gate:
     limit = f"unknown users: recall@{figures['k']} at least {OF_POPULARITY:g} of popularity's, or {OF_KNOWN:g} of known users'"
     few = figures["users"] < FEWEST_USERS
     values = f"{figures['recall']:.4f}; popularity {figures['popularity']:.4f}, known users {figures['known']:.4f}"
-    outcome = f"{values}, of {figures['users']:,} users" + (": too few to tell" if few else "")
+    outcome = f"{values}, of {count_text(figures['users'], 'user')}" + (": too few to tell" if few else "")
     remedy = "train with model.id_dropout=0.1, so that the unknown id learns"
     return Gate("unknown", few or figures["recall"] >= wanted, limit, outcome, remedy)
 

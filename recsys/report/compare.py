@@ -9,7 +9,7 @@ import numpy as np
 
 from recsys.config import flattened
 from recsys.disk.records import reading
-from recsys.errors import ConfigError, Fault, IntegrityError, name_list
+from recsys.errors import ConfigError, Fault, IntegrityError, count_text, name_list
 from recsys.metric.paired import Compared, Sample, comparisons
 from recsys.report.run import reported_run
 from recsys.run.directory import DATA, RunDirectory
@@ -126,7 +126,7 @@ def _reasons(first: RunDirectory, run: RunDirectory) -> Iterator[tuple[str, str]
     if one["sha256"] != two["sha256"] or one["rows"] != two["rows"]:
         yield f"the runs were tested on different data, which differ in {_of_data(first, run)}", OTHER_DATA
     elif one["items"] != two["items"]:
-        yield f"the runs ranked different catalogues: {one['items']:,} and {two['items']:,} items", OTHER_DATA
+        yield f"the runs ranked different catalogues: {one['items']:,} and {count_text(two['items'], 'item')}", OTHER_DATA
     yield from ((what, "compare runs of the same labels") for what in facet(first.task, "report").incomparable(first, run))
 
 

@@ -11,6 +11,7 @@ from typing import cast
 
 from rich.console import Group, RenderableType
 
+from recsys.errors import count_text
 from recsys.metric.declaration import Declaration
 from recsys.report.content import Grid
 from recsys.report.data import data_grids, data_text
@@ -167,7 +168,8 @@ def _sentences(manifest: Mapping) -> Iterator[str]:
     if "parity" in manifest:
         items, parity = manifest["items"], manifest["parity"]
         yield (
-            f"Retriever: {items['count']:,} items answer by '{items['column']}' ({items['dtype']}), {manifest['dim']} dimensions. "
+            f"Retriever: {count_text(items['count'], 'item answers', 'items answer')} by '{items['column']}' ({items['dtype']}), "
+            f"{manifest['dim']} dimensions. "
             f"{_comparison(parity, parity['users'], 'users')}: {parity['identical_lists']:,} of {parity['lists']:,} lists of {parity['k']} "
             f"identical, scores within {parity['max_score_difference']:.1e}."
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 
 from recsys.disk import write_whole
+from recsys.errors import count_text
 from recsys.report.content import Grid, Report, Section
 from recsys.report.data import data_section, unknown_rows
 from recsys.report.html import page
@@ -86,12 +87,12 @@ def _facts(run: RunDirectory, tested_on: str) -> tuple[tuple[str, str], ...]:
     seconds, boundaries = run.cost["seconds"], data["boundaries"]
     period = f", {day(boundaries['test'])[:10]} to {day(boundaries['end'])[:10]}" if boundaries else ""
     training = data["split"]["training"]
-    counted = "".join(f", {data['counts'][noun]:,} {noun}" for noun in ("users", "items") if noun in training)
+    counted = "".join(f", {count_text(data['counts'][f'{noun}s'], noun)}" for noun in ("user", "item") if f"{noun}s" in training)
     positive = f", {training['positives']:,} positive" if training["positives"] < training["rows"] else ""
     return (
         ("Model", run.model_name),
-        ("Data", f"{data['name']}: {data['counts']['rows']:,} rows{counted}"),
-        ("Trained on", f"{training['rows']:,} rows{positive}"),
+        ("Data", f"{data['name']}: {count_text(data['counts']['rows'], 'row')}{counted}"),
+        ("Trained on", f"{count_text(training['rows'], 'row')}{positive}"),
         ("Tested on", tested_on + period),
         ("Time", f"{duration(seconds['fit'])} of training, {duration(seconds['total'])} in all"),
         ("Started", day(run.lineage.get("started", "unknown"))),
@@ -113,7 +114,7 @@ def cost_section(run: RunDirectory) -> Section:
 def _cost_sentences(run: RunDirectory) -> Iterator[str]:
     cost, lineage = run.cost, run.lineage
     speed = f", {cost['rows_per_s']:,.0f} a second" if cost["rows_per_s"] else ""
-    yield f"{cost['rows']:,} rows of training{speed}."
+    yield f"{count_text(cost['rows'], 'row')} of training{speed}."
     processes = f" (of the first of {cost['processes']} processes)" if cost["processes"] > 1 else ""
     yield f"Peak memory {readable_size(cost['peak_memory_bytes'])}{processes}."
     if cost["peak_gpu_memory_bytes"]:

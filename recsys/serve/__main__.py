@@ -63,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
     except (ValueError, OSError, pa.ArrowException) as error:
         print(f"{options.requests}: {error}", file=sys.stderr)
         return 3
-    print(f"{options.out}: {count:,} requests answered" + (f", {bad:,} bad ones not" if bad else ""))
+    print(f"{options.out}: {count:,} request{'s' * (count != 1)} answered" + (f", {bad:,} bad one{'s' * (bad != 1)} not" if bad else ""))
     if ignored:
         print(f"ignored, as the model does not read them: {', '.join(map(repr, ignored))}")
     return 0

@@ -18,6 +18,7 @@ from recsys.data.split import NAMES, TRAIN, Assignment, Split, SplitRows
 from recsys.data.store import file_name
 from recsys.data.store.interactions import Entities, KeyColumns, Spool, event_arrays, first_rows, history_stops, stable_order
 from recsys.data.store.raw_categories import write_raw_categories
+from recsys.errors import count_text
 from recsys.schema import Entity, Feature, Schema, Statistics
 from recsys.schema.kind.timestamp import microseconds
 from recsys.source.base import Tables
@@ -142,7 +143,8 @@ def _counts(rows: KeyColumns, entities: dict[Entity, Entities]) -> dict[str, int
 
 def _summary(counts: dict[str, int]) -> str:
     parts = ", ".join(f"{counts[f'{name} rows']:,} {name} ({counts[f'{name} positives']:,} positive)" for name in NAMES)
-    return f"{counts['rows']:,} interactions of {counts['users']:,} users and {counts['items']:,} items: {parts}"
+    rows, users, items = count_text(counts["rows"], "interaction"), count_text(counts["users"], "user"), count_text(counts["items"], "item")
+    return f"{rows} of {users} and {items}: {parts}"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from recsys.errors import count_text
 from recsys.metric.declaration import Declaration, usual_columns
 from recsys.metric.per_user import declarations
 from recsys.report.content import Grid, Section
@@ -26,7 +27,7 @@ def outcomes(metrics: Metrics, model: str) -> list[Outcome]:
     if not columns:
         return []
     users, left_out = (metrics.get(f"{MODEL}{key}") for key in ("users", "users_left_out"))
-    counted = "" if users is None else f" for {users:,.0f} users"
+    counted = "" if users is None else f" for {count_text(users, 'user')}"
     aside = f" ({left_out:,.0f} more have nothing new to find)" if left_out else ""
     title = f"Whole catalogue ranked{counted}{aside}"
     table = beside_baselines(metrics, columns, name="baselines", title=title, model=model)
@@ -52,7 +53,7 @@ def beside_columns(metrics: Metrics) -> dict[str, Declaration]:
 
 def tested_on(run: RunDirectory) -> str:
     """Number of users that the test asked, in words."""
-    return f"{run.metrics['test/users']:,.0f} users"
+    return count_text(run.metrics["test/users"], "user")
 
 
 def sections(run: RunDirectory) -> Iterator[Section | None]:

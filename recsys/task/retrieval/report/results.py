@@ -3,6 +3,7 @@
 import polars as pl
 import torch
 
+from recsys.errors import count_text
 from recsys.metric.per_user import bootstrap_interval, declarations
 from recsys.report.content import Estimate, Figure, Grid, Section
 from recsys.report.draw import ACCENT, FAINT, WARM, drawing, element, estimates_figure
@@ -16,11 +17,12 @@ def section(run: RunDirectory, outcome: Outcome) -> Section:
     """Headline metrics, and the model among its baselines."""
     users = int(run.metrics.get(f"{MODEL}users", 0))
     text = (
-        f"{users:,} users, each asked once over the whole catalogue as of the start of the test. Validation chose the weights; the test "
-        "was looked at once, at the end. Intervals are of 95 %, over users."
+        f"{count_text(users, 'user')}, each asked once over the whole catalogue as of the start of the test. Validation chose the weights; "
+        "the test was looked at once, at the end. Intervals are of 95 %, over users."
     )
     left_out = int(run.metrics.get(f"{MODEL}users_left_out", 0))
-    aside = f"{left_out:,} more users have nothing new to find in the test and are left out."
+    left_out_words = count_text(left_out, "more user has", "more users have")
+    aside = f"{left_out_words} nothing new to find in the test, and no part in these figures."
     rows = tuple(headline(run.metrics, declarations(), MODEL))
     best = Grid("headline", "Headline metrics", ("metric", "value", "what it says"), rows)
     differences = _differences(run, outcome.table)

@@ -18,7 +18,7 @@ EXAMPLES = (
     "python export.py run=<run> against=/srv/models/bundle",
     "python export.py run=<run> quantize=int8_dynamic",
     "python export.py run=<run> index=hnsw",
-    "python export.py run=<run> --sign ~/.ssh/release",
+    "python export.py run=<run> sign=keys/release                 or --sign keys/release",
 )
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from recsys.config.launch import _spelled_out
+
 PROGRAM = """
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,3 +117,17 @@ def test_help_runs_nothing(run, tmp_path):
     assert done.returncode == 0
     assert done.stdout.startswith("Train nothing.")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "spelled"),
+    [
+        (["run=x", "--dry-run"], ["run=x", "dry_run=true"]),
+        (["--sign", "keys/release", "run=x"], ["sign=keys/release", "run=x"]),
+        (["--sign=keys/release"], ["sign=keys/release"]),
+        (["run=x", "--sign"], ["run=x", "sign="]),
+        (["--signed", "x", "gate.min={a: 1}"], ["--signed", "x", "gate.min={a: 1}"]),
+    ],
+)
+def test_flags_are_other_spellings_of_overrides(arguments, spelled):
+    assert _spelled_out(arguments, {"--dry-run": "dry_run=true", "--sign": "sign="}) == spelled

@@ -82,9 +82,11 @@ def row_slices(store: Store, rows: Tensor) -> list[Slice]:
 
 
 def columns_without_unknown(store: Store) -> frozenset[str]:
-    """Columns with a table whose unknown value no training row of a user, and no item of the catalogue, has."""
-    trained = torch.zeros(store.num_users + 1, dtype=torch.bool)
-    trained[store.user.cpu()[store.split.cpu() == 0].long()] = True
+    """Columns with a table whose unknown value no user with training events, and no item of the catalogue, has."""
+    start = store.event_start.cpu()
+    owner = torch.repeat_interleave(torch.arange(len(start) - 1), start[1:] - start[:-1])  # [E] user of each event
+    trained = torch.zeros(len(start) - 1, dtype=torch.bool)
+    trained[owner[store.event_split.cpu() == 0]] = True
     values = {column: index.cpu()[trained] for column, index in store.user_features.items()}
     values |= {column: index.cpu()[1:] for column, index in store.item_features.items()}
     tables = {feature.column for feature in store.schema.of("user", "item") if feature.has_table and feature.is_stored}

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from recsys.data.read.facts import activity, item_slices, popularity, user_slices
+from recsys.data.read.facts import activity, columns_without_unknown, item_slices, popularity, user_slices
 from recsys.errors import ConfigError
 from recsys.schema import Categorical
 
@@ -71,3 +71,19 @@ def test_hashed_columns_have_no_values_to_name(store):
     features = tuple(replace(entry, buckets=4) if isinstance(entry, Categorical) else entry for entry in store.schema.features)
     hashed = replace(store, schema=replace(store.schema, features=features))
     assert [part.name for part in user_slices(hashed)] == ["activity"]
+
+
+def test_columns_of_which_training_reads_no_unknown_value(store):
+    """Users who train have no unknown id, and what is unknown of others does not count; an unknown item of the catalogue does."""
+    trains = torch.tensor([False, True, True, False, False, False])  # ann and bob
+    gender, item = torch.full((store.num_users + 1,), 2), torch.full((store.num_items + 1,), 2)
+    column = {"user": store.schema.user, "item": store.schema.item}
+
+    def columns(gender, item):
+        users, items = {**store.user_features, "gender": gender}, {**store.item_features, column["item"]: item}
+        return columns_without_unknown(replace(store, user_features=users, item_features=items))
+
+    assert {column["user"], column["item"], "gender"} <= columns(gender, item)
+    assert "gender" in columns(gender.masked_fill(~trains, 1), item)
+    assert "gender" not in columns(gender.masked_fill(trains, 1), item)
+    assert column["item"] not in columns(gender, item.index_fill(0, torch.tensor([1]), 1))

@@ -184,3 +184,14 @@ if __name__ == "__main__":  # one of two processes
     rank = int(os.environ["RANK"])
     module = fitted_on(PARTS[rank], strategy="ddp", devices=2)
     torch.save(module.model.state_dict(), sys.argv[1])
+
+
+def test_validation_measures_unknown_users_as_the_mean_of_known_ones():
+    module = task(loss=SampledSoftmax(0.1, False, min_temperature=0.01, max_temperature=1.0, positive_is_sampled=False))
+    table = module.model.user_tower.encoder.parts["u"].table
+    noise = table.weight[1].clone()
+    module.on_validation_start()
+    assert torch.equal(table.weight[1], noise)  # training may read it
+    module.unread = {"u"}
+    module.on_validation_start()
+    torch.testing.assert_close(table.weight[1], table.weight[2:].mean(0))

@@ -123,7 +123,7 @@ def unknown_gate(figures: Mapping[str, float]) -> Gate:
     few = figures["users"] < FEWEST_USERS
     values = f"{figures['recall']:.4f}; popularity {figures['popularity']:.4f}, known users {figures['known']:.4f}"
     outcome = f"{values}, of {count_text(figures['users'], 'user')}" + (": too few to tell" if few else "")
-    remedy = "train with model.id_dropout=0.1, so that the unknown id learns"
+    remedy = "train again: this version fills in what training leaves unknown; model.id_dropout=0.1 lets it learn"
     return Gate("unknown", few or figures["recall"] >= wanted, limit, outcome, remedy)
 
 

@@ -14,9 +14,12 @@ from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from recsys.errors import Fault, IntegrityError
 from recsys.schema import FIRST_KNOWN, PAD, UNKNOWN, Categorical, Feature, History, MultiCategorical, Numeric, Schema, Timestamp, Vector
+from recsys.schema.kind.timestamp import DAY_S, DIGITS, HOUR_S, TICKS_PER_S, raw_moments
 
 MISSING_STRING = ""
 MISSING_INTEGER = -(2**63)
+DAYS_TO_1970 = 719_469
+"""Days from 1 March of the year 0 to 1970-01-01, and one, as days of a month count from 1."""
 MISSING_MOMENT = 0
 """What the prepared data holds for a missing Timestamp: 1970."""
 
@@ -73,6 +76,11 @@ def raw_array(values: pl.Series | list, dtype: str) -> np.ndarray:
     return filled.astype(object) if dtype == "string" else filled
 
 
+def raw_numbers(feature: Feature, values: np.ndarray, schema: Schema) -> np.ndarray:
+    """[N, ...] numbers, vectors or moments of the store as a graph takes them: moments in the unit of the raw column."""
+    return raw_moments(values, schema.statistics[feature.column].unit) if isinstance(feature, Timestamp) else values
+
+
 def raw_lists(lists: Sequence[Sequence[Any] | None], dtype: str) -> np.ndarray:
     """[N, L] raw lists as a graph takes them, padded with `missing(dtype)` on the right; at least one wide. None is an empty list."""
     entries = [row or () for row in lists]
@@ -112,7 +120,8 @@ def _value(graph: Graph, feature: Feature, schema: Schema, vocabularies: Mapping
             return graph.input(column, TensorProto.FLOAT, [batch])
         case Timestamp():
             raw = graph.input(column, TensorProto.INT64, [batch])
-            return graph.add("Where", _is_missing(graph, raw, "int64"), graph.integer(MISSING_MOMENT), raw)
+            seconds = _seconds(graph, raw, schema.statistics[column].unit)
+            return graph.add("Where", _is_missing(graph, raw, "int64"), graph.integer(MISSING_MOMENT), seconds)
         case Vector():
             return graph.input(column, TensorProto.FLOAT, [batch, schema.statistics[column].size])
         case Categorical():
@@ -127,6 +136,41 @@ def _value(graph: Graph, feature: Feature, schema: Schema, vocabularies: Mapping
             latest = graph.add("Slice", position, graph.integer(0), width)
             return graph.add("GatherElements", index, graph.add("Add", start, latest), axis=1)  # the last entries
     raise AssertionError(f"no served input for {type(feature).__name__}")
+
+
+def _seconds(graph: Graph, raw: str, unit: str) -> str:
+    """Integer moments in the unit of training -> seconds since 1970 UTC, rounded down."""
+    if unit not in DIGITS:
+        return _floor(graph, raw, TICKS_PER_S.get(unit or "s", 1))
+    date = raw if unit == "YYYYMMDD" else _floor(graph, raw, 1_000_000)
+    year, month, day = _floor(graph, date, 10_000), _digits(graph, date, 100), graph.add("Mod", date, graph.integer(100))
+    # Days from civil (Howard Hinnant): years begin in March, so that a leap day is the last of a year.
+    march_year = graph.add("Sub", year, _floor(graph, graph.add("Sub", graph.integer(14), month), 12))
+    march_month = graph.add("Mod", graph.add("Add", month, graph.integer(9)), graph.integer(12))
+    days = _floor(graph, graph.add("Add", graph.add("Mul", march_month, graph.integer(153)), graph.integer(2)), 5)
+    days = graph.add("Add", graph.add("Add", days, day), graph.add("Mul", march_year, graph.integer(365)))
+    for years, sign in ((4, "Add"), (100, "Sub"), (400, "Add")):
+        days = graph.add(sign, days, _floor(graph, march_year, years))
+    seconds = graph.add("Mul", graph.add("Sub", days, graph.integer(DAYS_TO_1970)), graph.integer(DAY_S))
+    if unit == "YYYYMMDD":
+        return seconds
+    hours, minutes = _digits(graph, raw, 10_000), _digits(graph, raw, 100)
+    seconds = graph.add("Add", seconds, graph.add("Mul", hours, graph.integer(HOUR_S)))
+    seconds = graph.add("Add", seconds, graph.add("Mul", minutes, graph.integer(60)))
+    return graph.add("Add", seconds, graph.add("Mod", raw, graph.integer(100)))
+
+
+def _digits(graph: Graph, number: str, place: int) -> str:
+    """Two decimal digits of an integer, from the place on."""
+    return graph.add("Mod", _floor(graph, number, place), graph.integer(100))
+
+
+def _floor(graph: Graph, number: str, divisor: int) -> str:
+    """Integer quotient, rounded down: ONNX's Div rounds towards zero, and its Mod has the sign of the divisor."""
+    if divisor == 1:
+        return number
+    whole = graph.add("Sub", number, graph.add("Mod", number, graph.integer(divisor)))
+    return graph.add("Div", whole, graph.integer(divisor))
 
 
 def _index(graph: Graph, raw: str, table: str, schema: Schema, vocabularies: Mapping[str, pl.Series]) -> str:

@@ -18,7 +18,7 @@ from recsys.data.store.raw_categories import RawCategories
 from recsys.errors import ConfigError, Fault, name_list
 from recsys.export.gates import Gate
 from recsys.export.golden import columns
-from recsys.export.preprocessing import raw_array, raw_lists
+from recsys.export.preprocessing import raw_array, raw_lists, raw_numbers
 from recsys.export.section import Questions
 from recsys.metric.paired import Compared, Sample, comparisons
 from recsys.run.directory import RunDirectory
@@ -167,7 +167,7 @@ class SourceValues:
         for kind in kinds:
             dtype = self.schema.statistics[kind.column].dtype
             if not kind.has_table:
-                raw[kind.column] = features[kind.column].numpy()
+                raw[kind.column] = raw_numbers(kind, features[kind.column].numpy(), self.schema)
             elif kind.is_stored:
                 values = self.categories.values(kind.column, at[kind.entity].numpy())
                 raw[kind.column] = raw_lists(values.to_list(), dtype) if kind.is_list else raw_array(values, dtype)

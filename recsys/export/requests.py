@@ -16,7 +16,7 @@ import torch
 from onnxruntime import InferenceSession
 from torch import Tensor
 
-from recsys.export.preprocessing import missing, raw_array
+from recsys.export.preprocessing import missing, raw_array, raw_numbers
 from recsys.schema import FIRST_KNOWN, PAD, UNKNOWN, Feature, Schema
 
 WARM_UP, REQUESTS = 30, 400
@@ -74,7 +74,8 @@ def requests(
     for kind in kinds:
         values = features[kind.column].numpy()
         if not kind.has_table:
-            raw[kind.column], index[kind.column] = values, torch.from_numpy(values)
+            raw[kind.column] = raw_numbers(kind, values, schema)
+            index[kind.column] = torch.from_numpy(values)
             continue
         entries = values.astype(np.int64)
         column_index, column_raw = _categories(entries, schema, kind.table, vocabularies, generator, unknown_share)

@@ -69,7 +69,7 @@ class Schema:
     user: str | None  # raw id column of the interactions, and key of the users table; None where rows name no user
     item: str | None  # the same of items
     time: str | None = None  # column that orders a user's interactions; None where their order is unknown
-    time_unit: TimeUnit = "datetime"  # a Date or Datetime column; "s", "ms" or "us" of an integer epoch; "rank": order, no calendar
+    time_unit: TimeUnit = "datetime"  # a Date or Datetime column; of numbers an epoch's unit or digits; "rank": order, no calendar
     features: tuple[Feature, ...] = ()  # one per column, in the order towers concatenate them
     labels: tuple[Label, ...] = ()  # columns of the interactions table
     session: str | None = None  # column whose values group the rows that were shown together; None = a user's rows are the group

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from recsys.serve.kinds import BY_DTYPE, MOMENT, NUMBER, Kind, Unfit, is_missing, python_values
+from recsys.serve.kinds import BY_DTYPE, NUMBER, Kind, Unfit, is_missing, moment, python_values
 
 USER = -1
 """`BadRow.row` of the one user that a ranker's rows share."""
@@ -152,7 +152,7 @@ def _field(feature: dict, statistics: dict) -> Field:
         case "Vector":
             return Vector(column, statistics[column]["size"])
         case "Timestamp":
-            return Value(column, MOMENT)
+            return Value(column, moment(statistics.get(column, {}).get("unit", "")))
         case "Numeric":
             return Number(column, feature.get("low"), feature.get("high"))
         case "Categorical":

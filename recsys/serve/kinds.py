@@ -14,6 +14,9 @@ MISSING_INTEGER = -(2**63)
 """A missing value, and list padding, of an integer column; "" is that of a string column."""
 ISO = re.compile(r"\d{4}-\d\d-\d\d")
 """Beginning of a moment as text; compact spellings such as 20260131 could be numbers."""
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+TICKS_PER_S = {"": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+DIGITS = {"YYYYMMDD": "%Y%m%d", "YYYYMMDDHHMMSS": "%Y%m%d%H%M%S"}
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -132,44 +135,58 @@ def _numbers(values: Sequence[Any]) -> np.ndarray | None:
     return elements.astype(np.float32) if (np.isnan(elements) | (np.abs(elements) <= FLOAT32_MAX)).all() else None
 
 
-def _moment(value: Any) -> int | None:
-    if isinstance(value, np.datetime64):
-        return MISSING_INTEGER if np.isnat(value) else int(value.astype("datetime64[s]").astype(np.int64))
-    if isinstance(value, datetime.datetime):
-        if value != value:  # the NaT of pandas
-            return MISSING_INTEGER
-        return math.floor(value.replace(tzinfo=value.tzinfo or datetime.UTC).timestamp())
-    if isinstance(value, str):
-        return _iso_moment(value)
-    return _integer(value)
-
-
-def _iso_moment(text: str) -> int | None:
+def _iso_moment(text: str) -> datetime.datetime | None:
     """2026-01-31T12:30:00Z, with another zone, or without one, which is UTC as in training."""
     if not ISO.match(text):
         return None
     try:
-        return _moment(datetime.datetime.fromisoformat(text))
-    except (ValueError, OverflowError):
+        return datetime.datetime.fromisoformat(text)
+    except ValueError:
         return None
 
 
-def _moments(values: Sequence[Any]) -> np.ndarray | None:
-    if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind == "M":
-        return values.astype("datetime64[s]").astype(np.int64)  # NaT becomes the smallest integer
-    return _integers(values)
+class _Moments(NamedTuple):
+    """Moments as integers of a unit: seconds, "ms", "us" or "ns" since 1970 UTC, or the digits of "YYYYMMDD" or "YYYYMMDDHHMMSS"."""
+
+    unit: str
+
+    def convert(self, value: Any) -> int | None:
+        """Element of a datetime, of a text as of ISO 8601, or of an integer of the unit."""
+        if isinstance(value, np.datetime64):
+            if np.isnat(value):
+                return MISSING_INTEGER
+            value = value.astype("datetime64[us]").item()
+            if not isinstance(value, datetime.datetime):
+                return None  # a year that Python has not
+        if isinstance(value, str):
+            value = _iso_moment(value)
+        if not isinstance(value, datetime.datetime):
+            return _integer(value)
+        if value != value:  # the NaT of pandas
+            return MISSING_INTEGER
+        moment = value.replace(tzinfo=value.tzinfo or datetime.UTC)
+        if self.unit in DIGITS:
+            return int(moment.astimezone(datetime.UTC).strftime(DIGITS[self.unit]))
+        microseconds = (moment - EPOCH) // datetime.timedelta(microseconds=1)
+        return _integer(microseconds * TICKS_PER_S[self.unit] // 1_000_000)
+
+    def many(self, values: Sequence[Any]) -> np.ndarray | None:
+        """Elements of an array of datetimes, or of integers."""
+        if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind == "M" and self.unit not in DIGITS:
+            return values.astype(f"datetime64[{self.unit or 's'}]").astype(np.int64)  # NaT becomes the smallest integer
+        return _integers(values)
+
+
+def moment(unit: str) -> Kind:
+    """Raw moments of a column whose integers count `unit`; "" = seconds."""
+    moments = _Moments(unit)
+    want = f"an integer of {unit}" if unit in DIGITS else f"an integer of {unit or 'second'}{'' if unit else 's'} since 1970 UTC"
+    return Kind(np.int64, MISSING_INTEGER, f"a datetime, text as of ISO 8601, or {want}", moments.convert, moments.many)
 
 
 TEXT = Kind(object, "", "a string", _text, _texts)
 INTEGER = Kind(np.int64, MISSING_INTEGER, "an integer of 64 bits", _integer, _integers)
 BOOLEAN = Kind(np.int64, MISSING_INTEGER, "true or false", _boolean, _booleans)
 NUMBER = Kind(np.float32, math.nan, "a finite number", _number, _numbers)
-MOMENT = Kind(
-    np.int64,
-    MISSING_INTEGER,
-    "a datetime, text as of ISO 8601, or an integer of seconds since 1970 UTC",
-    _moment,
-    _moments,
-)
 BY_DTYPE = {"string": TEXT, "int64": INTEGER, "bool": BOOLEAN, "float32": NUMBER}
 """By the `dtype` of a column's statistics in schema.json."""

@@ -1,5 +1,7 @@
 """Raw values to indices, in the graph alone."""
 
+from datetime import date
+
 import mmh3
 import numpy as np
 import onnxruntime
@@ -32,9 +34,11 @@ VOCABULARIES = {
 }
 
 
-def index(feature: Feature, raw: list, vocabularies: dict[str, pl.Series] = VOCABULARIES) -> list:
+def index(
+    feature: Feature, raw: list, vocabularies: dict[str, pl.Series] = VOCABULARIES, statistics: dict[str, Statistics] = STATISTICS
+) -> list:
     """What the tower reads for raw values of one feature."""
-    schema = Schema("user", "item", features=tuple(dict.fromkeys((ITEM, BRAND, feature)))).fitted(STATISTICS)
+    schema = Schema("user", "item", features=tuple(dict.fromkeys((ITEM, BRAND, feature)))).fitted(statistics)
     graph = Graph("raw/")
     read_features(graph, (feature,), schema, vocabularies, prefix="index/")
     output = helper.make_tensor_value_info(f"index/{feature.column}", TensorProto.INT64, None)
@@ -66,6 +70,28 @@ def test_hashed_integers_have_the_bucket_of_training():
     numbers = [0, -1, 1, 2**63 - 1]
     want = [bucket(number.to_bytes(8, "little", signed=True)) for number in numbers]
     assert index(Categorical("code", "user", buckets=100), [*numbers, NONE]) == [*want, 1]
+
+
+@pytest.mark.parametrize(
+    ("unit", "raw"),
+    [
+        ("", [86_399, -1]),
+        ("ms", [86_399_999, -1]),
+        ("us", [86_399_999_999, -1]),
+        ("ns", [86_399_999_999_999, -1]),
+        ("YYYYMMDDHHMMSS", [19_700_101_235_959, 19_691_231_235_959]),
+    ],
+)
+def test_moments_are_read_in_the_unit_of_training(unit, raw):
+    statistics = {**STATISTICS, "joined": Statistics("int64", unit=unit)}
+    assert index(Timestamp("joined", "user"), [*raw, NONE], statistics=statistics) == [86_399, -1, 0]
+
+
+def test_dates_written_as_numbers_are_days_of_the_calendar():
+    days = [date(1900, 3, 1), date(1969, 12, 31), date(1970, 1, 1), date(2000, 2, 29), date(2024, 12, 31), date(2099, 2, 28)]
+    statistics = {**STATISTICS, "joined": Statistics("int64", unit="YYYYMMDD")}
+    want = [(day - date(1970, 1, 1)).days * 86_400 for day in days]
+    assert index(Timestamp("joined", "user"), [int(f"{day:%Y%m%d}") for day in days], statistics=statistics) == want
 
 
 def test_list_is_cut_to_its_first_values_and_padded_with_zero():

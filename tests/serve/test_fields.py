@@ -6,7 +6,8 @@ import pickle
 import numpy as np
 import pytest
 
-from recsys.serve.fields import BadRow, request_fields, value_text
+from recsys.serve.fields import BadRow, Value, request_fields, value_text
+from recsys.serve.kinds import moment
 from recsys.serve.requests import Columns, read
 
 NONE = -(2**63)
@@ -202,3 +203,14 @@ def test_limit_counts_as_the_float32_that_training_compares():
     bad = []
     field.array([0.1, float(np.float32(0.1))], bad)
     assert bad == []
+
+
+@pytest.mark.parametrize(
+    ("unit", "want"),
+    [("", 86_400), ("ms", 86_400_000), ("ns", 86_400_000_000_000), ("YYYYMMDD", 19_700_102), ("YYYYMMDDHHMMSS", 19_700_102_000_000)],
+)
+def test_moment_is_an_integer_of_the_unit_of_training(unit, want):
+    bad: list[BadRow] = []
+    field = Value("joined", moment(unit))
+    assert field.array([MOMENT, np.datetime64("1970-01-02"), want, None], bad).tolist() == [want, want, want, NONE]
+    assert not bad

@@ -7,7 +7,7 @@ import polars as pl
 
 from recsys.errors import DataError, Fault
 from recsys.schema import Entity, Label, Schema, TimeUnit
-from recsys.schema.kind.timestamp import DAY_US, PLAUSIBLE_S, TICKS_PER_S, is_date
+from recsys.schema.kind.timestamp import CALENDAR_S, DAY_US, PLAUSIBLE_S, UNITS, epoch_us, is_date, within
 from recsys.schema.raw import ASIDE, Check, Dtypes, Rule, Tally, as_number, cast_remedy, category_checks, is_category, is_finite, is_number
 
 LARGEST_EXACT = 2**53
@@ -137,7 +137,7 @@ class LabelRule(Rule):
 
 @dataclass(frozen=True)
 class TimeRule(Rule):
-    """Moment of a row, where integers count `unit`: never missing, from 2000 to 2100, not after `now_us`, microseconds since 1970 UTC."""
+    """Moment of a row, where numbers count `unit`: never missing, from 1970 to 2100, not after `now_us`, microseconds since 1970 UTC."""
 
     unit: TimeUnit
     now_us: int
@@ -145,48 +145,43 @@ class TimeRule(Rule):
     def type_remedy(self, dtype: pl.DataType) -> str | None:
         if is_date(dtype):
             return None if self.unit in ("datetime", "rank") else "set data.time_unit=datetime"
-        if dtype.is_integer():
+        if dtype.is_integer() or (dtype.is_float() and self.unit in UNITS):
             return None  # under "datetime" the values tell which unit to set: see `_unit_checks`
         return cast_remedy(self.column, "datetime" if dtype == pl.String else "int64")
 
     def checks(self, dtypes: Dtypes) -> Iterator[Check]:
         column, dtype = pl.col(self.column), dtypes[self.column]
+        column = column.fill_nan(None) if dtype.is_float() else column
         yield _missing_check(self.column, "missing time", column.is_null())
         if self.unit == "rank":
             return
         if is_date(dtype):
-            ticks = column.dt.epoch("us")
-            yield from self._year_checks(column, ~plausible(ticks, "us"))
-            yield from self._future_checks(column, ticks, "us")
-        if dtype.is_integer():
-            ticks = column.cast(pl.Int64, strict=False)
-            yield from self._unit_checks(column, ticks)
-            yield from self._year_checks(column, ~pl.any_horizontal(plausible(ticks, unit) for unit in TICKS_PER_S))
-            if self.unit in TICKS_PER_S:
-                yield from self._future_checks(column, ticks, self.unit)
+            yield from self._moment_checks(column, dtype, within(column.cast(pl.Datetime("us")).dt.epoch("us"), "us", CALENDAR_S))
+        elif dtype.is_numeric():
+            numbers = column if dtype.is_float() else column.cast(pl.Int64, strict=False)
+            yield from self._unit_checks(column, numbers)
+            known = pl.any_horizontal(within(numbers, unit, PLAUSIBLE_S) for unit in UNITS)
+            own = within(numbers, self.unit, CALENDAR_S) if self.unit in UNITS else pl.lit(False)
+            yield from self._moment_checks(column, dtype, own | known)
 
-    def _unit_checks(self, column: pl.Expr, ticks: pl.Expr) -> Iterator[Check]:
-        for unit in TICKS_PER_S:
+    def _unit_checks(self, column: pl.Expr, numbers: pl.Expr) -> Iterator[Check]:
+        for unit in UNITS:
             if unit != self.unit:
-                what = f"integer time that lies between 2000 and 2100 as {unit}, not as {self.unit}"
+                what = f"number that lies between 1985 and 2100 as {unit}, not as {self.unit}"
                 remedy = f"set data.time_unit={unit}; if only some files are in {unit}, bring all to one unit"
-                yield Check(self.column, what, plausible(ticks, unit), remedy, column)
+                yield Check(self.column, what, within(numbers, unit, PLAUSIBLE_S), remedy, column)
 
-    def _year_checks(self, column: pl.Expr, bad: pl.Expr) -> Iterator[Check]:
+    def _moment_checks(self, column: pl.Expr, dtype: pl.DataType, good: pl.Expr) -> Iterator[Check]:
+        """A moment of the calendar, not in the future; 1970-01-01 00:00 stands for a missing one where others are after 1985."""
+        moment = epoch_us(column, dtype, self.unit)
+        placeholder = (moment == 0) & (moment.max() > PLAUSIBLE_S[0] * 1_000_000)
         remedy = f"correct these times, or set data.time_unit=rank if only their order matters, {ASIDE}"
-        yield Check(self.column, "time outside 2000 to 2100", bad, remedy, column)
-
-    def _future_checks(self, column: pl.Expr, ticks: pl.Expr, unit: TimeUnit) -> Iterator[Check]:
-        tomorrow = (self.now_us + DAY_US) * TICKS_PER_S[unit] // TICKS_PER_S["us"]
-        remedy = f"correct the clock or time zone behind these rows, {ASIDE}"
-        yield Check(self.column, "time in the future", (ticks > tomorrow) & plausible(ticks, unit), remedy, column)
+        yield Check(self.column, "time outside 1970 to 2100", ~good | placeholder, remedy, column)
+        if is_date(dtype) or self.unit in UNITS:
+            remedy = f"correct the clock or time zone behind these rows, {ASIDE}"
+            future = good & (moment > self.now_us + DAY_US) & (moment < CALENDAR_S[1] * 1_000_000)
+            yield Check(self.column, "time in the future", future, remedy, column)
 
 
 def _missing_check(column: str, what: str, missing: pl.Expr) -> Check:
     return Check(column, what, missing, f"drop the rows with filter(pl.col('{column}').is_not_null()), {ASIDE}")
-
-
-def plausible(ticks: pl.Expr, unit: TimeUnit) -> pl.Expr:
-    """Whether an integer time in this unit lies in the years 2000 to 2099."""
-    first, end = (second * TICKS_PER_S[unit] for second in PLAUSIBLE_S)
-    return (ticks >= first) & (ticks < end)

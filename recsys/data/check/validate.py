@@ -12,7 +12,7 @@ from recsys.data.check.column_rules import LabelRule, table_rules
 from recsys.data.check.table_check import CheckedTable, check_table, write_aside
 from recsys.errors import DataError, Fault, name_list
 from recsys.schema import Schema, TimeUnit
-from recsys.schema.kind.timestamp import DAY_US, TICKS_PER_S, US_PER_S, Timestamp, is_date, microseconds
+from recsys.schema.kind.timestamp import DAY_US, Timestamp, epoch_us, microseconds
 from recsys.schema.raw import ASIDE, Check, Dtypes, Rule, raw_type
 from recsys.source.base import FILE, ROW, Tables
 
@@ -176,8 +176,7 @@ def _since_check(interactions: CheckedTable, entities: CheckedTable, key: str, t
     if dtype == pl.Date:
         since -= since % DAY_US  # a row that is known since noon is known on that day
     known = pl.col(key).cast(id_type).replace_strict(rows[key], pl.Series(since), default=None, return_dtype=pl.Int64)
-    moment = pl.col(time)
-    moment = moment.dt.epoch("us") if is_date(dtype) else moment.cast(pl.Int64) * (US_PER_S // TICKS_PER_S[unit])
+    moment = epoch_us(pl.col(time), dtype, unit)
     dates = [column.cast(pl.Datetime("us")).dt.strftime("%F %T") for column in (moment, known)]
     return Check(
         time,

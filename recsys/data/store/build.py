@@ -209,7 +209,7 @@ class FeatureFiles:
         weight: np.ndarray | None,
         arrange: Callable[[np.ndarray], np.ndarray],
     ) -> Statistics:
-        statistics, vocabulary = feature.fit(training, weight)
+        statistics, vocabulary = feature.fit(training, weight, time_unit=self.schema.time_unit)
         array = feature.encode(values, vocabulary=vocabulary, time_unit=self.schema.time_unit)
         self._save(group, feature.column, arrange(array))
         if vocabulary is None:

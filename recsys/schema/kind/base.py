@@ -17,7 +17,7 @@ from recsys.schema.raw import Check, Dtypes, Rule, Tally
 from recsys.schema.vocabulary import Vocabulary
 
 Entity = Literal["user", "item", "context", "bias"]
-TimeUnit = Literal["datetime", "s", "ms", "us", "rank"]
+TimeUnit = Literal["datetime", "s", "ms", "us", "ns", "YYYYMMDD", "YYYYMMDDHHMMSS", "rank"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Statistics:
     std: float = 1.0  # of the raw value after `log` (Numeric)
     boundaries: tuple[float, ...] = ()  # inner quantile boundaries of the raw value, ascending (Numeric with quantiles)
     vocabulary_sha256: str = ""  # hash of the vocabulary file; "" where the column has none
+    unit: str = ""  # of the served integers (Timestamp), as in `TimeUnit`; "" = seconds
 
     @property
     def vocabulary(self) -> tuple[str, int, str]:
@@ -106,8 +107,11 @@ class Feature(ABC):
         yield from ()
 
     @abstractmethod
-    def fit(self, values: pl.Series, rows: np.ndarray | None) -> tuple[Statistics, Vocabulary | None]:
-        """Statistics of raw values [N], each for `rows` [N] int64 training rows or for one, and the vocabulary if the kind keeps one."""
+    def fit(self, values: pl.Series, rows: np.ndarray | None, *, time_unit: TimeUnit = "datetime") -> tuple[Statistics, Vocabulary | None]:
+        """Statistics of raw values [N], each for `rows` [N] int64 training rows or for one, and the vocabulary if the kind keeps one.
+
+        Integer moments count `time_unit`.
+        """
 
     @abstractmethod
     def encode(self, values: pl.Series, *, vocabulary: Vocabulary | None, time_unit: TimeUnit) -> np.ndarray:

@@ -31,7 +31,7 @@ class Categorical(Feature):
     def checks(self, dtype: pl.DataType) -> Iterator[Check]:
         return category_checks(self.column, dtype)
 
-    def fit(self, values: pl.Series, rows: np.ndarray | None) -> tuple[Statistics, Vocabulary | None]:
+    def fit(self, values: pl.Series, rows: np.ndarray | None, *, time_unit: TimeUnit = "datetime") -> tuple[Statistics, Vocabulary | None]:
         return fit_categories(values, rows, buckets=self.buckets, min_count=self.min_count)
 
     def encode(self, values: pl.Series, *, vocabulary: Vocabulary | None, time_unit: TimeUnit) -> np.ndarray:

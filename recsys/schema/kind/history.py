@@ -47,7 +47,7 @@ class History(Feature):
     def checks(self, dtype: pl.DataType) -> Iterator[Check]:
         raise AssertionError(NO_COLUMN)
 
-    def fit(self, values: pl.Series, rows: np.ndarray | None) -> tuple[Statistics, Vocabulary | None]:
+    def fit(self, values: pl.Series, rows: np.ndarray | None, *, time_unit: TimeUnit = "datetime") -> tuple[Statistics, Vocabulary | None]:
         raise AssertionError(NO_COLUMN)
 
     def encode(self, values: pl.Series, *, vocabulary: Vocabulary | None, time_unit: TimeUnit) -> np.ndarray:

@@ -52,7 +52,7 @@ class MultiCategorical(Feature):
         cut = f"{{count:,}} of {{rows:,}} lists in '{self.column}' are longer than max_len={self.max_len} and are cut to that"
         yield Tally(cut, (as_list(self.column, dtype).list.len() > self.max_len).sum())
 
-    def fit(self, values: pl.Series, rows: np.ndarray | None) -> tuple[Statistics, Vocabulary | None]:
+    def fit(self, values: pl.Series, rows: np.ndarray | None, *, time_unit: TimeUnit = "datetime") -> tuple[Statistics, Vocabulary | None]:
         lists = as_lists(values).list.head(self.max_len)
         each = None if rows is None else np.repeat(rows, lists.list.len().fill_null(0).to_numpy())
         return fit_categories(entries(lists), each, buckets=self.buckets, min_count=self.min_count)

@@ -46,7 +46,7 @@ class Numeric(Feature):
         column = as_number(self.column, dtype)
         yield Tally(f"feature '{self.column}' holds one value only and tells a model nothing", column.min() == column.max())
 
-    def fit(self, values: pl.Series, rows: np.ndarray | None) -> tuple[Statistics, Vocabulary | None]:
+    def fit(self, values: pl.Series, rows: np.ndarray | None, *, time_unit: TimeUnit = "datetime") -> tuple[Statistics, Vocabulary | None]:
         dtype = raw_type(values.dtype)
         values = values.cast(pl.Float32).fill_nan(None)
         values = values if self.fill is None else values.fill_null(self.fill)

@@ -32,7 +32,7 @@ class Vector(Feature):
         broken = ~values.list.sum().cast(pl.Float64).is_finite() | (values.list.drop_nulls().list.len() < width)
         yield Check(self.column, "null, NaN or infinity in a vector", broken, remedy, values.list.head(5))
 
-    def fit(self, values: pl.Series, rows: np.ndarray | None) -> tuple[Statistics, Vocabulary | None]:
+    def fit(self, values: pl.Series, rows: np.ndarray | None, *, time_unit: TimeUnit = "datetime") -> tuple[Statistics, Vocabulary | None]:
         return Statistics("float32", size=_width(as_lists(values))), None
 
     def encode(self, values: pl.Series, *, vocabulary: Vocabulary | None, time_unit: TimeUnit) -> np.ndarray:

@@ -101,26 +101,26 @@ def test_given_label_of_wrong_type_is_left_to_its_own_rule():
     assert broken(rule, pl.DataFrame({"buy": [1], "click": ["0"]})) == {}
 
 
-def test_moments_lie_between_2000_and_tomorrow():
-    moments = [datetime(1999, 12, 31), datetime(2000, 1, 1), None, datetime(2025, 6, 16), datetime(2025, 6, 17), datetime(2100, 1, 1)]
+def test_moments_lie_between_1970_and_tomorrow():
+    moments = [datetime(1969, 12, 31), datetime(1970, 1, 2), None, datetime(2025, 6, 16), datetime(2025, 6, 17), datetime(2100, 1, 1)]
     assert broken(clock("datetime"), pl.DataFrame({"time": moments})) == {
         "missing time": [2],
-        "time outside 2000 to 2100": [0, 5],
+        "time outside 1970 to 2100": [0, 5],
         "time in the future": [4],
     }
 
 
 def test_dates_and_zones_are_moments():
     zoned = pl.DataFrame({"time": [datetime(2020, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC)]})
-    assert broken(clock("datetime"), zoned) == {"time outside 2000 to 2100": [1]}
+    assert broken(clock("datetime"), zoned) == {"time outside 1970 to 2100": [1]}
     assert broken(clock("datetime"), pl.DataFrame({"time": [date(2020, 1, 1), date(2090, 1, 1)]})) == {"time in the future": [1]}
 
 
-@pytest.mark.parametrize(("written", "ticks"), [("s", 1), ("ms", 1_000), ("us", 1_000_000)])
-@pytest.mark.parametrize("unit", ["datetime", "s", "ms", "us"])
+@pytest.mark.parametrize(("written", "ticks"), [("s", 1), ("ms", 1_000), ("us", 1_000_000), ("ns", 1_000_000_000)])
+@pytest.mark.parametrize("unit", ["datetime", "s", "ms", "us", "ns", "YYYYMMDD", "YYYYMMDDHHMMSS"])
 def test_integer_time_in_another_unit_is_told_which(unit: TimeUnit, written: str, ticks: int):
     frame = pl.DataFrame({"time": [IN_2020_S * ticks]})
-    what = f"integer time that lies between 2000 and 2100 as {written}, not as {unit}"
+    what = f"number that lies between 1985 and 2100 as {written}, not as {unit}"
     if unit == written:
         assert broken(clock(unit), frame) == {}
     else:
@@ -129,8 +129,30 @@ def test_integer_time_in_another_unit_is_told_which(unit: TimeUnit, written: str
 
 
 def test_integer_time_plausible_in_no_unit_and_in_the_future():
-    frame = pl.DataFrame({"time": [0, 2_000_000_000]}, schema={"time": pl.Int32})
-    assert broken(clock("s"), frame) == {"time outside 2000 to 2100": [0], "time in the future": [1]}
+    frame = pl.DataFrame({"time": [-1, 2_000_000_000]}, schema={"time": pl.Int32})
+    assert broken(clock("s"), frame) == {"time outside 1970 to 2100": [0], "time in the future": [1]}
+
+
+@pytest.mark.parametrize("unit", ["datetime", "s", "ms", "us", "ns"])
+def test_date_written_as_a_number_is_told(unit: TimeUnit):
+    for number, written in ((20_240_229, "YYYYMMDD"), (20_240_229_101_530, "YYYYMMDDHHMMSS")):
+        what = f"number that lies between 1985 and 2100 as {written}, not as {unit}"
+        assert broken(clock(unit), pl.DataFrame({"time": [number]})) == {what: [0]}
+        assert broken(clock(written), pl.DataFrame({"time": [number]})) == {}
+
+
+def test_day_that_no_month_has_is_outside_the_calendar():
+    assert broken(clock("YYYYMMDD"), pl.DataFrame({"time": [20_240_229, 20_230_229]})) == {"time outside 1970 to 2100": [1]}
+
+
+def test_moments_of_the_nineties_are_moments_and_zero_beside_them_stands_for_a_missing_one():
+    assert broken(clock("s"), pl.DataFrame({"time": [874_724_710, 893_286_638]})) == {}  # MovieLens-100K's first and last
+    assert broken(clock("s"), pl.DataFrame({"time": [0, 893_286_638]})) == {"time outside 1970 to 2100": [0]}
+    assert broken(clock("s"), pl.DataFrame({"time": [0, 86_400]})) == {}
+
+
+def test_seconds_with_a_fraction_are_moments():
+    assert broken(clock("s"), pl.DataFrame({"time": [1_700_000_000.25, float("nan")]})) == {"missing time": [1]}
 
 
 def test_rank_is_any_integer_but_not_missing():
@@ -140,7 +162,8 @@ def test_rank_is_any_integer_but_not_missing():
 def test_time_of_another_type_is_refused():
     assert clock("s").type_remedy(pl.Datetime()) == "set data.time_unit=datetime"
     assert "set data.source.types.time=datetime" in clock("datetime").type_remedy(pl.String())
-    assert "set data.source.types.time=int64" in clock("s").type_remedy(pl.Float64())
+    assert "set data.source.types.time=int64" in clock("rank").type_remedy(pl.Float64())
+    assert clock("s").type_remedy(pl.Float64()) is None
     assert clock("datetime").type_remedy(pl.Date()) is None
 
 

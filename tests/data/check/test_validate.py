@@ -93,7 +93,7 @@ def test_columns_in_any_order_and_unread_ones_pass(shop: Schema, tmp_path: Path)
         ("item_id", "b\0", "string with a NUL byte or longer than 1 MB in 1 of 4 rows: 'b\\x00'", ".str.replace_all('\\x00', '')"),
         ("time", None, "missing time in 1 of 4 rows", "filter(pl.col('time').is_not_null())"),
         ("time", datetime(2090, 1, 1), "time in the future in 1 of 4 rows: 2090-01-01 00:00:00", "correct the clock or time zone"),
-        ("time", datetime(1970, 1, 1), "time outside 2000 to 2100 in 1 of 4 rows: 1970-01-01 00:00:00", "set data.time_unit=rank"),
+        ("time", datetime(1970, 1, 1), "time outside 1970 to 2100 in 1 of 4 rows: 1970-01-01 00:00:00", "set data.time_unit=rank"),
         ("click", 2, "label other than 0, 1, false, true or null in 1 of 4 rows: 2", "(pl.col('click') > 0).cast(pl.Int8)"),
         ("click", 0, "buy=1 where click=0, though buy is given click in 1 of 4 rows", "remove 'given: click' from data.labels"),
         ("price", float("nan"), "number that is NaN, infinite or beyond float32 in 1 of 4 rows: nan", "pl.col('price').fill_nan(None)"),
@@ -123,7 +123,7 @@ def test_second_row_of_an_id_is_named(shop: Schema, tmp_path: Path):
 def test_integer_time_says_which_unit_to_set(shop: Schema, tmp_path: Path, ticks: int, unit: str):
     tables = write(tmp_path, CLICKS.with_columns(time=pl.lit(1_700_000_000 * ticks)))
     (fault,) = refused(tables, shop, tmp_path).faults
-    assert fault.what.startswith(f"integer time that lies between 2000 and 2100 as {unit}, not as datetime in 4 of 4 rows: ")
+    assert fault.what.startswith(f"number that lies between 1985 and 2100 as {unit}, not as datetime in 4 of 4 rows: ")
     assert fault.remedy.startswith(f"set data.time_unit={unit};")
     assert checked(tables, replace(shop, time_unit=unit), tmp_path)
 

@@ -6,10 +6,10 @@ import polars as pl
 import polars.selectors as cs
 
 from recsys.errors import DataError
-from recsys.source.base import FILE, ROW, Dtype, Source, Tables, find_files, folder, scan
+from recsys.source.base import FILE, ROW, Source, Tables, find_files, folder, scan
 
 TABLES = {"interactions": "ratings", "users": "users", "items": "movies"}
-COLUMNS: dict[str, dict[str, Dtype]] = {
+COLUMNS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
     "interactions": {"user_id": pl.Int32, "movie_id": pl.Int32, "rating": pl.Int8, "seq_pos": pl.Int32},
     "users": {"user_id": pl.Int32, "gender": pl.String, "age": pl.Int8, "occupation": pl.Int8, "zip": pl.String},
     "items": {"movie_id": pl.Int32, "title": pl.String, "genres": pl.List(pl.String), "year": pl.Int16},

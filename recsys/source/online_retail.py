@@ -8,17 +8,18 @@ import polars as pl
 
 from recsys.errors import DataError, Fault
 from recsys.schema import nearest
-from recsys.source.base import FILE, ROW, Dtype, Source, Tables, column_types, find_files, folder, scan
+from recsys.source.base import FILE, ROW, Reading, Source, Tables, column_types, find_files, folder, scan
+from recsys.source.values import TYPES
 
-COLUMNS: dict[str, Dtype] = {
-    "invoice_no": pl.String,
-    "stock_code": pl.String,
-    "description": pl.String,
-    "quantity": pl.Int32,
-    "invoice_date": pl.Datetime("us"),
-    "unit_price": pl.Float64,
-    "customer_id": pl.Int32,
-    "country": pl.String,
+COLUMNS = {
+    "invoice_no": "string",
+    "stock_code": "string",
+    "description": "string",
+    "quantity": "int64",
+    "invoice_date": "datetime",
+    "unit_price": "float64",
+    "customer_id": "int64",
+    "country": "string",
 }
 PRODUCT = r"^(\d{5}|DCGS|PADS)"
 """Stock codes of goods. The others are postage, fees, corrections, samples, discounts and vouchers: POST, DOT, M, C2, D, S, ..."""
@@ -52,18 +53,19 @@ class OnlineRetail(Source):
         files, missing = find_files(root / f"transactions.{'csv' if as_csv else 'parquet'}", "data.root")
         if missing:
             raise DataError(*missing)
-        lines = scan(files[0], types=COLUMNS)
+        lines = scan(files[0], Reading(types=COLUMNS))
         columns = column_types(lines, files[0]).names()
         absent = [column for column in COLUMNS if column not in columns]
         faults = [Fault(f"no column '{column}'{nearest(column, columns)}", str(files[0]), f"rename it to {column}") for column in absent]
         if faults:
             raise DataError(*faults)
         sales = _Sales(lines)
-        interactions = pl.defer(lambda: sales.purchases, schema={**COLUMNS, FILE: pl.String, ROW: pl.get_index_type()})
+        dtypes = {column: TYPES[name] for column, name in COLUMNS.items()}
+        interactions = pl.defer(lambda: sales.purchases, schema={**dtypes, FILE: pl.String(), ROW: pl.get_index_type()})
         interactions = interactions.select("customer_id", "stock_code", "invoice_date", "quantity", "unit_price", "invoice_no", FILE, ROW)
         return Tables(
             interactions,
-            users=pl.defer(lambda: sales.customers, schema={"customer_id": pl.Int32, "country": pl.String}),
+            users=pl.defer(lambda: sales.customers, schema={column: dtypes[column] for column in ("customer_id", "country")}),
             items=pl.defer(lambda: sales.products, schema={"stock_code": pl.String, "description": pl.String, "price": pl.Float64}),
             files={"interactions": files},
             parts={"interactions": (interactions,)},

@@ -1,9 +1,7 @@
 """Faults of a file itself: empty, truncated, corrupted, not UTF-8, or a CSV field that is not of its column's type."""
 
 import codecs
-import csv
 import gzip
-import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recsys.errors import Fault
+from recsys.source.base import PARQUET
+from recsys.source.text_files import TEXT_SUFFIXES
 
-PARQUET = (".parquet", ".pq")
-TEXT = (".csv", ".csv.gz", ".tsv")
 BLOCK_BYTES = 1 << 24
 THRIFT_I32 = 0x15
 """Compact-protocol header of a 32-bit field whose id is one above the previous field's."""
@@ -31,14 +29,14 @@ class FileReport:
     has_checksums: bool | None = None  # whether its pages carry checksums, which were verified; None for other than parquet files
 
 
-def inspect(path: Path, columns: Iterable[str] | None) -> FileReport:
+def inspect(path: Path, columns: Iterable[str] | None, encoding: str = "utf-8") -> FileReport:
     """Read one file for faults of its own; the pages of these columns are verified, others are not read; None = all."""
     try:
         if path.stat().st_size == 0:
             return FileReport((Fault("empty file: 0 bytes", str(path), "delete the file, or export it again"),))
         if path.name.endswith(PARQUET):
             return _inspect_parquet(path, columns)
-        return FileReport(tuple(_text_faults(path)) if path.name.endswith(TEXT) else ())
+        return FileReport(tuple(_text_faults(path, encoding)) if path.name.endswith(TEXT_SUFFIXES) else ())
     except (OSError, EOFError, zlib.error) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         return FileReport((Fault(f"file cannot be read: {reason}", str(path), "check that it exists and may be read, or copy it again"),))
@@ -89,9 +87,9 @@ def _open(path: Path) -> gzip.GzipFile | BufferedReader:
     return gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb")
 
 
-def _text_faults(path: Path) -> Iterator[Fault]:
-    """At most one fault: the first byte that is not UTF-8, or no row below the header."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
+def _text_faults(path: Path, encoding: str) -> Iterator[Fault]:
+    """At most one fault: the first byte that is not of the encoding, or no row below the header."""
+    decoder = codecs.getincrementaldecoder(encoding)()
     line, consumed, has_header, has_rows = 1, 0, False, False
     with _open(path) as file:
         while True:
@@ -102,7 +100,8 @@ def _text_faults(path: Path) -> Iterator[Fault]:
             except UnicodeDecodeError as error:
                 text, start = pending + block, error.start
                 where = f"{path}, line {line + text[:start].count(10)}, byte {consumed - len(pending) + start}"
-                yield Fault(f"not UTF-8: byte 0x{text[start]:02x}", where, f"convert the file: iconv -f latin1 -t utf-8 {path.name}")
+                remedy = "set data.source.encoding to that of the file, such as latin-1 or cp1252 (infer: --encoding)"
+                yield Fault(f"not {'UTF-8' if encoding == 'utf-8' else encoding}: byte 0x{text[start]:02x}", where, remedy)
                 return
             if not block:
                 break
@@ -116,30 +115,7 @@ def _text_faults(path: Path) -> Iterator[Fault]:
 
 
 def unreadable_fault(paths: Sequence[Path], error: pl.exceptions.PolarsError | OSError) -> Fault:
-    """The fault behind an error that Polars raised while it read these files: for a CSV field, with file and line."""
+    """The fault behind an error that Polars raised while it read these files."""
     reason = str(error).splitlines()[0]
-    parsing = re.match(
-        r"could not parse `(?P<value>.*)` as dtype `(?P<dtype>.*)` at column '(?P<column>.*)' \(column number (?P<number>\d+)\)", reason
-    )
-    everywhere = ", ".join(map(str, paths))
-    if parsing is None:
-        remedy = "export these files again, or set data.source.types for the column named"
-        return Fault(f"rows cannot be read: {reason}", everywhere, remedy)
-    value, dtype, column, number = parsing["value"], parsing["dtype"], parsing["column"], int(parsing["number"])
-    places = (f"{path}, line {line}" for path in paths if (line := _line_of(path, value, column, number - 1)))
-    where = next(places, everywhere)
-    remedy = f"correct the field, set data.source.types.{column}=string, or data.source.nulls=['{value}'] if it means a missing value"
-    return Fault(f"field '{value}' is not the {dtype} that the rows above it hold", f"{where}, column '{column}'", remedy)
-
-
-def _line_of(path: Path, value: str, column: str, index: int) -> int | None:
-    """First line of a CSV file (from 1) whose field `index` is `value`; None where there is none."""
-    if not path.name.endswith(TEXT):
-        return None
-    with _open(path) as file, codecs.getreader("utf-8-sig")(file) as text:
-        header = next(text, "")
-        for separator in ",\t;|":
-            if header.rstrip("\r\n").split(separator)[index : index + 1] in ([column], [f'"{column}"']):
-                rows = csv.reader(text, delimiter=separator)
-                return next((rows.line_num + 1 for row in rows if row[index : index + 1] == [value]), None)
-    return None
+    remedy = "export these files again, or set data.source.separator, data.source.escape or data.source.types for the column named"
+    return Fault(f"rows cannot be read: {reason}", ", ".join(map(str, paths)), remedy)

@@ -8,11 +8,12 @@ from pathlib import Path
 import polars as pl
 
 from recsys.data.check.file_faults import inspect, unreadable_fault
+from recsys.data.check.read_types import rule_checks
 from recsys.disk import whole_file
 from recsys.errors import Fault, name_list
 from recsys.schema import nearest
 from recsys.schema.raw import Check, Dtypes, Rule, Tally
-from recsys.source.base import FILE, ROW, concat_rows
+from recsys.source.base import FILE, RAW, ROW, concat_rows
 
 READ_ERRORS = (pl.exceptions.PolarsError, OSError)
 EXAMPLES = 5
@@ -73,11 +74,17 @@ class CheckedTable:
 
 
 def check_table(
-    name: str, frame: pl.LazyFrame, rules: Sequence[Rule], *, files: Sequence[Path], parts: Sequence[pl.LazyFrame]
+    name: str,
+    frame: pl.LazyFrame,
+    rules: Sequence[Rule],
+    *,
+    files: Sequence[Path],
+    parts: Sequence[pl.LazyFrame],
+    encoding: str = "utf-8",
 ) -> CheckedTable:
     """Check the columns that the rules name, in every file and row that can be read; `files` or `parts`, as in Tables, may be empty."""
     columns = sorted({rule.column for rule in rules}) if parts else None  # without parts, the file's columns may have other names
-    reports = {str(path): inspect(path, columns) for path in files}
+    reports = {str(path): inspect(path, columns, encoding) for path in files}
     unsummed = tuple(path for path, report in reports.items() if report.has_checksums is False)
     faults = [fault for report in reports.values() for fault in report.faults]
     places = [Place(str(path), (path,), part) for path, part in zip(files, parts) if not reports[str(path)].faults]
@@ -92,7 +99,7 @@ def check_table(
         frame = concat_rows([place.frame for place in places]) if places else pl.LazyFrame()
     dtypes: Dtypes = dict(frame.collect_schema())
     usable = [rule for rule in rules if all(rule.column in known for known in (dtypes, *types.values()))]
-    checks = [check for rule in usable for check in rule.checks(dtypes)]
+    checks = [check for rule in usable for check in rule_checks(rule, dtypes)]
     tallies = [tally for rule in usable for tally in rule.tallies(dtypes)]
     frame, counts, read_faults = _count_rows(frame, places, checks, tallies)
     faults += read_faults
@@ -137,7 +144,8 @@ def missing_faults(rules: Sequence[Rule], table: str, files: Mapping[str, Dtypes
     for rule in rules:
         lacking = [file for file, dtypes in files.items() if rule.column not in dtypes]
         if lacking:
-            columns = sorted({column for file in lacking for column in files[file]} - {FILE, ROW})
+            there = {column for file in lacking for column in files[file] if not column.startswith(RAW)}
+            columns = sorted(there - {FILE, ROW})
             where = f"{_where(lacking, table)}; needed as {rule.needed_by} ({rule.key})"
             remedy = f"change {rule.key} to a column of the file, or rename one to '{rule.column}'; there are {name_list(columns, 20)}"
             yield Fault(f"no column '{rule.column}'{nearest(rule.column, columns)}", where, remedy)

@@ -14,7 +14,7 @@ from recsys.errors import DataError, Fault, name_list
 from recsys.schema import Schema, TimeUnit
 from recsys.schema.kind.timestamp import DAY_US, Timestamp, epoch_us, microseconds
 from recsys.schema.raw import ASIDE, Check, Dtypes, Rule, raw_type
-from recsys.source.base import FILE, ROW, Tables
+from recsys.source.base import FILE, RAW, ROW, Tables
 
 MAX_MISSING_SHARE = 0.5
 """With more ids than this without a row in their own table, the two tables do not belong together."""
@@ -51,7 +51,14 @@ def validate(
     now_us = time.time_ns() // 1_000
     rules = {name: table_rules(schema, name, frames, now_us) for name in frames}
     checked = {
-        name: check_table(name, frame, rules[name], files=tables.files.get(name, ()), parts=tables.parts.get(name, ()))
+        name: check_table(
+            name,
+            frame,
+            rules[name],
+            files=tables.files.get(name, ()),
+            parts=tables.parts.get(name, ()),
+            encoding=tables.encoding,
+        )
         for name, frame in frames.items()
     }
     pairs = list(table_pairs(checked, schema))
@@ -79,7 +86,7 @@ def validate(
 
 def _notes(table: CheckedTable, rules: Sequence[Rule], schema: Schema) -> Iterator[str]:
     read = {rule.column for rule in rules} | {schema.user, schema.item, schema.time, schema.session, FILE, ROW}
-    others = [column for column in table.dtypes if column not in read]
+    others = [column for column in table.dtypes if column not in read and not column.startswith(RAW)]
     if others:
         yield f"{table.name}: columns in no feature, label or key: {name_list(others, 20)}"
     yield from (f"{table.name}: {note}" for note in table.counts.notes)

@@ -86,15 +86,18 @@ def test_field_of_another_type_is_named_and_rows_of_the_other_files_are_checked(
     files[0].write_text("user_id,age\n1,30\n2,old\n")
     files[1].write_text("user_id,age\n3,30\n-4,40\n")
     table = checked(people, files)
-    assert [fault.where for fault in table.faults] == [f"{files[0]}, line 3, column 'age'"]
-    assert [fault.where for fault in table.row_faults()] == [f"{files[1]}, row 1, column 'user_id'"]
+    assert table.faults == ()
+    assert {(fault.what, fault.where) for fault in table.row_faults()} == {
+        ("value that is no int64 in 1 of 4 rows: 'old'", f"{files[0]}, row 1, column 'age'"),
+        ("negative id in 1 of 4 rows: -4", f"{files[1]}, row 1, column 'user_id'"),
+    }
 
 
 def test_file_that_polars_cannot_open_is_named(people: Schema, tmp_path: Path):
     path = tmp_path / "a.csv"
     path.write_text('user_id,age\n1,"2\n')
     table = checked(people, [path])
-    assert [fault.where for fault in table.faults] == [str(path)]
+    assert str(path) in [fault.where for fault in table.faults]
 
 
 def test_table_without_rows_is_a_fault(people: Schema):

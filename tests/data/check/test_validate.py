@@ -184,7 +184,10 @@ def test_rows_that_cannot_be_read_are_one_fault(shop: Schema, tmp_path: Path, mo
     CLICKS.with_columns(price=pl.Series([1, 2, 3, 4])).write_csv(tmp_path / "clicks.csv")
     (tmp_path / "clicks.csv").write_text((tmp_path / "clicks.csv").read_text().replace(",3\n", ",cheap\n"))
     (fault,) = refused(read(tmp_path, "clicks.csv"), shop, tmp_path).faults
-    assert fault.where == f"{tmp_path / 'clicks.csv'}, line 4, column 'price'"
+    assert (fault.what, fault.where) == (
+        "value that is no int64 in 1 of 4 rows: 'cheap'",
+        f"{tmp_path / 'clicks.csv'}, row 2, column 'price'",
+    )
 
 
 def test_quarantine_leaves_faulty_rows_out_and_writes_them_aside(shop: Schema, tmp_path: Path):

@@ -7,7 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from recsys.schema.raw import as_lists
+from recsys.infer.names import CLOCK_WORDS, words
+from recsys.schema import TimeUnit
+from recsys.schema.kind.timestamp import DIGITS, PLAUSIBLE_S, UNITS, epoch_us, within
+from recsys.schema.raw import FLOAT32_STEPS, as_lists
+from recsys.source.values import BRACKETS, split_list
 
 SAMPLE_ROWS = 1_000_000
 """Rows from the top of a table whose values are read; missing values and extremes are counted over all rows."""
@@ -18,6 +22,10 @@ MAX_LISTED = 50
 LONG_CHARS = 40
 """Texts that are longer on average are prose, not names of categories."""
 SEPARATORS = ("|", ";", ",")
+BRACKETED = r"^[\[(].*[\])]$"
+"""Texts that are lists as Python and JSON write them."""
+ROW_NUMBERS = r"^(|Unnamed: \d+|__index_level_\d+__|index|level_\d+)$"
+"""Names under which pandas writes the number of a row."""
 ID_WORDS = {"id", "uid", "uuid", "guid", "key", "hash", "sku", "asin", "isbn"}
 CODE_WORDS = {"code", "type", "category", "cat", "class", "group", "kind", "segment", "cluster", "zip", "postcode", "status", "level"}
 AMOUNT_WORDS = {"price", "amount", "count", "num", "number", "age", "year", "score", "rate", "qty", "quantity", "duration", "size", "total"}
@@ -51,22 +59,12 @@ class Column:
         return f"{self.type_name}{distinct}" + (f", {self.nulls:,} missing" if self.nulls else "")
 
 
-def words(name: str) -> tuple[str, ...]:
-    """The words of a column name, in lower case.
-
-    Example:
-        >>> words("CustomerID"), words("stock_code"), words("userid")
-        (('customer', 'id'), ('stock', 'code'), ('user', 'id'))
-    """
-    parts = [part.lower() for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
-    return tuple(word for part in parts for word in ((part[:-2], "id") if len(part) > 4 and part.endswith("id") else (part,)))
-
-
 def table_columns(table: pl.LazyFrame) -> dict[str, Column]:
     """Every column of a table, by name: one pass over all rows, and the values of the first SAMPLE_ROWS.
 
     A PolarsError or an OSError says that the files cannot be read.
     """
+    table = table.select(pl.exclude(r"^__(file|row|raw .*)$"))
     schema = table.collect_schema()
     counts = {("rows", ""): pl.len()}
     for name, dtype in schema.items():
@@ -100,6 +98,28 @@ def _column(values: pl.Series, facts: dict[tuple[str, str], Any], name: str) -> 
     )
 
 
+def number_unit(column: Column, until_s: float = PLAUSIBLE_S[1]) -> TimeUnit | None:
+    """Unit in which all numbers of a column are moments from 1985 on, judged by the whole column; None where there is none."""
+    if not column.dtype.is_numeric() or column.low is None:
+        return None
+    ends = pl.DataFrame({"end": [column.low, column.high]}, strict=False)
+    for unit in UNITS:
+        moments = epoch_us(pl.col("end"), ends.schema["end"], unit)
+        good = ends.select((within(pl.col("end"), unit, PLAUSIBLE_S) & (moments <= until_s * 1_000_000)).all()).item()
+        if good and (unit not in DIGITS or _all_within(column, unit)):
+            return unit
+    return None
+
+
+def _all_within(column: Column, unit: TimeUnit) -> bool:
+    return bool(column.sample.to_frame("number").select(within(pl.col("number"), unit, PLAUSIBLE_S).all()).item())
+
+
+def _is_row_number(column: Column) -> bool:
+    """Whether a column counts the rows from 0, or, after pandas has sorted or filtered them, names each by another number."""
+    return column.dtype.is_integer() and not column.nulls and column.distinct == len(column.sample) and column.low >= 0
+
+
 def number(aggregate: Any) -> float:
     """An aggregate of a column of numbers, whose type Polars leaves open."""
     return float(aggregate)
@@ -120,6 +140,10 @@ def guess(column: Column) -> Guess:
     dtype = column.dtype
     if not len(column.sample):
         return Guess(f"{column}: no values")
+    if re.match(ROW_NUMBERS, column.name) and _is_row_number(column):
+        return Guess(f"{column}: the number of the row, as pandas writes it")
+    if not column.name:
+        return Guess(f"{column}: has no name")
     if dtype in (pl.List, pl.Array):
         return _list(column)
     if column.distinct == 1 and column.nulls == 0:
@@ -141,7 +165,7 @@ def _text(column: Column) -> Guess:
     texts = column.sample.cast(pl.String)
     separator = _separator(texts, column.distinct)
     if separator is not None:
-        lists = texts.str.split(separator)
+        lists = texts.to_frame("text").select(split_list(pl.col("text"), separator)).to_series()
         return Guess(f"{column}, values separated by '{separator}': MultiCategorical", "MultiCategorical", _max_len(lists), separator)
     length = number(texts.str.len_chars().mean())
     if length > LONG_CHARS:
@@ -155,6 +179,8 @@ def _text(column: Column) -> Guess:
 
 def _separator(texts: pl.Series, distinct: int) -> str | None:
     """The character that separates the values of lists: in a third of the texts or more, between short values that come back often."""
+    if texts.str.contains(BRACKETED).all():
+        return BRACKETS
     for separator in SEPARATORS:
         values = texts.str.split(separator).explode()
         if (
@@ -170,6 +196,10 @@ def _separator(texts: pl.Series, distinct: int) -> str | None:
 def _list(column: Column) -> Guess:
     lists = as_lists(column.sample)
     inner, lengths = lists.explode().dtype, lists.list.len()
+    if not number(lengths.max()):
+        return Guess(f"{column}: no values")
+    if inner == pl.UInt64 and number(lists.list.max().max()) > 2**63 - 1:
+        return Guess(f"{column}: integers beyond int64")
     if lists.list.drop_nulls().list.len().sum() < lengths.sum():
         return Guess(f"{column}: values are missing inside lists")
     if inner.is_float():
@@ -187,6 +217,9 @@ def _max_len(lists: pl.Series) -> dict[str, int]:
 
 def _integer(column: Column) -> Guess:
     name = words(column.name)
+    unit = number_unit(column) if CLOCK_WORDS & set(name) else None
+    if unit is not None and not column.nulls:
+        return Guess(f"{column}, moments in {unit}: Timestamp", "Timestamp", {"unit": unit})
     few = column.distinct <= min(MAX_CODES, column.rows / 5) or column.binary
     measures = AMOUNT_WORDS & set(name) and column.distinct > 20
     if ID_WORDS & set(name[-1:]) and 2 * column.distinct > len(column.sample):
@@ -201,6 +234,10 @@ def _integer(column: Column) -> Guess:
 def _number(column: Column, numbers: str) -> Guess:
     if column.not_finite:
         return Guess(f"{numbers}: {column.not_finite:,} are NaN or infinite; write them as missing to use it")
+    spread = number(column.sample.cast(pl.Float64).std() or 0.0)
+    if 0 < spread < FLOAT32_STEPS * max(abs(column.low), abs(column.high)):
+        reason = "its values are one number to a model, which reads float32; write them from a nearer zero, or as a Timestamp with its unit"
+        return Guess(f"{numbers}: {reason}")
     middle = number(column.sample.cast(pl.Float64).median())
     options: dict[str, object] = {}
     why = f"{numbers}: Numeric"

@@ -8,9 +8,12 @@ from typing import TypeAlias
 import polars as pl
 
 from recsys.errors import DataError, Fault
+from recsys.infer.clock import Time, time_column
 from recsys.infer.columns import SAMPLE_ROWS, Column, Guess, guess, table_columns
-from recsys.infer.roles import ITEM_WORDS, USER_WORDS, Time, key_column, label_columns, split_column, time_column
-from recsys.schema import Entity, Label, nearest
+from recsys.infer.labels import label_columns
+from recsys.infer.names import ITEM_WORDS, USER_WORDS
+from recsys.infer.roles import key_column, split_column
+from recsys.schema import Entity, Label, TimeUnit, nearest
 from recsys.schema.kind.timestamp import DAY_US
 
 ROWS_PER_ENTITY = 2
@@ -37,8 +40,8 @@ class Line:
 class Draft:
     """Content of a yaml of `conf/data`."""
 
-    user: str  # as in Schema
-    item: str  # as in Schema
+    user: str | None  # as in Schema
+    item: str | None  # as in Schema
     time: Time | None
     labels: tuple[Label, ...]  # as in Schema
     positive: str | None  # as in Schema
@@ -49,45 +52,57 @@ class Draft:
     users: str | None = None  # names of these tables among those that `infer` was given; None = there is none
     items: str | None = None  # names of these tables among those that `infer` was given; None = there is none
     types: Mapping[str, str] = field(default_factory=dict)  # as `TableFiles` takes them
+    formats: Mapping[str, str] = field(default_factory=dict)  # as `TableFiles` takes them
     lists: Mapping[str, str] = field(default_factory=dict)  # as `TableFiles` takes them
 
 
-def infer(
-    tables: Mapping[str, pl.LazyFrame], *, now_s: float, user: str | None = None, item: str | None = None, time: str | None = None
-) -> Draft:
+@dataclass(frozen=True)
+class Roles:
+    """What the reader says of columns of the interactions, so that it need not be left to a guess."""
+
+    user: str | None = None  # "null" = rows name no user
+    item: str | None = None  # likewise
+    time: str | None = None  # likewise
+    time_unit: TimeUnit | None = None
+    labels: Collection[str] = ()
+    not_labels: Collection[str] = ()
+
+
+def infer(tables: Mapping[str, pl.LazyFrame], *, now_s: float, roles: Roles = Roles()) -> Draft:
     """Guess the role and kind of every column.
 
     Args:
         tables: {name for messages: table}: the interactions first, then the users, the items, both or none, in any order.
         now_s: seconds since 1970; no interaction is later.
-        user, item, time: columns of the interactions, where the reader need not leave it to a guess.
     Raises:
         DataError: no column looks like the user or the item, or a table does not belong to the interactions.
     """
     columns_by_table = {name: table_columns(table) for name, table in tables.items()}
     main, table = next(iter(tables.items()))
     columns = columns_by_table[main]
-    named = {column for column in (user, item, time) if column is not None}
-    user = key_column(columns, "user", USER_WORDS, user, named)
-    item = key_column(columns, "item", ITEM_WORDS, item, {*named, user})
-    keys: dict[Entity, str] = {"user": user, "item": item}
+    named = {column for column in (roles.user, roles.item, roles.time) if column is not None}
+    user = key_column(columns, "user", USER_WORDS, roles.user, named)
+    item = key_column(columns, "item", ITEM_WORDS, roles.item, named | ({user} if user else set()))
+    keys: dict[Entity, str] = {entity: key for entity, key in (("user", user), ("item", item)) if key is not None}  # type: ignore[misc]
     sides = _side_tables({name: own for name, own in columns_by_table.items() if name != main}, keys)
-    moment = time_column(columns, time, {user, item}, now_s)
+    moment = time_column(columns, roles.time, {*keys.values()}, now_s, roles.time_unit)
     parts = split_column(columns)
-    taken = {user, item, *([parts] if parts else []), *([moment.column] if moment else [])}
-    labels = label_columns(table, columns, taken)
+    taken = {*keys.values(), *([parts] if parts else []), *([moment.column] if moment else [])}
+    labels = label_columns(table, columns, taken | set(roles.not_labels), roles.labels)
     positive = labels[0].column if labels else None
     taken |= {label.column for label in labels}
     side_columns = {entity: columns_by_table[name] for entity, name in sides.items()}
     lines = tuple(_lines(table, columns, side_columns, keys, taken=taken, ordered=moment is not None))
     split, split_why = _split(table, user, moment, positive, parts, columns)
-    bad_rows, bad_why = _bad_rows([columns[user], columns[item]], [columns[moment.column]] if moment else [])
-    types = _key_types(columns_by_table.values(), (user, item)) | ({moment.column: moment.read_as} if moment and moment.read_as else {})
-    why = {"user": f"{columns[user]}", "item": f"{columns[item]}", "split": split_why, "bad_rows": bad_why}
-    why |= {label.column: f"{columns[label.column]}" for label in labels}
+    bad_rows, bad_why = _bad_rows([columns[key] for key in keys.values()], columns, moment)
+    types = _key_types(columns_by_table.values(), tuple(keys.values()))
+    types |= {moment.column: moment.read_as} if moment and moment.read_as else {}
+    why = {"user": "rows name no user", "item": "rows name no item", "split": split_why, "bad_rows": bad_why}
+    why |= {entity: f"{columns[key]}" for entity, key in keys.items()} | {label.column: f"{columns[label.column]}" for label in labels}
     lists = {line.column: line.guess.separator for line in lines if line.used and line.guess.separator}
     names = {f"{entity}s": name for entity, name in sides.items()}
-    return Draft(user, item, moment, labels, positive, lines, split, bad_rows, why, **names, types=types, lists=lists)
+    formats = {moment.column: moment.written} if moment and moment.written else {}
+    return Draft(user, item, moment, labels, positive, lines, split, bad_rows, why, **names, types=types, formats=formats, lists=lists)
 
 
 def _side_tables(columns_by_table: Mapping[str, Columns], keys: Mapping[Entity, str]) -> dict[Entity, str]:
@@ -98,7 +113,7 @@ def _side_tables(columns_by_table: Mapping[str, Columns], keys: Mapping[Entity, 
         unique = [entity for entity, column in ids.items() if column.nulls == 0 and column.distinct == len(column.sample)]
         if not ids:
             names = " or ".join(f"'{key}'" for key in keys.values())
-            close = nearest(keys["user"], columns) or nearest(keys["item"], columns)
+            close = next(filter(None, (nearest(key, columns) for key in keys.values())), "")
             remedy = f"rename its id column to {names}, or say --user or --item"
             raise DataError(Fault(f"no column {names}{close}", f"{name}, columns {', '.join(columns)}", remedy))
         if not unique:
@@ -135,7 +150,7 @@ def _lines(
             else:
                 taken.add(name)
                 yield Line(name, entity, guessed, used=True)
-        if entity == "user" and ordered:
+        if entity == "user" and ordered and "item" in keys:
             name = "history" if "history" not in columns else f"history_of_{keys['item']}"
             yield Line(name, entity, Guess("the user's earlier items", "History", {"of": keys["item"], "max_len": 50}), used=True)
     yield from left_out
@@ -168,16 +183,16 @@ def _key_types(tables: Iterable[Columns], keys: tuple[str, ...]) -> dict[str, st
     return types
 
 
-def _bad_rows(keys: list[Column], times: list[Column]) -> tuple[str, str]:
-    missing = [f"{column.nulls:,} rows without {column.name}" for column in (*keys, *times) if column.nulls]
-    negative = [f"negative {column.name}" for column in keys if column.dtype != pl.String and column.low < 0]
-    if missing or negative:
-        return "quarantine", f"{', '.join(missing + negative)}: set aside and counted"
-    return "fail", "fail | quarantine"
+def _bad_rows(keys: list[Column], columns: Columns, moment: Time | None) -> tuple[str, str]:
+    needed = [*keys, *([columns[moment.column]] if moment else [])]
+    reasons = [f"{column.nulls:,} rows without {column.name}" for column in needed if column.nulls]
+    reasons += [f"negative {column.name}" for column in keys if column.dtype.is_numeric() and column.low < 0]
+    reasons += [f"{moment.strange:,} rows whose {moment.column} is no moment"] if moment and moment.strange else []
+    return ("quarantine", f"{', '.join(reasons)}: set aside and counted") if reasons else ("fail", "fail | quarantine")
 
 
 def _split(
-    table: pl.LazyFrame, user: str, moment: Time | None, positive: str | None, parts: str | None, columns: Columns
+    table: pl.LazyFrame, user: str | None, moment: Time | None, positive: str | None, parts: str | None, columns: Columns
 ) -> tuple[dict[str, object], str]:
     if parts is not None:
         has_val = bool({"val", "valid", "validation"} & set(columns[parts].sample.unique()))
@@ -185,19 +200,21 @@ def _split(
         return {"_target_": f"{SPLIT}.Given", "column": parts, "val_share": 0.0 if has_val else 0.1, "seed": 0}, why
     rows = table if positive is None else table.filter(pl.col(positive) == 1)
     if moment is not None and moment.unit != "rank":
-        days = _last_tenths(rows, moment)
+        days = _last_tenths(rows, moment.microseconds(columns[moment.column].dtype))
         if days is not None:
             node = {"_target_": f"{SPLIT}.Temporal", "val_days": days[0], "test_days": days[1]}
             return node, "about the last two tenths of the positives"
-    if moment is not None and rows.group_by(user).len().select((pl.col("len") >= 3).any()).collect().item():
+    if moment is not None and user is not None and rows.group_by(user).len().select((pl.col("len") >= 3).any()).collect().item():
         why = "order without a calendar" if moment.unit == "rank" else "too few days for a cut in time"
         return {"_target_": f"{SPLIT}.LeaveOneOut"}, f"each user's last positive is test, the one before it validation: {why}"
     return {"_target_": f"{SPLIT}.Ratio", "val_share": 0.1, "test_share": 0.1, "seed": 0}, "at random: nothing is known of order"
 
 
-def _last_tenths(rows: pl.LazyFrame, moment: Time) -> tuple[int, int] | None:
-    """Whole days of validation and test, about a tenth of the rows each; None when the days are too few for three parts."""
-    time = moment.microseconds()
+def _last_tenths(rows: pl.LazyFrame, time: pl.Expr) -> tuple[int, int] | None:
+    """Whole days of validation and test, about a tenth of the rows each; None when the days are too few for three parts.
+
+    `time` are microseconds since 1970.
+    """
     eighth, ninth, last = rows.select(time.quantile(0.8).alias("8"), time.quantile(0.9).alias("9"), time.max()).collect().row(0)
     test = max(math.ceil((last - ninth) / DAY_US), 1)
     val = max(math.ceil((last - eighth) / DAY_US) - test, 1)

@@ -163,7 +163,12 @@ def _feature_faults(schema: Schema) -> Iterator[Fault]:
         yield Fault(f"feature '{column}' is declared {number} times", _where(column), "keep one of them")
     for column in dict.fromkeys(column for column in columns if column in labels):
         yield Fault(f"'{column}' is both a feature and a label", _where(column), "remove the feature: a label among the inputs leaks")
+    for key in ("user", "item", "time", "session"):
+        if vars(schema)[key] == "":
+            yield Fault("a column without a name", f"data.{key}", "give the column a name in the file (pandas: to_csv(index_label=...))")
     for feature in schema.features:
+        if not feature.column:
+            yield Fault("a feature without a name", "data.features", "name the column in the file, or remove the feature")
         column, entity, where = feature.column, feature.entity, _where(feature.column)
         if entity in keys and keys[entity] is None:
             what = f"feature '{column}' has entity '{entity}', and data.{entity} is null"

@@ -16,6 +16,8 @@ Dtypes = Mapping[str, pl.DataType]
 
 FLOAT32_MAX = 3.4028235e38
 """The store keeps numbers as float32; larger ones would become infinite."""
+FLOAT32_STEPS = 2.0**-20
+"""Share of its largest value below which the spread of a column is lost in float32, which has 24 digits."""
 ASIDE = "or set data.bad_rows=quarantine"
 """End of every remedy that concerns single rows."""
 CASTS = {"int64": "pl.Int64", "float64": "pl.Float64", "string": "pl.String", "bool": "pl.Boolean", "datetime": "pl.Datetime"}

@@ -14,7 +14,7 @@ from recsys.data.store.prepare import prepare
 from recsys.errors import DataError
 from recsys.infer.__main__ import main
 from recsys.infer.columns import guess, table_columns
-from recsys.infer.tables import infer
+from recsys.infer.tables import Roles, infer
 from recsys.schema import Label, Schema
 
 NOW_S = 1_750_000_000
@@ -58,7 +58,7 @@ def files(shop, tmp_path, monkeypatch):
 
 
 def draft(*tables: pl.DataFrame, **given):
-    return infer({f"table {number}": table.lazy() for number, table in enumerate(tables)}, now_s=NOW_S, **given)
+    return infer({f"table {number}": table.lazy() for number, table in enumerate(tables)}, now_s=NOW_S, roles=Roles(**given))
 
 
 def kind_of(name: str, values, dtype=None) -> str | None:
@@ -260,9 +260,15 @@ def test_table_with_repeated_ids_is_refused():
         ("timestamp", [(1_700_000_000 + row) * 1_000 for row in range(60)], "ms"),
         ("ts", [(1_700_000_000 + row) * 1_000_000 for row in range(60)], "us"),
         ("event_date", [f"2024-01-{1 + row // 2:02}T10:00:00Z" for row in range(60)], "datetime"),
-        ("timestamp", [880_000_000 + row for row in range(60)], "rank"),  # 1997
+        ("timestamp", [(1_700_000_000 + row) * 1_000_000_000 for row in range(60)], "ns"),
+        ("timestamp", [1_700_000_000.5 + row for row in range(60)], "s"),
+        ("timestamp", [880_000_000 + row for row in range(60)], "s"),  # 1997
+        ("date", [20_240_101 + row // 2 for row in range(60)], "YYYYMMDD"),
+        ("timestamp", [20_240_101_235_900 + row % 60 for row in range(60)], "YYYYMMDDHHMMSS"),
+        ("timestamp", [20_240_190 + row for row in range(60)], "rank"),  # days that no month has
         ("seq_pos", list(range(60)), "rank"),
-        ("visit_date", [date(1997, 1, 1 + row // 2) for row in range(60)], "rank"),
+        ("visit_date", [date(1997, 1, 1 + row // 2) for row in range(60)], "datetime"),
+        ("visit_date", [date(1957, 1, 1 + row // 2) for row in range(60)], "rank"),
     ],
 )
 def test_time_and_unit_are_found(name, values, unit):

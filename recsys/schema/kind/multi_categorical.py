@@ -43,6 +43,9 @@ class MultiCategorical(Feature):
         has_null = values.list.drop_nulls().list.len() < values.list.len()
         remedy = f"rewrite the file with pl.col('{self.column}').list.drop_nulls(), {ASIDE}"
         yield Check(self.column, "null inside a list", has_null, remedy, values.list.head(5))
+        if list_value_type(dtype) == pl.UInt64:
+            remedy = f"rewrite the file with pl.col('{self.column}').cast(pl.List(pl.String))"
+            yield Check(self.column, "integer beyond int64", values.list.max() > 2**63 - 1, remedy, values.list.head(5))
         if list_value_type(dtype) == pl.String:
             broken = values.list.eval(broken_text(pl.element())).list.any()
             example = values.list.head(5).list.eval(pl.element().str.head(40))

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from recsys.schema.kind.base import Feature, Reading, Statistics, TimeUnit
-from recsys.schema.raw import ASIDE, Check, Tally, as_number, cast_remedy, is_finite, is_number, raw_type
+from recsys.schema.raw import ASIDE, FLOAT32_STEPS, Check, Tally, as_number, cast_remedy, is_finite, is_number, raw_type
 from recsys.schema.vocabulary import Vocabulary
 
 
@@ -37,6 +37,11 @@ class Numeric(Feature):
             remedy = f"rewrite the file with pl.col('{self.column}').fill_nan(None) and set fill on the feature in data.features, {ASIDE}"
             yield Check(self.column, "number that is NaN, infinite or beyond float32", ~finite, remedy, column)
         remedy = f"correct the values, or change low and high of feature '{self.column}' in data.features, {ASIDE}"
+        numbers = column.cast(pl.Float64)
+        spread = numbers.filter(numbers.is_finite()).std()
+        lost = (spread > 0) & (spread < FLOAT32_STEPS * numbers.filter(numbers.is_finite()).abs().max())
+        remedy = f"count '{self.column}' from a nearer zero; as moments, declare it Timestamp with its unit"
+        yield Check(self.column, "number that float32 cannot tell from the others", lost & column.is_not_null(), remedy, column)
         if self.low is not None:
             yield Check(self.column, f"number below low={self.low:g}", (column < self.low) & finite, remedy, column)
         if self.high is not None:

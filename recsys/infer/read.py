@@ -95,7 +95,7 @@ def guess_form(answers: Answers, tables: Mapping[str, Sequence[Path]]) -> None:
             if answers.escape is None and '\\"' in text:
                 answers.escape = "\\"
             default = separator_of(file, TextForm())
-            separator = answers.separator or _separator(text, default)
+            separator = answers.separator or _separator(text, default, answers.escape)
             if separator != default:
                 found[table] = separator
             first = [name.strip() for name in next(csv.reader(text.splitlines()[:1], delimiter=separator), [])]
@@ -115,12 +115,12 @@ def _head(file: Path) -> bytes:
         return stream.read(HEAD_BYTES)
 
 
-def _separator(text: str, default: str) -> str:
+def _separator(text: str, default: str, escape: str | None) -> str:
     """The separator that cuts the first lines into the most fields, as many in each."""
     lines = text.splitlines()[:HEAD_LINES]
     widths = {}
     for separator in (default, *SEPARATORS):
-        counts = {len(row) for row in csv.reader(lines, delimiter=separator) if row}
+        counts = {len(row) for row in csv.reader(lines, delimiter=separator, escapechar=escape) if row}
         widths[separator] = min(counts) if len(counts) == 1 else 1
     return max(widths, key=lambda separator: (widths[separator], separator == default))
 
@@ -211,5 +211,5 @@ def key_faults(frames: Iterable[tuple[str, pl.LazyFrame]]) -> Iterator[Fault]:
     """Binary columns that could be texts."""
     for table, frame in frames:
         for column, dtype in frame.collect_schema().items():
-            if dtype == pl.Binary and set(words(column)) & {"id", "key", "code"}:
+            if dtype == pl.Binary and not column.startswith("__") and set(words(column)) & {"id", "key", "code"}:
                 yield Fault(f"column '{column}' is binary", table, f"say --type {column}=string where its bytes are text in UTF-8")

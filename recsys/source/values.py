@@ -61,10 +61,17 @@ def converted(column: pl.Expr, dtype: pl.DataType, name: str, *, written: str = 
             return integer
         if name == "string":
             return pl.coalesce(integer.cast(pl.String), column.cast(pl.String))
+    if dtype == pl.Binary and name == "string":  # a cast raises where one value is no UTF-8
+        return column.map_batches(_decoded, return_dtype=pl.String())
     if dtype.is_decimal() and name == "int64":
         integer = column.cast(pl.Int64, strict=False)
         return pl.when(integer.cast(pl.Float64) == column.cast(pl.Float64)).then(integer)
     return column.cast(TYPES[name], strict=False)
+
+
+def _decoded(values: pl.Series) -> pl.Series:
+    texts = [None if value is None else value.decode(errors="replace") for value in values]
+    return pl.Series(values.name, [None if text is None or "\ufffd" in text else text for text in texts], dtype=pl.String)
 
 
 def _of_text(text: pl.Expr, name: str, written: str, decimal: str, loose: bool) -> pl.Expr:
@@ -86,7 +93,7 @@ def mapped(column: pl.Expr, dtype: pl.DataType, numbers: Mapping[object, float])
     keys = {str(key).lower() if isinstance(key, bool) else str(key): float(number) for key, number in numbers.items() if key is not None}
     values = converted(column, dtype, "string").replace_strict(keys, default=None, return_dtype=pl.Float64)
     missing = next((float(number) for key, number in numbers.items() if key is None), None)
-    return values if missing is None else pl.when(column.is_null()).then(missing).otherwise(values)
+    return values if missing is None else pl.when(column.is_not_null()).then(values).otherwise(missing)
 
 
 def split_list(text: pl.Expr, separator: str) -> pl.Expr:

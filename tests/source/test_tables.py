@@ -1,5 +1,7 @@
 """Tables from parquet and CSV files."""
 
+from datetime import datetime
+
 import polars as pl
 import pytest
 
@@ -158,3 +160,104 @@ def test_column_of_types_or_lists_that_no_file_has_is_refused(clicks):
 def test_unknown_type_is_refused_with_the_nearest(clicks):
     with pytest.raises(ConfigError, match=r"no type 'sting'; did you mean 'string'\?\n.*data.source.types.item_id"):
         TableFiles(clicks, "clicks_1.parquet", types={"item_id": "sting"}).tables()
+
+
+def test_nothing_below_a_hidden_folder_is_data(tmp_path):
+    for name in ("ratings.csv", ".ipynb_checkpoints/ratings-checkpoint.csv", "_delta/old.csv", "day/.tmp/part.csv"):
+        (tmp_path / "shop" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "shop" / name).write_text("user_id\n7\n")
+    assert rows(TableFiles(tmp_path, "shop").tables().interactions, "user_id") == [(7,)]
+    assert rows(TableFiles(tmp_path, "shop/**/*.csv").tables().interactions, "user_id") == [(7,)]
+
+
+def test_path_with_a_hidden_folder_above_the_root_is_read(tmp_path):
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache" / "a.csv").write_text("user_id\n7\n")
+    assert rows(TableFiles(tmp_path / ".cache", "*.csv").tables().interactions, "user_id") == [(7,)]
+
+
+@pytest.mark.parametrize(
+    ("log", "table"), [("_delta_log/0.json", "Delta"), (".hoodie/x", "Hudi"), ("metadata/version-hint.text", "Iceberg")]
+)
+def test_table_whose_log_says_which_files_count_is_refused(clicks, log, table):
+    (clicks / log).parent.mkdir()
+    (clicks / log).write_text("{}")
+    with pytest.raises(DataError, match=table):
+        TableFiles(clicks.parent, clicks.name).tables()
+    assert TableFiles(clicks, "clicks_1.parquet").tables()  # a file that is named is read
+
+
+def test_columns_of_the_path_are_columns(tmp_path):
+    for day, shop, user in (("2024-01-01", "7", 1), ("2024-01-02", "__HIVE_DEFAULT_PARTITION__", 2)):
+        folder = tmp_path / f"seed=1/events/day={day}/shop%20no={shop}/click={user - 1}"
+        folder.mkdir(parents=True)
+        pl.DataFrame({"user_id": [user]}).write_parquet(folder / "part-0.parquet")
+    table = TableFiles(tmp_path / "seed=1", "events").tables().interactions
+    assert rows(table.sort("day"), "user_id", "day", "click") == [(1, datetime(2024, 1, 1), 0), (2, datetime(2024, 1, 2), 1)]
+    assert "seed" not in table.collect_schema()
+
+
+def test_columns_of_the_path_of_csv_files(tmp_path):
+    for split in ("train", "test"):
+        (tmp_path / f"split={split}").mkdir()
+        (tmp_path / f"split={split}" / "a.csv").write_text("user_id\n7\n")
+    assert rows(TableFiles(tmp_path, "*/a.csv").tables().interactions, "user_id", "split") == [(7, "test"), (7, "train")]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+@pytest.mark.parametrize("name", ["week[1]", "v[final]", "a*b", "what?"])
+def test_path_with_brackets_is_the_file_of_that_name(tmp_path, name, suffix):
+    for folder, user in (("week1", 1), ("aXb", 1), (name, 2)):
+        (tmp_path / folder).mkdir()
+        with (tmp_path / folder / f"a.{suffix}").open("wb") as file:
+            frame = pl.DataFrame({"user_id": [user]})
+            frame.write_parquet(file) if suffix == "parquet" else frame.write_csv(file)
+    assert rows(TableFiles(tmp_path, f"{name}/a.{suffix}").tables().interactions, "user_id") == [(2,)]
+
+
+def test_dictionaries_are_texts_and_decimals_numbers(tmp_path):
+    frame = pl.DataFrame({"user_id": ["a", "b"], "item_id": [1, 2], "price": ["1.50", "2.25"]})
+    types = {"user_id": pl.Categorical, "item_id": pl.Decimal(38, 0), "price": pl.Decimal(10, 2)}
+    frame.cast(types).write_parquet(tmp_path / "a.parquet")
+    table = TableFiles(tmp_path, "a.parquet").tables().interactions
+    assert rows(table, "user_id", "item_id", "price") == [("a", 1, 1.5), ("b", 2, 2.25)]
+    assert table.collect_schema()["item_id"] == pl.Int64
+
+
+def test_formats_values_and_decimal_commas(tmp_path):
+    (tmp_path / "a.csv").write_text("at;clicked;price\n03/01/2024;J;9,00\n04/01/2024;N;1.299,99\n")
+    source = TableFiles(
+        tmp_path,
+        "a.csv",
+        types={"at": "datetime"},
+        formats={"at": "%m/%d/%Y"},
+        values={"clicked": {"J": 1, "N": 0}},
+        separator=";",
+        decimal=",",
+    )
+    expected = [(datetime(2024, 3, 1), 1.0, 9.0), (datetime(2024, 4, 1), 0.0, 1299.99)]
+    assert rows(source.tables().interactions, "at", "clicked", "price") == expected
+
+
+def test_files_without_a_header(tmp_path):
+    (tmp_path / "u.data").write_text("1\t7\t5\n2\t8\t3\n")
+    (tmp_path / "items.csv").write_text("item_id\n7\n")
+    source = TableFiles(tmp_path, "u.data", items="items.csv", header=False, columns=["user_id", "item_id", "rating"])
+    assert rows(source.tables().interactions, "user_id", "item_id", "rating") == [(1, 7, 5), (2, 8, 3)]
+    assert rows(source.tables().items, "item_id") == [(7,)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        ({"encoding": "latin-99"}, "data.source.encoding"),
+        ({"decimal": ";"}, "data.source.decimal"),
+        ({"header": False}, "data.source.header"),
+        ({"columns": ["user_id"]}, "data.source.header"),
+        ({"formats": {"user_id": "%Y"}}, "data.source.types.user_id=datetime"),
+        ({"values": {"user_id": {"Y": "yes"}}}, "data.source.values.user_id"),
+    ],
+)
+def test_argument_that_cannot_be_is_refused(clicks, arguments, key):
+    with pytest.raises(ConfigError, match=key):
+        TableFiles(clicks, "clicks_1.parquet", **arguments).tables()

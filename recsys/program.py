@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 from pytorch_lightning import seed_everything
 from pytorch_lightning.utilities import rank_zero_only
@@ -162,9 +162,14 @@ def _train(config: TrainConfig, run: Path, begun: Start) -> None:
     module, evaluation = parts.module, parts.evaluation
 
     trainer.fit(module, datamodule=parts.loader)
+    if trainer.fast_dev_run:  # Lightning neither logs nor saves then
+        print(f"trainer.fast_dev_run went through: it leaves no weights and no metrics; train without it for those\nrun: {run}")
+        return
     best = load_checkpoint(module.model, run / CHECKPOINTS / "best")
     trainer.test(module, datamodule=parts.loader, verbose=False)
-    rank_zero_only(write_tested)(run, best["sha256"])
+    notes = [*evaluation.notes, *_part_of_test(trainer)]
+    if notes == evaluation.notes:
+        rank_zero_only(write_tested)(run, best["sha256"])
 
     tested = {key: value for key, value in evaluation.results.items() if not key.startswith("val/")}
     results = best["metrics"] | tested  # validation as the tested weights had it
@@ -172,8 +177,16 @@ def _train(config: TrainConfig, run: Path, begun: Start) -> None:
         rank_zero_only(parts.write_evidence)(run)
     rank_zero_only(cost.save)(run / COST, baselines_s=evaluation.baselines_s)
     names = {"task": component_name(config.task), "model": component_name(config.model)}
-    rank_zero_only(publish_result)(results, run, **names, notes=evaluation.notes)
+    rank_zero_only(publish_result)(results, run, **names, notes=notes)
     rank_zero_only(finish_logging)(loggers)
+
+
+def _part_of_test(trainer: Any) -> list[str]:
+    """The sentence that says that only a part of the test was looked at; [] where it was all."""
+    limit = trainer.limit_test_batches
+    if limit == 1.0 and isinstance(limit, float):
+        return []
+    return [f"trainer.limit_test_batches={limit}: these are figures of a part of the test, so this run is not marked as tested"]
 
 
 @rank_zero_only

@@ -43,5 +43,5 @@ def test_values_are_no_markup_and_a_note_stands_below():
 
 
 def test_a_title_is_not_broken_by_a_narrow_table():
-    title = "Whole catalogue ranked for 3,258 users (73 more have nothing new to find)"
+    title = "Whole catalogue ranked for 3,258 of 3,331 users (73 have nothing new to find)"
     assert lines(Grid("g", title, ("a",), (("b",),)))[0] == title

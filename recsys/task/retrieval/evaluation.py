@@ -108,6 +108,7 @@ class CatalogueEvaluation(Evaluation):
         _require_finite(self._items, "item vectors")
         self._num_items = len(self._items) - 1
         self._stage = stage
+        self._num_relevant = 0  # items of this process's users in this split, those that they had before among them
         self._scorers = scorers
         bits = self_information(data.catalogue.count.cpu())
         groups = _groups(data.item_slices(stage)) if stage == "test" else []
@@ -125,6 +126,8 @@ class CatalogueEvaluation(Evaluation):
                 self._measure(prefix, Dense(scorer.scores(part.user, part.known)), part)
 
     def _measure(self, prefix: str, scores: Scores, batch: UserBatch) -> None:
+        if prefix == f"{self._stage}/":
+            self._num_relevant += batch.relevant.shape[1]
         known, relevant = batch.question(exclude_known=self.exclude_known, num_items=self._num_items)
         top = top_k(scores, self.ks[-1], known=known, relevant=relevant, item_chunk=self.item_chunk)
         self._metrics[prefix].update(batch.user, top.cpu(), relevant.cpu())
@@ -137,7 +140,7 @@ class CatalogueEvaluation(Evaluation):
 
     def _means(self, tables: dict[str, UserTable]) -> dict[str, float]:
         if not len(tables[f"{self._stage}/"].user):
-            raise DataError(Fault(f"no user has an item to find in the {self._stage} split", "data.split", "give that split more rows"))
+            raise DataError(self._nothing_to_find())
         means: dict[str, float] = {}
         for prefix, table in tables.items():
             means |= {prefix + name: value for name, value in summary(table, self.ks, self._num_items).items()}
@@ -145,6 +148,14 @@ class CatalogueEvaluation(Evaluation):
         own = tables[f"{self._stage}/"]
         self.per_user[f"{self._stage}/user"], self.recommended = own.user, own.items
         return means
+
+    def _nothing_to_find(self) -> Fault:
+        what, number = f"no user has an item to find in the {self._stage} split", self._num_relevant
+        if not number or not self.exclude_known:
+            return Fault(what, "data.split", "give that split more rows")
+        what += f": {number:,} of {number:,} items of its users are among those that they had before"
+        remedy = "set task.evaluation.exclude_known=false to recommend items again, or move the cut with data.split"
+        return Fault(what, "task.evaluation.exclude_known, data.split", remedy)
 
     def _intervals(self, tables: dict[str, UserTable]) -> dict[str, float]:
         """Bounds of every mean, all from the same resamples: every table holds the same users."""

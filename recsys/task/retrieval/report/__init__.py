@@ -27,8 +27,9 @@ def outcomes(metrics: Metrics, model: str) -> list[Outcome]:
     if not columns:
         return []
     users, left_out = (metrics.get(f"{MODEL}{key}") for key in ("users", "users_left_out"))
-    counted = "" if users is None else f" for {count_text(users, 'user')}"
-    aside = f" ({left_out:,.0f} more have nothing new to find)" if left_out else ""
+    asked = f"{users:,.0f} of " if users is not None and left_out else ""
+    counted = "" if users is None else f" for {asked}{count_text(users + (left_out or 0), 'user')}"
+    aside = f" ({left_out:,.0f} have nothing new to find)" if left_out else ""
     title = f"Whole catalogue ranked{counted}{aside}"
     table = beside_baselines(metrics, columns, name="baselines", title=title, model=model)
     metric = next(iter(columns.values()))

@@ -3,12 +3,14 @@
 import json
 import logging
 import os
+import random
 import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -17,12 +19,14 @@ import yaml
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.version import VersionBase
+from sklearn.metrics import roc_auc_score
 
 import recsys
 from recsys.config import ExportConfig, TrainConfig
 from recsys.disk.locks import is_locked
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, DataError
 from recsys.run.resume import LOCK
+from recsys.serve.ranker import Ranker
 
 HOME = Path(__file__).parent.parent
 MINE = """
@@ -193,6 +197,68 @@ def test_arguments_of_compose_are_named(tmp_path):
         recsys.compose(program="exprt")
     with pytest.raises(ConfigError, match=r"there is no such folder[\s\S]*nowhere"):
         recsys.compose(conf=tmp_path / "nowhere")
+
+
+def test_development_run_says_that_it_leaves_no_metrics(tmp_path, capsys):
+    run = recsys.train(recsys.compose(*TINY, "+trainer.fast_dev_run=true"), tmp_path / "run")
+    assert "trainer.fast_dev_run went through: it leaves no weights and no metrics" in capsys.readouterr().out
+    assert not {"metrics.json", "tested.json"} & {path.name for path in run.iterdir()}
+
+
+def test_part_of_a_test_is_said_and_not_marked_as_tested(tmp_path, capsys):
+    few = ["+trainer.limit_test_batches=1", "loader.eval_batch_size=5", "task.evaluation.exclude_known=false"]
+    run = recsys.train(recsys.compose(*TINY, *few), tmp_path / "run")
+    printed = capsys.readouterr().out
+    assert "ranked for 5 users" in printed
+    assert "trainer.limit_test_batches=1: these are figures of a part of the test" in " ".join(printed.split())
+    assert not (run / "tested.json").exists()
+    with pytest.raises(ConfigError, match=r"it has no tested\.json"):
+        recsys.evaluate(run)
+
+
+def test_users_who_only_repeat_are_told_apart_from_users_who_do_nothing(tmp_path):
+    rows = [(f"u{user}", f"i{(user + time) % 2}", time) for user in range(12) for time in range(8)]
+    pl.DataFrame(rows, schema=["user", "item", "time"], orient="row").write_csv(tmp_path / "events.csv")
+    repeats = [f"data.root={tmp_path}", "data.split._target_=recsys.data.split.LeaveOneOut"]
+    with pytest.raises(DataError, match=r"12 of 12 items of its users are among those that they had before(.|\n)*exclude_known=false"):
+        recsys.train(recsys.compose(*TINY, *repeats), tmp_path / "run")
+    assert recsys.train(recsys.compose(*TINY, *repeats, "task.evaluation.exclude_known=false"), tmp_path / "again")
+
+
+def test_raw_milliseconds_are_served_as_they_were_trained(tmp_path):
+    luck = random.Random(0)
+    rows = []
+    for row in range(900):
+        hour = luck.randrange(24)
+        moment = datetime(2024, 1, 1, hour, tzinfo=UTC) + timedelta(days=row // 15)
+        rows.append((row % 9, row % 7, int(moment.timestamp() * 1_000), int(luck.random() < (0.9 if 8 <= hour < 20 else 0.1))))
+    events = pl.DataFrame(rows, schema=["user", "item", "time", "click"], orient="row")
+    events.write_parquet(tmp_path / "events.parquet")
+    kinds = (("Categorical", "user", "user"), ("Categorical", "item", "item"), ("Timestamp", "time", "context"))
+    features = [f"{{_target_: recsys.schema.{kind}, column: {column}, entity: {entity}}}" for kind, column, entity in kinds]
+    settings = [
+        "task=ranking",
+        "data=mine",
+        "data.name=ms",
+        f"data.root={tmp_path}",
+        "data.source.interactions=events.parquet",
+        "data.time_unit=ms",
+        f"data.features=[{', '.join(features)}]",
+        "data.labels=[{_target_: recsys.schema.Label, column: click}]",
+        "data.split={_target_: recsys.data.split.Temporal, val_days: 8, test_days: 20}",
+        "trainer.max_epochs=4",
+        "loader.batch_size=32",
+        "task.evaluation.intervals=0",
+    ]
+    run = recsys.train(recsys.compose(*settings), tmp_path / "run")
+    bundle = recsys.export_run(recsys.compose(f"run={run}", program="export"))
+    auc = json.loads((run / "metrics.json").read_text())["test/click/auc"]
+    test = events.filter(pl.col("time") > pl.col("time").max() - 20 * 86_400_000)
+    served = Ranker(bundle).predict({column: test[column].to_list() for column in ("user", "item", "time")})["click"]
+    assert auc > 0.8
+    assert roc_auc_score(test["click"], served) == pytest.approx(auc, abs=1e-6)
+    day, night = (served[test["time"].to_numpy() // 3_600_000 % 24 == hour].mean() for hour in (12, 2))
+    assert day > night + 0.3
 
 
 def test_an_error_is_raised_and_leaves_no_lock(tmp_path):

@@ -211,3 +211,9 @@ def test_a_feature_that_is_declared_otherwise_is_named_once():
 
 def test_another_order_of_features_is_a_difference():
     assert differences(SCHEMA, replace(SCHEMA, features=FEATURES[::-1])) == ["the order of the features"]
+
+
+def test_column_without_a_name_is_a_fault():
+    with pytest.raises(DataError) as refused:
+        Schema("", "item_id", features=(Categorical("", "context"), Categorical("item_id", "item")))
+    assert [fault.what for fault in refused.value.faults] == ["a column without a name", "a feature without a name"]

@@ -69,3 +69,8 @@ def test_its_values_and_its_length_may_tell_a_label():
 
 def test_a_card_says_how_long_lists_are():
     assert MultiCategorical("c", "item", max_len=6).card_words(Statistics("string", size=5))[0] == "3, lists of up to 6"
+
+
+def test_list_of_integers_beyond_int64_is_a_fault(broken):
+    lists = pl.Series([[1, 2], [2**63], None], dtype=pl.List(pl.UInt64))
+    assert broken(MultiCategorical("c", "item"), lists) == {"integer beyond int64": [1]}

@@ -106,3 +106,12 @@ def test_a_card_says_what_is_made_of_the_number():
         "missing: the training mean",
     )
     assert Numeric("n", "item", standardize=False, fill=2.5).card_words(Statistics("float32")) == ("any finite number", "missing: 2.5")
+
+
+def test_numbers_that_float32_cannot_tell_apart_are_a_fault(broken):
+    # Milliseconds of one minute: float32 has steps of 131,072 at 1.7e12.
+    minute = pl.Series([1_704_067_200_000 + 1_000 * second for second in range(60)])
+    assert set(broken(Numeric("n", "item"), minute)) == {"number that float32 cannot tell from the others"}
+    assert broken(Numeric("n", "item"), minute - 1_704_067_200_000) == {}
+    assert broken(Numeric("n", "item"), pl.Series([5.0, 5.0])) == {}
+    assert broken(Numeric("n", "item"), pl.Series([0, 2_000_000_000])) == {}

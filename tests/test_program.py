@@ -13,6 +13,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 import yaml
@@ -254,7 +255,7 @@ def test_raw_milliseconds_are_served_as_they_were_trained(tmp_path):
     bundle = recsys.export_run(recsys.compose(f"run={run}", program="export"))
     auc = json.loads((run / "metrics.json").read_text())["test/click/auc"]
     test = events.filter(pl.col("time") > pl.col("time").max() - 20 * 86_400_000)
-    served = Ranker(bundle).predict({column: test[column].to_list() for column in ("user", "item", "time")})["click"]
+    served = np.array(Ranker(bundle).predict({column: test[column].to_list() for column in ("user", "item", "time")})["click"])
     assert auc > 0.8
     assert roc_auc_score(test["click"], served) == pytest.approx(auc, abs=1e-6)
     day, night = (served[test["time"].to_numpy() // 3_600_000 % 24 == hour].mean() for hour in (12, 2))

@@ -74,13 +74,7 @@ class CheckedTable:
 
 
 def check_table(
-    name: str,
-    frame: pl.LazyFrame,
-    rules: Sequence[Rule],
-    *,
-    files: Sequence[Path],
-    parts: Sequence[pl.LazyFrame],
-    encoding: str = "utf-8",
+    name: str, frame: pl.LazyFrame, rules: Sequence[Rule], *, files: Sequence[Path], parts: Sequence[pl.LazyFrame], encoding: str = "utf-8"
 ) -> CheckedTable:
     """Check the columns that the rules name, in every file and row that can be read; `files` or `parts`, as in Tables, may be empty."""
     columns = sorted({rule.column for rule in rules}) if parts else None  # without parts, the file's columns may have other names

@@ -37,15 +37,15 @@ class Numeric(Feature):
             remedy = f"rewrite the file with pl.col('{self.column}').fill_nan(None) and set fill on the feature in data.features, {ASIDE}"
             yield Check(self.column, "number that is NaN, infinite or beyond float32", ~finite, remedy, column)
         remedy = f"correct the values, or change low and high of feature '{self.column}' in data.features, {ASIDE}"
+        if self.low is not None:
+            yield Check(self.column, f"number below low={self.low:g}", (column < self.low) & finite, remedy, column)
+        if self.high is not None:
+            yield Check(self.column, f"number above high={self.high:g}", (column > self.high) & finite, remedy, column)
         numbers = column.cast(pl.Float64)
         spread = numbers.filter(numbers.is_finite()).std()
         lost = (spread > 0) & (spread < FLOAT32_STEPS * numbers.filter(numbers.is_finite()).abs().max())
         remedy = f"count '{self.column}' from a nearer zero; as moments, declare it Timestamp with its unit"
         yield Check(self.column, "number that float32 cannot tell from the others", lost & column.is_not_null(), remedy, column)
-        if self.low is not None:
-            yield Check(self.column, f"number below low={self.low:g}", (column < self.low) & finite, remedy, column)
-        if self.high is not None:
-            yield Check(self.column, f"number above high={self.high:g}", (column > self.high) & finite, remedy, column)
 
     def tallies(self, dtype: pl.DataType) -> Iterator[Tally]:
         column = as_number(self.column, dtype)

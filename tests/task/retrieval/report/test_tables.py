@@ -79,7 +79,7 @@ def test_other_cutoffs_take_the_place_of_20():
 
 def test_users_are_counted():
     (outcome,) = outcomes(METRICS | {"test/users": 3258.0, "test/users_left_out": 73.0}, "two_tower")
-    assert "3,258 users (73 more" in outcome.table.title
+    assert "3,258 of 3,331 users (73 have" in outcome.table.title
 
 
 def test_nothing_measured_has_no_outcome():

@@ -14,7 +14,7 @@ from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from recsys.errors import Fault, IntegrityError
 from recsys.schema import FIRST_KNOWN, PAD, UNKNOWN, Categorical, Feature, History, MultiCategorical, Numeric, Schema, Timestamp, Vector
-from recsys.schema.kind.timestamp import DAY_S, DIGITS, HOUR_S, TICKS_PER_S, raw_moments
+from recsys.schema.kind.timestamp import DAY_S, DIGITS, HOUR_S, raw_moments, ticks_per_s
 
 MISSING_STRING = ""
 MISSING_INTEGER = -(2**63)
@@ -141,7 +141,7 @@ def _value(graph: Graph, feature: Feature, schema: Schema, vocabularies: Mapping
 def _seconds(graph: Graph, raw: str, unit: str) -> str:
     """Integer moments in the unit of training -> seconds since 1970 UTC, rounded down."""
     if unit not in DIGITS:
-        return _floor(graph, raw, TICKS_PER_S.get(unit or "s", 1))
+        return _floor(graph, raw, ticks_per_s(unit))
     date = raw if unit == "YYYYMMDD" else _floor(graph, raw, 1_000_000)
     year, month, day = _floor(graph, date, 10_000), _digits(graph, date, 100), graph.add("Mod", date, graph.integer(100))
     # Days from civil (Howard Hinnant): years begin in March, so that a leap day is the last of a year.

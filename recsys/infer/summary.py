@@ -42,7 +42,7 @@ def _time_words(rows: pl.DataFrame, draft: Draft) -> str:
         return "none, so there is no order"
     column = draft.time.column
     if draft.time.unit == "rank":
-        return f"'{column}' from {rows[column].min()} to {rows[column].max()} as a rank: an order, no calendar"
+        return f"'{column}' from {rows[column].min()!r} to {rows[column].max()!r} as a rank: an order, no calendar"
     moments = rows.select(epoch_us(pl.col(column), rows[column].dtype, draft.time.unit).cast(pl.Datetime("us"))).to_series()
     return f"'{column}' from {str(moments.min())[:19]} to {str(moments.max())[:19]} UTC, read as {draft.time.unit}"
 
@@ -50,7 +50,11 @@ def _time_words(rows: pl.DataFrame, draft: Draft) -> str:
 def _split_words(rows: pl.DataFrame, positive: pl.Series, draft: Draft) -> str:
     name = str(draft.split["_target_"]).rpartition(".")[2]
     user = np.ones(len(rows), np.int32) if draft.user is None else rows[draft.user].rank("dense").cast(pl.Int32).to_numpy()
-    moment = draft.time and rows.select(epoch_us(pl.col(draft.time.column), rows[draft.time.column].dtype, draft.time.unit).fill_null(0))
+    moment = (
+        None
+        if draft.time is None
+        else rows.select(epoch_us(pl.col(draft.time.column), rows[draft.time.column].dtype, draft.time.unit).fill_null(0))
+    )
     split = build(dict(draft.split))
     given = rows[split.column] if split.column else None
     calendar = draft.time is not None and draft.time.unit != "rank"

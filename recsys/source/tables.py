@@ -148,7 +148,7 @@ class TableFiles(Source):
 
     def _column_faults(self, frames: Iterable[pl.LazyFrame]) -> Iterator[Fault]:
         """Columns of `types`, `values` or `lists` that no file has. Files are opened only where one of them is used."""
-        named = {"types": self.types, "values": self.values, "lists": self.lists}
+        named: dict[str, Mapping[str, object]] = {"types": self.types, "values": self.values, "lists": self.lists}
         keys = {column: key for key, columns in named.items() for column in columns}
         if not keys:
             return

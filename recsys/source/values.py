@@ -15,7 +15,7 @@ TYPES: dict[str, pl.DataType] = {
     "datetime": pl.Datetime("us"),
 }
 """Types by the names of `data.source.types`."""
-EXACT = {pl.Float32(): 2**24, pl.Float64(): 2**53}
+EXACT: dict[pl.DataType, int] = {pl.Float32(): 2**24, pl.Float64(): 2**53}
 """Integers up to which a float tells each from the next."""
 INTEGER = r"^-?(0|[1-9]\d*)$"
 """An integer that is written as its number is: 007 is text."""

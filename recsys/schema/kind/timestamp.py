@@ -121,9 +121,14 @@ def within(column: pl.Expr, unit: TimeUnit, seconds: tuple[int, int]) -> pl.Expr
     return (column >= low) & (column < end)
 
 
+def ticks_per_s(unit: str) -> int:
+    """Ticks of a `Statistics.unit` of an epoch in a second."""
+    return next((ticks for name, ticks in TICKS_PER_S.items() if name == unit), 1)
+
+
 def raw_moments(seconds: np.ndarray, unit: str) -> np.ndarray:
     """[N] int64 seconds since 1970 UTC as a raw column holds them whose `Statistics.unit` this is."""
     for digits, written in DIGITS.items():
         if unit == digits:
             return np.array([int(datetime.fromtimestamp(second, UTC).strftime(written)) for second in seconds.tolist()], np.int64)
-    return seconds * TICKS_PER_S.get(unit or "s", 1)  # type: ignore[call-overload]
+    return seconds * ticks_per_s(unit)

@@ -18,6 +18,10 @@ Each sampler says what it holds fixed. Whatever is there for certain, given the 
     queue     the same over Q + (ids in the queue) draws        log_q = log(1 - (1 - p)^(Q + queued))
     mixed     in_batch and `num_uniform` drawn items            log_q = log(1 - (1 - num_uniform / num_items) (1 - p)^Q)
 
+Positives are counted as if each were drawn from training anew. An epoch draws without replacement: an item of c training positives among
+n is missing from Q of them with probability C(n - c, Q) / C(n, Q), not (1 - c / n)^Q. The two agree where Q is a small part of n, and for
+c = 1 exact is q = Q / n instead of 1 - (1 - 1 / n)^Q: larger by Q / (2 n) of itself, half a per cent where a step holds 1 % of an epoch.
+
 mixed and uniform draw the same candidates. mixed has the smaller variance and trusts that positives arrive by training share;
 uniform trusts its generator alone.
 """

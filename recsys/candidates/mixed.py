@@ -17,10 +17,11 @@ from recsys.candidates.base import (
 
 
 class Mixed(Candidates):
-    """Mixed negative sampling (Yang et al., WWW 2020) with the exact inclusion probability of the two sources together.
+    """Mixed negative sampling (Yang et al., WWW 2020) with the inclusion probability of the two sources together.
 
     An item is missing only if neither source has it, so q = 1 - (1 - num_uniform / num_items) (1 - p)^Q, whichever source brought
-    it. Popular items come from the batch at no cost, rare ones from the catalogue: the default for most data.
+    it. Exact for positives that are drawn with replacement, and nearly so for those of an epoch (`recsys.candidates.base`). Popular items
+    come from the batch at no cost, rare ones from the catalogue: the default for most data.
 
     Args:
         item_count: [V] int64 training positives of each item, row 0 pads.

@@ -61,6 +61,9 @@ def self_information(count: Tensor) -> Tensor:
 def novelty(items: Tensor, ks: list[int], bits: Tensor) -> Tensor:
     """[U, len(ks)] float64 bits: mean self-information of the first k items (Zhou et al., PNAS 2010); 0 where a list is empty.
 
+    The share is of interactions, with one added to every item. RecTools' mean inverse user frequency takes the share of users instead, and
+    other libraries give 1 - share, without a logarithm: values compare within one library only.
+
     Args:
         items: [U, K] int64 entity indices, 0 where a list is shorter.
         bits: [V] float64, from `self_information`.

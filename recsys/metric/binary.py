@@ -71,16 +71,33 @@ class Tally:
 
         A row's bin is floor(bins * rows with a smaller probability / N): tied rows share the bin of the first, and bins behind a large
         tie stay empty. Naeini et al., AAAI 2015, with equal mass as in Nguyen and O'Connor, EMNLP 2015: most impressions have a small
-        probability, where bins of equal width see nothing. Noise in each bin makes it positive even for perfect predictions, by about
-        0.8 sqrt(rate (1 - rate) bins / N). With one bin it is the distance between the overall rates; NaN without rows.
+        probability, where bins of equal width see nothing. Noise in each bin makes it positive even for perfect predictions, see
+        `calibration_noise`. With one bin it is the distance between the overall rates; NaN without rows.
         """
+        return self._mean_of_bins(np.abs, self.rows * self.probability - self.positives, bins)
+
+    def calibration_noise(self, bins: int = CALIBRATION_BINS) -> float:
+        """Calibration error to expect if every probability were right: chance alone moves the actual rate of a bin.
+
+        The mean distance of a normal distribution with the variance of the bin's independent 0/1 labels, sqrt(2 / pi sum p (1 - p)), so
+        somewhat too large in a bin that expects less than one positive. NaN without rows.
+
+        Example:
+            >>> import torch
+            >>> tally(torch.full((100,), 0.5), torch.zeros(100)).calibration_noise()  # sqrt(2 / pi) sqrt(25) / 100
+            0.039894228040143274
+        """
+        variance = self.rows * self.probability * (1 - self.probability)
+        return self._mean_of_bins(lambda total: np.sqrt(2 / math.pi * total), variance, bins)
+
+    def _mean_of_bins(self, measure: Callable[[np.ndarray], np.ndarray], values: np.ndarray, bins: int) -> float:
+        """Sum over the bins of a measure of the sum of values [T] in each, by the number of rows."""
         total = int(self.rows.sum())
         if total == 0:
             return math.nan
         below = self.rows.cumsum() - self.rows
         chosen = np.minimum(below * bins // total, bins - 1)  # only a probability without rows can lie beyond the last bin
-        excess = np.bincount(chosen, weights=self.rows * self.probability - self.positives, minlength=bins)
-        return float(np.abs(excess).sum() / total)
+        return float(measure(np.bincount(chosen, weights=values, minlength=bins)).sum() / total)
 
 
 @dataclass(frozen=True)
@@ -97,6 +114,10 @@ class SortedRows:
     start: np.ndarray
     probability: np.ndarray
     label: np.ndarray
+
+    def place(self) -> np.ndarray:
+        """[N] int64 number of the distinct probability at each place."""
+        return np.repeat(np.arange(len(self.start)), np.diff(self.start, append=len(self.order)))
 
     def tally(self, weight: np.ndarray) -> Tally:
         """Counts when the row at each place stands there `weight` [N] int64 times."""
@@ -174,6 +195,13 @@ METRICS: tuple[Declaration[OfCounts | None], ...] = (
         "mean distance of predicted and actual shares in groups of equal size",
         measure=lambda tally, _: tally.calibration_error(),
         better="less",
+        beside=True,
+    ),
+    Declaration(
+        "ece_noise",
+        "the ece that chance alone gives predictions that are all right; an ece no larger than this shows no fault",
+        measure=lambda tally, _: tally.calibration_noise(),
+        better=None,
         beside=True,
     ),
     Declaration(

@@ -1,6 +1,6 @@
-"""Metrics of one label over impressions, why some are missing, and intervals from resampled users.
+"""Metrics of one label over impressions, why some are missing, and their intervals over users.
 
-N rows, U units that are resampled (users; without them sessions; without those rows), L lists (sessions; without them a user's rows).
+N rows, U units that are independent (users; without them sessions; without those rows), L lists (sessions; without them a user's rows).
 """
 
 import math
@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recsys.metric import binary
+from recsys.metric import binary, influence
 from recsys.metric.binary import SortedRows, log_losses, sort_rows
 from recsys.metric.grouped import Groups, auc_per_group, ndcg_per_group, recall_per_group, sort_groups
+from recsys.metric.influence import standard_error
+from recsys.metric.interval import FEWEST, OfError, interval_of_ratio, interval_of_share
 
 Ratios = dict[str, tuple[np.ndarray, np.ndarray]]
 """Name -> numerator [U] and denominator [U] of a quotient of sums over units."""
-RESAMPLES = 200
-"""The standard error of a bound is then about a twentieth of the interval's width."""
-TAIL = (1 - 0.95) / 2
-"""Share of resamples beyond each bound of an interval."""
+LOGARITHMIC = ("log_loss", "normalized_entropy", "predicted_over_actual")
+"""Metrics without an upper end; all others with intervals lie in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -88,30 +88,55 @@ class Impressions:
             return f"n/a: no {'negative' if positives else 'positive'} among {rows:,} rows"
         return "n/a: no user has both a positive and a negative"
 
-    def intervals(self, *, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, tuple[float, float]]:
-        """{metric: 95 % interval} of the defined metrics when units are drawn again with replacement, all their rows with them.
+    def intervals(self) -> tuple[dict[str, tuple[float, float]], dict[str, str]]:
+        """95 % intervals over units, all rows of one together, and why other metrics have none.
 
-        Percentile method (Efron, 1979) over the resamples in which a metric is defined. A resample's calibration error has the noise of
-        its bins twice, and lies above the estimate; its percentiles are shifted to have the estimate as median, and cut at 0.
+        Student's, on the scale of log odds for shares and of logarithms for others (`LOGARITHMIC`), with the standard error that the
+        units' influences give. A calibration error has none: its noise lifts it, and stands beside it as "ece_noise".
+
+        Returns:
+            bounds: {metric: (low, high)}.
+            missing: reason by the name of each defined metric without bounds, e.g. "too few users for an interval: 7, 20 are needed".
         """
-        if self.num_units == 0:
-            return {}
-        estimate = self.measure(np.ones(self.num_units, np.int64))
-        generator = torch.Generator().manual_seed(seed)
-        drawn = []
-        for _ in range(resamples):
-            units = torch.randint(self.num_units, (self.num_units,), generator=generator)
-            drawn.append(self.measure(torch.bincount(units, minlength=self.num_units).numpy()))
-        bounds = {}
-        for name, value in estimate.items():
-            values = np.array([resample[name] for resample in drawn])
-            values = values[~np.isnan(values)]
-            if name == "ece":
-                values = np.maximum(values + (value - np.median(values)), 0.0)
-            if len(values):
-                low, high = np.quantile(values, [TAIL, 1 - TAIL]).tolist()
-                bounds[name] = (low, high)
-        return bounds
+        values = self.measure(np.ones(self.num_units, np.int64))
+        bounds, missing = {}, {}
+        for name, of_units in self.influences(values).items():
+            units = self._num_bearing(name)
+            both = interval_of(name)(values[name], standard_error(of_units), units) if units >= FEWEST else None
+            if both is not None:
+                bounds[name] = both
+            elif units < FEWEST:
+                missing[name] = f"too few users for an interval: {units:,} bear on it, {FEWEST} are needed"
+            else:
+                missing[name] = "no interval: the value stands at the end of its range"
+        return bounds, missing
+
+    def influences(self, values: dict[str, float]) -> dict[str, np.ndarray]:
+        """{metric: [U] influence of each unit} of the defined metrics, whose values are given, without calibration errors."""
+        quotients = {name: both for name, both in self.ratios.items() if not math.isnan(values[name])}
+        influences = {name: influence.of_quotient(*both) for name, both in quotients.items()}
+        if math.isnan(values["auc"]):
+            return influences
+        tally = self.ordered.tally(np.ones(len(self.unit), np.int64))
+        for name, of_rows in (("auc", influence.of_auc), ("pr_auc", influence.of_average_precision)):
+            influences[name] = np.bincount(self.unit, of_rows(self.ordered, tally, values[name]), self.num_units)
+        positives, rows = self.ratios["predicted_over_actual"][1], self.ratios["log_loss"][1]
+        loss, entropy = values["log_loss"], values["log_loss"] / values["normalized_entropy"]
+        influences["normalized_entropy"] = influence.of_normalized_entropy(
+            influences["log_loss"], positives, rows, loss=loss, entropy=entropy
+        )
+        return influences
+
+    def _num_bearing(self, name: str) -> int:
+        """Units that bear on a metric: those with a part in its quotient, or with a row of the rarer class."""
+        if name in self.ratios and name not in LOGARITHMIC:
+            return int((self.ratios[name][1] > 0).sum())
+        return self.num_bearing()
+
+
+def interval_of(metric: str) -> OfError:
+    """Kind of interval of a metric, such as "auc" or "click/auc"."""
+    return interval_of_ratio if metric.rpartition("/")[2] in LOGARITHMIC else interval_of_share
 
 
 def impressions(probability: Tensor, label: Tensor, *, user: Tensor | None, ks: list[int], session: Tensor | None = None) -> Impressions:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
+from recsys.metric.interval import FEWEST, OfError
+
 LEVEL = 0.95
 """Probability that all intervals of differences hold together: each of M has 1 - .05 / M (Bonferroni)."""
 POWER = 0.8
 """Share of repetitions that would find a difference of the smallest size that is reported."""
-FEWEST = 10
-"""Fewest units from which a difference is judged: the standard error of fewer is itself mostly chance."""
 
 Interval = tuple[float, float, float]
 """A value, and the bounds around it."""
@@ -31,12 +31,16 @@ class Sample:
         estimates: of the reference, then of each other.
         drawn: [R, S], over the same resamples.
         units: that bear on the metric: U, or fewer where it needs both classes and few units have one of them.
+        interval: of a model's own value, from its standard error.
+        imagined: sum of squared differences of units that were not met; see `recsys.metric.interval.difference_intervals`.
     """
 
     metric: str
     estimates: tuple[float, ...]
     drawn: np.ndarray
     units: int
+    interval: OfError
+    imagined: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Compared:
 
     Attributes:
         place: of the model among those that are compared, the reference being 0.
-        new, old: the model's value and the reference's, each with an interval of its own of 95 % (percentiles).
+        new, old: the model's value and the reference's, each with an interval of its own of 95 %.
         difference: new minus old; its interval is wide enough for all differences together.
         smallest: difference that so many units, those that bear on the metric, would have shown four times out of five.
     """
@@ -70,8 +74,21 @@ class Compared:
         return 0 if self.few else int(low > 0) - int(high < 0)
 
 
-def drawn_again(measures: Mapping[str, Measure], units: int, resamples: int, *, bearing: int) -> list[Sample]:
-    """Estimates and S resamples of every metric, over the same draws of U units, of which `bearing` bear on the metrics."""
+def drawn_again(
+    measures: Mapping[str, Measure],
+    units: int,
+    resamples: int,
+    *,
+    bearing: int,
+    interval: Callable[[str], OfError],
+    imagined: Mapping[str, float] | None = None,
+) -> list[Sample]:
+    """Estimates and S resamples of every metric, over the same draws of U units, of which `bearing` bear on the metrics.
+
+    Args:
+        interval: gives the interval of a metric's values by its name.
+        imagined: {metric: see `Sample`}; None = 0 for all.
+    """
     generator = np.random.default_rng(0)
     drawn: dict[str, list[Sequence[float]]] = {metric: [] for metric in measures}
     for _ in range(resamples):
@@ -79,7 +96,17 @@ def drawn_again(measures: Mapping[str, Measure], units: int, resamples: int, *, 
         for metric, measure in measures.items():
             drawn[metric].append(measure(copies))
     once = np.ones(units, np.int64)
-    return [Sample(metric, tuple(measure(once)), np.array(drawn[metric]).T, bearing) for metric, measure in measures.items()]
+    return [
+        Sample(
+            metric,
+            tuple(measure(once)),
+            np.array(drawn[metric]).T,
+            bearing,
+            interval=interval(metric),
+            imagined=(imagined or {}).get(metric, 0.0),
+        )
+        for metric, measure in measures.items()
+    ]
 
 
 def comparisons(samples: Sequence[Sample]) -> Iterator[Compared]:
@@ -92,22 +119,29 @@ def comparisons(samples: Sequence[Sample]) -> Iterator[Compared]:
     for sample in samples:
         freedom = max(1, sample.units - 1)
         bound, power = (float(stdtrit(freedom, share)) for share in (1 - each, POWER))
-        old = _interval(sample.estimates[0], sample.drawn[0])
+        old = _own_interval(sample, 0)
         for place in range(1, len(sample.estimates)):
             change = sample.estimates[place] - sample.estimates[0]
-            error = _standard_error(change, sample.drawn[place] - sample.drawn[0], sample.units)
+            error = _standard_error(change, sample.drawn[place] - sample.drawn[0], sample.units, imagined=sample.imagined)
             difference = (change, change - bound * error, change + bound * error)
-            new = _interval(sample.estimates[place], sample.drawn[place])
-            yield Compared(sample.metric, place, new, old, difference, smallest=(bound + power) * error, units=sample.units)
+            yield Compared(
+                sample.metric, place, _own_interval(sample, place), old, difference, smallest=(bound + power) * error, units=sample.units
+            )
 
 
-def _standard_error(change: float, drawn: np.ndarray, units: int) -> float:
+def _standard_error(change: float, drawn: np.ndarray, units: int, *, imagined: float = 0.0) -> float:
     """Standard error of a difference: resamples of U units vary by (U - 1) / U of what other units would, and those of one not at all."""
     if units < 2:
         return math.inf if change else 0.0
-    return float(np.nanstd(drawn)) * math.sqrt(units / (units - 1))  # a resample without a positive has no AUC
+    variance = float(np.nanvar(drawn))  # a resample without a positive has no AUC
+    return math.sqrt((variance * units + imagined / units) / (units - 1))
 
 
-def _interval(value: float, drawn: np.ndarray) -> Interval:
-    low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
+def _own_interval(sample: Sample, place: int) -> Interval:
+    """Value of one model with its interval, which is everything where the units say too little."""
+    value = sample.estimates[place]
+    bounds = None
+    if sample.units > 1:
+        bounds = sample.interval(value, _standard_error(value, sample.drawn[place], sample.units), sample.units)
+    low, high = bounds or (-math.inf, math.inf)
     return value, low, high

@@ -1,8 +1,9 @@
 """Metrics of every user, gathered over processes: the table from which all averages, groups and intervals are made.
 
-U users, V catalogue rows, K positions, R relevant pairs, M metrics, S resamples.
+U users, V catalogue rows, K positions, R relevant pairs, M metrics.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,15 +14,15 @@ from torchmetrics import Metric
 from recsys.metric import beyond_accuracy, ranking
 from recsys.metric.beyond_accuracy import NOVELTY, exposure, novelty
 from recsys.metric.declaration import Declaration
+from recsys.metric.interval import FEWEST, mean_intervals, share_intervals
 from recsys.metric.ranking import rank
 from recsys.metric.top_k import TopK
 
-CHUNK_ENTRIES = 4_000_000
-"""Draws of a bootstrap in memory at once."""
-TAIL = (1 - 0.95) / 2
-"""Share of resamples beyond each bound of an interval."""
 OF_GROUPS = tuple(metric for metric in ranking.METRICS if metric.groups)
 """Metrics of groups of users and items."""
+
+SHARES = tuple(metric.name for metric in ranking.METRICS)
+"""Metrics of a user in [0, 1], 0 for most users; others, such as novelty, spread around their mean."""
 
 
 def declarations() -> tuple[Declaration, ...]:
@@ -171,29 +172,27 @@ def item_group_means(table: UserTable, groups: list[Group], *, ks: list[int], mi
     return result
 
 
-def bootstrap_interval(values: Tensor, *, resamples: int = 1_000, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """95 % interval of each mean when users are drawn again with replacement (Efron, 1979; percentile method).
-
-    All metrics share the resamples, so they stay comparable. Values are rounded to a fixed point so fine (at least 31 bits after the
-    binary point for values up to 1 and a million users) that every sum is exact: the result does not depend on the order of additions,
-    on threads or on the number of processes.
+def intervals(values: Tensor, names: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """{name: 95 % interval of the mean} of columns [U, M] float64 of users in a fixed order; empty below `FEWEST` users.
 
     Args:
-        values: [U, M] float64, finite, one row per user in a fixed order; U >= 1.
-        resamples: S.
-    Returns:
-        low, high: [M] float64.
+        names: keys of the M columns, each ending in "<metric>@<k>".
     """
-    num_users = len(values)
-    largest = values.abs().amax(0).clamp(min=1.0)
-    scale = torch.exp2((52 - torch.log2(num_users * largest)).floor())  # [M]; sums stay below 2 ** 53, where float64 is exact
-    fixed = (values * scale).round()
-    generator = torch.Generator().manual_seed(seed)
-    means = []
-    for rows in torch.arange(resamples).split(max(1, CHUNK_ENTRIES // num_users)):
-        drawn = torch.randint(num_users, (len(rows), num_users), generator=generator)
-        cell = drawn + torch.arange(len(rows))[:, None] * num_users
-        weight = torch.bincount(cell.view(-1), minlength=cell.numel()).view(len(rows), num_users)
-        means.append(weight.double() @ fixed / (scale * num_users))
-    low, high = torch.quantile(torch.cat(means), torch.tensor([TAIL, 1 - TAIL], dtype=torch.float64), dim=0)
-    return low, high
+    if len(values) < FEWEST:
+        return {}
+    columns, bounds = dict(zip(names, np.ascontiguousarray(values.numpy().T))), {}
+    for name, column in columns.items():
+        metric, _, k = name.rpartition("/")[2].partition("@")
+        if metric not in SHARES:
+            low, high = mean_intervals(column[:, None])
+        else:
+            # users have few relevant items: a precision of 1 that nobody came near is not to be reckoned with
+            largest = max(column.max(), 1 / int(k)) if metric == "precision" else 1.0
+            low, high = share_intervals(column[:, None], largest=largest)
+        bounds[name] = (float(low[0]), float(high[0]))
+    return bounds
+
+
+def too_few(users: int) -> list[str]:
+    """A sentence where there are too few users for intervals."""
+    return [f"too few users for intervals: {users:,}, {FEWEST} are needed"] if users < FEWEST else []

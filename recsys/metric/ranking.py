@@ -79,13 +79,21 @@ def mrr(ranking: Ranking, ks: list[int]) -> Tensor:
 
 
 def ndcg(ranking: Ranking, ks: list[int]) -> Tensor:
-    """Sum of 1 / log2(1 + position) over relevant items in the first k, over that of the ideal list: min(R, k) ones."""
+    """Sum of 1 / log2(1 + position) over relevant items in the first k, over that of the ideal list: min(R, k) ones.
+
+    RecBole, TorchMetrics and LightGCN do the same with gains of 0 and 1. Libraries differ where the ideal list has k ones whatever R is
+    (RecTools' default, smaller values for users with few items), and in the gain 2^relevance - 1, which is the same for 0 and 1.
+    """
     discount = 1.0 / torch.log2(_positions(ranking) + 1)
     return _at(ranking.expected() * discount, ks) / _where_relevant(discount.cumsum(0)[_ideal(ranking, ks) - 1], ranking)
 
 
 def average_precision(ranking: Ranking, ks: list[int]) -> Tensor:
-    """Sum of precision at each relevant item in the first k, over min(R, k); its mean over users is MAP."""
+    """Sum of precision at each relevant item in the first k, over min(R, k); its mean over users is MAP.
+
+    Over min(R, k), as RecBole and Kaggle's MAP@k have it, so that a list of hits alone has 1. Others divide by R (TREC, RecTools: smaller
+    where R > k) or by the hits among the first k (TorchMetrics: larger).
+    """
     expected = ranking.expected()
     before_group = expected.cumsum(1) - expected * (ranking.offset + 1)  # relevant items in earlier groups, none of them random
     partner = (ranking.relevant - 1).clamp(min=0) / (ranking.size - 1).clamp(min=1).double()

@@ -6,7 +6,8 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from recsys.metric.paired import FEWEST, LEVEL, POWER, Compared
+from recsys.metric.interval import FEWEST
+from recsys.metric.paired import LEVEL, POWER, Compared
 from recsys.report.compare import Comparison
 from recsys.report.content import Estimate, Figure, Grid, Mark, Report, Section
 from recsys.report.draw import ACCENT, FAINT, WARM, estimates_figure
@@ -159,8 +160,8 @@ def document(comparison: Comparison) -> dict[str, Any]:
             {
                 "run": comparison.runs[one.place],
                 "metric": one.metric,
-                "reference": dict(zip(interval, one.old)),
-                "this": dict(zip(interval, one.new)),
+                "reference": dict(zip(interval, map(_finite, one.old))),
+                "this": dict(zip(interval, map(_finite, one.new))),
                 "difference": dict(zip(interval, map(_finite, one.difference))),
                 "smallest_detectable": _finite(one.smallest),
                 f"{measured.units}_that_bear": one.units,

@@ -51,7 +51,8 @@ class Evaluation(Callback):
                 logger.log_metrics({"epoch": float(module.trainer.current_epoch), **values}, step=module.trainer.global_step)
             return
         for key, value in values.items():
-            module.log(key, value, reduce_fx="max", sync_dist=True)  # a mean could round, a maximum cannot
+            exact = torch.tensor(value, dtype=torch.float64, device=module.device)  # of a plain number Lightning keeps 24 bits
+            module.log(key, exact, reduce_fx="max", sync_dist=True)  # a mean could round, a maximum cannot
 
 
 class TaskModule(LightningModule):

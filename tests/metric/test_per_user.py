@@ -1,4 +1,4 @@
-"""One row per user: duplicates, users with nothing to find, groups, exact gathering, and bootstrap intervals against scipy and theory."""
+"""One row per user: duplicates, users with nothing to find, groups, exact gathering, and intervals."""
 
 import math
 
@@ -12,7 +12,8 @@ from recsys.metric.per_user import (
     Group,
     UserMetrics,
     UserTable,
-    bootstrap_interval,
+    intervals,
+    too_few,
     item_group_means,
     mean,
     summary,
@@ -131,43 +132,15 @@ def test_small_and_empty_groups_are_left_out():
     assert item_group_means(TABLE, [Group("kind=new", KINDS, 0)], ks=[5], min_users=3) == {}
 
 
-def test_interval_agrees_with_scipy():
-    values = torch.rand(400, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64) ** 3
-
-    low, high = bootstrap_interval(values, resamples=4000)
-
-    for column in range(2):
-        theirs = scipy.stats.bootstrap(
-            (values[:, column].numpy(),), np.mean, n_resamples=4000, method="percentile", rng=0
-        ).confidence_interval
-        width = theirs.high - theirs.low  # both are random: a few per cent of the width apart
-        assert low[column].item() == pytest.approx(theirs.low, abs=0.05 * width)
-        assert high[column].item() == pytest.approx(theirs.high, abs=0.05 * width)
+def test_every_mean_has_an_interval_of_its_kind():
+    hits = torch.tensor([[1.0], [0.0]] * 10, dtype=torch.float64)
+    bounds = intervals(torch.cat([hits, 3 + hits], 1), ["test/hit_rate@10", "novelty@10"])
+    # Wilson's of 10 in 20, as tables have it; a mean of 3.5 with a standard error of .1147 and Student's 2.093
+    assert bounds["test/hit_rate@10"] == pytest.approx((0.2993, 0.7007), abs=5e-5)
+    assert bounds["novelty@10"] == pytest.approx((3.5 - 2.0930 * 0.11471, 3.5 + 2.0930 * 0.11471), abs=5e-5)
 
 
-def test_interval_does_not_depend_on_other_metrics_or_threads():
-    values = torch.rand(1000, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64) * 20
-    threads = torch.get_num_threads()
-
-    low, high = bootstrap_interval(values)
-    torch.set_num_threads(1)
-    try:
-        alone_low, alone_high = bootstrap_interval(values[:, 1:2])
-    finally:
-        torch.set_num_threads(threads)
-
-    assert torch.equal(low[1:2], alone_low)
-    assert torch.equal(high[1:2], alone_high)
-
-
-def test_interval_of_a_constant_is_a_point():
-    low, high = bootstrap_interval(torch.full((50, 1), 0.25, dtype=torch.float64))
-
-    assert low.tolist() == high.tolist() == [0.25]
-
-
-def test_same_seed_gives_the_same_interval():
-    values = torch.rand(100, 1, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-
-    assert torch.equal(bootstrap_interval(values)[0], bootstrap_interval(values)[0])
-    assert not torch.equal(bootstrap_interval(values)[0], bootstrap_interval(values, seed=1)[0])
+def test_few_users_have_no_interval_and_a_sentence():
+    assert intervals(torch.rand(19, 1, dtype=torch.float64), ["recall@10"]) == {}
+    assert "19" in too_few(19)[0]
+    assert too_few(20) == []

@@ -4,7 +4,8 @@ import pytest
 import torch
 from scipy.stats import binomtest
 
-from recsys.metric.reliability import reliability, wilson
+from recsys.metric.interval import wilson
+from recsys.metric.reliability import reliability
 
 
 def curve(probability, label, **settings):
@@ -62,4 +63,4 @@ def test_bins_carry_the_interval_of_their_share():
 @pytest.mark.parametrize(("positives", "rows"), [(0, 1), (1, 1), (0, 50), (50, 50), (3, 7), (932, 12_493)])
 def test_wilson_agrees_with_scipy(positives, rows):
     expected = binomtest(positives, rows).proportion_ci(0.95, method="wilson")
-    assert wilson(positives, rows) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert wilson(positives / rows, rows) == pytest.approx((expected.low, expected.high), abs=1e-12)

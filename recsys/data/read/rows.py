@@ -105,7 +105,10 @@ class Evaluated(Protocol):
 
 
 class EvaluationUsers:
-    """Users who chose something in a split, "val" or "test", as of its start: their histories hold their events of earlier splits."""
+    """Users who chose something in a split, "val" or "test", as of its start.
+
+    Their histories hold their events of earlier splits from strictly before the first event to find; `known` holds all of earlier splits.
+    """
 
     def __init__(self, store: Store, split: str):
         self.store = store
@@ -114,6 +117,7 @@ class EvaluationUsers:
         self.user = torch.nonzero(relevant_stop > known_stop).squeeze(1)
         self.known_start = store.event_start[self.user]
         self.known_stop, self.relevant_stop = known_stop[self.user], relevant_stop[self.user]
+        self.history_stop = store.history_stop[store.event_row[self.known_stop]]
 
     def __len__(self) -> int:
         return len(self.user)
@@ -123,7 +127,7 @@ class EvaluationUsers:
         store = self.store
         index = index.to(self.user.device)
         user, start, cut, stop = self.user[index], self.known_start[index], self.known_stop[index], self.relevant_stop[index]
-        features = gather_rows(store.user_features, user) | self.histories.before(start, cut)
+        features = gather_rows(store.user_features, user) | self.histories.before(start, self.history_stop[index])
         return UserBatch(features, user, known=_distinct_pairs(store, start, cut), relevant=_distinct_pairs(store, cut, stop))
 
 

@@ -108,20 +108,19 @@ class Order:
         self._shuffled: tuple[int, np.ndarray] = (-1, np.empty(0, dtype=np.int64))
 
     def rows(self, step: int) -> Tensor:
-        """[B / world_size] int64 row numbers of a global step; the last step of an epoch is filled up with row 0."""
-        mine = self._mine(step)
-        return torch.from_numpy(np.concatenate([mine, np.zeros(self.batch_size // self.world_size - len(mine), dtype=np.int64)]))
+        """[B / world_size] int64 row numbers of a global step; the last step of an epoch is filled up with its first rows.
+
+        So the rows that only fill up, whose weight is 0, are as random as all others: candidates that count a step's positives stay right.
+        """
+        epoch, position = divmod(step, self.steps_per_epoch)
+        places = np.arange(position * self.batch_size, (position + 1) * self.batch_size)
+        return torch.from_numpy(self._permutation(epoch).take(places, mode="wrap")[self.rank :: self.world_size])
 
     def weight(self, step: int) -> Tensor:
         """[B / world_size] float32: 1 for rows of the epoch, 0 for what only fills the last step up."""
-        weight = torch.ones(self.batch_size // self.world_size)
-        weight[len(self._mine(step)) :] = 0
-        return weight
-
-    def _mine(self, step: int) -> np.ndarray:
         epoch, position = divmod(step, self.steps_per_epoch)
-        start = position * self.batch_size
-        return self._permutation(epoch)[start : start + self.batch_size][self.rank :: self.world_size]
+        places = torch.arange(position * self.batch_size, (position + 1) * self.batch_size)[self.rank :: self.world_size]
+        return (places < len(self._permutation(epoch))).float()
 
     def _permutation(self, epoch: int) -> np.ndarray:
         """[rows of the epoch] int64; the last epoch asked for is kept, since steps are asked for in order."""

@@ -20,10 +20,10 @@ from recsys.errors import Fault, IntegrityError, name_list
 from recsys.schema import Schema
 from recsys.schema.vocabulary import Vocabulary
 
-FORMAT = 4
+FORMAT = 5
 """Version of the layout; data is prepared anew where its store has another."""
-READABLE = (3, FORMAT)
-"""Versions that can be opened; those before 4 keep no raw categories."""
+READABLE = (3, 4, FORMAT)
+"""Versions that can be opened; those before 4 keep no raw categories, those before 5 let histories hold later events."""
 MANIFEST = "manifest.json"
 COLUMNS = ("user_features", "item_features", "context_features", "labels")
 ROW_ARRAYS = ("user", "item", "session", "time", "split", "history_stop")

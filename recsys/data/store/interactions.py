@@ -111,9 +111,11 @@ def first_rows(codes: np.ndarray, time: np.ndarray, num_entities: int) -> np.nda
 
 
 def history_stops(rows: KeyColumns) -> np.ndarray:
-    """[N] int64: how many events, over all users, come before each row's (user, split, time), by which the rows are sorted.
+    """[N] int64: how many events, over all users, end where each row's history does; the rows are sorted by (user, split, time).
 
-    Rows of one moment have the same.
+    Rows of one moment and split have the same. A history holds events that come before the row in this order and strictly before it in
+    time: where earlier splits have a later event of the user, it ends before that one. Rows of one moment alone tell no time, and then
+    the order of splits stands for it.
     """
     stops = np.cumsum(rows.positive, dtype=np.int64)
     stops -= rows.positive
@@ -122,7 +124,15 @@ def history_stops(rows: KeyColumns) -> np.ndarray:
     for column in (rows.user, rows.split, rows.time):
         first_of_moment[1:] |= column[1:] != column[:-1]
     stops[~first_of_moment] = 0
-    return np.maximum.accumulate(stops, out=stops)  # stops never fall, so this repeats a moment's first one over the moment
+    np.maximum.accumulate(stops, out=stops)  # stops never fall, so this repeats a moment's first one over the moment
+    same_user = rows.user[1:] == rows.user[:-1]
+    next_split = same_user & (rows.split[1:] != rows.split[:-1])
+    if not (next_split & (rows.time[1:] <= rows.time[:-1])).any() or (rows.time == rows.time[0]).all():
+        return stops
+    moments, moment = np.unique(rows.time, return_inverse=True)
+    key = rows.user.astype(np.int64) * len(moments) + moment  # users ascend, so a maximum never crosses from one to the next
+    latest = np.maximum.accumulate(key[rows.positive])  # [E] latest moment of a user's events up to each
+    return np.minimum(stops, np.searchsorted(latest, key))
 
 
 def event_arrays(rows: KeyColumns, *, num_users: int, num_items: int) -> dict[str, np.ndarray]:

@@ -47,7 +47,7 @@ class ImpressionEvaluation(Evaluation):
 
     Args:
         ks: cut-offs of NDCG and recall within a session, or within a user's impressions where there is none.
-        intervals: bootstrap resamples of 95 % intervals at test; 0 = none.
+        intervals: 0 = no 95 % intervals at test.
         min_slice_rows: slices with fewer impressions are left out.
         baselines: {name: baseline}, fitted when test starts.
         pair: measures this ranker behind a retriever; None where there is none.
@@ -161,11 +161,11 @@ class ImpressionEvaluation(Evaluation):
             metrics, missing = rows.metrics()
             values |= {f"{key}/{name}": value for name, value in metrics.items()}
             if final:
+                bounds, unsure = rows.intervals() if self.intervals else ({}, {})
                 names: dict[str, list[str]] = {}
-                for name, reason in missing.items():
+                for name, reason in (missing | unsure).items():
                     names.setdefault(reason, []).append(name)
                 self.notes += [f"{key}: {', '.join(those)} {reason}" for reason, those in names.items()]
-                bounds = rows.intervals(resamples=self.intervals) if self.intervals else {}
                 for name, (low, high) in bounds.items():
                     values |= {f"{key}/{name}/low": low, f"{key}/{name}/high": high}
         return values

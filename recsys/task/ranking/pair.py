@@ -25,7 +25,8 @@ from recsys.data.read.oracle import oracles_of_candidates
 from recsys.data.store import Store
 from recsys.errors import ConfigError, Fault, name_list
 from recsys.metric.funnel import Predictions
-from recsys.metric.per_user import bootstrap_interval, mean
+from recsys.metric.interval import FEWEST, difference_intervals
+from recsys.metric.per_user import intervals, mean
 from recsys.metric.ranking import ndcg, rank, recall
 from recsys.metric.scores import TILE_USERS, Dense, DotProduct
 from recsys.metric.top_k import TopK, top_k
@@ -51,7 +52,7 @@ class Pair:
     Attributes:
         num_candidates: K.
         ks: cut-offs, each at most K.
-        intervals: bootstrap resamples of 95 % intervals; 0 = none.
+        intervals: 0 = no 95 % intervals.
         retriever: the trained model, in evaluation mode.
         exclude_known: whether its evaluation leaves out what the user had before the split.
         labels: the funnel down to the label that makes a row positive: the product of their probabilities is what candidates are worth.
@@ -131,18 +132,19 @@ class Pair:
         return torch.cat([*values, recall(ranking, [self.num_candidates])], 1)  # of all candidates: the same in any order
 
     def _summary(self, values: Tensor) -> dict[str, float]:
-        """Means over the users [U, columns] with something to find, what the pair gains, and intervals from common resamples."""
+        """Means over the users [U, columns] with something to find, what the pair gains, and intervals."""
         counted = values[~values[:, 0].isnan()]
         assert len(counted), "the retriever's own test found users to ask"
         column = dict(zip(self.columns, counted.unbind(1)))
         pairs = [name for name in self.columns if name.startswith("pair/test/")]
         gains = [column[name] - column[name.replace("pair/", "pair/retriever/")] for name in pairs]
-        names, counted = [*self.columns, *(f"{name}/gain" for name in pairs)], torch.cat([counted, torch.stack(gains, 1)], 1)
-        results = dict(zip(names, mean(counted)))
-        if self.intervals:
-            low, high = bootstrap_interval(counted, resamples=self.intervals)
-            for name, lower, upper in zip(names, low.tolist(), high.tolist()):
-                results |= {f"{name}/low": lower, f"{name}/high": upper}
+        gain, names = torch.stack(gains, 1), [f"{name}/gain" for name in pairs]
+        results = dict(zip([*self.columns, *names], mean(torch.cat([counted, gain], 1))))
+        if self.intervals and len(counted) >= FEWEST:
+            of_gains = (bound.tolist() for bound in difference_intervals(gain.numpy()))
+            bounds = intervals(counted, self.columns) | dict(zip(names, zip(*of_gains)))
+            for name, (low, high) in bounds.items():
+                results |= {f"{name}/low": low, f"{name}/high": high}
         counts = {"candidates": self.num_candidates, "users": len(counted), "users_left_out": len(values) - len(counted)}
         return results | {f"pair/test/{name}": float(count) for name, count in counts.items()}
 

@@ -15,7 +15,7 @@ from recsys.batch import Slice, UserBatch
 from recsys.data.read.datamodule import DataModule
 from recsys.errors import ConfigError, DataError, Fault, NumericsError
 from recsys.metric.beyond_accuracy import self_information
-from recsys.metric.per_user import Group, UserMetrics, UserTable, bootstrap_interval, item_group_means, summary, user_group_means
+from recsys.metric.per_user import Group, UserMetrics, UserTable, intervals, item_group_means, summary, too_few, user_group_means
 from recsys.metric.scores import Dense, DotProduct, Scores
 from recsys.metric.top_k import top_k
 from recsys.task.base import Evaluation
@@ -34,7 +34,7 @@ class CatalogueEvaluation(Evaluation):
     Args:
         slice_ks: cut-offs of recall and NDCG in slices, some of `ks`.
         exclude_known: never recommend what the user had before the split; such items then do not count as relevant either.
-        intervals: bootstrap resamples of 95 % intervals at test; 0 = none.
+        intervals: 0 = no 95 % intervals at test.
         min_slice_users: slices with fewer users are left out.
         item_chunk: items scored at once; memory, not numbers, depends on it.
         baselines: {name: baseline}, fitted when test starts, with the settings that rank validation best.
@@ -158,15 +158,15 @@ class CatalogueEvaluation(Evaluation):
         return Fault(what, "task.evaluation.exclude_known, data.split", remedy)
 
     def _intervals(self, tables: dict[str, UserTable]) -> dict[str, float]:
-        """Bounds of every mean, all from the same resamples: every table holds the same users."""
+        """Bounds of every mean, or a note that there are too few users: every table holds the same ones."""
         if not self.intervals:
             return {}
-        keys = [(prefix, name) for prefix, table in tables.items() for name in table.columns if "/" not in name]
-        values = torch.stack([tables[prefix].column(name) for prefix, name in keys], 1)
-        low, high = bootstrap_interval(values, resamples=self.intervals)
+        self.notes += too_few(len(tables["test/"].user))
         bounds: dict[str, float] = {}
-        for (prefix, name), lower, upper in zip(keys, low.tolist(), high.tolist()):
-            bounds |= {f"{prefix}{name}/low": lower, f"{prefix}{name}/high": upper}
+        for prefix, table in tables.items():
+            names = [name for name in table.columns if "/" not in name]
+            for name, (low, high) in intervals(table.values[:, : len(names)], names).items():
+                bounds |= {f"{prefix}{name}/low": low, f"{prefix}{name}/high": high}
         return bounds
 
     def _slices(self, table: UserTable, data: DataModule) -> dict[str, float]:

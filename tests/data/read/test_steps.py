@@ -31,9 +31,10 @@ def test_every_row_once_per_epoch_over_all_ranks(world_size):
     assert sorted(taken) == list(range(10))
 
 
-def test_the_last_step_is_filled_with_row_zero_and_weight_zero():
+def test_the_last_step_is_filled_with_the_first_rows_of_its_epoch_at_weight_zero():
     order = Order(5, 4, seed=0)
-    assert order.rows(1)[1:].tolist() == [0, 0, 0]
+    assert order.rows(1)[1:].tolist() == order.rows(0)[:3].tolist()  # not one row many times, which a queue of positives would keep
+    assert Order(2, 8, seed=0).rows(0).tolist() == 4 * Order(2, 8, seed=0).rows(0)[:2].tolist()
     assert order.weight(0).tolist() == [1, 1, 1, 1]
     assert order.weight(1).tolist() == [1, 0, 0, 0]
 

@@ -15,8 +15,19 @@ ROWS = key_columns([1, 1, 1, 1, 2, 2], [3, 4, 5, 3, 3, 5], [5, 5, 5, 6, 5, 5], [
 
 
 def test_rows_of_one_moment_do_not_know_each_other():
-    # user 1 has 2 events before time 6; user 2's range starts at event 3; its validation row comes after its training event
-    assert history_stops(ROWS).tolist() == [0, 0, 0, 2, 3, 4]
+    # user 1 has 2 events before time 6; user 2's range starts at event 3; both of its events are of one moment
+    assert history_stops(ROWS).tolist() == [0, 0, 0, 2, 3, 3]
+
+
+def test_a_history_ends_before_what_is_not_strictly_earlier():
+    # user 1 trains at 1, 4 and 9, is validated at 5 and tested at 3 and 10; user 2 trains at 2 and is tested at 7
+    user, time, split = [1, 1, 1, 1, 1, 1, 2, 2], [1, 4, 9, 5, 3, 10, 2, 7], [0, 0, 0, 1, 2, 2, 0, 2]
+    rows = key_columns(user, [3] * 8, time, split, [1] * 8)
+    assert history_stops(rows).tolist() == [0, 1, 2, 2, 1, 5, 6, 7]
+
+
+def test_without_time_the_order_of_splits_counts():
+    assert history_stops(key_columns([1, 1, 1], [3, 4, 5], [0, 0, 0], [0, 0, 1], [1, 1, 1])).tolist() == [0, 0, 2]
 
 
 def test_events_are_the_positive_rows_as_ranges_per_user():

@@ -18,7 +18,7 @@ from recsys.export.production import SourceValues, production_errors, request_co
 from recsys.export.requests import Feed, p50_ratio, rows_of
 from recsys.export.section import Narrowed
 from recsys.metric.binary import tally
-from recsys.metric.impressions import Impressions, impressions
+from recsys.metric.impressions import Impressions, impressions, interval_of
 from recsys.metric.paired import Sample, drawn_again
 from recsys.run.directory import RunDirectory
 from recsys.schema import Schema, chains
@@ -74,7 +74,8 @@ class RowQuestions:
                 units = self.user[rows] if self.user is not None else None
                 measured = [impressions(each[name][rows], label[rows], user=units, ks=[]) for each in both]
                 aucs = {f"{name}/auc": partial(_aucs, measured)}
-                samples += drawn_again(aucs, measured[0].num_units, RESAMPLES, bearing=measured[0].num_bearing())
+                first = measured[0]
+                samples += drawn_again(aucs, first.num_units, RESAMPLES, bearing=first.num_bearing(), interval=interval_of)
         return samples
 
     def approximate(self, folder: Path, index: SearchIndex, manifest: Mapping) -> dict:

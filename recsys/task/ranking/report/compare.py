@@ -8,7 +8,8 @@ from torch import Tensor
 
 from recsys.metric import binary
 from recsys.metric.funnel import Target
-from recsys.metric.impressions import impressions
+from recsys.metric.impressions import impressions, interval_of
+from recsys.metric.interval import interval_of_ratio
 from recsys.metric.paired import Measure, Sample, drawn_again
 from recsys.report.compare import Measured, differences, require_same_rows, weighted_totals
 from recsys.run.directory import PREDICTIONS, RunDirectory
@@ -66,7 +67,8 @@ def _binary(of_runs: Sequence[Target], rows: Tensor, user: Tensor | None) -> lis
         elif metric.compared:
             assert metric.name == "log_loss", "of quotients of sums, only the log loss is compared"
             measures[f"{name}/{metric.name}"] = _quotients(losses, _units(user, len(actual)))
-    return drawn_again(measures, sorted_rows[0].num_units, RESAMPLES, bearing=sorted_rows[0].num_bearing())
+    first = sorted_rows[0]
+    return drawn_again(measures, first.num_units, RESAMPLES, bearing=first.num_bearing(), interval=interval_of)
 
 
 def _numbers(of_runs: Sequence[Target], rows: Tensor, user: Tensor | None) -> list[Sample]:
@@ -75,7 +77,7 @@ def _numbers(of_runs: Sequence[Target], rows: Tensor, user: Tensor | None) -> li
     unit = _units(user, len(errors))
     mean, number = _quotients(errors, unit), int(unit.max()) + 1
     roots = {f"{of_runs[0].name}/rmse": lambda copies: np.sqrt(mean(copies)).tolist()}
-    return drawn_again(roots, number, RESAMPLES, bearing=number)
+    return drawn_again(roots, number, RESAMPLES, bearing=number, interval=lambda _: interval_of_ratio)
 
 
 def _units(user: Tensor | None, rows: int) -> np.ndarray:

@@ -23,6 +23,7 @@ from recsys.export.preprocessing import raw_array, raw_lists
 from recsys.export.production import SourceValues, mean_difference, production_errors, request_columns
 from recsys.export.requests import Feed, p50_ratio, rows_of, single
 from recsys.export.section import Narrowed
+from recsys.metric.interval import interval_of_mean, largest_square
 from recsys.metric.paired import Sample, drawn_again
 from recsys.run.directory import RunDirectory
 from recsys.schema import Schema
@@ -65,7 +66,9 @@ class UserQuestions:
             theirs = Retriever(old)
         before, after = (self._values(retriever, schema, old) for retriever in (theirs, Retriever(new)))  # [U, 2] each
         measures = {f"{metric}@{K}": mean_difference(before[:, place], after[:, place]) for place, metric in enumerate(("recall", "ndcg"))}
-        return [], drawn_again(measures, len(self.relevant), RESAMPLES, bearing=len(self.relevant))
+        users, imagined = len(self.relevant), dict(zip(measures, largest_square(after - before).tolist()))
+        samples = drawn_again(measures, users, RESAMPLES, bearing=users, interval=lambda _: interval_of_mean, imagined=imagined)
+        return [], samples
 
     def approximate(self, folder: Path, index: SearchIndex, manifest: Mapping) -> dict:
         """Build an index over item_embeddings.parquet and measure it on what user_tower.onnx makes of users, one by one.
@@ -107,7 +110,7 @@ def questions_of(run: RunDirectory, lengths: Mapping[str, int]) -> UserQuestions
     wanted = _by_row(relevant, len(batch.user), store.item_ids)
     rows = [row for row, items in enumerate(wanted) if items]
     values, item = SourceValues(run, lengths), 1 + spread(store.num_items, MOST_ENTITIES)
-    events = (users.known_start[at], users.known_stop[at])
+    events = (users.known_start[at], users.history_stop[at])
     columns = values.columns(run.schema.of("user"), batch.features, {"user": batch.user}, events=events)
     exclude = _by_row(known, len(batch.user), store.item_ids)
     return UserQuestions(

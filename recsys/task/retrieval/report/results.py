@@ -1,16 +1,14 @@
 """Results of a retriever: headline metrics, and beside baselines and the truth, compared user by user."""
 
 import polars as pl
-import torch
 
 from recsys.errors import count_text
-from recsys.metric.per_user import bootstrap_interval, declarations
+from recsys.metric.interval import FEWEST, difference_intervals
+from recsys.metric.per_user import declarations, too_few
 from recsys.report.content import Estimate, Figure, Grid, Section
 from recsys.report.draw import ACCENT, FAINT, WARM, drawing, element, estimates_figure
 from recsys.report.grids import MODEL, Outcome, groups_section, headline, table_figure
 from recsys.run.directory import PER_USER, RunDirectory
-
-RESAMPLES = 1_000
 
 
 def section(run: RunDirectory, outcome: Outcome) -> Section:
@@ -20,6 +18,7 @@ def section(run: RunDirectory, outcome: Outcome) -> Section:
         f"{count_text(users, 'user')}, each asked once over the whole catalogue as of the start of the test. Validation chose the weights; "
         "the test was looked at once, at the end. Intervals are of 95 %, over users."
     )
+    text = " ".join([text, *(sentence.capitalize() + "." for sentence in too_few(users))])
     left_out = int(run.metrics.get(f"{MODEL}users_left_out", 0))
     left_out_words = count_text(left_out, "more user has", "more users have")
     aside = f"{left_out_words} nothing new to find in the test, and no part in these figures."
@@ -47,8 +46,10 @@ def _differences(run: RunDirectory, table: Grid) -> Grid | None:
     if not others or f"{MODEL}{column}" not in values.columns:
         return None
     columns = values.select((pl.col(f"{MODEL}{column}") - pl.col(key)).alias(key) for key in others.values())
-    change = torch.from_numpy(columns.to_numpy(order="c", writable=True))
-    low, high = bootstrap_interval(change, resamples=RESAMPLES)
+    change = columns.to_numpy()
+    if len(change) < FEWEST:
+        return None
+    low, high = difference_intervals(change)
     rows = [(name, Estimate(*each)) for name, *each in zip(others, change.mean(0).tolist(), low.tolist(), high.tolist())]
     return Grid("differences", "User by user", ("", f"{run.model_name} − this, {column}"), tuple(rows), note)
 

@@ -106,7 +106,7 @@ def test_missing_says_why_when_no_row_is_positive():
 
     undefined = {"auc", "gauc", "gauc_by_positives", "pr_auc", "normalized_entropy", "predicted_over_actual", "ndcg@10", "recall@10"}
     assert missing == dict.fromkeys(undefined, "n/a: no positive among 1,234 rows")
-    assert set(metrics) == {"log_loss", "ece", "rows", "positives", "gauc_users", "ranked_lists"}
+    assert set(metrics) == {"log_loss", "ece", "ece_noise", "rows", "positives", "gauc_users", "ranked_lists"}
 
 
 def test_missing_says_why_when_no_row_is_negative():
@@ -170,9 +170,9 @@ def test_interval_of_auc_has_the_width_of_theory():
 
 
 def test_interval_is_wider_when_rows_of_a_user_move_together():
-    # every user's 20 rows are the same row: 100 users know as much as 100 rows
-    probability, label, _, _ = calibrated(100, 1, seed=3)
-    user = torch.arange(100).repeat_interleave(20)
+    # every user's 20 rows are the same row: 400 users know as much as 400 rows
+    probability, label, _, _ = calibrated(400, 1, seed=3)
+    user = torch.arange(400).repeat_interleave(20)
     probability, label = probability.repeat_interleave(20), label.repeat_interleave(20)
 
     by_user = impressions(probability, label, user=user, ks=[1]).intervals()[0]["log_loss"]

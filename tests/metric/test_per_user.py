@@ -2,9 +2,7 @@
 
 import math
 
-import numpy as np
 import pytest
-import scipy.stats
 import torch
 
 from recsys.metric.beyond_accuracy import self_information
@@ -13,10 +11,10 @@ from recsys.metric.per_user import (
     UserMetrics,
     UserTable,
     intervals,
-    too_few,
     item_group_means,
     mean,
     summary,
+    too_few,
     user_group_means,
 )
 from recsys.metric.scores import Dense

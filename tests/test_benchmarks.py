@@ -271,3 +271,12 @@ def test_a_state_that_is_not_kept_is_seen(tmp_path):
     assert done.returncode == 0, done.stderr
     killed, same = map(int, done.stdout.split()[-2:])
     assert same < killed == 9
+
+
+def test_coverage_is_measured_by_metric_and_size(tables, monkeypatch):
+    coverage = importlib.import_module("benchmarks.coverage")
+    monkeypatch.setattr(coverage, "TRUTH", 4_000)
+    found = tables("coverage", "--repeats", 15, "--users", 10, 50)
+    assert len(found) == len(coverage.TASTES) + 1 + len(coverage.RATES)
+    assert 0.6 < found[1]["hit_rate@20"][0] <= 1  # of 50 users; 10 are too few
+    assert 0.6 < found[-1]["auc"][0] <= 1

@@ -8,7 +8,7 @@ import polars as pl
 
 from recsys.disk.records import reading
 from recsys.metric.declaration import Declaration, usual_columns
-from recsys.metric.interval import interval_of_mean, largest_square
+from recsys.metric.interval import interval_of_mean
 from recsys.metric.paired import Measure, drawn_again
 from recsys.metric.per_user import declarations
 from recsys.report.compare import Measured, require_same_rows, weighted_totals
@@ -37,7 +37,7 @@ def measurements(runs: Sequence[RunDirectory], names: Sequence[str]) -> Measured
     number = len(tables[0])
     values = {column: np.stack([table[key].to_numpy() for table in tables], 1) for column, key in zip(columns, keys)}
     measures = {column: _means(of_runs) for column, of_runs in values.items()}
-    imagined = {column: float(largest_square(of_runs[:, 1:] - of_runs[:, :1]).max()) for column, of_runs in values.items()}
+    imagined = {column: float(np.square(of_runs[:, 1:] - of_runs[:, :1]).max()) for column, of_runs in values.items()}
     less = frozenset(column for column, metric in _compared_metrics(runs[0].metrics).items() if metric.better == "less")
     samples = drawn_again(measures, number, RESAMPLES, bearing=number, interval=lambda _: interval_of_mean, imagined=imagined)
     return Measured(samples, left_out, "users", number, less)

@@ -109,7 +109,7 @@ def test_what_was_left_out_is_told_everywhere():
 
 def test_too_few_users_are_told_from_no_difference():
     few = one("buy/auc", (0.3, 0.1, 0.5), units=4)
-    said = "Too few users to tell second from first, fewer than 10, bear on buy/auc (4)."
+    said = "Too few users to tell second from first, fewer than 20, bear on buy/auc (4)."
     assert verdicts(comparison(few)) == [said]
     assert verdicts(comparison(few, EQUAL)) == [said]
     assert verdicts(comparison(few, BETTER)) == [f"second is better than first in recall@20 (+0.0100, +10.0 %). {said}"]

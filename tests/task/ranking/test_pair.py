@@ -225,7 +225,8 @@ def test_candidates_are_ordered_by_calibrated_probabilities():
 
 
 def test_what_the_pair_gains_is_counted_user_by_user(monkeypatch):
-    monkeypatch.setattr("recsys.task.ranking.pair.FEWEST", 2)
+    for room in ("task.ranking.pair", "metric.per_user"):
+        monkeypatch.setattr(f"recsys.{room}.FEWEST", 2)
     results = known_truth(intervals=200)
     for metric in ("recall@1", "ndcg@2", "true_click@2"):
         gain = results[f"pair/test/{metric}/gain"]

@@ -138,6 +138,8 @@ def _directory(config: TrainConfig, run: Path | str | None) -> Path:
 
 def _train(config: TrainConfig, run: Path, begun: Start) -> None:
     if begun.finished:
+        if begun.before is not None and not begun.before.store_path.exists():  # an export and a test read it
+            store_of(config.data, build(config.data.source))
         print(f"nothing is left to do\nrun: {run}")
         return
     cost = Cost()

@@ -3,8 +3,10 @@
 Content is written and synced, then its name appears in one step and is synced: a reader sees all of it or what stood there before.
 """
 
+import errno
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,14 @@ from safetensors import SafetensorError
 from recsys.errors import Fault, ResourceError
 
 SPACE = "free space or permit writing there, or choose another folder"
+OF_THE_MACHINE = {
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit of open files, as with `ulimit -n 65536`, and start again"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "permit this user to use it, or choose another folder"),
+    errno.ENOMEM: "free memory, and start again",
+    errno.EIO: "copy what can be read to another disk: this one, or the way to it, is broken",
+    errno.ESTALE: "wait for the network's file system, and start again",
+}
+"""{error of the system that says nothing about the content of a file: remedy}."""
 
 
 def sync(path: Path) -> None:
@@ -33,9 +43,16 @@ def writing(place: Path) -> Iterator[None]:
         yield
     except (OSError, SafetensorError) as error:  # safetensors has an error of its own for a full disk
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        free = shutil.disk_usage(next(folder for folder in (place, *place.parents) if folder.exists())).free
+        free = shutil.disk_usage(next(folder for folder in (place, *place.parents) if os.path.exists(folder))).free
         where = str(getattr(error, "filename", None) or place)
-        raise ResourceError(Fault(f"{reason}, with {free:,} bytes free", where, SPACE)) from error
+        remedy = OF_THE_MACHINE.get(error_number(error), SPACE)
+        raise ResourceError(Fault(f"{reason}, with {free:,} bytes free", where, remedy)) from error
+
+
+def error_number(error: BaseException) -> int | None:
+    """Number of the system's error behind an exception, such as `errno.EMFILE`; libraries in Rust say it in their text alone."""
+    number, text = getattr(error, "errno", None), re.search(r"\(os error (\d+)\)", str(error))
+    return int(text[1]) if number is None and text else number
 
 
 def move_synced(source: Path, target: Path) -> None:

@@ -51,12 +51,13 @@ def build_once(place: Path) -> Iterator[Path | None]:
     if place.exists():
         yield None
         return
-    place.parent.mkdir(parents=True, exist_ok=True)
-    file = place.with_name(f"{place.name}.lock")
-    own = try_lock(file)
-    if own is None:
-        log.info("waiting for another process that builds %s", place)
-        own = lock(file)
+    with writing(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        file = place.with_name(f"{place.name}.lock")
+        own = try_lock(file)
+        if own is None:
+            log.info("waiting for another process that builds %s", place)
+            own = lock(file)
     with own:
         if place.exists():
             yield None

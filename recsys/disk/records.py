@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from recsys.errors import Fault, IntegrityError, RecsysError
+from recsys.disk import OF_THE_MACHINE, error_number
+from recsys.errors import Fault, IntegrityError, RecsysError, ResourceError
 
 Record = TypeVar("Record")
 RESTORE = "restore it from a copy, or train again"
@@ -33,14 +34,22 @@ def read_record(path: Path, make: Callable[[Any], Record]) -> Record:
 
 @contextmanager
 def reading(path: Path, remedy: str = RESTORE) -> Iterator[None]:
-    """Turn whatever a strange file makes its reader raise into an IntegrityError with the file's name."""
+    """Turn whatever a strange file makes its reader raise into an IntegrityError with the file's name.
+
+    A ResourceError where the machine refuses, as with too many open files: such a file may be whole.
+    """
     try:
         yield
     except RecsysError:
         raise
     except (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RuntimeError) as error:
+        if (remedy_of_machine := OF_THE_MACHINE.get(error_number(error))) is not None:
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+            raise ResourceError(Fault(f"cannot be read: {reason}", str(path), remedy_of_machine)) from error
         reason = f"'{error.args[0]}' is missing" if isinstance(error, KeyError) else str(error)
         what = f"{path.name} is not what a run writes: {' '.join(reason.split()):.200}"
+        if isinstance(error, FileNotFoundError):
+            what = f"{Path(error.filename or path).name} is missing"
         raise IntegrityError(Fault(what, str(path), remedy)) from error
 
 

@@ -124,8 +124,7 @@ class RunDirectory:
         """The prepared data that the run was trained on; see `Store.open`."""
         from recsys.data.store import Store
 
-        with reading(self.store_path, "delete this folder and prepare again: run train.py with the same data"):
-            return Store.open(self.store_path)
+        return Store.open(self.store_path)
 
     def model(self, checkpoint: Literal["best", "last"] = "best") -> "tuple[nn.Module, dict[str, Any]]":
         """The trained model, evaluating, on the CPU, and its checkpoint.json; an IntegrityError where `best` is not what was tested."""

@@ -232,3 +232,12 @@ def test_what_a_running_builder_has_made_stays(tmp_path):
         pass
     running.join(10)
     assert names(tmp_path / "place") == ["one", "two"]
+
+
+def test_a_place_that_may_not_be_written_is_a_lack_of_resources(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("recsys.disk.folders.try_lock", refuse)
+    with pytest.raises(ResourceError, match=r"Permission denied(.|\n)*place\.lock(.|\n)*permit"), build_once(tmp_path / "place"):
+        raise AssertionError("nothing is built")

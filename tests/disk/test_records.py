@@ -1,11 +1,12 @@
 """A record is what its reader expects, or refused with its name."""
 
+import errno
 import json
 
 import pytest
 
 from recsys.disk.records import LARGEST_BYTES, numbers_by_name, read_record, reading, require_type
-from recsys.errors import ConfigError, Fault, IntegrityError
+from recsys.errors import ConfigError, Fault, IntegrityError, ResourceError
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,24 @@ def test_numbers_that_json_has_no_word_for_are_none():
     }
     with pytest.raises(TypeError, match="metric 'a' has to be int or float or NoneType, got True"):
         numbers_by_name({"a": True}, "metric")
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), "ulimit -n"),
+        (OSError("Too many open files (os error 24): /x/user_ids.parquet"), "ulimit -n"),  # as polars says it
+        (PermissionError(errno.EACCES, "Permission denied"), "permit"),
+        (OSError(errno.EIO, "Input/output error"), "disk"),
+    ],
+)
+def test_what_the_machine_refuses_is_no_damage(tmp_path, error, remedy):
+    with pytest.raises(ResourceError, match=remedy) as refused, reading(tmp_path / "a.json", "delete it"):
+        raise error
+    assert (refused.value.exit_code, refused.value.faults[0].where) == (6, str(tmp_path / "a.json"))
+    assert "delete" not in str(refused.value)
+
+
+def test_missing_file_is_said_to_be_missing(tmp_path):
+    with pytest.raises(IntegrityError, match=r"b\.npy is missing"), reading(tmp_path):
+        (tmp_path / "b.npy").open()

@@ -1,5 +1,6 @@
 """Files appear whole: in the order write, sync, rename, sync of the folder."""
 
+import errno
 import os
 
 import pytest
@@ -14,6 +15,11 @@ def test_what_keeps_from_writing_is_said_with_place_and_space(tmp_path, error):
     said = rf"Read-only file system, with [\d,]+ bytes free\n    where: {tmp_path}/new/a"
     with pytest.raises(ResourceError, match=said), writing(tmp_path / "new" / "a"):
         raise error
+
+
+def test_too_many_open_files_are_no_lack_of_space(tmp_path):
+    with pytest.raises(ResourceError, match="fix: raise the limit of open files"), writing(tmp_path / "a"):
+        raise OSError(errno.EMFILE, "Too many open files")
 
 
 def test_other_errors_stay_what_they_are(tmp_path):

@@ -5,9 +5,11 @@ a history is a window, never a copy.
 """
 
 import json
+import logging
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from shlex import quote as quoted
 from typing import Any
 from urllib.parse import quote
 
@@ -16,19 +18,28 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from recsys.disk.records import reading, require_type
+from recsys.disk.sums import SUMS, check_sums
 from recsys.errors import Fault, IntegrityError, name_list
 from recsys.schema import Schema
 from recsys.schema.vocabulary import Vocabulary
 
-FORMAT = 5
+log = logging.getLogger(__name__)
+FORMAT = 6
 """Version of the layout; data is prepared anew where its store has another."""
-READABLE = (3, 4, FORMAT)
-"""Versions that can be opened; those before 4 keep no raw categories, those before 5 let histories hold later events."""
+READABLE = (3, 4, 5, FORMAT)
+"""Versions that can be opened, to export a run of before.
+
+Those before 4 keep no raw categories, those before 5 let histories hold later events, those before 6 have no hashes.
+"""
 MANIFEST = "manifest.json"
 COLUMNS = ("user_features", "item_features", "context_features", "labels")
 ROW_ARRAYS = ("user", "item", "session", "time", "split", "history_stop")
 EVENT_ARRAYS = ("event_item", "event_time", "event_split", "event_row", "event_start", "item_count")
 ARRAYS = ROW_ARRAYS + EVENT_ARRAYS
+PREPARE = "prepare the data again: python train.py resume=<the run's directory>, or train.py with the same data as before"
+GONE = f"the folder was removed or replaced while it was used: {PREPARE}"
+"""Remedies for a store that was removed, and for one that was checked before."""
 
 
 @dataclass(frozen=True)
@@ -63,20 +74,33 @@ class Store:
 
     @staticmethod
     def open(path: Path) -> "Store":
-        """Map the arrays of a prepared store; an IntegrityError names files that are missing or of another size than when written."""
+        """Map the arrays of a prepared store, once every file was held against its hash.
+
+        Raises:
+            IntegrityError: there is no store, or files are missing or not as they were written; see `recsys.disk.sums.check_sums`.
+        """
+        remedy = remove_remedy(path)
+        if not path.exists():
+            raise IntegrityError(Fault("no prepared store here", str(path), PREPARE))
+        if (path / SUMS).exists():
+            check_sums(path, remedy)
+        else:
+            _check_sizes(path, read_manifest(path), remedy)
+        return Store.of_folder(path)
+
+    @staticmethod
+    def of_folder(path: Path) -> "Store":
+        """Map the arrays of a prepared store that this process, or the one that started it, has checked."""
         manifest = read_manifest(path)
-        damaged = [name for name, size in manifest["files"].items() if not (path / name).exists() or (path / name).stat().st_size != size]
-        if damaged:
-            what = f"{len(damaged)} files are missing or damaged: {name_list(damaged)}"
-            raise IntegrityError(Fault(what, str(path), "delete this folder and prepare again: run train.py with the same data"))
-        fields: dict[str, Any] = {name: _memory_map(path / file_name(name)) for name in ARRAYS}
-        fields |= {group: {column: _memory_map(path / group / file_name(column)) for column in manifest[group]} for group in COLUMNS}
-        schema = Schema.load(path / "schema.json")
-        return Store(path, schema, **fields, notes=tuple(manifest["notes"]), boundaries=manifest["boundaries"])
+        with reading(path, GONE):
+            fields: dict[str, Any] = {name: _memory_map(path / file_name(name)) for name in ARRAYS}
+            fields |= {group: {column: _memory_map(path / group / file_name(column)) for column in manifest[group]} for group in COLUMNS}
+            schema = Schema.load(path / "schema.json")
+            return Store(path, schema, **fields, notes=tuple(manifest["notes"]), boundaries=manifest["boundaries"])
 
     def __reduce__(self):
         """Workers and spawned processes map the files themselves instead of receiving copies."""
-        return Store.open, (self.path,)
+        return Store.of_folder, (self.path,)
 
     def to(self, device: torch.device) -> "Store":
         """This store with every tensor on a device."""
@@ -97,16 +121,21 @@ class Store:
     @cached_property
     def user_ids(self) -> pl.Series:
         """[num_users + 1] raw ids by entity index; the first is null."""
-        return pl.read_parquet(self.path / "user_ids.parquet")["value"]
+        return self._ids("user_ids.parquet")
 
     @cached_property
     def item_ids(self) -> pl.Series:
         """[num_items + 1] raw ids by entity index; the first is null."""
-        return pl.read_parquet(self.path / "item_ids.parquet")["value"]
+        return self._ids("item_ids.parquet")
+
+    def _ids(self, name: str) -> pl.Series:
+        with reading(self.path / name, GONE):
+            return pl.read_parquet(self.path / name)["value"]
 
     def vocabulary(self, column: str) -> pl.Series:
         """[size] raw values of a categorical column by vocabulary index; the first two (padding, unknown) are null."""
-        return Vocabulary.load(self.vocabulary_path(column)).values
+        with reading(self.vocabulary_path(column), GONE):
+            return Vocabulary.load(self.vocabulary_path(column)).values
 
     def vocabulary_path(self, column: str) -> Path:
         """Parquet file of a column's vocabulary, with the columns value and count."""
@@ -127,14 +156,30 @@ class Store:
 
 
 def read_manifest(path: Path) -> dict:
-    """Record of the preparation: format, files with sizes, inputs, counts, AUCs, seconds; an IntegrityError where there is no store."""
-    if not (path / MANIFEST).exists():
-        raise IntegrityError(Fault("no prepared store here", str(path), "prepare it again: run train.py with the same data"))
-    manifest = json.loads((path / MANIFEST).read_text())
-    if manifest["format"] not in READABLE:
-        what = f"the store has format {manifest['format']}, this version reads {name_list([str(entry) for entry in READABLE])}"
-        raise IntegrityError(Fault(what, str(path), "prepare it again"))
-    return manifest
+    """Record of the preparation: format, inputs, counts, AUCs, seconds; an IntegrityError where there is none that fits."""
+    with reading(path / MANIFEST, GONE if not path.exists() else remove_remedy(path)):
+        manifest = require_type(json.loads((path / MANIFEST).read_text()), dict, "its content")
+        if manifest["format"] not in READABLE:
+            what = f"the store has format {manifest['format']}, this version reads {name_list([str(entry) for entry in READABLE])}"
+            raise IntegrityError(Fault(what, str(path), PREPARE))
+        return manifest
+
+
+def remove_remedy(path: Path) -> str:
+    """What to do about a damaged store."""
+    return f"remove that folder (rm -r {quoted(str(path))}) and {PREPARE}"
+
+
+def _check_sizes(path: Path, manifest: dict, remedy: str) -> None:
+    """Hold a store of before, which has no hashes, against the sizes of its files, and say that nothing else was checked."""
+    with reading(path / MANIFEST, remedy):
+        if manifest["format"] == FORMAT:
+            raise ValueError(f"{SUMS} is missing beside it")
+        sizes = require_type(manifest["files"], dict, "'files'")
+        damaged = [name for name, size in sizes.items() if not (path / name).exists() or (path / name).stat().st_size != size]
+    if damaged:
+        raise IntegrityError(Fault(f"files are missing or of another size: {name_list(damaged)}", str(path), remedy))
+    log.warning("%s was prepared by an older version, without hashes: only the sizes of its files were checked", path)
 
 
 def file_name(column: str, suffix: str = ".npy") -> str:

@@ -15,9 +15,11 @@ from recsys.config import build as build_node
 from recsys.data.check.leaked_labels import FeatureAuc, feature_aucs, leak_faults
 from recsys.data.check.validate import validate
 from recsys.data.split import Split
-from recsys.data.store import FORMAT, MANIFEST, Store, read_manifest
+from recsys.data.store import FORMAT, MANIFEST, Store, read_manifest, remove_remedy
 from recsys.data.store.build import build
 from recsys.disk.folders import build_once
+from recsys.disk.records import reading
+from recsys.disk.sums import write_sums
 from recsys.errors import DataError, Fault, IntegrityError
 from recsys.schema import Schema, nearest
 from recsys.source.base import Source, Tables
@@ -63,7 +65,7 @@ def prepare(
     Raises:
         DataError: the tables break a rule of the schema, or cannot be split this way, and nothing is published then; or a feature
             tells a label by itself.
-        IntegrityError: an input file changed while it was read.
+        IntegrityError: an input file changed while it was read, or the store that stands there is damaged.
     """
     _check_order(schema)
     origin = source_description(source)
@@ -83,12 +85,14 @@ def prepare(
             records = [asdict(entry) for entry in read]
             versions = {"numpy": np.__version__, "polars": pl.__version__}
             _write_manifest(building, {"format": FORMAT, "key": key, "versions": versions, "inputs": records, **built})
+            write_sums(building)
             if changed := changes(records):
                 raise IntegrityError(*changed)
+    store = Store.open(folder / key)
     faults = leak_faults((FeatureAuc(**entry) for entry in read_manifest(folder / key)["feature_auc"]), max_feature_auc)
     if faults:
         raise DataError(*faults)
-    return Store.open(folder / key)
+    return store
 
 
 def _check_order(schema: Schema) -> None:
@@ -107,16 +111,17 @@ def _check_split_column(tables: Tables, split: Split) -> None:
 
 def check_sources(store: Store) -> None:
     """IntegrityError that names every input file of a store which is gone or no longer what was prepared."""
-    if changed := changes(read_manifest(store.path)["inputs"]):
+    with reading(store.path / MANIFEST, remove_remedy(store.path)):
+        changed = changes(read_manifest(store.path)["inputs"])
+    if changed:
         raise IntegrityError(*changed)
 
 
 def _write_manifest(building: Path, manifest: dict[str, Any]) -> None:
     """Write the manifest, then add how well each feature alone tells each label: measured once, compared with the limit by every run."""
     path, started = building / MANIFEST, time.perf_counter()
-    manifest["files"] = {str(file.relative_to(building)): file.stat().st_size for file in sorted(building.rglob("*")) if file.is_file()}
     path.write_text(json.dumps(manifest, indent=2) + "\n")
-    aucs, notes = feature_aucs(Store.open(building))
+    aucs, notes = feature_aucs(Store.of_folder(building))
     manifest["feature_auc"] = [asdict(entry) for entry in aucs]
     manifest["notes"] += notes
     manifest["seconds"]["feature_auc"] = round(time.perf_counter() - started, 3)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from recsys.data.split import TEST
-from recsys.data.store import Store
+from recsys.data.store import GONE, Store
 from recsys.data.store.interactions import Entities, KeyColumns, Spool, first_rows
 from recsys.disk import write_whole
 from recsys.disk.records import reading
@@ -84,7 +84,9 @@ def _part(entity: Entity, index: np.ndarray, columns: Mapping[str, pl.Series]) -
 
 def copy_raw_categories(store: Store, run: Path) -> None:
     """Write a store's raw categories into a run directory, whole or not at all."""
-    write_whole(run / RAW_CATEGORIES, (store.path / RAW_CATEGORIES).read_bytes())
+    with reading(store.path / RAW_CATEGORIES, GONE):
+        content = (store.path / RAW_CATEGORIES).read_bytes()
+    write_whole(run / RAW_CATEGORIES, content)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
 import hashlib
+import shutil
 from dataclasses import replace
 from datetime import datetime
 
@@ -195,3 +196,25 @@ def test_an_input_that_changes_meanwhile_is_refused(source, shop_schema, cut, tm
     with pytest.raises(IntegrityError, match=r"users\.parquet"):
         run(source, shop_schema, cut, tmp_path)
     assert stores(tmp_path) == []
+
+
+def test_a_damaged_store_is_refused_until_it_is_removed_and_then_made_again(store, source, shop_schema, cut, tmp_path):
+    path = store.path / "item.npy"
+    content = path.read_bytes()
+    path.write_bytes(content[:-4] + bytes(4))  # the last row's item, 0 instead of 1
+    for _ in range(2):
+        with pytest.raises(IntegrityError, match=r"item\.npy") as refused:
+            run(source, shop_schema, cut, tmp_path)
+        assert refused.value.exit_code == 4
+    shutil.rmtree(store.path)
+    assert run(source, shop_schema, cut, tmp_path).path == store.path
+    assert path.read_bytes() == content
+
+
+def test_what_is_left_of_a_store_is_refused_with_a_remedy_that_works(store, source, shop_schema, cut, tmp_path):
+    shutil.rmtree(store.path)
+    store.path.mkdir()
+    with pytest.raises(IntegrityError, match=rf"rm -r {store.path}"):
+        run(source, shop_schema, cut, tmp_path)
+    shutil.rmtree(store.path)
+    assert len(run(source, shop_schema, cut, tmp_path).user) == 13

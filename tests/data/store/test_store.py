@@ -1,12 +1,17 @@
+import json
 import pickle
+import random
+import shutil
 from datetime import UTC, datetime
 
 import pytest
 import torch
 
 from recsys.data.read.rows import EvaluationUsers
-from recsys.data.store import Store, file_name, read_manifest
+from recsys.data.store import MANIFEST, Store, file_name, read_manifest
 from recsys.data.store.prepare import check_sources
+from recsys.data.store.raw_categories import copy_raw_categories
+from recsys.disk.sums import SUMS
 from recsys.errors import IntegrityError
 
 
@@ -94,13 +99,83 @@ def test_changed_sources_are_named(store, source):
 def test_a_damaged_store_is_refused_with_the_file_named(store):
     path = store.path / "item_features" / "price.npy"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(IntegrityError, match=r"1 files are missing or damaged: item_features/price.npy"):
+    with pytest.raises(IntegrityError, match=rf"1 file .*item_features/price\.npy(.|\n)*rm -r {store.path}.* resume="):
         Store.open(store.path)
 
 
+@pytest.mark.parametrize("flips", [30, pytest.param(1_000, marks=pytest.mark.slow)])
+def test_every_flipped_bit_of_a_store_is_refused_with_the_file_named(store, flips):
+    files = sorted(path for path in store.path.rglob("*") if path.is_file() and not path.name.startswith("."))
+    bits = random.Random(0)
+    refused = 0
+    for number in range(flips):
+        path = files[number % len(files)]
+        content = path.read_bytes()
+        place, bit = bits.randrange(len(content)), bits.randrange(8)
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :])
+        with pytest.raises(IntegrityError) as caught:
+            Store.open(store.path)
+        refused += caught.value.exit_code == 4 and (path.name == SUMS or path.name in str(caught.value))
+        path.write_bytes(content)
+    assert refused == flips
+    assert torch.equal(Store.open(store.path).item, store.item)
+
+
+def older(store):
+    """Make a store what it was before its files had hashes."""
+    (store.path / SUMS).unlink()
+    manifest = json.loads((store.path / MANIFEST).read_text())
+    sizes = {path.relative_to(store.path).as_posix(): path.stat().st_size for path in store.path.rglob("*.npy")}
+    (store.path / MANIFEST).write_text(json.dumps(manifest | {"format": 4, "files": sizes}))
+
+
+def test_a_store_of_before_is_held_against_sizes_and_says_so(store, caplog):
+    older(store)
+    assert torch.equal(Store.open(store.path).item, store.item)
+    assert "only the sizes" in caplog.text
+    path = store.path / "item_features" / "price.npy"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(IntegrityError, match=r"item_features/price\.npy"):
+        Store.open(store.path)
+
+
+def test_a_store_without_its_hashes_is_not_taken_for_one_of_before(store):
+    (store.path / SUMS).unlink()
+    with pytest.raises(IntegrityError, match=SUMS):
+        Store.open(store.path)
+
+
+@pytest.mark.parametrize("content", ["[1", "[]", "{}", '{"format": 4}', '{"format": 4, "files": []}', '{"format": 9}'])
+def test_a_damaged_manifest_of_a_store_of_before_is_refused(store, content):
+    (store.path / SUMS).unlink()
+    (store.path / MANIFEST).write_text(content)
+    with pytest.raises(IntegrityError, match=str(store.path)):
+        Store.open(store.path)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda store: store.user_ids,
+        lambda store: store.item_ids,
+        lambda store: store.vocabulary("device"),
+        lambda store: copy_raw_categories(store, store.path.parent),
+        lambda store: read_manifest(store.path),
+        lambda store: pickle.loads(pickle.dumps(store)),
+        lambda store: Store.open(store.path),
+    ],
+)
+def test_a_store_that_was_removed_meanwhile_says_how_to_go_on(store, read):
+    shutil.rmtree(store.path)
+    with pytest.raises(IntegrityError, match="resume="):
+        read(store)
+
+
 def test_a_folder_without_manifest_is_no_store(tmp_path):
-    with pytest.raises(IntegrityError, match="no prepared store here"):
+    with pytest.raises(IntegrityError, match=r"manifest\.json is missing"):
         Store.open(tmp_path)
+    with pytest.raises(IntegrityError, match="no prepared store here"):
+        Store.open(tmp_path / "none")
 
 
 def test_manifest_counts_and_times(store):

@@ -75,6 +75,7 @@ def test_prepare(table, tmp_path):
     assert rows_per_s == pytest.approx(2000 / seconds, rel=1)  # seconds are printed with one decimal
     assert 0.05 < peak_gib < 4
     assert figures["prepared / read"][0] > 1
+    assert "opened again, no file touched" in figures
     assert {path.name[:5] for path in tmp_path.iterdir()} == {"shop-"}  # the store is gone, the shop stays
 
 

@@ -487,6 +487,17 @@ def test_a_finished_run_has_nothing_left_to_do(forked, home):
     assert str(home / "out" / "config.yaml") in done.stderr
 
 
+def test_prepared_data_that_were_removed_are_back_after_resume(forked, home):
+    store = Path(json.loads((home / "out" / "lineage.json").read_text())["store"])
+    store.rename(home / "aside")
+    done = forked("export.py", "run=out", cwd=home)
+    assert done.returncode == 4
+    assert "resume=" in done.stderr
+    assert not store.exists()
+    assert forked("train.py", "resume=out", cwd=home).returncode == 0
+    assert (store / "SHA256SUMS").read_text().splitlines()[:5] == (home / "aside" / "SHA256SUMS").read_text().splitlines()[:5]
+
+
 def test_a_run_of_another_version_names_the_file_that_no_longer_fits(home):
     (home / "older").mkdir()
     (home / "older" / "config.yaml").write_text((home / "out" / "config.yaml").read_text().replace("\nseed:", "\nsead:"))

@@ -33,11 +33,14 @@ ABSENT = object()
 
 
 class Command:
-    """What conf offers, and the faults of override lists; `first` has run directory and typed config of the first run without a fault."""
+    """What conf offers, and the faults of override lists.
+
+    `first` has hydra.run.dir, hydra.sweep.dir and the typed config of the first run without a fault.
+    """
 
     def __init__(self, conf: Sequence[Path], name: str, root: type, loader: ConfigLoader):
         self.conf, self.name, self.root, self.loader = conf, name, root, loader
-        self.first: tuple[Path, Any] | None = None
+        self.first: tuple[Path, Path, Any] | None = None
         self.added: set[str] = set()
         self.groups: dict[str, list[str]] = {}
         self.composed: dict[tuple[str, ...], DictConfig] = {}
@@ -166,7 +169,7 @@ class Command:
             typed = check_config(resolved, self.root, origin=origin)
             if self.first is None:
                 HydraConfig.instance().set_config(config)  # for ${hydra:...} in the directory's name
-                self.first = Path(config.hydra.run.dir).absolute(), typed
+                self.first = Path(config.hydra.run.dir).absolute(), Path(config.hydra.sweep.dir).absolute(), typed
         except OmegaConfBaseException as error:
             place = origin.get(str(error.full_key), self.name)
             yield Fault(_first_line(error), f"{place}, key '{error.full_key}'", "an interpolation like ${data.root} names another key")

@@ -37,11 +37,15 @@ SweepFaults = Callable[[Command, list[OverrideValue], bool], Iterable[Fault]]
 
 @dataclass(frozen=True)
 class CheckedCommand:
-    """A command line without faults: overrides as Hydra wants them; typed config and hydra.run.dir of the run, or of the first of many."""
+    """A command line without faults: overrides as Hydra wants them; typed config of the run, or of the first of many.
+
+    `run` and `sweep` are hydra.run.dir and hydra.sweep.dir.
+    """
 
     overrides: list[str]
     config: Any
     run: Path
+    sweep: Path
 
 
 def checked_command(
@@ -74,8 +78,8 @@ def checked_command(
         if faults:
             raise ConfigError(*dict.fromkeys(faults))
         assert command.first is not None  # a run without a fault was composed
-        folder, config = command.first
-        return CheckedCommand([command.as_known(override, str(override.input_line)) for override in overrides], config, folder)
+        run, sweep, config = command.first
+        return CheckedCommand([command.as_known(override, str(override.input_line)) for override in overrides], config, run, sweep)
 
 
 def composed_run(

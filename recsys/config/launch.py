@@ -27,7 +27,7 @@ from recsys.config.files import conf_folders, config_file
 from recsys.config.nodes import typed_config
 from recsys.config.processes import FLAG, outlived, received, require_one_directory
 from recsys.config.refusals import text_faults
-from recsys.disk import writing
+from recsys.disk import require_writable, writing
 from recsys.errors import ConfigError, Fault, RecsysError
 
 USAGE = "python {name}.py [group=choice ...] [key=value ...] [-m] [--cfg job] [--help]"
@@ -87,10 +87,12 @@ def launch(
                 raise ConfigError(Fault("many runs cannot go on with one", "command line, -m", "leave out -m; a sweep goes on by itself"))
             what, remedy = "a run that goes on has its own config, which --cfg does not print", f"read {earlier[0] / CONFIG}"
             raise ConfigError(Fault(what, "command line, --cfg", remedy))
-        overrides = checked_command(conf, name, texts, root, multirun=arguments.multirun, sweeps=sweeps).overrides
+        command = checked_command(conf, name, texts, root, multirun=arguments.multirun, sweeps=sweeps)
+        if not arguments.cfg:
+            require_writable(command.sweep)
     hydras = ["--multirun"] * arguments.multirun + ["--resolve"] * arguments.resolve
     hydras += [f"--cfg={arguments.cfg}"] * bool(arguments.cfg) + [f"--package={arguments.package}"] * bool(arguments.package)
-    sys.argv[1:] = [*hydras, *overrides]
+    sys.argv[1:] = [*hydras, *command.overrides]
 
     def job(config: DictConfig) -> None:
         with plain_errors():

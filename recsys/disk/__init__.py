@@ -49,6 +49,16 @@ def writing(place: Path) -> Iterator[None]:
         raise ResourceError(Fault(f"{reason}, with {free:,} bytes free", where, remedy)) from error
 
 
+def require_writable(place: Path) -> None:
+    """Refuse a file or folder, there or not, that could not be written; a ResourceError as from `writing`."""
+    there = next(folder for folder in (place, *place.parents) if os.path.exists(folder))
+    with writing(place):
+        if there != place and not there.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
+        if not os.access(there, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there))
+
+
 def error_number(error: BaseException) -> int | None:
     """Number of the system's error behind an exception, such as `errno.EMFILE`; libraries in Rust say it in their text alone."""
     number, text = getattr(error, "errno", None), re.search(r"\(os error (\d+)\)", str(error))

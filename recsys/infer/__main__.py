@@ -10,6 +10,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from recsys.disk import write_whole
 from recsys.errors import ConfigError, Fault, RecsysError
 from recsys.infer.opened import Opened
 from recsys.infer.read import Answers
@@ -117,7 +118,7 @@ def _write_draft(options: argparse.Namespace) -> tuple[Path, Draft, list[str]]:
         paths["interactions"] = {part: files[0] if len(files) == 1 else files for part, files in inside.items()}
     lines = summary_lines(TableFiles(Path(root), **paths, **arguments), draft)
     text = "\n".join(yaml_lines(draft, name=name, root=root, paths=paths, arguments=arguments)) + "\n"
-    path.write_text(text, encoding="utf-8")
+    write_whole(path, text)
     return path, draft, lines
 
 

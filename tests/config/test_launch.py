@@ -131,3 +131,10 @@ def test_help_runs_nothing(run, tmp_path):
 )
 def test_flags_are_other_spellings_of_overrides(arguments, spelled):
     assert _spelled_out(arguments, {"--dry-run": "dry_run=true", "--sign": "sign="}) == spelled
+
+
+def test_many_runs_are_refused_where_nothing_can_be_written(run):
+    done = run("-m", "seed=1,2", "hydra.sweep.dir=train.py/runs")
+    assert done.returncode == 6
+    assert "Traceback" not in done.stderr
+    assert "train.py" in done.stderr

@@ -6,7 +6,7 @@ import os
 import pytest
 from safetensors import SafetensorError
 
-from recsys.disk import file_sha256, move_synced, sync, whole_file, write_whole, writing
+from recsys.disk import file_sha256, move_synced, require_writable, sync, whole_file, write_whole, writing
 from recsys.errors import ResourceError
 
 
@@ -79,3 +79,15 @@ def test_file_is_readable_by_others_as_the_umask_says(tmp_path):
 def test_hash_is_that_of_sha256sum(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert file_sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, B.1
+
+
+def test_place_that_cannot_be_written_is_refused_before_anything_is(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("x")
+    require_writable(tmp_path / "file")
+    require_writable(tmp_path / "new" / "deep")
+    with pytest.raises(ResourceError, match=rf"where: {tmp_path}/file"):
+        require_writable(tmp_path / "file" / "new")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(ResourceError, match=rf"Permission denied(.|\n)*where: {tmp_path}\n    fix: permit"):
+        require_writable(tmp_path / "new" / "deep")
+    assert sorted(os.listdir(tmp_path)) == ["file"]

@@ -162,6 +162,15 @@ def test_missing_and_broken_files_are_named(files, tmp_path, capsys):
     assert "data/cut.parquet" in capsys.readouterr().err
 
 
+def test_place_that_cannot_be_written_ends_with_6(files, capsys, monkeypatch):
+    def refuse(path, content=None):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", refuse)
+    assert main([*files, "--name", "shop"]) == 6
+    assert "Permission denied" in capsys.readouterr().err
+
+
 def test_wrong_arguments_exit_with_2(files, capsys):
     with pytest.raises(SystemExit) as stopped:
         main([])

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from recsys.batch import Slice
 from recsys.data.split import NAMES
-from recsys.data.store import Store, read_manifest
+from recsys.data.store import MANIFEST, Store, read_manifest, remove_remedy
+from recsys.disk.records import reading
 from recsys.errors import ConfigError, Fault
 from recsys.schema import FIRST_KNOWN, UNKNOWN, Feature, nearest
 
@@ -106,7 +107,12 @@ def _by_value(store: Store, column: str, index: Tensor) -> Slice:
 
 def data_facts(store: Store, name: str) -> dict:
     """Facts of a prepared data set, whose config has this name, without its rows and the folders of this machine."""
-    manifest, schema = read_manifest(store.path), store.schema
+    with reading(store.path / MANIFEST, remove_remedy(store.path)):
+        return _facts(store, name, read_manifest(store.path))
+
+
+def _facts(store: Store, name: str, manifest: dict) -> dict:
+    schema = store.schema
     calendar = schema.time is not None and schema.time_unit != "rank" and len(store.time) > 0
     return {
         "name": name,

@@ -151,7 +151,8 @@ def inputs(tables: Tables) -> tuple[Input, ...]:
         frames = {"interactions": tables.interactions, "users": tables.users, "items": tables.items}
         return tuple(_in_memory(name, frame) for name, frame in frames.items() if frame is not None)
     files = [(table, Path(path)) for table, paths in tables.files.items() for path in paths]
-    whole = sum(path.stat().st_size for _, path in files) <= WHOLE_BYTES
+    with reading(files[0][1].parent, "put the file back, or name others in data.source"):
+        whole = sum(path.stat().st_size for _, path in files) <= WHOLE_BYTES
     return tuple(_input(table, path, whole) for table, path in files)
 
 
@@ -190,8 +191,8 @@ def _difference(before: Input, now: Input) -> str:
 
 
 def _input(table: str, path: Path, whole: bool) -> Input:
-    stat = path.stat()
-    with path.open("rb") as file:
+    with reading(path, "put the file back, or name others in data.source"), path.open("rb") as file:
+        stat = path.stat()
         if whole:
             digest = hashlib.file_digest(file, "sha256")
         else:

@@ -1,3 +1,4 @@
+import errno
 import os
 from dataclasses import asdict
 
@@ -5,6 +6,7 @@ import polars as pl
 import pytest
 
 from recsys.data.store.prepare import changes, content_key, inputs, source_description
+from recsys.errors import IntegrityError, ResourceError
 from recsys.source.base import Tables
 
 
@@ -99,3 +101,18 @@ def test_files_that_were_named_from_one_folder_are_found_from_another(table, tmp
     table.unlink()
     (fault,) = changes(recorded)
     assert fault.where == str(table)
+
+
+def test_file_that_may_not_be_read_is_no_damage(table, monkeypatch):
+    def refuse(path, *arguments, **named):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.open", refuse)
+    with pytest.raises(ResourceError, match=rf"Permission denied(.|\n)*{table}(.|\n)*permit"):
+        read(table)
+
+
+def test_file_that_is_gone_meanwhile_is_named(table):
+    table.unlink()
+    with pytest.raises(IntegrityError, match=rf"{table.name} is missing"):
+        read(table)

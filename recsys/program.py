@@ -150,6 +150,7 @@ def _train(config: TrainConfig, run: Path, begun: Start) -> None:
     if faults := schema_of(config.data).reserved_name_faults():
         raise DataError(*faults)
     task = build(config.task)
+    task.check(config)
     saver = build(config.checkpoint)(resume_from=begun.resume_from, begin=lambda: rank_zero_only(begun.keep_config)(config))
     loggers = [MetricsLog(run / LOGGED), *(logger(save_dir=run) for logger in build(config.logger).values())]
     callbacks = [cost, saver, *build(config.callbacks).values()]

@@ -38,7 +38,7 @@ YAMLS = sorted(path.relative_to(CONF).with_suffix("").as_posix() for path in CON
 MODULES = sorted((HOME / "recsys").rglob("*.py"))
 
 FLOORS = (
-    {"errors", "seeds", "machine"},
+    {"errors", "ranges", "seeds", "machine"},
     {"disk"},
     {"schema"},
     {"batch", "metric", "nn"},

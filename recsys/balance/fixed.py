@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from recsys.balance.base import Balance
 from recsys.errors import ArgumentError, Fault
+from recsys.ranges import NonNegative, require_ranges
 from recsys.schema import nearest
 
 
@@ -23,8 +24,9 @@ class Fixed(Balance):
 
     weight: Tensor
 
-    def __init__(self, weights: dict[str, float], *, labels: tuple[str, ...]):
+    def __init__(self, weights: dict[str, NonNegative], *, labels: tuple[str, ...]):
         super().__init__(labels=labels)
+        require_ranges(Fixed, locals())
         faults = list(_faults(weights, labels))
         if faults:
             raise ArgumentError(*faults)
@@ -38,9 +40,7 @@ class Fixed(Balance):
 
 
 def _faults(weights: dict[str, float], labels: tuple[str, ...]) -> Iterator[Fault]:
-    for label, weight in weights.items():
+    for label in weights:
         if label not in labels:
             what = f"weights names '{label}', which is no label{nearest(label, labels)}"
             yield Fault(what, f"weights.{label}", f"use one of {list(labels)}")
-        elif not 0 <= weight < float("inf"):
-            yield Fault(f"the weight of '{label}' is {weight}", f"weights.{label}", "choose 0 (leave it out) or a positive number")

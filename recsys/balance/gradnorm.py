@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from recsys.balance.base import Balance
 from recsys.balance.gradients import gradients_by_label, mean_over_processes, scalar_products
-from recsys.errors import ArgumentError, Fault
+from recsys.ranges import NonNegative, Positive, require_ranges
 
 TINY = torch.finfo(torch.float32).tiny
 """Keeps quotients finite where no label has a gradient."""
@@ -39,12 +39,9 @@ class GradNorm(Balance):
     weight: Tensor
     first: Tensor
 
-    def __init__(self, alpha: float, lr: float, *, labels: tuple[str, ...]):
+    def __init__(self, alpha: NonNegative, lr: Positive, *, labels: tuple[str, ...]):
         super().__init__(labels=labels)
-        if not (alpha >= 0 and lr > 0):
-            raise ArgumentError(
-                Fault(f"alpha is {alpha} and lr is {lr}", "alpha, lr", "choose alpha from 0 up, such as 1.5, and lr above 0")
-            )
+        require_ranges(GradNorm, locals())
         self.alpha = alpha
         self.lr = lr
         self.register_buffer("weight", torch.ones(len(labels)))

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from recsys.balance.base import Balance
 from recsys.balance.gradients import gradients_by_label, scalar_products
+from recsys.ranges import Seed
 from recsys.seeds import seed_of
 
 
@@ -25,7 +26,7 @@ class PCGrad(Balance):
         labels: names of the losses.
     """
 
-    def __init__(self, seed: int, *, labels: tuple[str, ...]):
+    def __init__(self, seed: Seed, *, labels: tuple[str, ...]):
         super().__init__(labels=labels)
         self.seed = seed
         self.step = 0

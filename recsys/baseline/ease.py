@@ -8,6 +8,7 @@ from torch import Tensor
 from recsys.baseline.base import SPEED, Baseline, Judge, TrainingEvents, choice_note, choose
 from recsys.baseline.item_knn import cooccurrences, known_matrix, user_item_matrix
 from recsys.machine import free_memory
+from recsys.ranges import Positive, Positives
 
 BYTES = 17
 """Memory of a fit for each entry of the item-item matrix: float64, a float32 copy, and a mask's worth of air."""
@@ -25,7 +26,7 @@ class EASE(Baseline):
 
     name = "ease"
 
-    def __init__(self, l2: list[float], seconds: float):
+    def __init__(self, l2: Positives, seconds: Positive):
         self.l2 = l2
         self.seconds = seconds
 

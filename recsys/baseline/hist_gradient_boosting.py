@@ -1,11 +1,15 @@
 """Gradient-boosted trees: hard to beat on tables of this size. N rows."""
 
+from typing import Annotated
+
 import numpy as np
+from annotated_types import Ge
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.preprocessing import TargetEncoder
 
 from recsys.baseline.base import FeatureTable, ImpressionBaseline, LabelledTable
+from recsys.ranges import Count, Positive, Seed
 
 MAX_CATEGORIES = 255
 """Categories that scikit-learn's histograms hold; a column of more enters as the mean label of its category (cross-fitted)."""
@@ -25,7 +29,7 @@ class HistGradientBoosting(ImpressionBaseline):
 
     name = "hist_gradient_boosting"
 
-    def __init__(self, max_iterations: int, learning_rate: float, *, max_leaves: int, seed: int):
+    def __init__(self, max_iterations: Count, learning_rate: Positive, *, max_leaves: Annotated[int, Ge(2)], seed: Seed):
         self.max_iterations = max_iterations
         self.learning_rate = learning_rate
         self.max_leaves = max_leaves

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from recsys.baseline.base import SPEED, Baseline, Judge, TrainingEvents, choice_note, choose
 from recsys.baseline.item_knn import known_matrix, user_item_matrix
+from recsys.ranges import Count, NonNegatives, Positive, Positives, Seed
 
 ENTRIES = 2**18
 """Vectors that are gathered at once, padding included."""
@@ -31,7 +32,7 @@ class IALS(Baseline):
 
     name = "ials"
 
-    def __init__(self, dim: int, sweeps: int, *, unobserved: list[float], l2: list[float], seconds: float, seed: int):
+    def __init__(self, dim: Count, sweeps: Count, *, unobserved: NonNegatives, l2: Positives, seconds: Positive, seed: Seed):
         self.dim = dim
         self.sweeps = sweeps
         self.unobserved = unobserved

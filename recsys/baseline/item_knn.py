@@ -8,6 +8,7 @@ from scipy import sparse
 from torch import Tensor
 
 from recsys.baseline.base import Baseline, Judge, TrainingEvents, choice_note, choose
+from recsys.ranges import Cutoffs, NonNegatives
 
 CHUNK_ITEMS = 512
 """Rows of the item-item matrix made at once."""
@@ -26,7 +27,7 @@ class ItemKNN(Baseline):
 
     name = "item_knn"
 
-    def __init__(self, neighbours: list[int], shrink: list[float]):
+    def __init__(self, neighbours: Cutoffs, shrink: NonNegatives):
         self.neighbours = neighbours
         self.shrink = shrink
 

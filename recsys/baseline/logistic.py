@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from recsys.baseline.base import FeatureTable, ImpressionBaseline, LabelledTable, choice_note, choose
+from recsys.ranges import Count, Positives
 
 
 class Logistic(ImpressionBaseline):
@@ -26,7 +27,7 @@ class Logistic(ImpressionBaseline):
 
     name = "logistic"
 
-    def __init__(self, l2: list[float], max_iterations: int):
+    def __init__(self, l2: Positives, max_iterations: Count):
         self.l2 = l2
         self.max_iterations = max_iterations
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from recsys.baseline.base import Baseline, Judge, TrainingEvents
+from recsys.ranges import Positive
 
 DAY_US = 24 * 60 * 60 * 1_000_000
 
@@ -18,7 +19,7 @@ class RecentPopularity(Baseline):
     name = "recent_popularity"
     sees_validation = True
 
-    def __init__(self, days: float):
+    def __init__(self, days: Positive):
         self.days = days
 
     def skipped(self, events: TrainingEvents) -> str | None:

@@ -33,7 +33,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, distributed, nn
 
-from recsys.errors import ArgumentError, Fault
 from recsys.seeds import seed_of
 
 
@@ -69,17 +68,6 @@ class Candidates(nn.Module, ABC):
 
     def refresh(self, catalogue: Tensor) -> None:
         """Receives the current item vectors [V, D] (row 0 pads) every `refresh_every` steps."""
-
-
-def check_counts(counts: dict[str, int]) -> None:
-    """Refuses sizes below 1, all at once.
-
-    Raises:
-        ArgumentError: naming each argument.
-    """
-    faults = [Fault(f"{name} is {count}", name, "choose at least 1") for name, count in counts.items() if count < 1]
-    if faults:
-        raise ArgumentError(*faults)
 
 
 def step_generator(seed: int, step: int, device: torch.device) -> torch.Generator:

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recsys.candidates.base import Candidates, Sampled, check_counts, draw_uniform, merge, step_generator, trained_items
+from recsys.candidates.base import Candidates, Sampled, draw_uniform, merge, step_generator, trained_items
+from recsys.ranges import Count, Seed, require_ranges
 
 BLOCK = 64
 """Items whose largest score is looked at first; the k best items lie in the k blocks with the largest maxima."""
@@ -34,9 +35,9 @@ class Hard(Candidates):
     never: Tensor
     catalogue: Tensor
 
-    def __init__(self, item_count: Tensor, seed: int, *, num_uniform: int, num_queries: int, num_hard: int, refresh_every: int):
+    def __init__(self, item_count: Tensor, seed: Seed, *, num_uniform: Count, num_queries: Count, num_hard: Count, refresh_every: Count):
         super().__init__()
-        check_counts({"num_uniform": num_uniform, "num_queries": num_queries, "num_hard": num_hard, "refresh_every": refresh_every})
+        require_ranges(Hard, locals())
         self.seed = seed
         self.num_rows = len(item_count)
         self.register_buffer("trained", trained_items(item_count), persistent=False)

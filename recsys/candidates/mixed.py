@@ -6,7 +6,6 @@ from torch import Tensor
 from recsys.candidates.base import (
     Candidates,
     Sampled,
-    check_counts,
     draw_uniform,
     log_absence,
     log_inclusion,
@@ -14,6 +13,7 @@ from recsys.candidates.base import (
     step_generator,
     trained_items,
 )
+from recsys.ranges import Count, Seed, require_ranges
 
 
 class Mixed(Candidates):
@@ -33,9 +33,9 @@ class Mixed(Candidates):
     log_absence: Tensor
     log_not_drawn: Tensor
 
-    def __init__(self, item_count: Tensor, seed: int, *, num_uniform: int):
+    def __init__(self, item_count: Tensor, seed: Seed, *, num_uniform: Count):
         super().__init__()
-        check_counts({"num_uniform": num_uniform})
+        require_ranges(Mixed, locals())
         self.seed = seed
         self.num_rows = len(item_count)
         self.register_buffer("catalogue", trained_items(item_count), persistent=False)

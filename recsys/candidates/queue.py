@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from recsys.candidates.base import Candidates, Sampled, check_counts, log_absence, log_inclusion, merge
+from recsys.candidates.base import Candidates, Sampled, log_absence, log_inclusion, merge
+from recsys.ranges import Count, Seed, require_ranges
 
 
 class Queue(Candidates):
@@ -23,9 +24,9 @@ class Queue(Candidates):
     log_absence: Tensor
     queue: Tensor
 
-    def __init__(self, item_count: Tensor, seed: int, *, size: int):
+    def __init__(self, item_count: Tensor, seed: Seed, *, size: Count):
         super().__init__()
-        check_counts({"size": size})
+        require_ranges(Queue, locals())
         self.register_buffer("log_absence", log_absence(item_count, at_least=1), persistent=False)
         self.register_buffer("queue", torch.zeros(size, dtype=torch.int64))  # 0 = empty place; newest last
 

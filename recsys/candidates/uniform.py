@@ -5,7 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from recsys.candidates.base import Candidates, Sampled, check_counts, draw_uniform, merge, step_generator, trained_items
+from recsys.candidates.base import Candidates, Sampled, draw_uniform, merge, step_generator, trained_items
+from recsys.ranges import Count, Seed, require_ranges
 
 
 class Uniform(Candidates):
@@ -23,9 +24,9 @@ class Uniform(Candidates):
 
     catalogue: Tensor
 
-    def __init__(self, item_count: Tensor, seed: int, *, num: int):
+    def __init__(self, item_count: Tensor, seed: Seed, *, num: Count):
         super().__init__()
-        check_counts({"num": num})
+        require_ranges(Uniform, locals())
         self.seed = seed
         self.num_rows = len(item_count)
         self.register_buffer("catalogue", trained_items(item_count), persistent=False)

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
+from annotated_types import Interval
 
 from recsys.config.files import FORMAT
 from recsys.config.nodes import build
 from recsys.disk import write_whole
 from recsys.disk.scrub import without_secrets
+from recsys.ranges import AnyNumber, Column, Count, Positive, Seed, Share, Word
 from recsys.schema import Schema, TimeUnit
 
 CONFIG = "config.yaml"
@@ -43,21 +45,21 @@ class DataConfig:
             written after the fact, and is a fault. 1 = off.
     """
 
-    name: str
+    name: Word
     source: Annotated[dict, Makes("recsys.source.base.Source")]
     split: Annotated[dict, Makes("recsys.data.split.Split")]
-    user: str | None = None
-    item: str | None = None
+    user: Column | None = None
+    item: Column | None = None
     root: Path | None = None
-    time: str | None = None
+    time: Column | None = None
     time_unit: TimeUnit = "datetime"
     features: tuple[Annotated[dict, Makes("recsys.schema.Feature")], ...] = ()
     labels: tuple[Annotated[dict, Makes("recsys.schema.Label")], ...] = ()
-    session: str | None = None
-    positive: str | None = None
+    session: Column | None = None
+    positive: Column | None = None
     bad_rows: Literal["fail", "quarantine"] = "fail"
-    max_unknown_share: float = 0.2
-    max_feature_auc: float = 0.99
+    max_unknown_share: Share = 0.2
+    max_feature_auc: Annotated[float, Interval(ge=0.5, le=1)] = 0.99
     store: Path = Path(".cache/store")
 
 
@@ -82,19 +84,19 @@ class TrainConfig:
     checkpoint: Annotated[dict, Makes("recsys.run.saver.Checkpoints", later=("resume_from", "begin"))]
     callbacks: dict[str, Annotated[dict, Makes("pytorch_lightning.Callback")]] = field(default_factory=dict)
     logger: dict[str, Annotated[dict, Makes("pytorch_lightning.loggers.Logger", later=("save_dir",))]] = field(default_factory=dict)
-    seed: int = 0
-    monitor: str = "val/recall@20"
-    resume: str | None = None
-    allow_change: tuple[str, ...] = ()
+    seed: Seed = 0
+    monitor: Column = "val/recall@20"
+    resume: Column | None = None
+    allow_change: tuple[Column, ...] = ()
 
 
 @dataclass(frozen=True)
 class GateConfig:
     """Limits of a bundle, which `recsys.export.gates` checks; conf/export.yaml explains each key."""
 
-    min: dict[str, float] = field(default_factory=dict)
-    p99_ms: float | None = None
-    size_mb: float | None = None
+    min: dict[str, AnyNumber] = field(default_factory=dict)
+    p99_ms: Positive | None = None
+    size_mb: Positive | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class ExportConfig:
     run: Path
     ranker: Path | None = None
     checkpoint: Literal["best", "last"] = "best"
-    k: int = 100
+    k: Count = 100
     gate: GateConfig = GateConfig()
     against: Path | None = None
     quantize: Annotated[dict, Makes("recsys.export.quantize.base.Quantization")] | None = None

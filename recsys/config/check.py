@@ -11,8 +11,9 @@ from typing import Annotated, Any
 from recsys.config import Makes
 from recsys.config.nodes import signature, typed_config
 from recsys.config.target import locate
-from recsys.config.values import UNIONS, WORDS, alternatives, choices, elements, fits, hint, mapping_values, plain, returned, words
+from recsys.config.values import UNIONS, WORDS, alternatives, choices, elements, fits, hint, mapping_values, plain, returned, ruled, words
 from recsys.errors import ConfigError, Fault
+from recsys.ranges import keeps
 from recsys.schema import nearest
 
 EVERYTHING = ""
@@ -64,13 +65,15 @@ class Check:
         return Fault(what, self.where(path), hint(value, annotation))
 
     def sequence(self, value: list, annotation: Any, path: str) -> Iterator[Fault]:
-        kinds = alternatives(annotation)
-        candidates = [(Any, ...)] if Any in kinds else [inner for kind in kinds if (inner := elements(kind)) is not None]
+        pairs = ruled(annotation)
+        candidates = [(inner, rules) for kind, rules in pairs if (inner := (Any, ...) if kind is Any else elements(kind)) is not None]
         if not candidates:
             yield self.unfit(value, annotation, path)
             return
-        attempts = [list(self.elements(value, candidate, path)) for candidate in candidates]
+        attempts = [list(self.elements(value, inner, path)) for inner, _ in candidates]
         yield from min(attempts, key=len)
+        if not min(attempts, key=len) and not any(all(keeps(value, rule) for rule in rules) for _, rules in candidates):
+            yield Fault(f"'{path}' takes {words(annotation)}, got {value!r:.80}", self.where(path), f"give {words(annotation)}")
 
     def elements(self, value: list, kinds: tuple, path: str) -> Iterator[Fault]:
         if kinds[-1] is not ... and len(kinds) != len(value):

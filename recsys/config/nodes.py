@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+from recsys.config.foreign import annotations
 from recsys.config.target import locate
 from recsys.config.values import convert
 from recsys.errors import ArgumentError, ConfigError, Fault, RecsysError
@@ -93,8 +94,11 @@ def _refusals(key: str, target: str) -> Iterator[None]:
 
 
 def signature(target: Any) -> inspect.Signature:
-    """The target's signature with evaluated annotations where its module allows."""
+    """The target's signature with evaluated annotations where its module allows, and ranges where another package names none."""
     try:
-        return inspect.signature(target, eval_str=True)
+        plain = inspect.signature(target, eval_str=True)
     except NameError:  # imported under TYPE_CHECKING only
-        return inspect.signature(target)
+        plain = inspect.signature(target)
+    ranges = annotations(target)
+    parameters = [entry.replace(annotation=ranges.get(name, entry.annotation)) for name, entry in plain.parameters.items()]
+    return plain.replace(parameters=parameters)

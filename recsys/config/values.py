@@ -3,12 +3,17 @@
 import contextlib
 import inspect
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union
+
+from annotated_types import BaseMetadata
+
+from recsys.ranges import keeps, limits, range_words
 
 UNIONS = (Union, types.UnionType)
 LISTS = (list, set, frozenset, Sequence, Iterable, Collection)
@@ -18,14 +23,20 @@ WORDS |= {dict: "a mapping"}
 
 def alternatives(annotation: Any) -> tuple:
     """The types that an annotation allows, unions flattened; `(Any,)` where it says nothing."""
+    return tuple(kind for kind, _ in ruled(annotation))
+
+
+def ruled(annotation: Any) -> tuple[tuple[Any, tuple[BaseMetadata, ...]], ...]:
+    """(type, its ranges) of each alternative of an annotation."""
     if annotation is inspect.Parameter.empty or isinstance(annotation, str | TypeVar) or annotation in (Any, object):
-        return (Any,)
+        return ((Any, ()),)
     origin = typing.get_origin(annotation)
     if origin is Annotated:
-        return alternatives(typing.get_args(annotation)[0])
+        rules = tuple(limits(annotation))
+        return tuple((kind, (*inner, *rules)) for kind, inner in ruled(typing.get_args(annotation)[0]))
     if origin in UNIONS:
-        return tuple(kind for part in typing.get_args(annotation) for kind in alternatives(part))
-    return (type(None),) if annotation is None else (annotation,)
+        return tuple(pair for part in typing.get_args(annotation) for pair in ruled(part))
+    return ((type(None), ()),) if annotation is None else ((annotation, ()),)
 
 
 def elements(kind: Any) -> tuple | None:
@@ -53,8 +64,8 @@ def returned(kind: Any) -> Any | None:
 
 
 def fits(value: Any, annotation: Any) -> bool:
-    """Whether a scalar (text, number, bool or null) has this type; an int may stand for a float, nothing else."""
-    return any(_fits(value, kind) for kind in alternatives(annotation))
+    """Whether a scalar (text, number, bool or null) has this type and range; an int may stand for a float, nothing else."""
+    return any(_fits(value, kind) and all(keeps(value, rule) for rule in rules) for kind, rules in ruled(annotation))
 
 
 def _fits(value: Any, kind: Any) -> bool:
@@ -63,7 +74,7 @@ def _fits(value: Any, kind: Any) -> bool:
     if typing.get_origin(kind) is Literal:
         return any(type(value) is type(choice) and value == choice for choice in typing.get_args(kind))
     if kind is float:
-        return type(value) in (int, float) and not math.isnan(value)
+        return type(value) in (int, float) and math.isfinite(value)
     if kind is Path:
         return isinstance(value, str | Path)
     return kind in (int, str, bool, type(None)) and type(value) is kind
@@ -85,16 +96,17 @@ def words(annotation: Any) -> str:
     """The values of an annotation, in words.
 
     Example:
-        >>> words(float | None), words(list[int])
-        ('a number or null', 'a list of whole numbers')
+        >>> from annotated_types import Ge
+        >>> words(float | None), words(list[Annotated[int, Ge(1)]])
+        ('a number or null', 'a list of whole numbers of at least 1')
     """
-    kinds = alternatives(annotation)
-    literals = [str(choice) for kind in kinds if typing.get_origin(kind) is Literal for choice in typing.get_args(kind)]
-    others = [kind for kind in kinds if typing.get_origin(kind) is not Literal]
+    pairs = ruled(annotation)
+    literals = [str(choice) for kind, _ in pairs if typing.get_origin(kind) is Literal for choice in typing.get_args(kind)]
+    others = [(kind, rules) for kind, rules in pairs if typing.get_origin(kind) is not Literal]
     if len(others) > 1:  # a yaml file can hold no tensor, so it is not offered beside a number
-        others = [kind for kind in others if kind in WORDS or typing.get_origin(kind) is not None or not inspect.isclass(kind)] or others
+        others = [pair for pair in others if pair[0] in WORDS or typing.get_origin(pair[0]) or not inspect.isclass(pair[0])] or others
     one_of = [f"one of {', '.join(dict.fromkeys(literals))}"] if literals else []
-    return " or ".join(dict.fromkeys(one_of + [_words(kind) for kind in others]))
+    return " or ".join(dict.fromkeys(one_of + [_words(kind) + range_words(rules) for kind, rules in others]))
 
 
 def _words(kind: Any) -> str:
@@ -104,7 +116,7 @@ def _words(kind: Any) -> str:
         return WORDS[kind]
     if (entries := elements(kind)) is not None:
         inner = words(entries[0]).removeprefix("a ")
-        return "a list" if inner == "anything" else f"a list of {inner}" + ("s" if inner.endswith(("number", "path")) else "")
+        return "a list" if inner == "anything" else "a list of " + re.sub("(number|path)(?= |$)", r"\1s", inner)
     if mapping_values(kind) is not None:
         return "a mapping"
     if is_dataclass(kind):

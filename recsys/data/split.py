@@ -9,6 +9,7 @@ import polars as pl
 
 from recsys.data.store.interactions import stable_order
 from recsys.errors import ConfigError, DataError, Fault
+from recsys.ranges import Column, Part, Positive, Seed, Share, require_ranges
 from recsys.schema.kind.timestamp import DAY_US
 
 TRAIN, VAL, TEST = 0, 1, 2
@@ -50,18 +51,17 @@ class Split(ABC):
 class Temporal(Split):
     """One cut in time for everybody: what is served tomorrow was never trained on. Never leaks."""
 
-    val_days: float | None = None  # the days before those of the test
-    test_days: float | None = None  # the last days of the data, counted back from its last timestamp
-    val_start: str | None = None  # instead of days, the first moment of validation as an ISO date or date-time in UTC
-    test_start: str | None = None  # and of test
+    val_days: Positive | None = None  # the days before those of the test
+    test_days: Positive | None = None  # the last days of the data, counted back from its last timestamp
+    val_start: Column | None = None  # instead of days, the first moment of validation as an ISO date or date-time in UTC
+    test_start: Column | None = None  # and of test
 
     def __post_init__(self):
         days, dates = (self.val_days, self.test_days), (self.val_start, self.test_start)
         if (None in days) == (None in dates) or any(entry is not None for entry in (days if None in days else dates)):
             what = f"a temporal split takes val_days and test_days, or val_start and test_start; got {self}"
             raise ConfigError(Fault(what, "data.split", "give one pair and leave the other null"))
-        if self.val_days is not None and self.test_days is not None and min(self.val_days, self.test_days) <= 0:
-            raise ConfigError(Fault(f"val_days and test_days must be above 0, got {days}", "data.split", "give numbers of days"))
+        require_ranges(Temporal, vars(self))
 
     def assign(self, rows: SplitRows) -> Assignment:
         if rows.time is None or not rows.calendar:
@@ -106,12 +106,13 @@ class LeaveOneOut(Split):
 class Ratio(Split):
     """Rows at random, whatever their moment. Leaks the future wherever rows have an order."""
 
-    val_share: float = 0.1  # of all rows, above 0
-    test_share: float = 0.1  # likewise; together they are below 1
-    seed: int = 0  # of the shuffle
+    val_share: Part = 0.1  # of all rows, above 0
+    test_share: Part = 0.1  # likewise; together they are below 1
+    seed: Seed = 0  # of the shuffle
 
     def __post_init__(self):
-        if min(self.val_share, self.test_share) <= 0 or self.val_share + self.test_share >= 1:
+        require_ranges(Ratio, vars(self))
+        if self.val_share + self.test_share >= 1:
             what = f"val_share {self.val_share} and test_share {self.test_share} leave no rows for one of the three parts"
             raise ConfigError(Fault(what, "data.split", "use shares above 0 whose sum is below 1"))
 
@@ -128,9 +129,9 @@ class Ratio(Split):
 class Given(Split):
     """The parts that a column names: train, val (or valid, validation) or test."""
 
-    column: str = "split"  # raw column of the interactions; a source of several files adds it
-    val_share: float = 0.0  # where nothing is marked validation, cut this share of every user's training rows at random (rounded down)
-    seed: int = 0  # of that cut
+    column: Column = "split"  # raw column of the interactions; a source of several files adds it
+    val_share: Share = 0.0  # where nothing is marked validation, cut this share of every user's training rows at random (rounded down)
+    seed: Seed = 0  # of that cut
 
     def assign(self, rows: SplitRows) -> Assignment:
         assert rows.given is not None, "a split with a column is given that column"

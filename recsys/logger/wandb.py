@@ -16,6 +16,7 @@ from pytorch_lightning.utilities import rank_zero_only
 from recsys.config.files import PACKAGE
 from recsys.errors import ConfigError, Fault, RecsysError, ResourceError
 from recsys.logger.destination import DISABLED, FAILED, FILE, FINISHED, VARIABLE, Destination, mode_now
+from recsys.ranges import Column, Positive
 from recsys.run.directory import RunDirectory
 
 log = logging.getLogger(__name__)
@@ -34,14 +35,14 @@ class Wandb(Logger):
     def __init__(
         self,
         save_dir: Path,
-        project: str,
+        project: Column,
         *,
-        name: str | None,
-        group: str | None,
-        tags: list[str],
+        name: Column | None,
+        group: Column | None,
+        tags: list[Column],
         mode: Literal["online", "offline", "disabled"],
         artifacts: bool,
-        timeout_s: float,
+        timeout_s: Positive,
     ):
         super().__init__()
         self.run, self.timeout_s, self.mode = Path(save_dir), timeout_s, mode_now(mode)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from recsys.errors import ArgumentError, Fault
+from recsys.ranges import Positive, require_ranges
 
 
 class RetrievalLoss(nn.Module, ABC):
@@ -31,22 +32,21 @@ class Temperature(nn.Module):
     """A positive number: fixed, or trained between two bounds as low + (high - low) * sigmoid(raw).
 
     Args:
-        value: the number, or where training starts.
+        temperature: the number, or where training starts.
         learnable: train it.
         low: bound that training approaches and never passes; read only if learnable.
         high: as `low`, from above.
     """
 
-    def __init__(self, value: float, learnable: bool, *, low: float, high: float):
+    def __init__(self, temperature: Positive, learnable: bool, *, low: float, high: float):
         super().__init__()
-        if value <= 0:
-            raise ArgumentError(Fault(f"temperature is {value}", "temperature", "choose a positive number, such as 0.1"))
-        if learnable and not 0 < low < value < high:
-            fault = f"a learnable temperature starts at {value}, which is not between its bounds {low} and {high}"
+        require_ranges(Temperature, locals())
+        if learnable and not 0 < low < temperature < high:
+            fault = f"a learnable temperature starts at {temperature}, which is not between its bounds {low} and {high}"
             raise ArgumentError(Fault(fault, "temperature", "keep 0 < min_temperature < temperature < max_temperature"))
         self.low, self.high = low, high
-        self.value = value
-        self.raw = nn.Parameter(torch.tensor((value - low) / (high - low)).logit()) if learnable else None
+        self.value = temperature
+        self.raw = nn.Parameter(torch.tensor((temperature - low) / (high - low)).logit()) if learnable else None
 
     def forward(self) -> Tensor | float:
         """The current value: a float if fixed, else a scalar tensor."""

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recsys.loss.base import Negatives, RetrievalLoss, weighted_mean
+from recsys.ranges import NonNegative
 
 
 class BCE(RetrievalLoss):
@@ -17,7 +18,7 @@ class BCE(RetrievalLoss):
         correct_log_q: see `recsys.loss.base.Negatives`.
     """
 
-    def __init__(self, negative_weight: float, correct_log_q: bool):
+    def __init__(self, negative_weight: NonNegative, correct_log_q: bool):
         super().__init__()
         self.negative_weight = negative_weight
         self.correct_log_q = correct_log_q

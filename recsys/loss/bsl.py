@@ -2,9 +2,9 @@
 
 from torch import Tensor
 
-from recsys.errors import ArgumentError, Fault
 from recsys.loss.base import RetrievalLoss
 from recsys.loss.softmax import fused_softmax
+from recsys.ranges import Positive, require_ranges
 
 
 class BSL(RetrievalLoss):
@@ -23,15 +23,9 @@ class BSL(RetrievalLoss):
         exponent: weight of the negatives' side.
     """
 
-    def __init__(self, temperature: float, exponent: float):
+    def __init__(self, temperature: Positive, exponent: Positive):
         super().__init__()
-        faults = [
-            Fault(f"{name} is {value}", name, f"choose a positive number, such as {usual}")
-            for name, value, usual in (("temperature", temperature, 0.1), ("exponent", exponent, 1.1))
-            if value <= 0
-        ]
-        if faults:
-            raise ArgumentError(*faults)
+        require_ranges(BSL, locals())
         self.temperature = temperature
         self.exponent = exponent
 

@@ -1,9 +1,13 @@
 """Cosine contrastive loss. Q queries, N candidates, D dim."""
 
+from typing import Annotated
+
 import torch.nn.functional as F
+from annotated_types import Interval
 from torch import Tensor
 
 from recsys.loss.base import Negatives, RetrievalLoss, weighted_mean
+from recsys.ranges import NonNegative
 
 
 class CCL(RetrievalLoss):
@@ -18,7 +22,7 @@ class CCL(RetrievalLoss):
         correct_log_q: see `recsys.loss.base.Negatives`.
     """
 
-    def __init__(self, margin: float, negative_weight: float, *, correct_log_q: bool):
+    def __init__(self, margin: Annotated[float, Interval(ge=-1, le=1)], negative_weight: NonNegative, *, correct_log_q: bool):
         super().__init__()
         self.margin = margin
         self.negative_weight = negative_weight

@@ -5,7 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recsys.loss.base import weighted_mean
-from recsys.loss.funnel import RankingLoss, focal, none_missing, propensity_floor, zero_where_missing
+from recsys.loss.funnel import RankingLoss, focal, none_missing, zero_where_missing
+from recsys.ranges import NonNegative, Positive, PositiveShare, require_ranges
 from recsys.schema import Label
 
 
@@ -35,18 +36,19 @@ class DCMT(RankingLoss):
 
     def __init__(
         self,
-        focal_gamma: float,
-        positive_weight: dict[str, float],
+        focal_gamma: NonNegative,
+        positive_weight: dict[str, Positive],
         *,
-        regulariser: float,
-        ctcvr_weight: float,
-        min_propensity: float,
+        regulariser: NonNegative,
+        ctcvr_weight: NonNegative,
+        min_propensity: PositiveShare,
         labels: tuple[Label, ...],
     ):
+        require_ranges(DCMT, locals())
         super().__init__(focal_gamma, positive_weight, labels=labels)
         self.regulariser = regulariser
         self.ctcvr_weight = ctcvr_weight
-        self.min_propensity = propensity_floor(min_propensity)
+        self.min_propensity = min_propensity
 
     @property
     def extra_heads(self) -> tuple[str, ...]:

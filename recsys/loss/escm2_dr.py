@@ -4,7 +4,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recsys.loss.base import weighted_mean
-from recsys.loss.funnel import RankingLoss, none_missing, propensity_floor
+from recsys.loss.funnel import RankingLoss, none_missing
+from recsys.ranges import NonNegative, Positive, PositiveShare, require_ranges
 from recsys.schema import Label
 
 
@@ -30,16 +31,17 @@ class ESCM2DR(RankingLoss):
 
     def __init__(
         self,
-        focal_gamma: float,
-        positive_weight: dict[str, float],
+        focal_gamma: NonNegative,
+        positive_weight: dict[str, Positive],
         *,
-        ctcvr_weight: float,
-        min_propensity: float,
+        ctcvr_weight: NonNegative,
+        min_propensity: PositiveShare,
         labels: tuple[Label, ...],
     ):
+        require_ranges(ESCM2DR, locals())
         super().__init__(focal_gamma, positive_weight, labels=labels)
         self.ctcvr_weight = ctcvr_weight
-        self.min_propensity = propensity_floor(min_propensity)
+        self.min_propensity = min_propensity
 
     @property
     def extra_heads(self) -> tuple[str, ...]:

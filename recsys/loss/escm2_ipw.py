@@ -3,7 +3,8 @@
 from torch import Tensor
 
 from recsys.loss.base import weighted_mean
-from recsys.loss.funnel import RankingLoss, propensity_floor
+from recsys.loss.funnel import RankingLoss
+from recsys.ranges import NonNegative, Positive, PositiveShare, require_ranges
 from recsys.schema import Label
 
 
@@ -26,16 +27,17 @@ class ESCM2IPW(RankingLoss):
 
     def __init__(
         self,
-        focal_gamma: float,
-        positive_weight: dict[str, float],
+        focal_gamma: NonNegative,
+        positive_weight: dict[str, Positive],
         *,
-        ctcvr_weight: float,
-        min_propensity: float,
+        ctcvr_weight: NonNegative,
+        min_propensity: PositiveShare,
         labels: tuple[Label, ...],
     ):
+        require_ranges(ESCM2IPW, locals())
         super().__init__(focal_gamma, positive_weight, labels=labels)
         self.ctcvr_weight = ctcvr_weight
-        self.min_propensity = propensity_floor(min_propensity)
+        self.min_propensity = min_propensity
 
     def conditional_loss(self, label: Label, logits: dict[str, Tensor], *, labels: dict[str, Tensor], weight: Tensor) -> Tensor:
         """Scalar, see the class."""

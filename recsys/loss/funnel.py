@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from recsys.errors import ArgumentError, Fault
 from recsys.loss.base import weighted_mean
+from recsys.ranges import NonNegative, Positive, require_ranges
 from recsys.schema import Label, chains, nearest
 
 
@@ -34,10 +35,11 @@ class RankingLoss(nn.Module, ABC):
         ArgumentError: focal_gamma is negative, or a weight is not positive or of no binary label.
     """
 
-    def __init__(self, focal_gamma: float, positive_weight: dict[str, float], *, labels: tuple[Label, ...]):
+    def __init__(self, focal_gamma: NonNegative, positive_weight: dict[str, Positive], *, labels: tuple[Label, ...]):
         super().__init__()
+        require_ranges(RankingLoss, locals())
         binary = [label.column for label in labels if label.kind == "binary"]
-        faults = list(_faults(focal_gamma, positive_weight, binary))
+        faults = list(_faults(positive_weight, binary))
         if faults:
             raise ArgumentError(*faults)
         self.focal_gamma = focal_gamma
@@ -150,23 +152,8 @@ def zero_where_missing(label: Tensor) -> Tensor:
     return label.masked_fill(label.isnan(), 0.0)
 
 
-def propensity_floor(min_propensity: float) -> float:
-    """The number itself, if it can be a least propensity.
-
-    Raises:
-        ArgumentError: it is not in (0, 1].
-    """
-    if not 0 < min_propensity <= 1:
-        raise ArgumentError(Fault(f"min_propensity is {min_propensity}", "min_propensity", "choose a number in (0, 1], such as 0.01"))
-    return min_propensity
-
-
-def _faults(focal_gamma: float, positive_weight: Mapping[str, float], binary: list[str]) -> Iterator[Fault]:
-    if not focal_gamma >= 0:
-        yield Fault(f"focal_gamma is {focal_gamma}", "focal_gamma", "choose 0 (cross-entropy) or more, such as 2.0")
-    for column, weight in positive_weight.items():
+def _faults(positive_weight: Mapping[str, float], binary: list[str]) -> Iterator[Fault]:
+    for column in positive_weight:
         if column not in binary:
             what = f"positive_weight names '{column}', which is no binary label{nearest(column, binary)}"
             yield Fault(what, f"positive_weight.{column}", f"use one of {binary}")
-        elif not weight > 0:
-            yield Fault(f"the positive_weight of '{column}' is {weight}", f"positive_weight.{column}", "choose a positive number")

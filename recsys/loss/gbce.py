@@ -3,8 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from recsys.errors import ArgumentError, Fault
 from recsys.loss.base import Negatives, RetrievalLoss, weighted_mean
+from recsys.ranges import Share, require_ranges
 
 
 class GBCE(RetrievalLoss):
@@ -21,10 +21,9 @@ class GBCE(RetrievalLoss):
         t: calibration, in [0, 1].
     """
 
-    def __init__(self, t: float):
+    def __init__(self, t: Share):
         super().__init__()
-        if not 0 <= t <= 1:
-            raise ArgumentError(Fault(f"t is {t}", "t", "choose a value in [0, 1], such as 0.75"))
+        require_ranges(GBCE, locals())
         self.t = t
 
     def forward(self, users: Tensor, items: Tensor, positive_at: Tensor, *, log_q: Tensor, known: Tensor | None, weight: Tensor) -> Tensor:

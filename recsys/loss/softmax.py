@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from recsys.loss.base import RetrievalLoss, Temperature, check_shapes, normalized_weights
+from recsys.ranges import Positive
 
 CPU_CHUNK_BYTES = 8 << 20
 """Logits of one chunk on a CPU: what stays in its caches from one operation to the next."""
@@ -49,11 +50,11 @@ class SampledSoftmax(RetrievalLoss):
 
     def __init__(
         self,
-        temperature: float,
+        temperature: Positive,
         learnable_temperature: bool,
         *,
-        min_temperature: float,
-        max_temperature: float,
+        min_temperature: Positive,
+        max_temperature: Positive,
         positive_is_sampled: bool,
     ):
         super().__init__()

@@ -20,6 +20,8 @@ Ratios = dict[str, tuple[np.ndarray, np.ndarray]]
 """Name -> numerator [U] and denominator [U] of a quotient of sums over units."""
 LOGARITHMIC = ("log_loss", "normalized_entropy", "predicted_over_actual")
 """Metrics without an upper end; all others with intervals lie in [0, 1]."""
+COUNTS = ("rows", "positives", "gauc_users", "ranked_lists")
+"""What metrics are averages over."""
 
 
 @dataclass(frozen=True)

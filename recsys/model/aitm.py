@@ -1,6 +1,6 @@
 """Each label learns from the one it is given, down the funnel. B rows, T heads, D dim of a head's network."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from recsys.model.base import Ranker
 from recsys.nn.experts import Heads, StackedMLP
 from recsys.nn.ranking_input import RankingInput
+from recsys.ranges import DropRate, Share, Widths
 from recsys.schema import Schema
 
 
@@ -27,11 +28,11 @@ class AITM(Ranker):
 
     def __init__(
         self,
-        tower_hidden: Sequence[int],
-        dropout: float,
+        tower_hidden: Widths,
+        dropout: DropRate,
         *,
         input: Callable[..., RankingInput],
-        bias_dropout: float,
+        bias_dropout: Share,
         schema: Schema,
         heads: tuple[str, ...],
     ):

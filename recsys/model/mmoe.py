@@ -1,6 +1,6 @@
 """Experts that all heads share, mixed by a gate per head. B rows, T heads, E experts, D dim of an expert."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from recsys.model.base import Ranker
 from recsys.nn.experts import Heads, StackedLinear, StackedMLP
 from recsys.nn.ranking_input import RankingInput
+from recsys.ranges import Count, DropRate, Share, Widths
 from recsys.schema import Schema
 
 
@@ -28,13 +29,13 @@ class MMoE(Ranker):
 
     def __init__(
         self,
-        num_experts: int,
-        expert_hidden: Sequence[int],
+        num_experts: Count,
+        expert_hidden: Widths,
         *,
-        tower_hidden: Sequence[int],
-        dropout: float,
+        tower_hidden: Widths,
+        dropout: DropRate,
         input: Callable[..., RankingInput],
-        bias_dropout: float,
+        bias_dropout: Share,
         schema: Schema,
         heads: tuple[str, ...],
     ):

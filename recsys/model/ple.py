@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys.errors import ArgumentError, Fault
 from recsys.model.base import Ranker
 from recsys.nn.experts import Heads, StackedLinear, StackedMLP
 from recsys.nn.ranking_input import RankingInput
+from recsys.ranges import Count, DropRate, Natural, Share, Widths, require_ranges
 from recsys.schema import Schema
 
 
@@ -31,21 +31,20 @@ class PLE(Ranker):
 
     def __init__(
         self,
-        num_shared_experts: int,
-        num_own_experts: int,
+        num_shared_experts: Natural,
+        num_own_experts: Natural,
         *,
-        expert_hidden: Sequence[int],
-        levels: int,
-        tower_hidden: Sequence[int],
-        dropout: float,
+        expert_hidden: Widths,
+        levels: Count,
+        tower_hidden: Widths,
+        dropout: DropRate,
         input: Callable[..., RankingInput],
-        bias_dropout: float,
+        bias_dropout: Share,
         schema: Schema,
         heads: tuple[str, ...],
     ):
         super().__init__(bias_dropout, schema=schema, heads=heads)
-        if levels < 1:
-            raise ArgumentError(Fault(f"levels is {levels}", "levels", "choose 1 or more"))
+        require_ranges(PLE, locals())
         self.input = input(schema=schema)
         owners = torch.tensor([stream for stream in range(len(heads)) for _ in range(num_own_experts)] + [len(heads)] * num_shared_experts)
         dim = self.input.out_dim
@@ -81,7 +80,7 @@ class _Level(nn.Module):
     owners: Tensor
     hidden_from: Tensor
 
-    def __init__(self, in_dim: int, owners: Tensor, *, num_heads: int, hidden: Sequence[int], dropout: float, last: bool):
+    def __init__(self, in_dim: int, owners: Tensor, *, num_heads: int, hidden: Sequence[int], dropout: DropRate, last: bool):
         super().__init__()
         self.experts = StackedMLP(len(owners), in_dim, hidden=hidden, dropout=dropout)
         self.num_gates = num_heads if last else num_heads + 1

@@ -1,12 +1,13 @@
 """One network under the networks of all heads. B rows, T heads, D dim of the bottom."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from torch import Tensor, nn
 
 from recsys.model.base import Ranker
 from recsys.nn.experts import Heads, StackedMLP
 from recsys.nn.ranking_input import RankingInput
+from recsys.ranges import DropRate, Share, Widths
 from recsys.schema import Schema
 
 
@@ -23,12 +24,12 @@ class SharedBottom(Ranker):
 
     def __init__(
         self,
-        bottom_hidden: Sequence[int],
-        tower_hidden: Sequence[int],
+        bottom_hidden: Widths,
+        tower_hidden: Widths,
         *,
-        dropout: float,
+        dropout: DropRate,
         input: Callable[..., RankingInput],
-        bias_dropout: float,
+        bias_dropout: Share,
         schema: Schema,
         heads: tuple[str, ...],
     ):

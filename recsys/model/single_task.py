@@ -1,6 +1,6 @@
 """A model of its own for each head. B rows, T heads."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from recsys.model.base import Ranker
 from recsys.nn.mlp import MLP
 from recsys.nn.ranking_input import RankingInput
+from recsys.ranges import DropRate, Share, Widths
 from recsys.schema import Schema
 
 
@@ -23,11 +24,11 @@ class SingleTask(Ranker):
 
     def __init__(
         self,
-        hidden: Sequence[int],
-        dropout: float,
+        hidden: Widths,
+        dropout: DropRate,
         *,
         input: Callable[..., RankingInput],
-        bias_dropout: float,
+        bias_dropout: Share,
         schema: Schema,
         heads: tuple[str, ...],
     ):

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recsys.nn.encoder import ByColumn, embedding_tables
+from recsys.ranges import Count, Share
 from recsys.schema import FIRST_KNOWN, UNKNOWN, Schema
 from recsys.schema.kind.history import histories
 from recsys.tower.base import Tower
@@ -35,12 +36,12 @@ class TwoTower(nn.Module):
         user: Callable[..., Tower],
         item: Callable[..., Tower],
         *,
-        dim: int,
-        embedding_dim: int,
+        dim: Count,
+        embedding_dim: Count,
         normalize: bool,
         share_item_table: bool,
-        id_dropout: float,
-        sparse_from: int,
+        id_dropout: Share,
+        sparse_from: Count,
         schema: Schema,
     ):
         super().__init__()

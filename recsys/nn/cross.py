@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from recsys.errors import ArgumentError, Fault
+from recsys.ranges import Count, Natural, require_ranges
 
 
 class CrossNetwork(nn.Module):
@@ -16,10 +16,9 @@ class CrossNetwork(nn.Module):
         in_dim: width of the input and the output.
     """
 
-    def __init__(self, layers: int, rank: int | None, *, in_dim: int):
+    def __init__(self, layers: Natural, rank: Count | None, *, in_dim: int):
         super().__init__()
-        if rank is not None and rank < 1:
-            raise ArgumentError(Fault(f"rank is {rank}", "rank", "choose 1 or more, or null for a full matrix"))
+        require_ranges(CrossNetwork, locals())
         self.layers = nn.ModuleList([_map(in_dim, rank) for _ in range(layers)])
 
     def forward(self, rows: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recsys.errors import ArgumentError, Fault
+from recsys.ranges import DropRate, require_ranges
 
 LEVELS = 256
 """A random byte has this many values; the probability is rounded to a multiple of 1 / LEVELS."""
@@ -19,15 +19,14 @@ class Dropout(nn.Module):
     serves eight entries, with the probability rounded to 1/256 and the scale to match. On other devices it is torch's own dropout.
 
     Args:
-        p: probability of leaving an entry out, in [0, 1).
+        dropout: probability of leaving an entry out, in [0, 1).
     """
 
-    def __init__(self, p: float):
+    def __init__(self, dropout: DropRate):
         super().__init__()
-        if not 0 <= p < 1:
-            raise ArgumentError(Fault(f"dropout is {p}", "dropout", "choose one in [0, 1)"))
-        self.p = p
-        self.cut = round(p * LEVELS)
+        require_ranges(Dropout, locals())
+        self.p = dropout
+        self.cut = round(dropout * LEVELS)
 
     def forward(self, values: Tensor) -> Tensor:
         """Any shape in, the same out."""

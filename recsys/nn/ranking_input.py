@@ -9,6 +9,7 @@ from recsys.errors import ArgumentError, Fault
 from recsys.nn.cross import CrossNetwork, bi_interaction
 from recsys.nn.encoder import Encoder, embedding_tables
 from recsys.nn.target_attention import TargetAttention
+from recsys.ranges import Count, Share
 from recsys.schema import PAD, Feature, Schema
 from recsys.schema.kind.history import histories
 
@@ -29,9 +30,9 @@ class RankingInput(nn.Module):
 
     def __init__(
         self,
-        embedding_dim: int,
-        id_dropout: float,
-        sparse_from: int,
+        embedding_dim: Count,
+        id_dropout: Share,
+        sparse_from: Count,
         fm: bool,
         cross: Callable[..., CrossNetwork] | None,
         attention: Callable[..., TargetAttention] | None,

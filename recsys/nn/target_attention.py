@@ -1,11 +1,10 @@
 """Pools a history with weights that depend on the row's item. B rows, L history length, D dim, H first hidden width."""
 
-from collections.abc import Sequence
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recsys.nn.mlp import MLP
+from recsys.ranges import Widths
 
 
 class TargetAttention(nn.Module):
@@ -18,7 +17,7 @@ class TargetAttention(nn.Module):
         dim: D of entries and target.
     """
 
-    def __init__(self, hidden: Sequence[int], *, dim: int):
+    def __init__(self, hidden: Widths, *, dim: int):
         super().__init__()
         self.mlp = MLP(4 * dim, hidden, out_dim=1)
 

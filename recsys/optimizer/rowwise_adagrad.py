@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from recsys.errors import ArgumentError, Fault
+from recsys.ranges import Positive, require_ranges
 
 
 class RowwiseAdagrad(Optimizer):
@@ -23,9 +23,8 @@ class RowwiseAdagrad(Optimizer):
         eps: added to the root, > 0.
     """
 
-    def __init__(self, params: Iterable[Tensor], lr: float = 0.05, *, eps: float = 1e-8):
-        if lr <= 0 or eps <= 0:
-            raise ArgumentError(Fault(f"lr is {lr} and eps is {eps}", "lr, eps", "choose numbers above 0"))
+    def __init__(self, params: Iterable[Tensor], lr: Positive = 0.05, *, eps: Positive = 1e-8):
+        require_ranges(RowwiseAdagrad, locals())
         super().__init__(params, {"lr": lr, "eps": eps})
 
     @torch.no_grad()

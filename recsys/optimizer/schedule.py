@@ -5,14 +5,16 @@ import math
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from recsys.ranges import Natural, Share
 
-def constant(warmup_steps: int, *, optimizer: Optimizer, total_steps: int) -> LambdaLR:
+
+def constant(warmup_steps: Natural, *, optimizer: Optimizer, total_steps: int) -> LambdaLR:
     """Linear from 0 over `warmup_steps`, then constant. `total_steps` is part of every schedule's call."""
     del total_steps  # a constant rate does not depend on the run's length
     return LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / (warmup_steps + 1)))
 
 
-def cosine(warmup_steps: int, final: float, *, optimizer: Optimizer, total_steps: int) -> LambdaLR:
+def cosine(warmup_steps: Natural, final: Share, *, optimizer: Optimizer, total_steps: int) -> LambdaLR:
     """Linear from 0 over `warmup_steps`, then half a cosine down to `final` at `total_steps` (Loshchilov & Hutter, 2017).
 
     Args:

@@ -7,6 +7,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from recsys.errors import Fault, NumericsError
+from recsys.ranges import Count
 
 NEVER = torch.iinfo(torch.int64).max
 
@@ -17,7 +18,7 @@ class FiniteLoss(Callback):
     It looks before every evaluation too, so that no broken weights become a checkpoint. All processes stop together.
     """
 
-    def __init__(self, every_n_steps: int):
+    def __init__(self, every_n_steps: Count):
         if every_n_steps < 1:
             raise ValueError(f"every_n_steps must be at least 1, got {every_n_steps}; set callbacks.finite_loss.every_n_steps")
         self.every_n_steps = every_n_steps

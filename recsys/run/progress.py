@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from torch import Tensor
 
 from recsys.batch import Batch
+from recsys.ranges import Column, Positive
 from recsys.schema import PAD
 
 
@@ -24,7 +25,7 @@ class ProgressBars(Callback):
         refresh_s: seconds between two looks at the loss, each of which waits for the device.
     """
 
-    def __init__(self, metrics: list[str], refresh_s: float):
+    def __init__(self, metrics: list[Column], refresh_s: Positive):
         self.metrics = metrics
         self.refresh_s = refresh_s
         self.console = Console()

@@ -18,6 +18,7 @@ from torch import nn
 
 from recsys.disk.folders import point, remove_abandoned
 from recsys.errors import ConfigError, Fault, NumericsError
+from recsys.ranges import Column, Positive, require_ranges
 from recsys.run.checkpoint import distinct, load_checkpoint, load_state, tidy, write_checkpoint
 from recsys.run.directory import CHECKPOINTS
 from recsys.run.lightning_internals import Place, callbacks_of, remember_metrics, set_steps
@@ -46,15 +47,14 @@ class Checkpoints(Callback):
 
     def __init__(
         self,
-        monitor: str,
+        monitor: Column,
         mode: Literal["max", "min"],
-        every_s: float = 300.0,
+        every_s: Positive = 300.0,
         *,
         resume_from: Path | None = None,
         begin: Callable[[], None] | None = None,
     ):
-        if every_s <= 0:
-            raise ConfigError(Fault(f"every_s is {every_s}", "checkpoint.every_s", "choose a number of seconds above 0"))
+        require_ranges(Checkpoints, locals())
         self.monitor = monitor
         self.mode = mode
         self.every_s = every_s

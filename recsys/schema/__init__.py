@@ -10,6 +10,7 @@ from typing import Any, Literal
 from recsys.disk import write_whole
 from recsys.errors import DataError, Fault
 from recsys.errors import nearest as nearest
+from recsys.ranges import Column
 from recsys.schema.kind import KINDS
 from recsys.schema.kind.base import Entity as Entity
 from recsys.schema.kind.base import Feature as Feature
@@ -39,8 +40,8 @@ class Label:
     the rows out, "clip" takes the label for 0; the last two are counted.
     """
 
-    column: str
-    given: str | None = None  # binary label that must be 1 for this one to be observable: conversion is `given: click`
+    column: Column
+    given: Column | None = None  # binary label that must be 1 for this one to be observable: conversion is `given: click`
     kind: Literal["binary", "regression"] = "binary"  # 0 or 1, or a number
     policy: Literal["fail", "drop", "clip"] = "fail"
 

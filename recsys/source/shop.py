@@ -5,19 +5,19 @@ import inspect
 import json
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import polars as pl
+from annotated_types import Ge
 
 from recsys.disk.folders import build_once
-from recsys.errors import ConfigError, Fault
+from recsys.ranges import Count, Seed, require_ranges
 from recsys.source import shop_policy, shop_tables, shop_visits, shop_words, shop_world
 from recsys.source.base import Oracle, Source, Tables, scan
 from recsys.source.shop_tables import FIRST_ITEM_ID, FIRST_USER_ID, OPENING, write
 from recsys.source.shop_visits import DAY_US, EXAMINATION, World
 
-MINIMUM = {"num_users": 10, "num_items": 300, "num_impressions": 1, "days": 1, "seed": 0}
-"""Fewer than 300 items could not fill the first pages without showing one twice."""
 USERS_PER_CHUNK = 256
 """Scored at once: what is in between stays small, and in the processor's cache."""
 LAWS = (shop_policy, shop_tables, shop_visits, shop_words, shop_world)
@@ -34,14 +34,24 @@ class Shop(Source):
     Everything is a pure function of the arguments except `folder`, whatever the number of cores.
 
     Args:
-        num_users, num_items: at least 10 and 300.
+        num_users, num_items: at least 10 and 300; fewer items could not fill the first pages without showing one twice.
         num_impressions: rows of interactions.
         days: length of the simulation, from 2025-01-06 on.
         seed: of all that is random.
         folder: where shops are kept, each under a name made of its arguments; made at first use, about 20 bytes per impression.
     """
 
-    def __init__(self, *, num_users: int, num_items: int, num_impressions: int, days: int, seed: int, folder: Path):
+    def __init__(
+        self,
+        *,
+        num_users: Annotated[int, Ge(10)],
+        num_items: Annotated[int, Ge(300)],
+        num_impressions: Count,
+        days: Count,
+        seed: Seed,
+        folder: Path,
+    ):
+        require_ranges(Shop, locals())
         self.sizes = {"num_users": num_users, "num_items": num_items, "num_impressions": num_impressions, "days": days, "seed": seed}
         self.folder = folder
 
@@ -63,13 +73,6 @@ class Shop(Source):
         return World.create(num_visits=-(-sizes.pop("num_impressions") // shop_policy.SLOTS), **sizes)
 
     def _made(self) -> Path:
-        faults = [
-            Fault(f"{name} is {self.sizes[name]:,}", f"data.source.{name}", f"type data.source.{name}={least} or more")
-            for name, least in MINIMUM.items()
-            if self.sizes[name] < least
-        ]
-        if faults:
-            raise ConfigError(*faults)
         # numpy may change its random streams between versions
         content = hashlib.sha256(json.dumps([self.sizes, np.__version__]).encode())
         for module in LAWS:

@@ -17,6 +17,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from recsys.config.overrides import as_override
+from recsys.ranges import Column, Count, Natural
 
 OUTPUT = "output.log"
 
@@ -24,7 +25,7 @@ OUTPUT = "output.log"
 class ProcessLauncher(Launcher):
     """Runs `n_jobs` processes at a time on this machine; a sweep of Optuna uses the `executor`, Hydra's basic sweeper `launch`."""
 
-    def __init__(self, n_jobs: int):
+    def __init__(self, n_jobs: Count):
         self.n_jobs = n_jobs
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -54,13 +55,13 @@ class SubmititLauncher(ProcessLauncher):
 
     def __init__(
         self,
-        n_jobs: int,
+        n_jobs: Count,
         cluster: Literal["auto", "slurm", "local"],
-        timeout_min: int,
-        cpus_per_task: int | None = None,
-        gpus_per_node: int | None = None,
-        mem_gb: int | None = None,
-        slurm_partition: str | None = None,
+        timeout_min: Count,
+        cpus_per_task: Count | None = None,
+        gpus_per_node: Natural | None = None,
+        mem_gb: Count | None = None,
+        slurm_partition: Column | None = None,
     ):
         super().__init__(n_jobs)
         self.cluster = cluster

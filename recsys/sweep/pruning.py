@@ -7,6 +7,7 @@ import optuna
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from recsys.errors import PRUNED
+from recsys.ranges import Column, Natural
 from recsys.sweep.plan import stored_settings
 from recsys.sweep.study import open_study
 from recsys.sweep.trial import unknown_objective
@@ -20,7 +21,7 @@ class Pruning(Callback):
     A trial that is pruned ends with exit code 8, on all processes, without a test.
     """
 
-    def __init__(self, monitor: str, sweep: Path, trial: int):
+    def __init__(self, monitor: Column, sweep: Path, trial: Natural):
         self.monitor, self.sweep, self.trial = monitor, sweep, trial
         self.evaluations = 0
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from recsys.config.check import Check, check_config
 from recsys.config.overrides import MOST_VALUES, value_text
 from recsys.errors import ConfigError, Fault
+from recsys.ranges import Count, Seed
 from recsys.schema import nearest
 
 MEASURES = ("bundle/size_mb", "bundle/p50_ms", "bundle/p99_ms")
@@ -27,9 +28,9 @@ class SweepConfig:
     objectives: dict[str, Literal["max", "min"]]
     space: dict[str, Any]
     sampler: Literal["tpe", "random", "grid"]
-    trials: int | None
+    trials: Count | None
     pruner: Literal["median", "halving", "hyperband"] | None = None
-    seed: int = 0
+    seed: Seed = 0
 
 
 @dataclass(frozen=True)

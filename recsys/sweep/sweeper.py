@@ -151,8 +151,6 @@ def trial_faults(command: Command, values: list[OverrideValue], multirun: bool) 
         check, launcher = Check(_origin(places, "hydra.launcher")), hydra["launcher"]
         faults = list(check.arguments(launcher, plugin, set(), ""))
         yield from faults
-        if not faults and launcher["n_jobs"] < 1:
-            yield Fault(f"{launcher['n_jobs']} runs at a time", check.where("n_jobs"), "at least 1")
     if not sweeps:
         return
     if not multirun:

@@ -1,7 +1,7 @@
 """The contract of a task: its model, the parts of a run, the module that it trains, and its facets for reports and exports. Q rows."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -20,7 +20,7 @@ from recsys.batch import Batch
 from recsys.config import TrainConfig, build
 from recsys.data.read.datamodule import DataModule
 from recsys.data.store import Store
-from recsys.errors import ConfigError, Fault
+from recsys.errors import ConfigError, Fault, name_list, nearest
 from recsys.schema import Schema
 from recsys.seeds import seed_of
 from recsys.source.base import Source
@@ -142,9 +142,25 @@ class Task(ABC):
             source: of the store's tables; it may know the truth.
         """
 
+    def check(self, config: TrainConfig) -> None:  # noqa: B027  a task may have nothing to refuse
+        """Refuse, before the data are read, parts of another task and a monitor that no validation gives; a ConfigError names each."""
+
     def other_runs(self) -> dict[str, Path]:
         """{key of the config: directory of a finished run whose weights this one reads}."""
         return {}
+
+
+def require_monitors(config: TrainConfig, metrics: Collection[str]) -> None:
+    """Refuse a monitor that is none of these metrics of validation; a callback may also watch one of training."""
+    nodes = {"checkpoint": config.checkpoint} | {f"callbacks.{name}": node for name, node in config.callbacks.items()}
+    watched = {"monitor": config.monitor} | {f"{key}.monitor": str(node["monitor"]) for key, node in nodes.items() if "monitor" in node}
+    faults = [
+        Fault(f"no metric is called '{name}'{nearest(name, metrics)}", key, f"use one of {name_list(sorted(metrics), 40)}")
+        for key, name in watched.items()
+        if name not in metrics and not (key.startswith("callbacks.") and name.startswith("train/"))
+    ]
+    if faults:
+        raise ConfigError(*{fault.what: fault for fault in reversed(faults)}.values())
 
 
 def component(node: dict | None, kind: type, key: str, *, remedy: str) -> Callable[..., Any]:

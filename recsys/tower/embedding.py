@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from recsys.nn.encoder import ByColumn, Encoder
 from recsys.nn.mlp import Dropout
+from recsys.ranges import DropRate
 from recsys.schema import Feature, Schema
 from recsys.tower.base import Tower
 
@@ -17,7 +18,7 @@ class EmbeddingTower(Tower):
         dim: D; parts of another width pass a linear layer without bias.
     """
 
-    def __init__(self, dropout: float, *, schema: Schema, features: tuple[Feature, ...], tables: ByColumn, dim: int, id_dropout: float):
+    def __init__(self, dropout: DropRate, *, schema: Schema, features: tuple[Feature, ...], tables: ByColumn, dim: int, id_dropout: float):
         super().__init__()
         self.encoder = Encoder(schema, features, tables=tables, id_dropout=id_dropout)
         self.projections = ByColumn(

@@ -1,11 +1,10 @@
 """Encoded features through a multi-layer perceptron. B rows, D dim."""
 
-from collections.abc import Sequence
-
 from torch import Tensor
 
 from recsys.nn.encoder import ByColumn, Encoder
 from recsys.nn.mlp import MLP
+from recsys.ranges import DropRate, Widths
 from recsys.schema import Feature, Schema
 from recsys.tower.base import Tower
 
@@ -24,8 +23,8 @@ class MLPTower(Tower):
 
     def __init__(
         self,
-        hidden: Sequence[int],
-        dropout: float,
+        hidden: Widths,
+        dropout: DropRate,
         *,
         schema: Schema,
         features: tuple[Feature, ...],

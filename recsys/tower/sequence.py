@@ -8,6 +8,7 @@ from recsys.errors import ConfigError, Fault
 from recsys.nn.encoder import ByColumn, Encoder
 from recsys.nn.mlp import Dropout
 from recsys.nn.transformer import Block, Ragged
+from recsys.ranges import Count, DropRate
 from recsys.schema import PAD, Feature, Schema
 from recsys.schema.kind.history import histories
 from recsys.tower.base import Tower
@@ -30,10 +31,10 @@ class SequenceTower(Tower):
 
     def __init__(
         self,
-        blocks: int,
-        heads: int,
-        expansion: int,
-        dropout: float,
+        blocks: Count,
+        heads: Count,
+        expansion: Count,
+        dropout: DropRate,
         *,
         schema: Schema,
         features: tuple[Feature, ...],

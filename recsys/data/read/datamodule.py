@@ -3,9 +3,10 @@
 import signal
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from annotated_types import Predicate
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.nn.functional import pad
@@ -18,6 +19,7 @@ from recsys.data.read.impressions import feature_table, outcomes
 from recsys.data.read.rows import SPLITS, Evaluated, EvaluationUsers, FirstPages, PositiveRows, Rows
 from recsys.data.read.steps import EvaluationSteps, NegativeSample, Order, StepSampler, TrainingSteps, negative_sample
 from recsys.data.store import Store
+from recsys.ranges import Column, Count, Natural, PositiveShare, Seed, distinct, require_ranges
 
 SPLIT_CODES = {"train": 0, **SPLITS}
 
@@ -43,17 +45,18 @@ class DataModule(LightningDataModule):
         self,
         store: Store,
         *,
-        batch_size: int,
-        eval_batch_size: int,
-        num_workers: int,
-        seed: int,
+        batch_size: Count,
+        eval_batch_size: Count,
+        num_workers: Natural,
+        seed: Seed,
         rows: Callable[[Store], Rows] = PositiveRows,
         evaluated: Callable[[Store, str], Evaluated] = EvaluationUsers,
         device_resident: bool = False,
-        slice_columns: Sequence[str] = (),
-        keep_negatives: float = 1.0,
+        slice_columns: Annotated[Sequence[Column], Predicate(distinct)] = (),
+        keep_negatives: PositiveShare = 1.0,
     ):
         super().__init__()
+        require_ranges(DataModule, locals())
         self.store = store
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size

@@ -162,12 +162,10 @@ def negative_sample(store: Store, share: float) -> NegativeSample | None:
     """Training rows of which an epoch reads this share of the negatives, numbered as in `Impressions`; None = it reads all.
 
     Raises:
-        ConfigError: the share lies outside (0, 1], or keeps no row; or the labels are not one funnel behind one 0/1 label.
+        ConfigError: the share keeps no row; or the labels are not one funnel behind one 0/1 label.
     """
     if share == 1:
         return None
-    if not 0 < share < 1:
-        raise ConfigError(Fault(f"keep_negatives is {share}", KEEP_NEGATIVES, "choose a share in (0, 1], such as 0.25; 1 keeps all"))
     first = _first_label(store.schema)
     negative = (store.labels[first].cpu()[store.split.cpu() == 0] == 0).numpy()  # a missing label is NaN
     kept = round(share * int(negative.sum()))

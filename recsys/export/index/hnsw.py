@@ -1,12 +1,14 @@
 """A graph from each vector to its neighbours, searched greedily. U distinct vectors, D dim, L levels."""
 
-from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Ge, Predicate
 
+from recsys.errors import ArgumentError, Fault
 from recsys.export.index.base import SearchIndex
+from recsys.ranges import Count, PositiveShare, Rising, Seed, even, require_ranges
 
 
 class HNSW(SearchIndex):
@@ -29,10 +31,19 @@ class HNSW(SearchIndex):
     setting = "ef_search"
     advice = "; where item vectors are of unequal length, choose index=ivf_pq, or train with model.normalize=true"
 
-    def __init__(self, m: int, ef_construction: int, ef_search: Sequence[int], k: int, min_recall: float, seed: int):
+    def __init__(
+        self,
+        m: Annotated[int, Ge(4), Predicate(even)],
+        ef_construction: Count,
+        ef_search: Rising,
+        k: Count,
+        min_recall: PositiveShare,
+        seed: Seed,
+    ):
+        require_ranges(HNSW, locals())
         super().__init__(ef_search, k, min_recall, seed)
-        if m < 4 or m % 2 or ef_construction < m:
-            raise ValueError(f"m needs an even number of at least 4, and ef_construction at least m, got {m} and {ef_construction}")
+        if ef_construction < m:
+            raise ArgumentError(Fault(f"ef_construction is {ef_construction}", "ef_construction", f"choose m={m} or more"))
         self.m, self.ef_construction = m, ef_construction
 
     def faiss_index(self, distinct: np.ndarray) -> Any:

@@ -1,14 +1,15 @@
 """Cells of vectors, compressed; what is found is scored again exactly. U distinct vectors, D dim."""
 
 import math
-from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Interval
 
 from recsys.errors import ConfigError, Fault
 from recsys.export.index.base import SearchIndex
+from recsys.ranges import Count, PositiveShare, Rising, Seed, require_ranges
 
 POINTS, ROUNDS = 64, 10
 """Vectors at most per centre that k-means looks at, and how often: faiss's 256 and 25 take 8 times as long and found nothing more."""
@@ -34,13 +35,18 @@ class IVFPQ(SearchIndex):
     setting = "nprobe"
 
     def __init__(
-        self, nlist: int | None, m: int | None, nbits: int, rescored: int, nprobe: Sequence[int], k: int, min_recall: float, seed: int
+        self,
+        nlist: Count | None,
+        m: Count | None,
+        nbits: Annotated[int, Interval(ge=4, le=12)],
+        rescored: Count,
+        nprobe: Rising,
+        k: Count,
+        min_recall: PositiveShare,
+        seed: Seed,
     ):
+        require_ranges(IVFPQ, locals())
         super().__init__(nprobe, k, min_recall, seed)
-        if not 4 <= nbits <= 12 or rescored < 1:
-            raise ValueError(f"nbits needs to be 4 to 12, and rescored at least 1, got {nbits} and {rescored}")
-        if any(number is not None and number < 1 for number in (nlist, m)):
-            raise ValueError(f"nlist and m need to be at least 1, got {nlist} and {m}")
         self.nlist, self.m, self.nbits, self.rescored = nlist, m, nbits, rescored
 
     def faiss_index(self, distinct: np.ndarray) -> Any:

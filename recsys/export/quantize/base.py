@@ -10,6 +10,7 @@ import onnx
 from onnx import ModelProto
 
 from recsys.errors import ConfigError, Fault, IntegrityError, name_list
+from recsys.ranges import NonNegative, Positive, Share
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,11 @@ class Quantization(ABC):
         golden_tolerance: largest difference of a score or probability between two processors that both answer rightly.
     """
 
-    min_recall_ratio: float
-    max_auc_loss: float
-    max_ece_loss: float
-    max_rmse_ratio: float
-    max_p50_ratio: float
+    min_recall_ratio: Share
+    max_auc_loss: NonNegative
+    max_ece_loss: NonNegative
+    max_rmse_ratio: Positive
+    max_p50_ratio: Positive
     kind: ClassVar[str]
     weights: ClassVar[str]
     golden_tolerance: ClassVar[float] = 1e-4

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from recsys.errors import Fault
+from recsys.ranges import Column
 from recsys.schema.raw import Check, Dtypes, Rule, Tally
 from recsys.schema.vocabulary import Vocabulary
 
@@ -53,7 +54,7 @@ class Feature(ABC):
     A bias is of the row too, but known only once it has been shown, such as its position: read in training, neutral when serving.
     """
 
-    column: str  # its name in files, batches, tables and the served graph
+    column: Column  # its name in files, batches, tables and the served graph
     entity: Entity
 
     has_table: ClassVar[bool] = False  # values are indices into an embedding table

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import polars as pl
 
+from recsys.ranges import Count, Natural
 from recsys.schema.kind.base import Feature, Reading, Statistics, TimeUnit
 from recsys.schema.raw import Check, cast_remedy, category_checks, is_category, raw_type
 from recsys.schema.vocabulary import FIRST_KNOWN, Vocabulary, canonical, hash_index
@@ -16,8 +17,8 @@ from recsys.schema.vocabulary import FIRST_KNOWN, Vocabulary, canonical, hash_in
 class Categorical(Feature):
     """One value out of many (string, integer or boolean): index int64 [B], in the store int32; a missing value counts as unknown."""
 
-    min_count: int = 1  # values seen in fewer training rows than this share the unknown index
-    buckets: int = 0  # hash into this many buckets instead of keeping a vocabulary (MurmurHash3, 32 bit, seed 0); 0 = vocabulary
+    min_count: Count = 1  # values seen in fewer training rows than this share the unknown index
+    buckets: Natural = 0  # hash into this many buckets instead of keeping a vocabulary (MurmurHash3, 32 bit, seed 0); 0 = vocabulary
 
     has_table: ClassVar[bool] = True
 

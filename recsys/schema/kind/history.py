@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from recsys.errors import Fault, nearest
+from recsys.ranges import Column, Count
 from recsys.schema.kind.base import Feature, Reading, Statistics, TimeUnit
 from recsys.schema.raw import Check
 from recsys.schema.vocabulary import FIRST_KNOWN, PAD, Vocabulary
@@ -21,8 +22,8 @@ NO_COLUMN = "a history is a window of events: it has no raw column, and the stat
 class History(Feature):
     """The user's earlier positive items, strictly before the row: index int64 [B, max_len], oldest first, 0 on the right."""
 
-    of: str  # the item-side Categorical column whose values are listed, usually the item id; its embedding table is shared
-    max_len: int = 50  # only the most recent `max_len` are kept
+    of: Column  # the item-side Categorical column whose values are listed, usually the item id; its embedding table is shared
+    max_len: Count = 50  # only the most recent `max_len` are kept
 
     has_table: ClassVar[bool] = True
     is_list: ClassVar[bool] = True

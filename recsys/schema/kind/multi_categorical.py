@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import polars as pl
 
+from recsys.ranges import Count, Natural
 from recsys.schema.kind.base import Feature, Reading, Statistics, TimeUnit
 from recsys.schema.kind.categorical import category_words, fit_categories, table_index
 from recsys.schema.raw import ASIDE, Check, Tally, as_list, as_lists, broken_text, entries, is_category, list_value_type, pad, text_check
@@ -23,9 +24,9 @@ class MultiCategorical(Feature):
     Index int64 [B, max_len], in the store int32, padded with 0 on the right.
     """
 
-    max_len: int = 10  # longer lists are cut to their first `max_len` values (counted and reported)
-    min_count: int = 1  # as in Categorical
-    buckets: int = 0  # as in Categorical
+    max_len: Count = 10  # longer lists are cut to their first `max_len` values (counted and reported)
+    min_count: Count = 1  # as in Categorical
+    buckets: Natural = 0  # as in Categorical
 
     has_table: ClassVar[bool] = True
     is_list: ClassVar[bool] = True

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recsys.ranges import AnyNumber, Natural
 from recsys.schema.kind.base import Feature, Reading, Statistics, TimeUnit
 from recsys.schema.raw import ASIDE, FLOAT32_STEPS, Check, Tally, as_number, cast_remedy, is_finite, is_number, raw_type
 from recsys.schema.vocabulary import Vocabulary
@@ -18,10 +19,10 @@ class Numeric(Feature):
 
     log: bool = False  # x -> sign(x) * log1p(|x|) before anything else
     standardize: bool = True  # subtract the training mean and divide by the training standard deviation (after `log`)
-    quantiles: int = 0  # also embed the index of this many training-quantile buckets; 0 = none
-    low: float | None = None  # values below it are faults of the data
-    high: float | None = None  # values above it, too
-    fill: float | None = None  # raw value that stands for a missing one; None = a missing value is a fault of the data
+    quantiles: Natural = 0  # also embed the index of this many training-quantile buckets; 0 = none
+    low: AnyNumber | None = None  # values below it are faults of the data
+    high: AnyNumber | None = None  # values above it, too
+    fill: AnyNumber | None = None  # raw value that stands for a missing one; None = a missing value is a fault of the data
 
     def type_remedy(self, dtype: pl.DataType, unit: TimeUnit) -> str | None:
         return None if is_number(dtype) else cast_remedy(self.column, "float64")

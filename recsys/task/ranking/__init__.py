@@ -8,16 +8,18 @@ from typing import Annotated
 
 from recsys.balance.base import Balance
 from recsys.calibration.base import Calibration
-from recsys.config import Makes, TrainConfig, build
+from recsys.config import Makes, TrainConfig, build, schema_of
 from recsys.data.read.impressions import EvaluationImpressions, Impressions
 from recsys.data.read.oracle import impressions_of_test
 from recsys.data.store import Store
 from recsys.errors import ConfigError, Fault
 from recsys.loss.funnel import RankingLoss
 from recsys.model.base import Ranker
+from recsys.ranges import PositiveShare
+from recsys.run.directory import RunDirectory
 from recsys.schema import Schema
 from recsys.source.base import Source
-from recsys.task.base import Parts, Task, component
+from recsys.task.base import Parts, Task, component, require_monitors
 from recsys.task.ranking.evaluation import ImpressionEvaluation
 from recsys.task.ranking.evidence import write_evidence
 from recsys.task.ranking.module import RankingModule
@@ -45,7 +47,7 @@ class Ranking(Task):
         Callable[..., ImpressionEvaluation], Makes("recsys.task.ranking.evaluation.ImpressionEvaluation", later=("oracle", "pair"))
     ]
     teacher: Distillation
-    keep_negatives: float
+    keep_negatives: PositiveShare
     retriever: Path | None
     pair: Annotated[Callable[..., Pair], Makes("recsys.task.ranking.pair.Pair", later=("retriever", "exclude_known", "labels", "truths"))]
 
@@ -54,12 +56,23 @@ class Ranking(Task):
         heads = (*(label.column for label in schema.labels), *_loss(config, schema).extra_heads)
         return component(config.model, Ranker, "model", remedy="model=mmoe")(schema=schema, heads=heads)
 
-    def parts(self, config: TrainConfig, store: Store, source: Source) -> Parts:
-        """Everything that a ranking run needs; see `Task.parts`."""
-        schema = store.schema
-        if not schema.labels:
+    def check(self, config: TrainConfig) -> None:
+        """See `Task.check`."""
+        labels = schema_of(config.data).labels
+        if not labels:
             what, remedy = "there is no label to predict", "name 0/1 columns of the interactions, such as click"
             raise ConfigError(Fault(what, "data.labels", remedy))
+        component(config.model, Ranker, "model", remedy="model=mmoe")
+        _loss(config, schema_of(config.data))
+        self.balance(labels=tuple(label.column for label in labels))
+        for run in self.other_runs().values():
+            RunDirectory.finished(run)
+        require_monitors(config, self.evaluation().validated(labels))
+
+    def parts(self, config: TrainConfig, store: Store, source: Source) -> Parts:
+        """Everything that a ranking run needs; see `Task.parts`."""
+        self.check(config)
+        schema = store.schema
         loader = build(config.loader)(
             store=store, seed=config.seed, rows=Impressions, evaluated=EvaluationImpressions, keep_negatives=self.keep_negatives
         )

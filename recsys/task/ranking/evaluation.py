@@ -12,6 +12,7 @@ knowing them is worth stands beside, of the model, of baselines and of the truth
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,11 @@ from recsys.errors import DataError, Fault
 from recsys.metric import regression
 from recsys.metric.binary import METRICS
 from recsys.metric.funnel import Predictions, Target, targets
-from recsys.metric.impressions import Impressions, impressions
+from recsys.metric.impressions import COUNTS, Impressions, impressions
 from recsys.metric.reliability import reliability
+from recsys.ranges import Count, Cutoffs, Natural
 from recsys.run.directory import CALIBRATION, RELIABILITY
+from recsys.schema import Label, chains
 from recsys.task.base import Evaluation
 from recsys.task.ranking.module import RankingModule, by_label, calibrated
 from recsys.task.ranking.pair import Pair
@@ -57,9 +60,9 @@ class ImpressionEvaluation(Evaluation):
 
     def __init__(
         self,
-        ks: list[int],
-        intervals: int,
-        min_slice_rows: int,
+        ks: Cutoffs,
+        intervals: Natural,
+        min_slice_rows: Count,
         baselines: dict[str, ImpressionBaseline],
         *,
         oracle: Truth | None = None,
@@ -73,6 +76,15 @@ class ImpressionEvaluation(Evaluation):
         self.oracle = oracle
         self.pair = pair
         self.predicted: dict[str, Tensor] = {}
+
+    def validated(self, labels: Sequence[Label]) -> list[str]:
+        """Keys of the metrics of a validation, as far as its rows define them."""
+        of_binary = [*(metric.name for metric in METRICS), *(f"{name}@{k}" for name in ("ndcg", "recall") for k in self.ks), *COUNTS]
+        of_number = [*(metric.name for metric in regression.METRICS), "rows"]
+        names = {label.column: of_binary if label.kind == "binary" else of_number for label in labels}
+        names |= {"_".join(columns): names[column] for column, columns in chains(labels).items()}
+        total = ["val/log_loss"] * any(label.kind == "binary" for label in labels)
+        return total + [f"val/{name}/{metric}" for name, metrics in names.items() for metric in metrics]
 
     def on_validation_epoch_start(self, trainer, pl_module) -> None:
         """Starts collecting."""

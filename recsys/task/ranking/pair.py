@@ -31,6 +31,7 @@ from recsys.metric.ranking import ndcg, rank, recall
 from recsys.metric.scores import TILE_USERS, Dense, DotProduct
 from recsys.metric.top_k import TopK, top_k
 from recsys.model.two_tower import TwoTower
+from recsys.ranges import Count, Cutoffs, Natural
 from recsys.run.directory import RunDirectory
 from recsys.schema import Schema, chains, differences
 from recsys.source.base import Source
@@ -60,9 +61,9 @@ class Pair:
             what is shown then}; empty where nothing is known.
     """
 
-    num_candidates: int
-    ks: list[int]
-    intervals: int
+    num_candidates: Count
+    ks: Cutoffs
+    intervals: Natural
     _: KW_ONLY
     retriever: TwoTower
     exclude_known: bool
@@ -71,7 +72,7 @@ class Pair:
 
     def __post_init__(self):
         self.ks = sorted(self.ks)
-        if not self.ks or not 1 <= self.ks[0] <= self.ks[-1] <= self.num_candidates:
+        if self.ks[-1] > self.num_candidates:
             what = f"ks={self.ks} of {self.num_candidates} candidates"
             raise ConfigError(Fault(what, "task.pair.ks", "give cut-offs from 1 to task.pair.num_candidates"))
 

@@ -17,6 +17,7 @@ from recsys.disk.records import read_record, require_type
 from recsys.errors import ConfigError, Fault, name_list
 from recsys.loss.base import weighted_mean
 from recsys.model.base import Ranker
+from recsys.ranges import Positive
 from recsys.run.directory import CALIBRATION, RunDirectory
 from recsys.schema import Label, Schema, misread
 
@@ -33,7 +34,7 @@ class Distillation:
     """
 
     run: Path | None
-    weight: float
+    weight: Positive
 
 
 class Teacher:

@@ -16,7 +16,7 @@ from recsys.loss.base import RetrievalLoss
 from recsys.model.two_tower import TwoTower
 from recsys.schema import Schema
 from recsys.source.base import Source
-from recsys.task.base import Parts, Task, component
+from recsys.task.base import Parts, Task, component, require_monitors
 from recsys.task.retrieval.evaluation import CatalogueEvaluation
 from recsys.task.retrieval.evidence import write_evidence
 from recsys.task.retrieval.module import RetrievalModule
@@ -42,13 +42,20 @@ class Retrieval(Task):
         """Two towers with new weights; see `Task.model`."""
         return component(config.model, TwoTower, "model", remedy="model=two_tower")(schema=schema)
 
-    def parts(self, config: TrainConfig, store: Store, source: Source) -> Parts:
-        """Everything that a retrieval run needs; see `Task.parts`."""
-        ids = {"data.user": store.schema.user, "data.item": store.schema.item}
+    def check(self, config: TrainConfig) -> None:
+        """See `Task.check`."""
+        ids = {"data.user": config.data.user, "data.item": config.data.item}
         absent = [key for key, column in ids.items() if column is None]
         if absent:
             keys, remedy = " and ".join(absent), "name the column, or use task=ranking"
             raise ConfigError(Fault(f"retrieval recommends items to users, and {keys} is null", keys, remedy))
+        component(config.model, TwoTower, "model", remedy="model=two_tower")
+        component(config.loss, RetrievalLoss, "loss", remedy="loss=softmax")()
+        require_monitors(config, self.evaluation().validated())
+
+    def parts(self, config: TrainConfig, store: Store, source: Source) -> Parts:
+        """Everything that a retrieval run needs; see `Task.parts`."""
+        self.check(config)
         loss = component(config.loss, RetrievalLoss, "loss", remedy="loss=softmax")
         model = self.model(config, store.schema)
         window = model.user_tower.window

@@ -5,9 +5,10 @@ Keys of `results`, as in metrics.json: `val/recall@20`; at test also `test/recal
 items at their expected value), novelty in bits, coverage and gini.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from annotated_types import Predicate
 from torch import Tensor
 
 from recsys.baseline.base import Baseline, Scorer
@@ -15,9 +16,20 @@ from recsys.batch import Slice, UserBatch
 from recsys.data.read.datamodule import DataModule
 from recsys.errors import ConfigError, DataError, Fault, NumericsError
 from recsys.metric.beyond_accuracy import self_information
-from recsys.metric.per_user import Group, UserMetrics, UserTable, intervals, item_group_means, summary, too_few, user_group_means
+from recsys.metric.per_user import (
+    Group,
+    UserMetrics,
+    UserTable,
+    declarations,
+    intervals,
+    item_group_means,
+    summary,
+    too_few,
+    user_group_means,
+)
 from recsys.metric.scores import Dense, DotProduct, Scores
 from recsys.metric.top_k import top_k
+from recsys.ranges import Count, Cutoffs, Natural, distinct, require_ranges
 from recsys.task.base import Evaluation
 from recsys.task.retrieval.module import RetrievalModule
 from recsys.task.retrieval.rivals import ValidationJudge, fitted, tiles
@@ -45,17 +57,18 @@ class CatalogueEvaluation(Evaluation):
 
     def __init__(
         self,
-        ks: list[int],
-        slice_ks: list[int],
+        ks: Cutoffs,
+        slice_ks: Annotated[list[Count], Predicate(distinct)],
         exclude_known: bool,
-        intervals: int,
-        min_slice_users: int,
-        item_chunk: int,
+        intervals: Natural,
+        min_slice_users: Count,
+        item_chunk: Count,
         baselines: dict[str, Baseline],
         *,
         oracle: Scorer | None = None,
     ):
         super().__init__()
+        require_ranges(CatalogueEvaluation, locals())
         self.ks, self.slice_ks = sorted(ks), sorted(slice_ks)
         _require_cutoffs(self.ks, self.slice_ks)
         self.exclude_known = exclude_known
@@ -66,6 +79,10 @@ class CatalogueEvaluation(Evaluation):
         self.oracle = oracle
         self.per_user: dict[str, Tensor] = {}
         self.recommended = torch.empty((0, self.ks[-1]), dtype=torch.int64)
+
+    def validated(self) -> list[str]:
+        """Keys of the metrics of a validation."""
+        return [*(f"val/{metric.name}@{k}" for metric in declarations() for k in self.ks), "val/users", "val/users_left_out"]
 
     def on_validation_epoch_start(self, trainer, pl_module) -> None:
         """Encodes the catalogue."""
@@ -176,8 +193,6 @@ class CatalogueEvaluation(Evaluation):
 
 
 def _require_cutoffs(ks: list[int], slice_ks: list[int]) -> None:
-    if not ks or ks[0] < 1:
-        raise ConfigError(Fault(f"ks={ks}", "task.evaluation.ks", "give at least one cut-off, each 1 or more"))
     missing = [k for k in slice_ks if k not in ks]
     if missing:
         raise ConfigError(Fault(f"slice_ks {missing} are not among ks={ks}", "task.evaluation.slice_ks", "add them to ks"))

@@ -70,6 +70,37 @@ def require_type(document: Any, kind: type | tuple[type, ...], what: str) -> Any
     return document
 
 
+def require_shape(document: Any, shape: Any, what: str) -> Any:
+    """Return a document of this shape, and raise a TypeError or KeyError that names its place in `what` for another.
+
+    A shape is a type or a tuple of types; {key: shape}, which keys a document has at least, `str` for all its others; [shape] of every
+    entry; or (shape, None), where null may stand for it.
+
+    Example:
+        >>> require_shape({"rows": 3, "dates": None}, {"rows": int, "dates": ([str], None)}, "data")
+        {'rows': 3, 'dates': None}
+        >>> require_shape({"rows": "3"}, {"rows": int}, "data")
+        Traceback (most recent call last):
+        TypeError: 'data.rows' has to be int, got '3'
+    """
+    if isinstance(shape, tuple) and shape[-1] is None:
+        return None if document is None else require_shape(document, shape[0], what)
+    if isinstance(shape, dict):
+        entries = require_type(document, dict, f"'{what}'")
+        for key in shape.keys() - {str}:
+            if key not in entries:
+                raise KeyError(f"{what}.{key}")
+            require_shape(entries[key], shape[key], f"{what}.{key}")
+        for key in entries.keys() - shape.keys() if str in shape else ():
+            require_shape(entries[key], shape[str], f"{what}.{key}")
+        return document
+    if isinstance(shape, list):
+        for number, entry in enumerate(require_type(document, list, f"'{what}'")):
+            require_shape(entry, shape[0], f"{what}.{number}")
+        return document
+    return require_type(document, shape, f"'{what}'")
+
+
 def numbers_by_name(document: Any, what: str) -> dict[str, float | None]:
     """A mapping of names to numbers, with None for a number that is null or not finite, for which JSON has no word.
 

@@ -17,8 +17,9 @@ from recsys.config.check import EVERYTHING, check_config
 from recsys.config.files import saved_config
 from recsys.config.target import component_name
 from recsys.disk import write_whole
-from recsys.disk.records import numbers_by_name, read_record, reading, require_type
+from recsys.disk.records import numbers_by_name, read_record, reading, require_shape, require_type
 from recsys.errors import ConfigError, Fault, IntegrityError, name_list
+from recsys.run.documents import COST_SHAPE, DATA_SHAPE
 from recsys.schema import Schema
 
 if TYPE_CHECKING:  # who reads no weights and no store is spared seconds of imports
@@ -172,7 +173,7 @@ class RunDirectory:
     @cached_property
     def data(self) -> dict[str, Any]:
         """Counts, dates and hashes of the data."""
-        return self._document(DATA)
+        return read_record(self.path / DATA, lambda document: require_shape(document, DATA_SHAPE, "data"))
 
     @cached_property
     def examples(self) -> dict[str, Any]:
@@ -182,7 +183,7 @@ class RunDirectory:
     @cached_property
     def cost(self) -> dict[str, Any]:
         """Seconds, rows, memory, energy."""
-        return self._document(COST)
+        return read_record(self.path / COST, lambda document: require_shape(document, COST_SHAPE, "cost"))
 
     @cached_property
     def logged(self) -> list[dict[str, Any]]:
@@ -190,13 +191,10 @@ class RunDirectory:
         with reading(self.path / LOGGED):
             return [require_type(json.loads(line), dict, "a line") for line in (self.path / LOGGED).read_text().splitlines()]
 
-    @cached_property
+    @property
     def test(self) -> dict[str, Any]:
         """The test in data.json: its user column, rows, items, and the hash of its questions."""
-        with reading(self.path / DATA):
-            test = require_type(self.data["test"], dict, "'test'")
-            kinds: dict[str, Any] = {"user": (str, type(None)), "rows": int, "items": int, "sha256": str}
-            return {key: require_type(test[key], kind, f"'{key}' of 'test'") for key, kind in kinds.items()}
+        return self.data["test"]
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """A parquet file of the run; of its columns these, or all."""

@@ -11,7 +11,7 @@ from benchmarks.base import composed
 from recsys.config import build, save_config
 from recsys.disk.folders import point
 from recsys.errors import ConfigError, IntegrityError
-from recsys.report.run import reported_run
+from recsys.report.run import report_of, reported_run
 from recsys.run.checkpoint import load_checkpoint, write_checkpoint
 from recsys.run.directory import RunDirectory, write_tested
 from recsys.schema import Categorical, Label, Schema, Statistics
@@ -134,6 +134,30 @@ def test_a_damaged_file_is_named(retrieval, name):
     (run / name).write_bytes(b"\x00[broken")
     with pytest.raises(IntegrityError, match=name):
         everything(run)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "place"),
+    [
+        ("data.json", lambda document: document.pop("counts"), r"data\.counts"),
+        ("data.json", lambda document: document.update(split=None), r"data\.split"),
+        ("data.json", lambda document: document["inputs"].append({}), r"data\.inputs"),
+        ("data.json", lambda document: document.update(boundaries={"val": "x", "test": "x", "end": -1}), r"data\.boundaries\.end"),
+        ("cost.json", lambda document: document.pop("peak_gpu_memory_bytes"), r"cost\.peak_gpu_memory_bytes"),
+        ("cost.json", lambda document: document["seconds"].update(fit=None), r"cost\.seconds\.fit"),
+        ("cost.json", lambda document: document.update(rows_per_s="x"), r"cost\.rows_per_s"),
+        ("examples.json", lambda document: document.pop("users"), "users"),
+        ("examples.json", lambda document: document["users"].append({}), "about|history"),
+    ],
+)
+def test_a_document_of_another_shape_is_named_with_the_place(retrieval, name, change, place):
+    run = retrieval("a")
+    document = json.loads((run / name).read_text())
+    change(document)
+    (run / name).write_text(json.dumps(document))
+    with pytest.raises(IntegrityError, match=place) as refused:
+        report_of(run)
+    assert refused.value.faults[0].where == str(run / name)
 
 
 def everything(path):

@@ -1,5 +1,8 @@
 """Predictions of a ranking run for its test rows, and sections on their calibration, confusion and mistakes. N rows."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import polars as pl
 import torch
 from torch import Tensor
@@ -11,7 +14,7 @@ from recsys.report.content import Figure, Grid, Section
 from recsys.report.draw import element
 from recsys.report.reliability import LEGEND, reliability_grid, reliability_plot
 from recsys.report.words import item_text, value_text
-from recsys.run.directory import CONFIG, PREDICTIONS, RunDirectory
+from recsys.run.directory import CONFIG, EXAMPLES, PREDICTIONS, RunDirectory
 from recsys.schema import Label
 
 
@@ -98,16 +101,20 @@ def confusion_section(run: RunDirectory) -> Section | None:
 
 def mistakes_section(run: RunDirectory) -> Section:
     """The rows of which a ranker was most wrong, with all that it knew of them, label by label."""
-    rows = []
-    for mistake in run.examples["mistakes"]:
-        values = {"user": mistake["user"]} | mistake["row"]
-        known = ", ".join(f"{column} {value_text(value)}" for column, value in values.items() if value is not None)
-        actual = mistake["actual"]
-        item = "" if mistake["item"] is None else item_text(mistake["item"])
-        rows.append((mistake["label"], mistake["kind"], mistake["predicted"], int(actual) if actual in (0, 1) else actual, item, known))
+    with reading(run.path / EXAMPLES):
+        rows = [_mistake(mistake) for mistake in run.examples["mistakes"]]
+        chosen = str(run.examples["chosen"])
     grid = Grid("mistakes", "Worst mistakes", ("label", "kind", "predicted", "actual", "item", "what was known"), tuple(rows))
     text = (
         "Most of these are chance: of a hundred rows with a probability of 1 % one comes true. Look for what they have in common: a value "
         "that is missing or wrong, or a kind of row that the model does not know."
     )
-    return Section("mistakes", "Worst mistakes", (f"Shown are {run.examples['chosen']}.", text), (grid,))
+    return Section("mistakes", "Worst mistakes", (f"Shown are {chosen}.", text), (grid,))
+
+
+def _mistake(mistake: Mapping[str, Any]) -> tuple:
+    values = {"user": mistake["user"]} | mistake["row"]
+    known = ", ".join(f"{column} {value_text(value)}" for column, value in values.items() if value is not None)
+    actual = mistake["actual"]
+    item = "" if mistake["item"] is None else item_text(mistake["item"])
+    return mistake["label"], mistake["kind"], mistake["predicted"], int(actual) if actual in (0, 1) else actual, item, known

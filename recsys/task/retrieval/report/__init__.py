@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from recsys.disk.records import reading
 from recsys.errors import count_text
 from recsys.metric.declaration import Declaration, usual_columns
 from recsys.metric.per_user import declarations
@@ -10,7 +11,7 @@ from recsys.report.content import Grid, Section
 from recsys.report.curves import curves_section
 from recsys.report.grids import MODEL, VALIDATION, Metrics, Outcome, beside_baselines, by_groups, verdict
 from recsys.report.words import HIT, item_text, value_text
-from recsys.run.directory import ITEM_VECTORS, PER_USER, RunDirectory
+from recsys.run.directory import EXAMPLES, ITEM_VECTORS, PER_USER, RunDirectory
 from recsys.task.retrieval.report import embeddings, results
 from recsys.task.retrieval.report.compare import REMEDY, RESAMPLES, incomparable, measurements
 
@@ -75,18 +76,22 @@ def limits(run: RunDirectory) -> Iterator[str]:
 
 def _examples(run: RunDirectory, metric: str) -> Section:
     """A row per sample user: what they had, what they chose in the test, what the model recommended, and its value in this metric."""
-    rows = []
-    for user in run.examples["users"]:
-        lists = {name: user[name][:most] for name, most in LISTED.items()}
-        had, chose = (_lines(lists[name], user[f"num_{name}"]) for name in ("history", "truth"))
-        recommended = "\n".join(
-            f"{place}. {f'{HIT} ' if item['hit'] else ''}{item_text(item)}" for place, item in enumerate(lists["recommended"], 1)
-        )
-        about = ", ".join(value_text(value) for value in user["about"].values() if value not in (None, []))
-        rows.append((f"{user['user']}\n{about}".strip(), had, chose, recommended, user["measured"].get(metric)))
+    with reading(run.path / EXAMPLES):
+        rows = [_example(user, metric) for user in run.examples["users"]]
+        chosen = str(run.examples["chosen"])
     headings = ("user", "had before, the latest first", "chose in the test", f"recommended, {HIT} chosen", metric)
-    text = f"{run.examples['chosen']}. Nobody looked for good or bad ones."
+    text = f"{chosen}. Nobody looked for good or bad ones."
     return Section("examples", "Some test users", (text,), (Grid("examples", "Recommendations", headings, tuple(rows)),))
+
+
+def _example(user: Mapping[str, Any], metric: str) -> tuple:
+    lists = {name: user[name][:most] for name, most in LISTED.items()}
+    had, chose = (_lines(lists[name], user[f"num_{name}"]) for name in ("history", "truth"))
+    recommended = "\n".join(
+        f"{place}. {f'{HIT} ' if item['hit'] else ''}{item_text(item)}" for place, item in enumerate(lists["recommended"], 1)
+    )
+    about = ", ".join(value_text(value) for value in user["about"].values() if value not in (None, []))
+    return f"{user['user']}\n{about}".strip(), had, chose, recommended, user["measured"].get(metric)
 
 
 def _lines(items: Sequence[Mapping[str, Any]], number: int) -> str:

@@ -141,10 +141,14 @@ def require_ranges(made: type, arguments: dict[str, Any]) -> None:
     Raises:
         ArgumentError: naming every argument.
     """
-    annotations = _annotations(made)
-    faults = [fault for name, value in arguments.items() if name in annotations for fault in outside(name, value, annotations[name])]
-    if faults:
+    if faults := range_faults(made, arguments):
         raise ArgumentError(*faults)
+
+
+def range_faults(made: type, arguments: dict[str, Any]) -> list[Fault]:
+    """One fault per argument of a class that leaves the range of its annotation; others of `arguments` are left alone."""
+    annotations = _annotations(made)
+    return [fault for name, value in arguments.items() if name in annotations for fault in outside(name, value, annotations[name])]
 
 
 def outside(name: str, value: Any, annotation: Any) -> Iterator[Fault]:
@@ -158,7 +162,7 @@ def outside(name: str, value: Any, annotation: Any) -> Iterator[Fault]:
         yield from min((list(outside(name, value, part)) for part in parts if part is not type(None)), key=len)
         return
     if not all(keeps(value, rule) for rule in rules):
-        yield Fault(f"{name} is {value!r:.60}", name, f"choose one{range_words(rules)}")
+        yield Fault(f"{name} is {value!r:.60}", name, f"choose a value{range_words(rules)}")
     entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
     for key, entry in entries:
         yield from outside(f"{name}.{key}", entry, parts[-1 if isinstance(value, dict) else 0] if parts else Any)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from recsys.balance.base import Balance
 from recsys.errors import ArgumentError, Fault
-from recsys.ranges import NonNegative, require_ranges
+from recsys.ranges import NonNegative, range_faults
 from recsys.schema import nearest
 
 
@@ -26,8 +26,7 @@ class Fixed(Balance):
 
     def __init__(self, weights: dict[str, NonNegative], *, labels: tuple[str, ...]):
         super().__init__(labels=labels)
-        require_ranges(Fixed, locals())
-        faults = list(_faults(weights, labels))
+        faults = [*_faults(weights, labels), *range_faults(Fixed, locals())]
         if faults:
             raise ArgumentError(*faults)
         self.register_buffer("weight", torch.tensor([weights.get(label, 1.0) for label in labels]), persistent=False)

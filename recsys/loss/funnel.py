@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from recsys.errors import ArgumentError, Fault
 from recsys.loss.base import weighted_mean
-from recsys.ranges import NonNegative, Positive, require_ranges
+from recsys.ranges import NonNegative, Positive, range_faults
 from recsys.schema import Label, chains, nearest
 
 
@@ -37,9 +37,8 @@ class RankingLoss(nn.Module, ABC):
 
     def __init__(self, focal_gamma: NonNegative, positive_weight: dict[str, Positive], *, labels: tuple[Label, ...]):
         super().__init__()
-        require_ranges(RankingLoss, locals())
         binary = [label.column for label in labels if label.kind == "binary"]
-        faults = list(_faults(positive_weight, binary))
+        faults = [*_faults(positive_weight, binary), *range_faults(RankingLoss, locals())]
         if faults:
             raise ArgumentError(*faults)
         self.focal_gamma = focal_gamma

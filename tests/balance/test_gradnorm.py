@@ -108,7 +108,7 @@ def test_resumes_from_its_state():
     assert resumed.weight.tolist() == balance.weight.tolist() != [1, 1]
 
 
-@pytest.mark.parametrize(("alpha", "lr"), [(-1.0, 0.1), (1.0, 0.0)])
-def test_numbers_out_of_range_are_refused(alpha, lr):
-    with pytest.raises(ConfigError, match=f"alpha is {alpha} and lr is {lr}"):
+@pytest.mark.parametrize(("alpha", "lr", "wrong"), [(-1.0, 0.1, "alpha is -1.0"), (1.0, 0.0, "lr is 0.0")])
+def test_numbers_out_of_range_are_refused(alpha, lr, wrong):
+    with pytest.raises(ConfigError, match=wrong):
         GradNorm(alpha, lr, labels=LABELS)

@@ -125,7 +125,7 @@ def test_partial_may_lack_what_the_program_adds_but_not_give_it():
 def test_arguments_of_other_packages_are_left_to_the_program_too():
     assert faults(optimizer={"_target_": "torch.optim.AdamW", "_partial_": True, "lr": 0.1, "betas": [0.9, 0.99]}) == []
     what, _, remedy = only(faults(optimizer={"_target_": "torch.optim.AdamW", "_partial_": True, "lr": "1e-3"}))
-    assert (what, remedy) == ("'optimizer.lr' takes a number, got the text '1e-3'", "write 1e-3 without quotes")
+    assert (what, remedy) == ("'optimizer.lr' takes a number of at least 0, got the text '1e-3'", "write 1e-3 without quotes")
 
 
 def test_object_may_not_lack_anything():

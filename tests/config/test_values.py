@@ -7,6 +7,7 @@ from torch import Tensor
 
 from recsys.config import GateConfig
 from recsys.config.values import convert, elements, fits, hint, plain, words
+from recsys.ranges import Column, Count
 
 
 @pytest.mark.parametrize(
@@ -15,7 +16,6 @@ from recsys.config.values import convert, elements, fits, hint, plain, words
         (1, int),
         (1, float),
         (0.5, float),
-        (float("inf"), float),
         (True, bool),
         ("a", str),
         ("a", Path),
@@ -34,6 +34,9 @@ def test_fits_what_the_annotation_says(value, annotation):
 @pytest.mark.parametrize(
     ("value", "annotation"),
     [
+        (float("inf"), float),
+        (0, Count),
+        ("", Column | None),
         (1.0, int),
         (True, int),
         (True, float),

@@ -216,7 +216,7 @@ def test_chain_of_a_label_lists_its_ancestors_from_the_top():
     [
         (0.0, {"conversions": 2.0}, r"names 'conversions', which is no binary label; did you mean 'conversion'\?"),
         (0.0, {"spend": 2.0}, "names 'spend', which is no binary label"),
-        (0.0, {"click": 0.0}, "positive_weight of 'click' is 0.0"),
+        (0.0, {"click": 0.0}, "positive_weight.click is 0.0"),
         (-1.0, {}, "focal_gamma is -1.0"),
     ],
 )

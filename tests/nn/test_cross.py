@@ -27,7 +27,7 @@ def test_low_rank_equals_the_product_matrix():
 
 
 def test_rank_below_one_is_refused():
-    with pytest.raises(ConfigError, match=r"rank is 0[^$]*null for a full matrix"):
+    with pytest.raises(ConfigError, match=r"rank is 0[^$]*at least 1"):
         CrossNetwork(2, 0, in_dim=4)
 
 

@@ -82,8 +82,8 @@ def test_a_made_shop_is_not_made_again(shop):
 
 def test_too_small_sizes_are_refused_all_at_once(tmp_path):
     with pytest.raises(ConfigError, match="num_items is 20") as error:
-        Shop(num_users=0, num_items=20, num_impressions=100, days=7, seed=0, folder=tmp_path).tables()
-    assert [fault.where for fault in error.value.faults] == ["data.source.num_users", "data.source.num_items"]
+        Shop(num_users=0, num_items=20, num_impressions=100, days=7, seed=0, folder=tmp_path)
+    assert [fault.where for fault in error.value.faults] == ["num_users", "num_items"]
     assert not list(tmp_path.iterdir())
 
 

@@ -270,6 +270,24 @@ def test_an_error_is_raised_and_leaves_no_lock(tmp_path):
     assert not is_locked(tmp_path / "run" / LOCK), caught  # whose traceback lives on, as in a notebook
 
 
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("loss=esmm", "loss"),
+        ("monitor=val/recal@20", "monitor"),
+        ("callbacks.early_stopping.monitor=val/click/auc", "callbacks.early_stopping.monitor"),
+        ("task.evaluation.slice_ks=[30]", "task.evaluation.slice_ks"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_data_are_read(tmp_path, override, key):
+    config = recsys.compose(f"data.source.folder={tmp_path}/shop", f"data.store={tmp_path}/store", override)
+    with pytest.raises(ConfigError) as refused:
+        recsys.train(config, tmp_path / "run")
+    assert [fault.where for fault in refused.value.faults] == [key]
+    assert not (tmp_path / "shop").exists()
+    assert not (tmp_path / "store").exists()
+
+
 def test_a_worker_that_is_no_main_thread_trains_too(tmp_path):
     runs = []
     thread = threading.Thread(target=lambda: runs.append(recsys.train(recsys.compose(*TINY), tmp_path / "run")))

@@ -189,6 +189,7 @@ def test_validation_adds_up_the_log_losses_of_labels(measured):
     assert callback.results["val/log_loss"] == pytest.approx(click + math.log(2), rel=1e-6)
     assert callback.results["val/spend/rmse"] == pytest.approx(6)
     assert {key.split("/")[0] for key in callback.results} == {"val"}
+    assert callback.results.keys() <= set(callback.validated(Answers().labels))
     assert not any(key.endswith(("/low", "/high")) for key in callback.results)
 
 

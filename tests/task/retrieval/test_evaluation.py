@@ -144,6 +144,7 @@ def test_validation_measures_the_model_alone():
     run("val", callback)
 
     assert all(key.startswith("val/") and key.count("/") == 1 for key in callback.results)
+    assert set(callback.validated()) == callback.results.keys()
 
 
 def test_test_adds_baselines_oracle_slices_and_intervals():

@@ -5,6 +5,7 @@ import inspect
 import json
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import numpy as np
@@ -12,6 +13,7 @@ import polars as pl
 from annotated_types import Ge
 
 from recsys.disk.folders import build_once
+from recsys.disk.sums import SUMS, check_sums, write_sums
 from recsys.ranges import Count, Seed, require_ranges
 from recsys.source import shop_policy, shop_tables, shop_visits, shop_words, shop_world
 from recsys.source.base import Oracle, Source, Tables, scan
@@ -81,6 +83,9 @@ class Shop(Source):
         with build_once(place) as building:
             if building is not None:
                 write(self._world(), self.sizes["num_impressions"], building)
+                write_sums(building)
+        if (place / SUMS).exists():  # shops of older versions have none
+            check_sums(place, f"remove that folder (rm -r {quote(str(place))}); the next run simulates it again")
         return place
 
 

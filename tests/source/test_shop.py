@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import astuple
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from recsys.errors import ConfigError
+from recsys.errors import ConfigError, IntegrityError
 from recsys.source import shop_tables
 from recsys.source.base import Tables
 from recsys.source.shop import Shop
@@ -78,6 +79,20 @@ def test_a_made_shop_is_not_made_again(shop):
     shop.tables()
     assert file.stat().st_mtime_ns == before
     assert not [path for path in file.parent.parent.iterdir() if path.name.endswith(".partial")]
+
+
+def test_a_damaged_shop_or_truth_is_refused_until_it_is_removed(tmp_path):
+    shop = Shop(**SIZES, folder=tmp_path)
+    shop.tables()
+    (place,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    for path in (next(place.glob("oracle/*.parquet")), place / "items.parquet"):
+        content = path.read_bytes()
+        path.write_bytes(content[:100] + bytes([content[100] ^ 4]) + content[101:])
+        with pytest.raises(IntegrityError, match=rf"{path.name}(.|\n)*rm -r {place}"):
+            shop.oracle()
+        path.write_bytes(content)
+    shutil.rmtree(place)
+    shop.oracle()
 
 
 def test_too_small_sizes_are_refused_all_at_once(tmp_path):

@@ -19,7 +19,7 @@ from recsys.config.target import component_name
 from recsys.disk import write_whole
 from recsys.disk.records import numbers_by_name, read_record, reading, require_shape, require_type
 from recsys.errors import ConfigError, Fault, IntegrityError, name_list
-from recsys.run.documents import COST_SHAPE, DATA_SHAPE
+from recsys.run.documents import COST_SHAPE, DATA_SHAPE, LOGGED_SHAPE
 from recsys.schema import Schema
 
 if TYPE_CHECKING:  # who reads no weights and no store is spared seconds of imports
@@ -189,7 +189,8 @@ class RunDirectory:
     def logged(self) -> list[dict[str, Any]]:
         """Logged values with their step, in the order they were logged."""
         with reading(self.path / LOGGED):
-            return [require_type(json.loads(line), dict, "a line") for line in (self.path / LOGGED).read_text().splitlines()]
+            lines = (self.path / LOGGED).read_text().splitlines()
+            return [require_shape(json.loads(line), LOGGED_SHAPE, f"line {number}") for number, line in enumerate(lines, 1)]
 
     @property
     def test(self) -> dict[str, Any]:

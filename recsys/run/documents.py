@@ -25,3 +25,5 @@ COST_SHAPE: dict[str, Any] = {
     "energy_joules": {str: NUMBER},
 }
 """Of cost.json."""
+LOGGED_SHAPE: dict[str, Any] = {"step": int, str: (NUMBER, None)}
+"""Of a line of metrics.jsonl."""

@@ -35,8 +35,8 @@ def test_key_that_no_target_takes_is_named_with_the_nearest():
 def test_every_value_and_both_ends_are_checked():
     space = "hydra.sweeper.space={model.dim: [32, wide], loader.batch_size: {low: 8, high: 16.5}, tower@model.user: [mlp, mpl]}"
     assert sorted(fault.what for fault in refused(space)) == [
-        "'loader.batch_size' takes a whole number, got 16.5",
-        "'model.dim' takes a whole number, got the text 'wide'",
+        "'loader.batch_size' takes a whole number of at least 1, got 16.5",
+        "'model.dim' takes a whole number of at least 1, got the text 'wide'",
         "there is no tower 'mpl'; did you mean 'mlp'?",
     ]
 
@@ -80,8 +80,8 @@ def test_what_a_sweep_may_not_say(text, what):
 @pytest.mark.parametrize(
     ("texts", "what"),
     [
-        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=two"], "'n_jobs' takes a whole number, got the text 'two'"),
-        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=0"], "0 runs at a time"),
+        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=two"], "'n_jobs' takes a whole number of at least 1, got the text 'two'"),
+        (["hydra/launcher=joblib", "hydra.launcher.n_jobs=0"], "whole number of at least 1, got 0"),
         (["hydra/launcher=submitit", "hydra.launcher.cluster=lokal"], "did you mean 'local'?"),
         (["hydra/launcher=submitit", "hydra.launcher.partition=x"], "did you mean 'slurm_partition'?"),
     ],

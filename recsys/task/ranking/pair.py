@@ -31,7 +31,7 @@ from recsys.metric.ranking import ndcg, rank, recall
 from recsys.metric.scores import TILE_USERS, Dense, DotProduct
 from recsys.metric.top_k import TopK, top_k
 from recsys.model.two_tower import TwoTower
-from recsys.ranges import Count, Cutoffs, Natural
+from recsys.ranges import Count, Cutoffs, Natural, require_ranges
 from recsys.run.directory import RunDirectory
 from recsys.schema import Schema, chains, differences
 from recsys.source.base import Source
@@ -71,6 +71,7 @@ class Pair:
     truths: dict[str, Scorer]
 
     def __post_init__(self):
+        require_ranges(Pair, vars(self))
         self.ks = sorted(self.ks)
         if self.ks[-1] > self.num_candidates:
             what = f"ks={self.ks} of {self.num_candidates} candidates"

@@ -258,7 +258,7 @@ def test_numbers_are_equal_for_every_chunk(monkeypatch):
 def test_cutoffs_beyond_the_candidates_are_refused():
     with pytest.raises(ConfigError, match=r"ks=\[1, 4\] of 3 candidates"):
         pair(ks=(1, 4))
-    with pytest.raises(ConfigError, match=r"ks=\[\] of 3 candidates"):
+    with pytest.raises(ConfigError, match=r"ks is (.|\n)*not empty"):
         pair(ks=())
 
 

@@ -149,7 +149,7 @@ def test_a_model_has_the_heads_that_its_loss_asks_for(ranking):
 
 
 def test_ranking_needs_a_label(ranking):
-    what, where, remedy = refused(ranking, replace(SCHEMA, labels=(), positive=None))
+    what, where, remedy = refused(replace(ranking, data=replace(ranking.data, labels=(), positive=None)))
     assert (what, where) == ("there is no label to predict", "data.labels")
     assert "such as click" in remedy
 

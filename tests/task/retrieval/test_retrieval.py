@@ -83,8 +83,7 @@ def test_it_reads_no_other_run(config):
     ("absent", "keys"), [(("user",), "data.user"), (("item",), "data.item"), (("user", "item"), "data.user and data.item")]
 )
 def test_it_needs_users_and_items(config, absent, keys):
-    schema = replace(SCHEMA, **dict.fromkeys(absent), features=tuple(one for one in SCHEMA.features if one.column not in absent))
-    what, where, remedy = refused(config, schema)
+    what, where, remedy = refused(replace(config, data=replace(config.data, **dict.fromkeys(absent))))
     assert f"{keys} is null" in what
     assert where == keys
     assert "task=ranking" in remedy

@@ -152,8 +152,6 @@ def _size_faults(node: dict, place: Callable[[str], str]) -> Iterator[Fault]:
         yield Fault(f"a grid of {size:,} points", place("space"), f"keep it below {LARGEST_GRID:,}, or use sampler tpe or random")
     elif trials is None and node["sampler"] != "grid":
         yield Fault(f"sampler {node['sampler']} would never end", where, "say how many trials")
-    elif trials is not None and trials < 1:
-        yield Fault(f"{trials} trials", where, "at least 1")
     elif trials is not None and node["sampler"] == "grid" and size is not None and trials > size:
         yield Fault(f"{trials} trials, but the grid has {size} points", where, "set trials to null for all of them")
 

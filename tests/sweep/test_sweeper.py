@@ -242,7 +242,10 @@ def test_run_that_fails_is_named_by_its_launcher(home):
         (["-m", "sweep=mine", "hydra.sweeper.space={width: [1, a]}"], "'width' takes a whole number, got the text 'a'"),
         (["-m", "sweep=mine", "hydra.sweeper.space={width: {low: 1, high: 2.5}}"], "'width' takes a whole number, got 2.5"),
         (["-m", "sweep=mine", "hydra.sweeper.space={loss: [good, badd]}"], "there is no loss 'badd'; did you mean 'bad'?"),
-        (["-m", "sweep=mine", "hydra/launcher=joblib", "hydra.launcher.n_jobs=x"], "'n_jobs' takes a whole number, got the text 'x'"),
+        (
+            ["-m", "sweep=mine", "hydra/launcher=joblib", "hydra.launcher.n_jobs=x"],
+            "'n_jobs' takes a whole number of at least 1, got the text 'x'",
+        ),
         (["-m", "sweep=mine", "hydra.sweeper.sampler.x=1"], "'sampler' takes one of tpe, random, grid"),
     ],
 )

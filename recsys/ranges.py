@@ -84,7 +84,10 @@ def limits(annotation: Any) -> list[BaseMetadata]:
         return []
     flat: list[BaseMetadata] = []
     for entry in annotation.__metadata__:
-        flat += entry if isinstance(entry, GroupedMetadata) else [entry] if isinstance(entry, BaseMetadata) else []
+        if isinstance(entry, GroupedMetadata):
+            flat += [part for part in entry if isinstance(part, BaseMetadata)]
+        elif isinstance(entry, BaseMetadata):
+            flat.append(entry)
     return flat
 
 
@@ -94,13 +97,13 @@ def keeps(value: Any, rule: BaseMetadata) -> bool:
         return False
     match rule:
         case Ge(ge=low):
-            return value >= low  # type: ignore[operator, no-any-return]
+            return value >= low
         case Gt(gt=low):
-            return value > low  # type: ignore[operator, no-any-return]
+            return value > low
         case Le(le=high):
-            return value <= high  # type: ignore[operator, no-any-return]
+            return value <= high
         case Lt(lt=high):
-            return value < high  # type: ignore[operator, no-any-return]
+            return value < high
         case MinLen(min_length=least):
             return len(value) >= least
         case MaxLen(max_length=most):

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from recsys.errors import Fault, ResourceError
 
 SPACE = "free space or permit writing there, or choose another folder"
-OF_THE_MACHINE = {
+OF_THE_MACHINE: dict[int | None, str] = {
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), "raise the limit of open files, as with `ulimit -n 65536`, and start again"),
     **dict.fromkeys((errno.EACCES, errno.EPERM), "permit this user to use it, or choose another folder"),
     errno.ENOMEM: "free memory, and start again",

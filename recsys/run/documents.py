@@ -3,7 +3,7 @@
 from typing import Any
 
 NUMBER = (int, float)
-DATA_SHAPE: dict[str, Any] = {
+DATA_SHAPE: dict[Any, Any] = {
     "name": str,
     "store": str,
     "inputs": [{"table": str, "file": str, "size": int, "sha256": str, "whole": bool}],
@@ -15,7 +15,7 @@ DATA_SHAPE: dict[str, Any] = {
     "test": {"user": (str, type(None)), "rows": int, "items": int, "sha256": str},
 }
 """Of data.json."""
-COST_SHAPE: dict[str, Any] = {
+COST_SHAPE: dict[Any, Any] = {
     "seconds": {"fit": NUMBER, "total": NUMBER, str: NUMBER},
     "rows": int,
     "rows_per_s": (NUMBER, None),
@@ -25,5 +25,5 @@ COST_SHAPE: dict[str, Any] = {
     "energy_joules": {str: NUMBER},
 }
 """Of cost.json."""
-LOGGED_SHAPE: dict[str, Any] = {"step": int, str: (NUMBER, None)}
+LOGGED_SHAPE: dict[Any, Any] = {"step": int, str: (NUMBER, None)}
 """Of a line of metrics.jsonl."""

@@ -244,7 +244,7 @@ def test_run_that_fails_is_named_by_its_launcher(home):
         (["-m", "sweep=mine", "hydra.sweeper.space={loss: [good, badd]}"], "there is no loss 'badd'; did you mean 'bad'?"),
         (
             ["-m", "sweep=mine", "hydra/launcher=joblib", "hydra.launcher.n_jobs=x"],
-            "'n_jobs' takes a whole number of at least 1, got the text 'x'",
+            "at least 1, got the text 'x'",
         ),
         (["-m", "sweep=mine", "hydra.sweeper.sampler.x=1"], "'sampler' takes one of tpe, random, grid"),
     ],

@@ -52,7 +52,7 @@ def test_settings_that_do_not_rise_are_refused(settings):
 
 @pytest.mark.parametrize("wrong", [{"k": 0}, {"min_recall": 0.0}, {"min_recall": 1.1}])
 def test_k_and_recall_out_of_range_are_refused(wrong):
-    with pytest.raises(ValueError, match="(k|min_recall) is"):
+    with pytest.raises(ValueError, match=r"(k|min_recall) is"):
         HNSW(**SOUND | wrong)
 
 

@@ -60,7 +60,7 @@ DropRate = Annotated[float, Interval(ge=0, lt=1)]
 Seed = Annotated[int, Interval(ge=0, lt=2**32)]
 """A seed that numpy and Lightning take."""
 Widths = Sequence[Count]
-Cutoffs = Annotated[list[Count], MinLen(1), Predicate(distinct)]
+Counts = Annotated[list[Count], MinLen(1), Predicate(distinct)]
 Positives = Annotated[list[Positive], MinLen(1), Predicate(distinct)]
 NonNegatives = Annotated[list[NonNegative], MinLen(1), Predicate(distinct)]
 Rising = Annotated[Sequence[Count], MinLen(1), Predicate(rising)]

@@ -8,7 +8,7 @@ from scipy import sparse
 from torch import Tensor
 
 from recsys.baseline.base import Baseline, Judge, TrainingEvents, choice_note, choose
-from recsys.ranges import Cutoffs, NonNegatives
+from recsys.ranges import Counts, NonNegatives
 
 CHUNK_ITEMS = 512
 """Rows of the item-item matrix made at once."""
@@ -27,7 +27,7 @@ class ItemKNN(Baseline):
 
     name = "item_knn"
 
-    def __init__(self, neighbours: Cutoffs, shrink: NonNegatives):
+    def __init__(self, neighbours: Counts, shrink: NonNegatives):
         self.neighbours = neighbours
         self.shrink = shrink
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from recsys.baseline.base import Baseline, Judge, TrainingEvents, choice_note, choose
 from recsys.baseline.item_knn import keep_largest, known_matrix, user_item_matrix
-from recsys.ranges import Cutoffs
+from recsys.ranges import Counts
 
 Similarity: TypeAlias = Callable[[sparse.csr_matrix, sparse.csr_matrix], np.ndarray]
 """[B, U] of ratings [B, V] and [U, V]."""
@@ -30,7 +30,7 @@ class UserKNN(Baseline):
 
     name = "user_knn"
 
-    def __init__(self, neighbours: Cutoffs):
+    def __init__(self, neighbours: Counts):
         self.neighbours = neighbours
 
     def fit(self, events: TrainingEvents, judge: Judge) -> None:

@@ -103,6 +103,7 @@ SEED = (-1, 2**32, 0.5)
 SHARE = (-0.1, 1.1, float("nan"), float("inf"))
 POSITIVE = (0, -1.0, float("nan"), float("inf"), "x")
 NON_NEGATIVE = (-1e-9, float("nan"), float("-inf"))
+POSITIVES = ([], [0.0], [1.0, 1.0], [float("nan")], 1.0)
 CUTOFFS = ([], [0], [10, 10], [-5, 10], [2.5], 10, None)
 WIDTHS = ([0], [8, -1], [8.5], 8)
 WRONG = {
@@ -135,9 +136,9 @@ WRONG = {
         "task.evaluation.intervals": NATURAL,
         "task.evaluation.min_slice_users": (0,),
         "task.evaluation.item_chunk": COUNT,
-        "task.evaluation.baselines.ease.l2": POSITIVE,
-        "task.evaluation.baselines.item_knn.neighbours": COUNT,
-        "task.evaluation.baselines.item_knn.shrink": NON_NEGATIVE,
+        "task.evaluation.baselines.ease.l2": POSITIVES,
+        "task.evaluation.baselines.item_knn.neighbours": CUTOFFS,
+        "task.evaluation.baselines.item_knn.shrink": ([], [-1e-9], [1.0, 1.0], 10.0),
         "task.evaluation.baselines.recent_popularity.days": POSITIVE,
         "optimizer.dense.lr": (-1e-3, float("nan"), float("inf"), "1e-3"),
         "optimizer.dense.weight_decay": NON_NEGATIVE,
@@ -176,7 +177,7 @@ WRONG = {
         "task.evaluation.min_slice_rows": (0,),
         "task.balance.weights": ({"click": -1.0}, {"click": float("inf")}),
         "task.evaluation.baselines.hist_gradient_boosting.max_leaves": (1,),
-        "task.evaluation.baselines.logistic.l2": POSITIVE,
+        "task.evaluation.baselines.logistic.l2": POSITIVES,
         "loss.focal_gamma": NON_NEGATIVE,
         "loss.positive_weight": ({"click": 0.0},),
         "model.num_experts": COUNT,

@@ -30,7 +30,7 @@ from recsys.metric.binary import METRICS
 from recsys.metric.funnel import Predictions, Target, targets
 from recsys.metric.impressions import COUNTS, Impressions, impressions
 from recsys.metric.reliability import reliability
-from recsys.ranges import Count, Cutoffs, Natural
+from recsys.ranges import Count, Counts, Natural
 from recsys.run.directory import CALIBRATION, RELIABILITY
 from recsys.schema import Label, chains
 from recsys.task.base import Evaluation
@@ -60,7 +60,7 @@ class ImpressionEvaluation(Evaluation):
 
     def __init__(
         self,
-        ks: Cutoffs,
+        ks: Counts,
         intervals: Natural,
         min_slice_rows: Count,
         baselines: dict[str, ImpressionBaseline],

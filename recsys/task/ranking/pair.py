@@ -31,7 +31,7 @@ from recsys.metric.ranking import ndcg, rank, recall
 from recsys.metric.scores import TILE_USERS, Dense, DotProduct
 from recsys.metric.top_k import TopK, top_k
 from recsys.model.two_tower import TwoTower
-from recsys.ranges import Count, Cutoffs, Natural, require_ranges
+from recsys.ranges import Count, Counts, Natural, require_ranges
 from recsys.run.directory import RunDirectory
 from recsys.schema import Schema, chains, differences
 from recsys.source.base import Source
@@ -62,7 +62,7 @@ class Pair:
     """
 
     num_candidates: Count
-    ks: Cutoffs
+    ks: Counts
     intervals: Natural
     _: KW_ONLY
     retriever: TwoTower

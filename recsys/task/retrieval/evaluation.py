@@ -29,7 +29,7 @@ from recsys.metric.per_user import (
 )
 from recsys.metric.scores import Dense, DotProduct, Scores
 from recsys.metric.top_k import top_k
-from recsys.ranges import Count, Cutoffs, Natural, distinct, require_ranges
+from recsys.ranges import Count, Counts, Natural, distinct, require_ranges
 from recsys.task.base import Evaluation
 from recsys.task.retrieval.module import RetrievalModule
 from recsys.task.retrieval.rivals import ValidationJudge, fitted, tiles
@@ -57,7 +57,7 @@ class CatalogueEvaluation(Evaluation):
 
     def __init__(
         self,
-        ks: Cutoffs,
+        ks: Counts,
         slice_ks: Annotated[list[Count], Predicate(distinct)],
         exclude_known: bool,
         intervals: Natural,

@@ -158,7 +158,11 @@ def content(folder):
 
 @pytest.mark.parametrize(
     ("key", "word"),
-    [("optimizer.dense.lr=-1", "learning rate"), ("trainer.limit_val_batches=0", "limit_val_batches"), ("model.user.dropout=2", "dropout")],
+    [
+        ("optimizer.dense.lr=-1", "lr. takes a number of at least 0"),
+        ("trainer.limit_val_batches=0", "limit_val_batches"),
+        ("model.user.dropout=2", "dropout"),
+    ],
 )
 def test_a_finished_run_that_may_not_go_on_like_this_stays_as_it_is(run, tmp_path, key, word):
     copy = tmp_path / "run"
@@ -188,7 +192,7 @@ def test_configs_of_the_other_program_are_refused(run):
 
 def test_lists_of_no_length_are_not_compared(run):
     for k in (0, -5):
-        with pytest.raises(ConfigError, match=f"k is {k}"):
+        with pytest.raises(ConfigError, match=f"at least 1, got {k}"):
             recsys.export_run(recsys.compose(f"run={run}", f"k={k}", program="export"))
     assert not (run / "bundle").exists()
 

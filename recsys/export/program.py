@@ -36,8 +36,6 @@ def export_run(config: ExportConfig) -> Path:
     if not isinstance(config, ExportConfig):
         what = f"export_run takes the config of an export, and this is {type(config).__name__}"
         raise ConfigError(Fault(what, "export_run(config)", 'compose("run=DIR", program="export")'))
-    if config.k < 1:
-        raise ConfigError(Fault(f"k is {config.k}", "k", "give the length of the lists that are compared, 1 or more"))
     key = None if config.sign is None else private_key(config.sign.expanduser())
     production = None if config.against is None else Production.open(config.against)
     run = RunDirectory.finished(config.run)

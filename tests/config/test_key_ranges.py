@@ -22,9 +22,8 @@ from recsys.sweep.launcher import ProcessLauncher, SubmititLauncher
 from recsys.sweep.sweep_config import SweepConfig
 
 CONF = Path(__file__).parents[2] / "conf"
-FREE = {("TableFiles", key) for key in ("interactions", "users", "items", "types", "lists", "separator", "nulls")} | {
-    ("Trainer", "strategy")
-}
+TABLES = ("interactions", "users", "items", "types", "formats", "lists", "separator", "columns", "encoding", "escape", "decimal", "nulls")
+FREE = {("Trainer", "strategy"), *(("TableFiles", key) for key in TABLES)}
 """(class, key) of texts that may say anything: paths, values of tables, and what Lightning registers."""
 HYDRA = {f"hydra_plugins.recsys.{kind.__name__}": kind for kind in (ProcessLauncher, SubmititLauncher)}
 HYDRA["hydra_plugins.recsys.OptunaSweeper"] = SweepConfig

@@ -1,14 +1,16 @@
-"""Refusals before the first step: of a run that could not be saved, or would end without best weights."""
+"""Refusals before the first step: of a run that could not be saved, would end without best weights, or cannot share its steps."""
 
 import math
 import shutil
 from pathlib import Path
 
-from pytorch_lightning import Trainer
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.strategies import DDPStrategy
 from torch import nn
 
 from recsys.errors import ConfigError, Fault, ResourceError
 from recsys.run.checkpoint import distinct
+from recsys.run.training_state import MODEL
 
 ROOM, STATES_PER_WEIGHT = 2.5, 3
 """Free space in sizes of a checkpoint: the old, the new, and a half-written one; its numbers per weight: itself and two moments of it."""
@@ -43,3 +45,27 @@ def require_room(folder: Path, model: nn.Module) -> None:
     if free < ROOM * size:
         what = f"a checkpoint may take {size:,} bytes: {ROOM:g} times that is needed, and {free:,} are free"
         raise ResourceError(Fault(what, str(folder), "free space, or choose another disk with hydra.run.dir=DIR"))
+
+
+def require_own_buffers(trainer: Trainer, module: LightningModule) -> None:
+    """Refuse a strategy that gives all processes the first one's buffers, if the task has any, such as a queue of past items."""
+    strategy = trainer.strategy
+    if trainer.world_size == 1 or not isinstance(strategy, DDPStrategy) or not strategy._ddp_kwargs.get("broadcast_buffers", True):
+        return
+    names = [name for name, _ in module.named_buffers() if not name.startswith(MODEL)]
+    if names:
+        what = f"each step would replace '{names[0]}' of every process by the first one's (broadcast_buffers)"
+        remedy = f"choose trainer=ddp trainer.devices={trainer.num_devices}, which leaves each process its own"
+        raise ConfigError(Fault(what, "trainer.strategy", remedy))
+
+
+def require_gradients_that_nccl_adds(trainer: Trainer, module: LightningModule) -> None:
+    """Refuse tables with sparse gradients on several GPUs: NCCL has no all-reduce for them (gloo, on CPUs, has)."""
+    strategy = trainer.strategy
+    if trainer.world_size == 1 or not isinstance(strategy, DDPStrategy) or "nccl" not in str(strategy.process_group_backend):
+        return
+    rows = [each.num_embeddings for each in module.modules() if isinstance(each, nn.Embedding) and each.sparse]
+    if rows:
+        what = f"NCCL cannot add up the sparse gradients of several GPUs, which a table of {max(rows):,} rows has"
+        keys = "trainer.devices, model.sparse_from (ranking: model.input.sparse_from)"
+        raise ConfigError(Fault(what, keys, f"choose trainer.devices=1, or let sparse_from be at least {max(rows) + 1}"))

@@ -22,7 +22,13 @@ from recsys.ranges import Column, Positive, require_ranges
 from recsys.run.checkpoint import distinct, load_checkpoint, load_state, tidy, write_checkpoint
 from recsys.run.directory import CHECKPOINTS
 from recsys.run.lightning_internals import Place, callbacks_of, remember_metrics, set_steps
-from recsys.run.preconditions import require_room, require_validation, require_whole_steps
+from recsys.run.preconditions import (
+    require_gradients_that_nccl_adds,
+    require_own_buffers,
+    require_room,
+    require_validation,
+    require_whole_steps,
+)
 from recsys.run.process import Interruption
 from recsys.run.training_state import captured, forget_logged, restore, same_everywhere, saved_place
 from recsys.schema import nearest
@@ -72,6 +78,8 @@ class Checkpoints(Callback):
         """Removes what a killed process left half-written; goes to where a run stopped, before its batches are asked for."""
         if stage != "fit":
             return
+        require_own_buffers(trainer, pl_module)
+        require_gradients_that_nccl_adds(trainer, pl_module)
         if trainer.is_global_zero:
             remove_abandoned(checkpoints_folder(trainer))
         if self.resume_from is not None:

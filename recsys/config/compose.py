@@ -78,8 +78,8 @@ def checked_command(
         if faults:
             raise ConfigError(*dict.fromkeys(faults))
         assert command.first is not None  # a run without a fault was composed
-        run, sweep, config = command.first
-        return CheckedCommand([command.as_known(override, str(override.input_line)) for override in overrides], config, run, sweep)
+        folder, sweep, config = command.first
+        return CheckedCommand([command.as_known(override, str(override.input_line)) for override in overrides], config, folder, sweep)
 
 
 def composed_run(

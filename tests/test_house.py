@@ -18,6 +18,7 @@ from recsys.config.compose import checked_command
 from recsys.config.nodes import signature
 from recsys.config.target import locate
 from recsys.errors import ConfigError
+from recsys.schema.kind import KINDS
 from recsys.sweep.sweeper import trial_faults
 
 HOME = Path(__file__).parent.parent
@@ -267,7 +268,7 @@ def test_yamls_are_plain_mappings():
         assert isinstance(yaml.safe_load((CONF / f"{name}.yaml").read_text()), dict), name
 
 
-KIND_NAMES = {"Categorical", "Numeric", "MultiCategorical", "History", "Vector", "Timestamp"}
+KIND_NAMES = set(KINDS)
 KIND_DOORS = {"nn/encoder.py", "export/preprocessing.py", "serve/fields.py"}
 """What builds a network, a graph or a request from a kind of feature; everything else asks the kind."""
 
@@ -344,6 +345,8 @@ def test_training_imports_no_onnx():
 
 DURABLE = {"fsync", "replace", "rename", "renames", "symlink", "link"}
 """Functions of `os` that make something appear, or last."""
+RENAMERS = {"serve/__main__.py", "export/narrow.py"}
+"""Files that rename by `Path` outside of disk: serving may not import it, and an export moves graphs inside a folder not yet published."""
 OF_A_RUN = ("train.log", "tested.json", "data.json", "examples.json", "cost.json", "lineage.json", "metrics.jsonl", "checkpoint.json")
 OF_A_RUN += ("per_user.parquet", "item_vectors.parquet", "predictions.parquet", "calibration.json", "reliability.json", "report.html")
 
@@ -361,7 +364,13 @@ def test_one_room_syncs_and_renames_and_one_module_publishes_folders():
     def of_os(node):
         return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os" and node.attr in DURABLE
 
+    def of_path(node):
+        is_method = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        # a text's replace takes two arguments, a path's rename and replace take one
+        return is_method and node.func.attr in ("rename", "replace") and len(node.args) == 1 and not node.keywords
+
     assert owners(of_os) == {"disk/__init__.py", "disk/folders.py"}
+    assert owners(of_path) == RENAMERS
     assert owners(lambda node: isinstance(node, ast.Attribute) and node.attr == "symlink_to") == {"disk/folders.py"}
 
 

@@ -47,6 +47,10 @@ class UsageError(Exception):
     """Arguments that do not fit each other or what is on disk."""
 
 
+class WriteError(Exception):
+    """A file of answers cannot be written: its path, and why."""
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the command line; returns its exit code."""
     options = _parser().parse_args(arguments)
@@ -54,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
         task = _served_task(options)
         schema, answer, ignored = _answering(options, task)
         count, bad = _score(options, schema, answer)
-    except UsageError as error:
+    except (UsageError, WriteError) as error:
         print(error, file=sys.stderr)
         return 2
     except BundleError as error:
@@ -181,8 +185,14 @@ def _score(options: argparse.Namespace, schema: "pa.Schema", answer: Answering) 
 def _whole_table(path: Path, schema: "pa.Schema") -> "Iterator[pq.ParquetWriter]":
     """A parquet file that appears whole, or not at all."""
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
+    if path.is_dir():
+        raise WriteError(f"{path}: it is a folder; name a file")
     try:
-        with pq.ParquetWriter(partial, schema) as writer:
+        writer = pq.ParquetWriter(partial, schema)
+    except OSError as error:
+        raise WriteError(f"{path}: cannot be written: {error.strerror or error}; name a file of a folder of yours") from error
+    try:
+        with writer:
             yield writer
         partial.replace(path)
     finally:

@@ -56,7 +56,9 @@ def large_rows(block: pa.RecordBatch, start: int) -> tuple[np.ndarray, list[BadR
         start: number of the first row in the file.
     """
     by_column = {name: value_bytes(column) for name, column in zip(block.schema.names, block.columns)}
-    total = np.sum(list(by_column.values()), axis=0, dtype=np.int64) if by_column else np.zeros(len(block), np.int64)
+    total = np.zeros(len(block), np.int64)
+    for values in by_column.values():
+        total += values
     faults = []
     for row in np.flatnonzero(total > ROW_BYTES).tolist():
         largest = max(by_column, key=lambda name: by_column[name][row])

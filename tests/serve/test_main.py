@@ -114,6 +114,14 @@ def test_file_that_is_no_parquet_exits_with_3(ranker, tmp_path, capsys):
     assert "in.csv: Parquet magic bytes not found" in capsys.readouterr().err
 
 
+def test_answers_that_cannot_be_written_blame_no_request(ranker, tmp_path, capsys):
+    (tmp_path / "out.parquet").mkdir()
+    assert ask(ranker, tmp_path, {"age": [1.0]}) == 2
+    said = capsys.readouterr().err
+    assert str(tmp_path / "out.parquet") in said
+    assert "in.parquet" not in said
+
+
 def test_damaged_bundle_exits_with_4(ranker, tmp_path, capsys):
     (ranker / "ranker.onnx").write_bytes((ranker / "ranker.onnx").read_bytes()[::-1])
     assert ask(ranker, tmp_path, {"price": [1.0]}) == 4

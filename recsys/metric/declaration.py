@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import KW_ONLY, dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeAlias, TypeVar
 
+Better: TypeAlias = Literal["more", "less"]
 Measure = TypeVar("Measure", bound=Callable | None)
 LAST = 100
 """Place behind all metrics that name one."""
@@ -34,7 +35,7 @@ class Declaration(Generic[Measure]):
     words: str
     _: KW_ONLY
     measure: Measure
-    better: Literal["more", "less"] | None = "more"
+    better: Better | None = "more"
     unit: str = ""
     heading: str = ""
     cutoff: int | None = None

@@ -1,7 +1,7 @@
 """The contract of a task: its model, the parts of a run, the module that it trains, and its facets for reports and exports. Q rows."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -21,9 +21,13 @@ from recsys.config import TrainConfig, build
 from recsys.data.read.datamodule import DataModule
 from recsys.data.store import Store
 from recsys.errors import ConfigError, Fault, name_list, nearest
+from recsys.metric.declaration import Better
 from recsys.schema import Schema
 from recsys.seeds import seed_of
 from recsys.source.base import Source
+
+MODES: dict[Better, str] = {"more": "max", "less": "min"}
+"""Words of Lightning's callbacks for the direction in which a metric improves."""
 
 
 class Evaluation(Callback):
@@ -150,8 +154,14 @@ class Task(ABC):
         return {}
 
 
-def require_monitors(config: TrainConfig, metrics: Collection[str]) -> None:
-    """Refuse a monitor that is none of these metrics of validation; a callback may also watch one of training."""
+def require_monitors(config: TrainConfig, metrics: Mapping[str, Better | None]) -> None:
+    """Refuse a monitor that is none of these metrics of validation, or would be followed into the wrong direction.
+
+    A callback may also watch a metric of training, of which nothing is known.
+
+    Args:
+        metrics: {key: whether more or less of it is better; None = neither}.
+    """
     nodes = {"checkpoint": config.checkpoint} | {f"callbacks.{name}": node for name, node in config.callbacks.items()}
     watched = {"monitor": config.monitor} | {f"{key}.monitor": str(node["monitor"]) for key, node in nodes.items() if "monitor" in node}
     faults = [
@@ -161,6 +171,13 @@ def require_monitors(config: TrainConfig, metrics: Collection[str]) -> None:
     ]
     if faults:
         raise ConfigError(*{fault.what: fault for fault in reversed(faults)}.values())
+    for key, node in nodes.items():
+        better = metrics.get(watched.get(f"{key}.monitor", ""))
+        if "mode" in node and better is not None and node["mode"] != MODES[better]:
+            what = f"{key}.mode is {node['mode']}, and {better} of {watched[f'{key}.monitor']} is better"
+            faults.append(Fault(what, f"{key}.mode", f"add {key}.mode={MODES[better]}"))
+    if faults:
+        raise ConfigError(*faults)
 
 
 def component(node: dict | None, kind: type, key: str, *, remedy: str) -> Callable[..., Any]:

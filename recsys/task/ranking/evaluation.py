@@ -27,6 +27,7 @@ from recsys.disk import write_whole
 from recsys.errors import DataError, Fault
 from recsys.metric import regression
 from recsys.metric.binary import METRICS
+from recsys.metric.declaration import Better
 from recsys.metric.funnel import Predictions, Target, targets
 from recsys.metric.impressions import COUNTS, Impressions, impressions
 from recsys.metric.reliability import reliability
@@ -77,14 +78,15 @@ class ImpressionEvaluation(Evaluation):
         self.pair = pair
         self.predicted: dict[str, Tensor] = {}
 
-    def validated(self, labels: Sequence[Label]) -> list[str]:
-        """Keys of the metrics of a validation, as far as its rows define them."""
-        of_binary = [*(metric.name for metric in METRICS), *(f"{name}@{k}" for name in ("ndcg", "recall") for k in self.ks), *COUNTS]
-        of_number = [*(metric.name for metric in regression.METRICS), "rows"]
+    def validated(self, labels: Sequence[Label]) -> dict[str, Better | None]:
+        """{key of a metric of a validation: whether more or less of it is better}, as far as its rows define them."""
+        of_binary: dict[str, Better | None] = {metric.name: metric.better for metric in METRICS}
+        of_binary |= {f"{name}@{k}": "more" for name in ("ndcg", "recall") for k in self.ks} | dict.fromkeys(COUNTS)
+        of_number: dict[str, Better | None] = {**{metric.name: metric.better for metric in regression.METRICS}, "rows": None}
         names = {label.column: of_binary if label.kind == "binary" else of_number for label in labels}
         names |= {"_".join(columns): names[column] for column, columns in chains(labels).items()}
-        total = ["val/log_loss"] * any(label.kind == "binary" for label in labels)
-        return total + [f"val/{name}/{metric}" for name, metrics in names.items() for metric in metrics]
+        total: dict[str, Better | None] = {"val/log_loss": "less"} if any(label.kind == "binary" for label in labels) else {}
+        return total | {f"val/{name}/{metric}": better for name, metrics in names.items() for metric, better in metrics.items()}
 
     def on_validation_epoch_start(self, trainer, pl_module) -> None:
         """Starts collecting."""

@@ -16,6 +16,7 @@ from recsys.batch import Slice, UserBatch
 from recsys.data.read.datamodule import DataModule
 from recsys.errors import ConfigError, DataError, Fault, NumericsError
 from recsys.metric.beyond_accuracy import self_information
+from recsys.metric.declaration import Better
 from recsys.metric.per_user import (
     Group,
     UserMetrics,
@@ -80,9 +81,10 @@ class CatalogueEvaluation(Evaluation):
         self.per_user: dict[str, Tensor] = {}
         self.recommended = torch.empty((0, self.ks[-1]), dtype=torch.int64)
 
-    def validated(self) -> list[str]:
-        """Keys of the metrics of a validation."""
-        return [*(f"val/{metric.name}@{k}" for metric in declarations() for k in self.ks), "val/users", "val/users_left_out"]
+    def validated(self) -> dict[str, Better | None]:
+        """{key of a metric of a validation: whether more or less of it is better}."""
+        metrics = {f"val/{metric.name}@{k}": metric.better for metric in declarations() for k in self.ks}
+        return metrics | {"val/users": None, "val/users_left_out": None}
 
     def on_validation_epoch_start(self, trainer, pl_module) -> None:
         """Encodes the catalogue."""

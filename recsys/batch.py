@@ -126,10 +126,11 @@ class KnownItems(_OnDevice):
 
         Args:
             users, positive_at: [Q] int64 user of each query, and column of its positive.
-            candidates: [N] int64 distinct ascending item entity indices.
+            candidates: [N] int64 distinct ascending item entity indices; zeros may stand behind them.
         """
         query, item = self.pairs(users)
-        column = torch.searchsorted(candidates, item).clamp(max=len(candidates) - 1)
+        ascending = candidates.masked_fill(candidates == 0, torch.iinfo(candidates.dtype).max)
+        column = torch.searchsorted(ascending, item).clamp(max=len(candidates) - 1)
         keep = (candidates[column] == item) & (column != positive_at[query])
         return torch.stack([query[keep], column[keep]])
 

@@ -30,3 +30,9 @@ def test_catalogue_rows_keep_list_columns():
 def test_moving_a_batch_moves_nested_tensors():
     batch = Batch({"a": torch.ones(2)}, {}, torch.ones(2), torch.ones(2), torch.ones(2)).to(torch.device("meta"))
     assert batch.features["a"].device.type == batch.weight.device.type == "meta"
+
+
+def test_known_items_are_found_before_the_padding_of_candidates():
+    # user 1 has items 2 and 5, user 3 item 4; zeros only fill up
+    columns = KNOWN.columns(torch.tensor([1, 3]), torch.tensor([2, 4, 5, 0, 0]), torch.tensor([0, 0]))
+    assert columns.tolist() == [[0, 1], [2, 1]]

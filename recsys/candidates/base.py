@@ -28,9 +28,11 @@ uniform trusts its generator alone.
 
 import math
 from abc import ABC, abstractmethod
+from functools import cache
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, distributed, nn
 
 from recsys.seeds import seed_of
@@ -40,8 +42,10 @@ class Sampled(NamedTuple):
     """Candidates of one step.
 
     Attributes:
-        items: [N] int64 item entity indices, distinct, ascending, never 0.
-        log_q: [N] float32, log of the probability that the item is among the candidates of a step (0 = always there).
+        items: [N] int64 item entity indices, distinct, ascending, never 0. Elsewhere than on a CPU, N is the same in every step, so that
+            nothing waits for a length: 0 stands behind the items.
+        log_q: [N] float32, log of the probability that the item is among the candidates of a step (0 = always there); +inf for a 0, whose
+            term 1 / q is none.
         positive_at: [Q] int64, where each query's positive stands in `items`.
     """
 
@@ -73,10 +77,17 @@ class Candidates(nn.Module, ABC):
 def step_generator(seed: int, step: int, device: torch.device) -> torch.Generator:
     """Random numbers of this (seed, step, rank) on `device`; see `seed_of`.
 
-    The global generator is neither read nor moved. CPU and CUDA generators give different draws for the same seed.
+    The global generator is neither read nor moved. CPU and CUDA generators give different draws for the same seed. It is the same object in
+    every step: the next call seeds it anew.
     """
     rank = distributed.get_rank() if distributed.is_available() and distributed.is_initialized() else 0
-    return torch.Generator(device).manual_seed(seed_of(seed, step, rank))
+    return _generator(device).manual_seed(seed_of(seed, step, rank))
+
+
+@cache
+def _generator(device: torch.device) -> torch.Generator:
+    """The one generator of a device, which every step seeds anew."""
+    return torch.Generator(device)
 
 
 def draw_uniform(num: int, catalogue: Tensor, generator: torch.Generator) -> Tensor:
@@ -85,9 +96,11 @@ def draw_uniform(num: int, catalogue: Tensor, generator: torch.Generator) -> Ten
     Draws with replacement, keeps the distinct ones (all sets of their number are equally likely) and then a random `num` of them:
     time grows with num, not with the catalogue, as a random permutation of it would.
     """
-    device, num_items = generator.device, len(catalogue)
+    device, num_items = catalogue.device, len(catalogue)
     if 2 * num > num_items:
         return catalogue[torch.randperm(num_items, generator=generator, device=device)[:num]]
+    if device.type != "cpu":
+        return draw_at_once(num, catalogue, generator)
     # expected draws to see num distinct items, and a margin that makes a second round rare
     draws = int(-num_items * math.log1p(-num / num_items) + 6 * math.sqrt(num)) + 8
     places = torch.randint(num_items, (draws,), generator=generator, device=device).unique()
@@ -97,13 +110,32 @@ def draw_uniform(num: int, catalogue: Tensor, generator: torch.Generator) -> Ten
     return catalogue[places[torch.randperm(len(places), generator=generator, device=device)[:num]]]
 
 
+def draw_at_once(num: int, catalogue: Tensor, generator: torch.Generator) -> Tensor:
+    """As `draw_uniform`, without a number that has to be read back from the device; for num <= num_items / 2.
+
+    Of more draws than are needed the distinct ones get a random key, and the smallest `num` keys are kept. Where fewer than `num` draws
+    are distinct, 8 standard deviations away, an item comes twice.
+    """
+    device, num_items = catalogue.device, len(catalogue)
+    draws = int(-num_items * math.log1p(-num / num_items) + 8 * math.sqrt(num)) + 8
+    places = torch.randint(num_items, (draws,), generator=generator, device=device).sort().values
+    key = torch.rand(draws, generator=generator, device=device, dtype=torch.float64)  # float64: no two are equal
+    repeated = F.pad(places[1:] == places[:-1], (1, 0))
+    return catalogue[places[key.masked_fill(repeated, 2.0).argsort()[:num]]]
+
+
 def trained_items(item_count: Tensor) -> Tensor:
     """[num_items] int64 entity indices of the items with a training positive, ascending; item_count [V] int64."""
     return item_count.nonzero().squeeze(1)
 
 
 def merge(num_rows: int, positives: Tensor, *others: Tensor) -> tuple[Tensor, Tensor]:
-    """Distinct items of all groups, ascending and without 0 [N], and where each positive stands among them [Q]."""
+    """Distinct items of all groups, ascending and without 0 [N], and where each positive stands among them [Q].
+
+    Elsewhere than on a CPU as `merge_at_fixed_length` gives them.
+    """
+    if positives.device.type != "cpu":
+        return merge_at_fixed_length(num_rows, positives, *others)
     chosen = torch.zeros(num_rows, dtype=torch.bool, device=positives.device)
     for group in (positives, *others):
         chosen[group] = True
@@ -112,6 +144,19 @@ def merge(num_rows: int, positives: Tensor, *others: Tensor) -> tuple[Tensor, Te
     place = torch.empty(num_rows, dtype=torch.int64, device=positives.device)
     place[items] = torch.arange(len(items), device=positives.device)
     return items, place[positives]
+
+
+def merge_at_fixed_length(num_rows: int, positives: Tensor, *others: Tensor) -> tuple[Tensor, Tensor]:
+    """As `merge`, with as many items as the groups have entries, or the catalogue has items: 0 stands behind the distinct ones."""
+    entries = torch.cat([positives, *others]).sort().values
+    repeated = F.pad(entries[1:] == entries[:-1], (1, 0))
+    items = entries.masked_fill(repeated | (entries == 0), num_rows).sort().values[: num_rows - 1]
+    return items.masked_fill(items == num_rows, 0), torch.searchsorted(items, positives)
+
+
+def without_padding(items: Tensor, log_q: Tensor) -> Tensor:
+    """log_q [N], +inf where an item [N] is 0 and only fills up: no sum over 1 / q counts it."""
+    return log_q.masked_fill(items == 0, torch.inf)
 
 
 def log_absence(item_count: Tensor, *, at_least: int = 0) -> Tensor:

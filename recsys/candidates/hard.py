@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from recsys.candidates.base import Candidates, Sampled, draw_uniform, merge, step_generator, trained_items
+from recsys.candidates.base import Candidates, Sampled, draw_uniform, merge, step_generator, trained_items, without_padding
 from recsys.ranges import Count, Seed, require_ranges
 
 BLOCK = 64
@@ -73,7 +73,7 @@ class Hard(Candidates):
         log_q = torch.full((self.num_rows,), math.log(self.num_uniform / len(self.trained)), device=items.device)
         log_q[mined] = 0.0
         log_q[positives] = 0.0
-        return Sampled(items, log_q[items], positive_at)
+        return Sampled(items, without_padding(items, log_q[items]), positive_at)
 
     def _mine(self, queries: Tensor, positives: Tensor) -> Tensor:
         """[S * num_hard] items with the highest score of each of S queries, its positive left out; duplicates stay."""

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from recsys.candidates.base import Candidates, Sampled, log_absence, log_inclusion, merge
+from recsys.candidates.base import Candidates, Sampled, log_absence, log_inclusion, merge, without_padding
 
 
 class InBatch(Candidates):
@@ -26,4 +26,5 @@ class InBatch(Candidates):
     def sample(self, positives: Tensor, step: int, queries: Tensor) -> Sampled:
         """Distinct positives; see `Candidates.sample`."""
         items, positive_at = merge(len(self.log_absence), positives)
-        return Sampled(items, log_inclusion(len(positives) * self.log_absence[items]), positive_at)
+        log_q = log_inclusion(len(positives) * self.log_absence[items])
+        return Sampled(items, without_padding(items, log_q), positive_at)

@@ -12,6 +12,7 @@ from recsys.candidates.base import (
     merge,
     step_generator,
     trained_items,
+    without_padding,
 )
 from recsys.ranges import Count, Seed, require_ranges
 
@@ -48,4 +49,4 @@ class Mixed(Candidates):
         drawn = draw_uniform(self.num_uniform, self.catalogue, step_generator(self.seed, step, positives.device))
         items, positive_at = merge(self.num_rows, positives, drawn)
         log_missed = len(positives) * self.log_absence[items] + self.log_not_drawn
-        return Sampled(items, log_inclusion(log_missed), positive_at)
+        return Sampled(items, without_padding(items, log_inclusion(log_missed)), positive_at)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from recsys.candidates.base import Candidates, Sampled, log_absence, log_inclusion, merge
+from recsys.candidates.base import Candidates, Sampled, log_absence, log_inclusion, merge, without_padding
 from recsys.ranges import Count, Seed, require_ranges
 
 
@@ -35,4 +35,4 @@ class Queue(Candidates):
         items, positive_at = merge(len(self.log_absence), positives, self.queue)
         draws = len(positives) + (self.queue > 0).sum()
         self.queue.copy_(torch.cat([self.queue, positives])[len(positives) :])
-        return Sampled(items, log_inclusion(draws * self.log_absence[items]), positive_at)
+        return Sampled(items, without_padding(items, log_inclusion(draws * self.log_absence[items])), positive_at)

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from recsys.candidates.base import Candidates, Sampled, draw_uniform, merge, step_generator, trained_items
+from recsys.candidates.base import Candidates, Sampled, draw_uniform, merge, step_generator, trained_items, without_padding
 from recsys.ranges import Count, Seed, require_ranges
 
 
@@ -38,4 +38,4 @@ class Uniform(Candidates):
         items, positive_at = merge(self.num_rows, positives, drawn)
         log_q = torch.full((len(items),), math.log(self.num / len(self.catalogue)), device=items.device)
         log_q[positive_at] = 0.0
-        return Sampled(items, log_q, positive_at)
+        return Sampled(items, without_padding(items, log_q), positive_at)

@@ -20,7 +20,7 @@ class RetrievalLoss(nn.Module, ABC):
             users: [Q, D] query vectors.
             items: [N, D] candidate vectors, distinct items.
             positive_at: [Q] int64, column of each query's positive.
-            log_q: [N] float32, log probability that a candidate was drawn.
+            log_q: [N] float32, log probability that a candidate was drawn; +inf for one that only fills up, and is no negative.
             known: [2, E] int64 pairs (query, column) that are no negatives, sorted by query; never a query's own positive. None = none.
             weight: [Q] float32, 0 leaves a query out.
         Returns:
@@ -58,7 +58,7 @@ class Negatives:
 
     Attributes:
         positive: [Q] scores of the positives.
-        scores: [Q, N] scores of the negatives; -inf where a candidate is none.
+        scores: [Q, N] scores of the negatives; -inf where a candidate is none. One that only fills up has a score, which `mean` leaves out.
         count: [Q] float64, number of negatives.
         rate: [Q] float64, share of the catalogue's negatives that were drawn: their number / sum of 1 / q. 1 if not `correct_log_q`.
 
@@ -76,9 +76,10 @@ class Negatives:
         at = positive_at[:, None]
         self.positive = scores.gather(1, at).squeeze(1)
         # float64: what is left of a sum after its positive is taken out may be a tiny part of it
-        share = (-log_q.double() * correct_log_q).exp()  # [N], 1 / q
+        real = log_q < torch.inf
+        share = (-log_q.double()).exp() if correct_log_q else real.double()  # [N], 1 / q
         left = share.sum() - share[positive_at]  # [Q]
-        count = torch.full_like(left, len(items) - 1)
+        count = (real.sum() - 1).to(left).expand_as(left)
         scores = scores.scatter(1, at, -torch.inf)
         if known is not None:
             query, column = known

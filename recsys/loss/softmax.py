@@ -110,7 +110,7 @@ def fused_softmax(
         items: [N, D] candidate vectors.
         positive_at: [Q] int64, column of each query's positive.
         temperature: divides the scores; gets its gradient through the users.
-        log_q: [N], subtracted from the logits of negatives.
+        log_q: [N], subtracted from the logits of negatives; +inf leaves a candidate out.
         positive_log_q: [Q], subtracted from the logits of positives.
         known: [2, E] int64 pairs (query, column) left out of the sums, sorted by query; None = none.
         weight: [Q], 0 leaves a query out.
@@ -207,7 +207,7 @@ def _with_bias(users: Tensor, items: Tensor, log_q: Tensor) -> tuple[Tensor, Ten
         return users, items
     bias = _filled_up(-log_q)
     first = bias.to(items.dtype)
-    second = (bias - first).to(items.dtype)
+    second = torch.where(bias.isinf(), 0.0, bias - first).to(items.dtype)  # of a candidate that only fills up, nothing is left
     return F.pad(F.pad(users, (0, 2), value=1.0), (0, 6)), F.pad(torch.cat([items, first[:, None], second[:, None]], dim=1), (0, 6))
 
 

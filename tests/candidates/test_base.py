@@ -5,7 +5,18 @@ from collections import Counter
 import pytest
 import torch
 
-from recsys.candidates.base import Candidates, draw_uniform, log_absence, log_inclusion, merge, step_generator, trained_items
+from recsys.candidates import base, hard, in_batch, mixed, queue, uniform
+from recsys.candidates.base import (
+    Candidates,
+    draw_at_once,
+    draw_uniform,
+    log_absence,
+    log_inclusion,
+    merge,
+    merge_at_fixed_length,
+    step_generator,
+    trained_items,
+)
 from recsys.candidates.full import Full
 from recsys.candidates.hard import Hard
 from recsys.candidates.in_batch import InBatch
@@ -17,6 +28,7 @@ from recsys.errors import ConfigError
 COUNT = torch.tensor([0, 8, 4, 2, 1, 1, 0])
 POSITIVES = torch.tensor([5, 1, 5, 2])
 QUERIES = torch.eye(4, 3)
+CPU = torch.device("cpu")
 
 
 def make(name: str, seed: int = 0) -> Candidates:
@@ -138,6 +150,61 @@ def test_merge_keeps_each_item_once_and_drops_padding():
     assert positive_at.tolist() == [2, 0, 2]
 
 
+@pytest.mark.parametrize(
+    ("positives", "others", "items"),
+    [
+        ([7, 3, 7], [0, 3, 5], [3, 5, 7, 0, 0, 0]),
+        ([7, 7, 7], [], [7, 0, 0]),
+        ([1, 2, 3, 4], [5, 6, 7, 1, 1], [1, 2, 3, 4, 5, 6, 7]),  # 9 entries, and no more than 7 items
+    ],
+)
+def test_merge_at_fixed_length_fills_up_behind_the_items(positives, others, items):
+    groups = torch.tensor(positives), torch.tensor(others, dtype=torch.int64)
+    merged, positive_at = merge_at_fixed_length(8, *groups)
+    assert merged.tolist() == items
+    assert positive_at.tolist() == [items.index(positive) for positive in positives]
+    assert positive_at.tolist() == merge(8, *groups)[1].tolist()
+
+
+@every_sampler
+def test_candidates_of_fixed_length_are_the_others_and_padding(name, monkeypatch):
+    plain = [make(name).sample(POSITIVES, step, QUERIES) for step in range(5)]
+    for module in (in_batch, mixed, queue, hard, uniform):
+        monkeypatch.setattr(module, "merge", merge_at_fixed_length)
+    padded = [make(name).sample(POSITIVES, step, QUERIES) for step in range(5)]
+    assert len({len(sampled.items) for sampled in padded}) == 1
+    for with_padding, without in zip(padded, plain):
+        size = len(without.items)
+        assert with_padding.items[:size].tolist() == without.items.tolist()
+        assert with_padding.log_q[:size].tolist() == without.log_q.tolist()
+        assert with_padding.positive_at.tolist() == without.positive_at.tolist()
+        assert with_padding.items[size:].tolist() == [0] * (len(with_padding.items) - size)
+        assert (with_padding.log_q[size:] == torch.inf).all()
+
+
+def test_draw_at_once_takes_every_pair_equally_often():
+    # 15 pairs of 6 items, 3,000 draws: 200 of each; chi-square of 14 degrees of freedom is above 36.1 in 1 of 1,000 cases
+    catalogue = torch.tensor([2, 3, 5, 7, 11, 13])
+    pairs = Counter(tuple(sorted(draw_at_once(2, catalogue, step_generator(0, step, CPU)).tolist())) for step in range(3_000))
+    assert len(pairs) == 15
+    assert sum((count - 200) ** 2 / 200 for count in pairs.values()) < 36.1
+
+
+@pytest.mark.parametrize(("num", "num_items"), [(1, 2), (50, 100), (1_000, 20_000)])
+def test_draw_at_once_gives_that_many_distinct_items(num, num_items):
+    for step in range(20):
+        drawn = draw_at_once(num, torch.arange(1, num_items + 1), step_generator(1, step, CPU))
+        assert len(set(drawn.tolist())) == len(drawn) == num
+
+
+def test_every_step_seeds_the_one_generator_anew():
+    first, second = step_generator(3, 0, CPU), step_generator(3, 1, CPU)
+    assert first is second
+    drawn = torch.rand(3, generator=second)
+    assert torch.equal(torch.rand(3, generator=step_generator(3, 1, CPU)), drawn)
+    assert not torch.equal(torch.rand(3, generator=step_generator(3, 0, CPU)), drawn)
+
+
 def test_log_inclusion_keeps_rare_items_exact():
     # an item with 1 of 100 million positives: q = 1 - (1 - 1e-8)^10 = 1e-7 to 8 digits; 1 - p itself is 1 in float32
     missed = 10 * log_absence(torch.tensor([0, 1, 99_999_999]))
@@ -166,3 +233,12 @@ def test_sampler_on_cuda_answers_there(name):
     sampled = sampler.sample(POSITIVES.cuda(), 0, QUERIES.cuda())
     assert {part.device.type for part in sampled} == {"cuda"}
     assert sampled.items[sampled.positive_at].tolist() == [5, 1, 5, 2]
+
+
+@every_sampler
+def test_sampler_never_waits_for_a_device(name, monkeypatch):
+    """Tensors of the device `meta` have no values: reading one back, or giving as many entries as a value says, is an error there."""
+    monkeypatch.setattr(base, "_generator", lambda device: torch.Generator())  # there is none of that device
+    sampled = make(name).to("meta").sample(POSITIVES.to("meta"), 0, QUERIES.to("meta"))
+    assert {part.device.type for part in sampled} == {"meta"}
+    assert len(sampled.items) == len(sampled.log_q) == {"full": 5, "in_batch": 4}.get(name, 6)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn.functional import pad
 
 from recsys.errors import ConfigError
 from recsys.loss.base import Negatives, RetrievalLoss, Temperature, weighted_mean
@@ -180,3 +181,27 @@ def test_scores_of_16_bit_vectors_are_in_float32():
 def test_weighted_mean_by_hand():
     # (3 * 1 + 5 * 3) / 4
     assert weighted_mean(torch.tensor([3.0, 5.0]), torch.tensor([1.0, 3.0])).item() == 4.5
+
+
+@every_loss
+@pytest.mark.parametrize("with_known", [False, True])
+def test_candidates_that_fill_up_change_no_bit(loss, with_known):
+    """A step on a device has candidates of fixed length: item 0, whose log q is +inf, stands behind the drawn ones."""
+    generator = torch.Generator().manual_seed(5)
+    users, items, weight = (torch.rand(shape, generator=generator) for shape in ((37, 8), (64, 8), (37,)))
+    log_q = torch.rand(64, generator=generator).clamp(min=0.01).log()
+    positive_at = torch.randint(64, (37,), generator=generator)
+    known = torch.stack([torch.arange(37), (positive_at + 5) % 64]) if with_known else None
+
+    def value_and_gradients(filled_up):
+        users_, items_ = users.clone().requires_grad_(), pad(items, (0, 0, 0, filled_up), value=0.7).requires_grad_()
+        q = pad(log_q, (0, filled_up), value=torch.inf)
+        value = loss(users_, items_, positive_at, log_q=q, known=known, weight=weight)
+        return value.detach(), *torch.autograd.grad(value, (users_, items_))
+
+    value, of_users, of_items = value_and_gradients(0)
+    padded, of_users_padded, of_items_padded = value_and_gradients(64)
+    assert value.item() == padded.item()
+    assert torch.equal(of_users, of_users_padded)
+    assert torch.equal(of_items, of_items_padded[:64])
+    assert not of_items_padded[64:].any()

@@ -11,6 +11,7 @@ from benchmarks.clock import StepClock, now
 from recsys.config import TrainConfig, build
 from recsys.data.store import Store
 from recsys.data.store.prepare import store_of
+from recsys.run.hardware import build_trainer
 from recsys.run.process import keep_memory
 from recsys.task.ranking import Ranking
 
@@ -58,7 +59,7 @@ def fit(config: TrainConfig, folder: Path, *, callbacks: Sequence[Callback] = ()
     store = store_of(config.data, source)
     parts = task.parts(config, store, source)
     clock = StepClock()
-    trainer = build(config.trainer)(callbacks=[clock, *callbacks], logger=False, default_root_dir=folder, limit_val_batches=0)
+    trainer = build_trainer(config.trainer)(callbacks=[clock, *callbacks], logger=False, default_root_dir=folder, limit_val_batches=0)
     trainer.fit(parts.module, datamodule=parts.loader)
     seconds = now() - started
     trained = store.split if isinstance(task, Ranking) else store.event_split

@@ -16,6 +16,7 @@ from recsys.batch import Catalogue, UserBatch
 from recsys.config import build
 from recsys.metric.scores import TILE_USERS, DotProduct
 from recsys.metric.top_k import top_k
+from recsys.run.hardware import build_trainer
 from recsys.task.retrieval.evaluation import CatalogueEvaluation
 
 DIM, K = 64, 20
@@ -33,7 +34,7 @@ def main(arguments: list[str]) -> None:
     config = composed(f"task.evaluation.ks=[{K}]", f"task.evaluation.slice_ks=[{K}]", *chosen.overrides)
     evaluation: CatalogueEvaluation = build(config.task).evaluation(oracle=None)
     with tempfile.TemporaryDirectory() as scratch:
-        trainer = build(config.trainer)(callbacks=[evaluation], logger=False, default_root_dir=scratch)
+        trainer = build_trainer(config.trainer)(callbacks=[evaluation], logger=False, default_root_dir=scratch)
         device = trainer.strategy.root_device
         world = World.random(chosen.users, chosen.items, chosen.known, config.loader["eval_batch_size"], device)
         before = memory("VmRSS")

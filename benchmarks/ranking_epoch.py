@@ -47,7 +47,7 @@ def measured(rows: int, overrides: list[str]) -> tuple[int, dict[str, float], in
         folder, total = Path(scratch), round(rows / 0.8)  # the split holds out a fifth
         write_impressions(folder, rows=total, sizes=SIZES, numbers=NUMBERS)
         wide = impression_overrides(folder, sizes=SIZES, numbers=NUMBERS)
-        config = composed(*wide, "loader.batch_size=4096", "trainer.precision=bf16-mixed", "trainer.max_epochs=1", *overrides)
+        config = composed(*wide, "loader.batch_size=4096", "trainer.precision=auto", "trainer.max_epochs=1", *overrides)
         watched = MemoryWatch()
         done = fit(config, folder, callbacks=[watched])
     return done.rows, done.epoch, watched.before, watched.highest

@@ -12,6 +12,7 @@ from benchmarks.machine import product_rate, softmax_rate
 from benchmarks.movielens_shaped import NUM_RATINGS, NUM_USERS, history_lengths, write_tables
 from benchmarks.plain_transformer import plain_rate
 from recsys.data.read.rows import Sequences
+from recsys.run.hardware import precision_facts
 
 
 def main(arguments: list[str]) -> None:
@@ -41,7 +42,8 @@ def main(arguments: list[str]) -> None:
     device = torch.device("cuda" if config.trainer["accelerator"] == "gpu" else "cpu")
     scores = done.rows * num_items  # of every position with every item
     # the loss needs three products of [targets, items, dim] and one softmax; the towers come on top
-    dtype = torch.bfloat16 if config.trainer["precision"].startswith("bf16") else torch.float32
+    precision = precision_facts(config.trainer)["precision"]
+    dtype = torch.bfloat16 if precision.startswith("bf16") else torch.float32
     limit_s = 3 * 2 * scores * config.model["dim"] / product_rate(dtype, device) + scores / softmax_rate(device)
     seconds = sum(done.epoch.values())
     rows = [
@@ -54,7 +56,7 @@ def main(arguments: list[str]) -> None:
         ("loss / limit", f"{done.epoch['loss'] / limit_s:.1f}", "", ""),
     ]
     sizes = f"{len(windows):,} windows of {window - 1}, {done.rows:,} targets, {num_items:,} items"
-    title = f"One epoch of {sizes}, {config.trainer['precision']}"
+    title = f"One epoch of {sizes}, {precision}"
     notes = (
         f"Plain loop: torch's layers on padded windows, all logits at once, float32; {chosen.plain_steps} steps, scaled to an epoch.",
         "The loss holds its own gradients. Its limit: three products in the run's precision and one softmax over all scores.",

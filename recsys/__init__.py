@@ -9,6 +9,8 @@ Example:
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from recsys.machine import choose_threads
+
 if TYPE_CHECKING:
     from recsys.export.program import export_run
     from recsys.program import compose, evaluate, train
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 HOMES = {"compose": "recsys.program", "evaluate": "recsys.program", "train": "recsys.program", "export_run": "recsys.export.program"}
 """{public name: module that defines it}; recsys.schema defines the others."""
+choose_threads()  # before any module of the package imports torch
 __all__ = ["Categorical", "History", "Label", "MultiCategorical", "Numeric", "Schema", "Timestamp", "Vector"]
 __all__ += ["compose", "evaluate", "export_run", "train"]
 

@@ -5,7 +5,7 @@ run = recsys.train(recsys.compose("task=ranking", "data=mine"))
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ from recsys.report.run import publish_result
 from recsys.run.checkpoint import load_checkpoint
 from recsys.run.cost import Cost
 from recsys.run.directory import CHECKPOINTS, COST, LINEAGE, LOG, LOGGED, SCHEMA, RunDirectory, write_tested
+from recsys.run.hardware import build_trainer, hardware_facts, hardware_lines
 from recsys.run.lineage import write_lineage
 from recsys.run.metrics_log import MetricsLog
 from recsys.run.process import keep_memory, log_file, signals_restored
@@ -142,7 +143,8 @@ def _train(config: TrainConfig, run: Path, begun: Start) -> None:
             store_of(config.data, build(config.data.source))
         print(f"nothing is left to do\nrun: {run}")
         return
-    cost = Cost()
+    cost, hardware = Cost(), hardware_facts(config.trainer)
+    say(hardware_lines(hardware))
     keep_memory()
     seed_everything(config.seed, workers=True, verbose=False)
 
@@ -154,13 +156,13 @@ def _train(config: TrainConfig, run: Path, begun: Start) -> None:
     saver = build(config.checkpoint)(resume_from=begun.resume_from, begin=lambda: rank_zero_only(begun.keep_config)(config))
     loggers = [MetricsLog(run / LOGGED), *(logger(save_dir=run) for logger in build(config.logger).values())]
     callbacks = [cost, saver, *build(config.callbacks).values()]
-    trainer = build(config.trainer)(callbacks=callbacks, logger=loggers, default_root_dir=run)
+    trainer = build_trainer(config.trainer)(callbacks=callbacks, logger=loggers, default_root_dir=run)
 
     with cost.stage("prepare"):
         store = store_of(config.data, source)
     others = best_weights(task.other_runs())
     begun.require_same(store.path, others, config)
-    record_data(store, run, others=others, goes_on=begun.goes_on)
+    record_data(store, run, hardware=hardware, others=others, goes_on=begun.goes_on)
     parts = task.parts(config, store, source)
     module, evaluation = parts.module, parts.evaluation
 
@@ -193,11 +195,17 @@ def _part_of_test(trainer: Any) -> list[str]:
 
 
 @rank_zero_only
-def record_data(store: Store, run: Path, *, others: Mapping[str, str], goes_on: bool) -> None:
+def record_data(store: Store, run: Path, *, hardware: Mapping[str, Any], others: Mapping[str, str], goes_on: bool) -> None:
     """Write the data and origin of a run into its directory, and print the notes on the data."""
     store.schema.save(run / SCHEMA)
-    write_lineage(run / LINEAGE, store=store.path, others=others, goes_on=goes_on)
-    for note in store.notes:
+    write_lineage(run / LINEAGE, store=store.path, hardware=hardware, others=others, goes_on=goes_on)
+    say(store.notes)
+
+
+@rank_zero_only
+def say(notes: Iterable[str]) -> None:
+    """Print sentences for whoever looks at the terminal, and write them into train.log."""
+    for note in notes:
         log.info(note)
         Console().print(note, highlight=False, soft_wrap=True)
 
@@ -223,7 +231,7 @@ def evaluate(run: Path | str) -> dict[str, float]:
     parts.module.model.load_state_dict(finished.model()[0].state_dict())
     with TemporaryDirectory() as folder, log_file(Path(folder) / LOG), signals_restored():
         lone = {"devices": 1, "num_nodes": 1, "strategy": "auto"}
-        trainer = build(config.trainer)(logger=False, default_root_dir=folder, **lone)
+        trainer = build_trainer(config.trainer)(logger=False, default_root_dir=folder, **lone)
         trainer.test(parts.module, datamodule=parts.loader, verbose=False)
     return {key: value for key, value in parts.evaluation.results.items() if key.startswith("test/")}
 

@@ -11,6 +11,10 @@ ENDLESS = Annotated[int, Ge(-1)]
 BATCHES = Natural | Share
 """A number of batches, or a share of them."""
 BETAS = Annotated[tuple[DropRate, DropRate], Len(2, 2)]
+LONG = Literal["auto", "32-true", "bf16-mixed", "16-mixed", "bf16-true", "16-true", "64-true"]
+SHORT = Literal["32", "bf16", "16", "64", 32, 16, 64, "transformer-engine", "transformer-engine-float16"]
+PRECISION = LONG | SHORT
+"""What Lightning takes, and "auto", which `recsys.run.hardware` resolves."""
 OPTIMIZER = {"lr": NonNegative, "weight_decay": NonNegative, "eps": NonNegative, "betas": BETAS, "momentum": NonNegative}
 OPTIMIZER |= {"alpha": Share, "lr_decay": NonNegative, "initial_accumulator_value": NonNegative, "dampening": AnyNumber}
 """Arguments that optimizers of torch share."""
@@ -19,6 +23,7 @@ RANGES: dict[str, dict[str, Any]] = {
         "accelerator": Literal["auto", "cpu", "gpu", "cuda", "mps", "tpu"],
         "devices": ENDLESS | Annotated[list[Natural], Len(1)] | Literal["auto"],
         "num_nodes": Count,
+        "precision": PRECISION,
         "fast_dev_run": bool | Natural,
         "max_epochs": ENDLESS | None,
         "min_epochs": Natural | None,

@@ -18,6 +18,7 @@ from typing import Any
 
 from recsys.config.files import PACKAGE
 from recsys.errors import ConfigError, Fault
+from recsys.machine import THREADS, is_chosen
 
 FLAG = "--of-run"
 GRACE_S = 20
@@ -48,12 +49,14 @@ def handed_on(config: dict[str, Any], run: Path, module: str) -> Iterator[None]:
     handle, name = tempfile.mkstemp(prefix=".processes-", suffix=".json", dir=run)  # its own: another process may be refused here
     path, command, started = Path(name), sys.argv[1:], sys.modules["__main__"].__spec__
     paths = [str(PACKAGE.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {name: os.environ.get(name) for name in (*DISTRIBUTED, "PYTHONPATH", "PYTHONSAFEPATH")}
+    environment = {name: os.environ.get(name) for name in (*DISTRIBUTED, THREADS, "PYTHONPATH", "PYTHONSAFEPATH")}
     with open(handle, "w") as file:
         file.write(json.dumps({"run": str(run), "config": config, "process": os.getpid()}))
     sys.argv[1:] = [f"{FLAG}={path}"]
     sys.modules["__main__"].__spec__ = find_spec(module)  # where Lightning looks
     os.environ |= {"PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}  # this package, whatever stands in the working directory
+    if is_chosen():
+        del os.environ[THREADS]  # Lightning divides the cores among its processes where the user chose no number
     try:
         yield
     finally:

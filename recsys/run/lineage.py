@@ -26,11 +26,19 @@ PACKAGES = ("recsys", "torch", "pytorch-lightning", "torchmetrics", "hydra-core"
 GIT_TIMEOUT_S = 10
 
 
-def write_lineage(path: Path, *, store: Path, others: Mapping[str, str] | None = None, goes_on: bool = False) -> None:
+def write_lineage(
+    path: Path,
+    *,
+    store: Path,
+    hardware: Mapping[str, Any] | None = None,
+    others: Mapping[str, str] | None = None,
+    goes_on: bool = False,
+) -> None:
     """Write lineage.json of a run that starts now; one that goes on keeps what it says, and adds this start under "resumed".
 
     Args:
         store: folder of the prepared data.
+        hardware: what was chosen for this machine: "threads" and "precision"; see `recsys.run.hardware`.
         others: {key of the config that names another run: sha256 of its weights}.
         goes_on: whether the run was begun before.
     """
@@ -44,6 +52,7 @@ def write_lineage(path: Path, *, store: Path, others: Mapping[str, str] | None =
         "versions": versions(PACKAGES),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "platform": platform.platform(),
+        **(hardware or {}),
         "command": shlex.join(["python", *program, *arguments]),
     }
     if goes_on and path.exists():

@@ -4,6 +4,7 @@ Hydra's own plugins do not: hydra-joblib-launcher runs trial after trial in the 
 both it and hydra-submitit-launcher wait for a whole batch before the sweep learns how a trial ended.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from recsys.config.overrides import as_override
+from recsys.machine import SHARING
 from recsys.ranges import Column, Count, Natural
 
 OUTPUT = "output.log"
@@ -30,6 +32,11 @@ class ProcessLauncher(Launcher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.loader, self.config = hydra_context.config_loader, config
+
+    @property
+    def processes(self) -> int:
+        """Runs that share a machine."""
+        return self.n_jobs
 
     def executor(self, folder: Path) -> Executor:
         """Runs at most `n_jobs` functions at a time, each in a thread that waits for a process; `folder` is the sweep's."""
@@ -46,7 +53,8 @@ class ProcessLauncher(Launcher):
                     config.hydra.job.num = number
                 run = folder / config.hydra.sweep.subdir
                 print(f"#{number}: {' '.join(overrides)}   {run}")
-                runs.append((run, overrides, executor.submit(run_program, program(), list(overrides), run, self.config.hydra.runtime.cwd)))
+                place = run, self.config.hydra.runtime.cwd, self.processes
+                runs.append((run, overrides, executor.submit(run_program, program(), list(overrides), *place)))
             return [_job_return(*each) for each in runs]
 
 
@@ -68,6 +76,13 @@ class SubmititLauncher(ProcessLauncher):
         parameters: dict[str, Any] = {"timeout_min": timeout_min, "cpus_per_task": cpus_per_task, "gpus_per_node": gpus_per_node}
         parameters |= {"mem_gb": mem_gb, "slurm_partition": slurm_partition}
         self.parameters = {name: value for name, value in parameters.items() if value is not None}
+
+    @property
+    def processes(self) -> int:
+        """Runs that share a machine; Slurm gives each its own cores."""
+        import submitit
+
+        return self.n_jobs if (submitit.AutoExecutor.which() if self.cluster == "auto" else self.cluster) == "local" else 1
 
     def executor(self, folder: Path) -> Executor:
         import submitit
@@ -103,12 +118,18 @@ def program() -> list[str]:
     return [sys.executable, str(Path(sys.argv[0]).absolute())]
 
 
-def run_program(command: list[str], overrides: list[str], run: Path, cwd: str) -> int:
-    """Run a program in a directory; its exit code."""
+def run_program(command: list[str], overrides: list[str], run: Path, cwd: str, processes: int) -> int:
+    """Run a program in a directory, as one of several that share this machine's cores; its exit code."""
     run.mkdir(parents=True, exist_ok=True)
     place = as_override("hydra.run.dir", str(run))
     with (run / OUTPUT).open("ab") as output:
-        return subprocess.call([*command, *overrides, place], cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
+        return subprocess.call([*command, *overrides, place], cwd=cwd, env=environment(processes), **streams)
+
+
+def environment(processes: int) -> dict[str, str]:
+    """Environment of one of several programs that share this machine's cores."""
+    return {**os.environ, SHARING: str(processes)}
 
 
 def _job_return(run: Path, overrides: Sequence[str], future: Future) -> JobReturn:

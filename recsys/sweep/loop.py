@@ -90,7 +90,8 @@ class Sweep:
         python, train = program()
         chosen = [*suggested_overrides(trial, self.plan.sweep), *(as_override(key, value) for key, value in added.items())]
         export = (python, str(Path(train).with_name("export.py"))) if set(objectives) & set(MEASURES) else None
-        return Commands((python, train, f"--config-path={self.folder / CONF}", *self.plan.fixed, *chosen), export, self.cwd)
+        command = (python, train, f"--config-path={self.folder / CONF}", *self.plan.fixed, *chosen)
+        return Commands(command, export, self.cwd, self.launcher.processes)
 
     def _end(self, trial: optuna.Trial, future: Future, seconds: float) -> None:
         try:

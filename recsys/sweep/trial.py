@@ -21,7 +21,7 @@ from recsys.disk.records import read_record
 from recsys.errors import PRUNED, ConfigError, Fault
 from recsys.run.directory import BUNDLE, RESULT
 from recsys.schema import nearest
-from recsys.sweep.launcher import OUTPUT
+from recsys.sweep.launcher import OUTPUT, environment
 from recsys.sweep.sweep_config import MEASURES
 
 ALIVE, MANIFEST = "alive", f"{BUNDLE}/manifest.json"
@@ -37,11 +37,16 @@ ANY_ERROR = re.compile(r"^([\w.]*(?:Error|Exception|Interrupt|Exit)\w*(?:: .*)?)
 
 @dataclass(frozen=True)
 class Commands:
-    """Commands of a trial, to which `run_trial` adds its directory; export is None where no objective needs a bundle."""
+    """Commands of a trial, to which `run_trial` adds its directory; export is None where no objective needs a bundle.
+
+    Attributes:
+        processes: trials that share the machine.
+    """
 
     train: tuple[str, ...]
     export: tuple[str, ...] | None
     cwd: str
+    processes: int
 
     def pending(self, run: Path) -> Iterator[list[str]]:
         """Commands that have not ended well yet in a directory."""
@@ -57,9 +62,7 @@ def run_trial(sweep: Path, number: int, commands: Commands) -> tuple[Path, int]:
     run.mkdir(parents=True, exist_ok=True)
     with lock(run / ALIVE) as alive:  # a process of the trial that still trains is waited for
         os.ftruncate(alive.descriptor, 0)  # the process whose number stands there is gone, and the number may be another's by now
-        return run, next(
-            (code for command in commands.pending(run) if (code := _exit_code(command, run, alive.descriptor, commands.cwd))), 0
-        )
+        return run, next((code for command in commands.pending(run) if (code := _exit_code(command, run, alive.descriptor, commands))), 0)
 
 
 def trial_folder(sweep: Path, number: int) -> Path:
@@ -80,10 +83,11 @@ def stop(run: Path, how: signal.Signals) -> bool:
     return False
 
 
-def _exit_code(command: list[str], run: Path, alive: int, cwd: str) -> int:
+def _exit_code(command: list[str], run: Path, alive: int, commands: Commands) -> int:
     """The command's exit code, or the number of the signal that ended it, below 0."""
     with (run / OUTPUT).open("ab") as output:
-        process = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=[alive])
+        place = {"cwd": commands.cwd, "env": environment(commands.processes)}
+        process = subprocess.Popen(command, **place, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=[alive])
         os.pwrite(alive, str(process.pid).encode(), 0)
         try:
             return process.wait()

@@ -76,3 +76,14 @@ def test_processes_die_with_the_one_that_started_them(tmp_path):
     began = time.monotonic()
     assert parent.stdout.read() == ""  # until the child, which has it too, is gone
     assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(("chosen", "inside"), [("2", None), (None, "2")])
+def test_lightning_divides_the_cores_unless_the_user_chose(tmp_path, monkeypatch, chosen, inside):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    monkeypatch.delenv("RECSYS_THREADS", raising=False)
+    if chosen:
+        monkeypatch.setenv("RECSYS_THREADS", chosen)
+    with handed_on(CONFIG, tmp_path, "recsys.config.launch"):
+        assert os.environ.get("OMP_NUM_THREADS") == inside
+    assert os.environ["OMP_NUM_THREADS"] == "2"

@@ -7,7 +7,7 @@ import time
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from recsys.sweep.launcher import OUTPUT, run_program
+from recsys.sweep.launcher import OUTPUT, SubmititLauncher, run_program
 from recsys.sweep.trial import ALIVE, Commands, is_alive, run_trial, stop, trial_folder
 
 TRAIN = """
@@ -31,7 +31,7 @@ bundle.mkdir()
 
 def commands(tmp_path, seconds=0.0, end="well", export=False):
     train = (sys.executable, "-c", TRAIN, str(seconds), end)
-    return Commands(train, (sys.executable, "-c", EXPORT) if export else None, str(tmp_path))
+    return Commands(train, (sys.executable, "-c", EXPORT) if export else None, str(tmp_path), 1)
 
 
 def test_trial_runs_in_its_directory_and_keeps_what_it_prints(tmp_path):
@@ -68,10 +68,10 @@ def read(override):
 @pytest.mark.parametrize("name", ["o'neil", "a b", "a,b=[c]"])
 def test_directory_may_have_signs_that_mean_something_to_hydra(tmp_path, name):
     run = tmp_path / name / "trial-0"
-    train, export = Commands(("train.py",), ("export.py",), "/").pending(run)
+    train, export = Commands(("train.py",), ("export.py",), "/", 1).pending(run)
     assert read(train[-1]) == ("hydra.run.dir", str(run))
     assert read(export[-1]) == ("run", str(run))
-    run_program([sys.executable, "-c", "import sys; print(sys.argv[-1], end='')"], [], run, str(tmp_path))
+    run_program([sys.executable, "-c", "import sys; print(sys.argv[-1], end='')"], [], run, str(tmp_path), 1)
     assert read((run / OUTPUT).read_text()) == ("hydra.run.dir", str(run))
 
 
@@ -123,3 +123,18 @@ def test_stopped_trial_ends(tmp_path, orphan):
     while is_alive(tmp_path / "trial-0"):
         time.sleep(0.01)
     stop(tmp_path / "trial-0", signal.SIGTERM)  # nothing is there to be stopped, and another process may have its number
+
+
+def test_trials_of_one_machine_are_told_how_many_share_it(tmp_path):
+    code = "import os; print(os.environ['RECSYS_PROCESSES'], end='')"
+    both = Commands((sys.executable, "-c", code), None, str(tmp_path), 3)
+    run, exit_code = run_trial(tmp_path, 0, both)
+    assert (exit_code, (run / OUTPUT).read_text()) == (0, "3")
+    run_program([sys.executable, "-c", code], [], tmp_path / "other", str(tmp_path), 4)
+    assert (tmp_path / "other" / OUTPUT).read_text() == "4"
+
+
+def test_jobs_of_a_cluster_have_cores_of_their_own():
+    pytest.importorskip("submitit")
+    assert SubmititLauncher(16, "slurm", 10).processes == 1
+    assert SubmititLauncher(3, "local", 10).processes == 3

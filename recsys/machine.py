@@ -93,8 +93,9 @@ def thread_line(facts: Mapping[str, Any]) -> str:
     line = f"threads: {facts['threads']} of {facts['cores']} cores, {facts['wait'].lower()} waiting"
     if facts["from"] != "machine":
         return f"{line}, as {THREADS}={os.environ.get(THREADS, '')} has it"
-    reasons = [f"quota of {facts['quota']:g} cores"] * (facts["quota"] is not None)
-    reasons += [f"shared by {facts['processes']} processes"] * (facts["processes"] > 1)
+    reasons = [] if facts["quota"] is None else [f"quota of {facts['quota']:g} cores"]
+    if facts["processes"] > 1:
+        reasons += [f"shared by {facts['processes']} processes"]
     if str(facts["threads"]) != os.environ[THREADS]:
         reasons += ["torch was imported before recsys, or told otherwise"]
     return f"{line}{''.join(f', {reason}' for reason in reasons)}; {THREADS} and {WAIT} override it"

@@ -126,6 +126,8 @@ def test_line_says_number_reason_and_override(monkeypatch):
     facts = {"threads": 1, "wait": "PASSIVE", "from": "machine", "cores": 2, "quota": 0.5, "processes": 1}
     line = machine.thread_line(facts)
     assert all(word in line for word in ("1 of 2 cores", "passive", "quota of 0.5", "OMP_NUM_THREADS", "OMP_WAIT_POLICY"))
+    assert "quota" not in machine.thread_line({**facts, "quota": None})
+    assert "3 processes" in machine.thread_line({**facts, "processes": 3})
     assert "OMP_NUM_THREADS=1" in machine.thread_line({**facts, "from": "OMP_NUM_THREADS"})
     assert "before recsys" in machine.thread_line({**facts, "threads": 2})
 

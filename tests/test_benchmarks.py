@@ -207,7 +207,7 @@ def test_peer_that_fails_is_named(tmp_path):
 def test_step_clock_gives_each_phase_its_own_time(monkeypatch):
     clock = importlib.import_module("benchmarks.clock")
     moments = iter([0, 1, 11, 111, 1111, 11111, 11113, 11117])  # the second step ends no phase but these two
-    monkeypatch.setattr(clock, "now", lambda: next(moments))
+    monkeypatch.setattr(clock.time, "perf_counter", lambda: next(moments))
     task, steps = torch.nn.Module(), clock.StepClock()
     task.loss = torch.nn.Identity()
     steps.on_fit_start(None, task)
@@ -218,6 +218,7 @@ def test_step_clock_gives_each_phase_its_own_time(monkeypatch):
     steps.on_train_batch_end(None, task, None, None, 0)
     steps.on_train_batch_start(None, task, None, 1)
     steps.on_train_batch_end(None, task, None, None, 1)
+    steps.on_train_epoch_end(None, task)
     assert steps.epochs == [{"batch": 1 + 2, "towers": 10, "loss": 100, "backward": 1000, "optimizer": 10000 + 4}]
 
 
@@ -281,3 +282,39 @@ def test_coverage_is_measured_by_metric_and_size(tables, monkeypatch):
     assert len(found) == len(coverage.TASTES) + 1 + len(coverage.RATES)
     assert 0.6 < found[1]["hit_rate@20"][0] <= 1  # of 50 users; 10 are too few
     assert 0.6 < found[-1]["auc"][0] <= 1
+
+
+class Event:
+    """An event of a GPU that is not there, which took place `at` ms."""
+
+    at = 0
+
+    def __init__(self, enable_timing):
+        assert enable_timing
+
+    def record(self):
+        Event.at += 500
+        self.at = Event.at
+
+    def synchronize(self):
+        assert Event.at == 3_000, "a step waited for the GPU"
+
+    def elapsed_time(self, later):
+        return later.at - self.at
+
+
+def test_step_clock_waits_for_a_gpu_at_the_end_of_an_epoch_alone(monkeypatch):
+    clock = importlib.import_module("benchmarks.clock")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: pytest.fail("a step waited for the GPU"))
+    task, steps = torch.nn.Module(), clock.StepClock()
+    task.loss = torch.nn.Identity()
+    steps.on_fit_start(None, task)
+    steps.on_train_epoch_start(None, task)
+    steps.on_train_batch_start(None, task, None, 0)
+    task.loss(0)
+    steps.on_after_backward(None, task)
+    steps.on_train_batch_end(None, task, None, None, 0)
+    steps.on_train_epoch_end(None, task)
+    assert steps.epochs == [dict.fromkeys(("batch", "towers", "loss", "backward", "optimizer"), 0.5)]

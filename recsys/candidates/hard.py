@@ -11,8 +11,10 @@ from recsys.ranges import Count, Seed, require_ranges
 
 BLOCK = 64
 """Items whose largest score is looked at first; the k best items lie in the k blocks with the largest maxima."""
-CHUNK_SCORES = 1 << 21
-"""Scores held at once while mining: 8 MiB, so that they stay in a cache."""
+CPU_CHUNK_SCORES = 1 << 21
+"""Scores held at once while mining on a CPU: 8 MiB, so that they stay in a cache."""
+DEVICE_CHUNK_SCORES = 1 << 28
+"""The same elsewhere: 1 GiB, so that one product reads the whole catalogue for many queries."""
 
 
 class Hard(Candidates):
@@ -66,7 +68,8 @@ class Hard(Candidates):
         generator = step_generator(self.seed, step, positives.device)
         drawn = draw_uniform(self.num_uniform, self.trained, generator)
         chosen = torch.randperm(len(positives), generator=generator, device=positives.device)[: self.num_queries]
-        rows = max(1, CHUNK_SCORES // len(self.catalogue))
+        chunk_scores = CPU_CHUNK_SCORES if self.catalogue.device.type == "cpu" else DEVICE_CHUNK_SCORES
+        rows = max(1, chunk_scores // len(self.catalogue))
         parts = zip(queries[chosen].split(rows), positives[chosen].split(rows))
         mined = torch.cat([self._mine(*part) for part in parts])
         items, positive_at = merge(self.num_rows, positives, drawn, mined)

@@ -4,7 +4,9 @@ import math
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from recsys.candidates import base
 from recsys.candidates.hard import Hard
 
 COUNT = torch.tensor([0, 1, 1, 1, 1, 1, 1, 1, 1])  # 8 items
@@ -121,3 +123,24 @@ def test_weighted_sum_is_that_of_the_catalogue_on_average():
         sums.append((scores[sampled.items] - sampled.log_q).exp().sum())
     sums = torch.stack(sums)
     assert abs(sums.mean() - scores[1:].exp().sum()) < 5 * sums.std() / 1_500**0.5
+
+
+class Products(TorchDispatchMode):
+    """Counts matrix products."""
+
+    number = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.number += function is torch.ops.aten.mm.default
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("num_rows", "products"), [(1 << 20, 1), (1 << 22, 4)])
+def test_a_device_mines_for_many_queries_in_one_product(monkeypatch, num_rows, products):
+    # 2^28 scores at once: 256 queries by 2^20 items, or 64 by 2^22; of the device `meta`, whose tensors take no memory
+    monkeypatch.setattr(base, "_generator", lambda device: torch.Generator())
+    sampler = Hard(torch.ones(65, dtype=torch.int64), 0, num_uniform=1, num_queries=256, num_hard=1, refresh_every=10).to("meta")
+    sampler.catalogue, sampler.never = torch.empty(num_rows, 2, device="meta"), torch.empty(num_rows, dtype=torch.bool, device="meta")
+    with Products() as counted:
+        sampler.sample(torch.empty(300, dtype=torch.int64, device="meta"), 0, torch.empty(300, 2, device="meta"))
+    assert counted.number == products

@@ -5,7 +5,12 @@ import torch
 from torch import nn
 
 from recsys.errors import ConfigError
+from recsys.model.aitm import AITM
 from recsys.model.base import PositionBias, Ranker
+from recsys.model.mmoe import MMoE
+from recsys.model.ple import PLE
+from recsys.model.shared_bottom import SharedBottom
+from recsys.model.single_task import SingleTask
 from recsys.schema import Categorical, Schema, Statistics
 
 HEADS = ("click", "basket", "conversion", "rating", "conversion/imputation")
@@ -122,3 +127,21 @@ def test_unknown_learns_the_average_effect():
         optimizer.step()
     assert built({}).item() == pytest.approx(0.5, abs=0.05)
     assert built.eval()(features)[[0, 3], 0].tolist() == pytest.approx([1.0, -1.0], abs=0.02)
+
+
+RANKERS = {
+    "aitm": (AITM, [8], {}),
+    "mmoe": (MMoE, 3, [8], {"tower_hidden": [8]}),
+    "ple": (PLE, 2, 1, {"expert_hidden": [8], "levels": 2, "tower_hidden": [8]}),
+    "shared_bottom": (SharedBottom, [8], [6], {}),
+    "single_task": (SingleTask, [6], {}),
+}
+
+
+@pytest.mark.parametrize("name", RANKERS)
+def test_a_ranker_is_one_graph_on_a_device(assembled, features, name):
+    """torch.compile takes it whole, gradients included. The device is `meta`, which takes the branches of a GPU and computes nothing."""
+    ranker, *sizes, named = RANKERS[name]
+    model = assembled(ranker, *sizes, dropout=0.1, **named).to("meta").train()
+    explained = torch._dynamo.explain(model)({column: values.to("meta") for column, values in features.items()})
+    assert (explained.graph_count, explained.graph_break_count) == (1, 0), explained.break_reasons

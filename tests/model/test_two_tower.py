@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from recsys.model.two_tower import TwoTower
+from recsys.tower.embedding import EmbeddingTower
 from recsys.tower.mlp import MLPTower
 from recsys.tower.sequence import SequenceTower
 
@@ -78,3 +79,19 @@ def test_unknown_id_that_dropout_trains_is_left_alone(schema):
     before = table.weight.detach().clone()
     towers.fill_unknown({"item_id"})
     assert torch.equal(table.weight, before)
+
+
+USER_TOWERS = {
+    "embedding": partial(EmbeddingTower, 0.1),
+    "mlp": partial(MLPTower, [8], 0.1),
+    "sequence": partial(SequenceTower, 1, 1, expansion=1, dropout=0.1),
+}
+
+
+@pytest.mark.parametrize("name", USER_TOWERS)
+def test_towers_are_one_graph_each_on_a_device(schema, user_features, item_features, name):
+    """torch.compile takes them whole, gradients included. The device is `meta`, which takes the branches of a GPU and computes nothing."""
+    towers = model(schema, user=USER_TOWERS[name], id_dropout=0.1).to("meta").train()
+    for tower, features in ((towers.users, user_features), (towers.items, item_features)):
+        explained = torch._dynamo.explain(tower)({column: values.to("meta") for column, values in features.items()})
+        assert (explained.graph_count, explained.graph_break_count) == (1, 0), explained.break_reasons

@@ -11,6 +11,7 @@ from rich.table import Table
 
 import recsys
 from recsys.config import TrainConfig
+from recsys.machine import CPUINFO, cores, cpu_facts, cpu_name
 
 CONF = Path(__file__).parent.parent / "conf"
 
@@ -34,7 +35,7 @@ def composed(*overrides: str) -> TrainConfig:
 
 
 def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str] = ()) -> None:
-    """Print a table; the first column names, the others hold figures.
+    """Print a table, with the processor in its title; the first column names, the others hold figures.
 
     Args:
         notes: sentences below it, such as the goal.
@@ -45,9 +46,14 @@ def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], note
     for row in rows:
         table.add_row(*row)
     console = Console(highlight=False)
-    console.print(title, style="bold")
+    console.print(f"{title}, on {processor()}", style="bold")
     console.print(table)
     for note in notes:
         console.print(note, style="dim")
     console.print()
     sys.stdout.flush()
+
+
+def processor() -> str:
+    """Processor that the figures were taken on, and its cores that this process may use."""
+    return f"{cpu_name(cpu_facts(CPUINFO))}, {cores()} cores"

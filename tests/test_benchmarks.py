@@ -318,3 +318,24 @@ def test_step_clock_waits_for_a_gpu_at_the_end_of_an_epoch_alone(monkeypatch):
     steps.on_train_batch_end(None, task, None, None, 0)
     steps.on_train_epoch_end(None, task)
     assert steps.epochs == [dict.fromkeys(("batch", "towers", "loss", "backward", "optimizer"), 0.5)]
+
+
+@pytest.mark.slow
+def test_threads(table, monkeypatch):
+    work = "import time; started = time.perf_counter(); sum(range(10**7)); print(time.perf_counter() - started)"
+    monkeypatch.setattr("benchmarks.threads.EPOCH", work)  # twelve trainings take minutes
+    figures = table("threads", "--repeats", 1)
+    assert list(figures)[:3] == ["quiet", "beside 1 busy", "beside 2 busy"]
+    assert any(name.startswith("quota of 1 core") for name in figures)
+    assert figures["quiet"][1::2] == [1.0, 1.0, 1.0]
+    for name in ("beside 1 busy", "beside 2 busy"):
+        for seconds, ratio, quiet in zip(figures[name][::2], figures[name][1::2], figures["quiet"][::2], strict=True):
+            assert (seconds - 0.01) / (quiet + 0.01) - 0.01 <= ratio <= (seconds + 0.01) / (quiet - 0.01) + 0.01
+
+
+@pytest.mark.slow
+def test_threads_are_timed_on_a_training(capsys, tmp_path):
+    shop = ("data.source.num_users=60", "data.source.num_items=300", "data.source.num_impressions=4000", "data.max_unknown_share=1")
+    places = (f"data.store={tmp_path}", f"data.source.folder={tmp_path}/shop")
+    importlib.import_module("benchmarks.threads").print_epoch(str(tmp_path), *places, *shop, "model.dim=4", "trainer.max_epochs=1")
+    assert 0 < float(capsys.readouterr().out.split()[-1]) < 60

@@ -5,6 +5,7 @@ same ones for both, so that a loss which fewer or other users would not have sho
 """
 
 import json
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -127,6 +128,8 @@ def gate(one: Compared, production: str) -> Gate:
 
 
 def _interval(value: tuple[float, float, float], sign: str = "") -> str:
+    if not math.isfinite(value[1]):  # of too few users, or of a share of 0 or 1
+        return f"{value[0]:{sign}.4f}"
     return f"{value[0]:{sign}.4f} ({value[1]:{sign}.4f} to {value[2]:{sign}.4f})"
 
 

@@ -1,6 +1,5 @@
 """Turns finished runs into a released bundle: rebuild the models, write the graphs, let them pass the gates, publish."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -112,7 +111,7 @@ def lineage(runs: Sequence[RunDirectory]) -> dict:
         "git": git(CODE),
         "lock": lock(CODE),
         "data": {run.task: data_facts(run.store, run.config.data.name) for run in runs},
-        "config": {run.task: json.loads(json.dumps(run.plain), parse_constant=str) for run in runs},  # JSON has no infinity
+        "config": {run.task: run.plain for run in runs},
         "seed": {run.task: run.config.seed for run in runs},
         "train": train,
     }

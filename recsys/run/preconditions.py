@@ -67,5 +67,5 @@ def require_gradients_that_nccl_adds(trainer: Trainer, module: LightningModule) 
     rows = [each.num_embeddings for each in module.modules() if isinstance(each, nn.Embedding) and each.sparse]
     if rows:
         what = f"NCCL cannot add up the sparse gradients of several GPUs, which a table of {max(rows):,} rows has"
-        keys = "trainer.devices, model.sparse_from (ranking: model.input.sparse_from)"
+        keys = "trainer.devices, model.sparse_from (a ranker: model.input.sparse_from)"
         raise ConfigError(Fault(what, keys, f"choose trainer.devices=1, or let sparse_from be at least {max(rows) + 1}"))

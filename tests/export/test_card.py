@@ -99,7 +99,7 @@ def test_card_names_models_catalogue_labels_and_funnel():
         "| `item_id` | item | Categorical | int64 | 2,750 | "
         'not in training, or in fewer than 5 training rows, or missing: the value "unknown" |',
         "| `image` | item | Vector | float32 | 8 numbers | missing: zeros |",
-        "| `time` | context | Timestamp | int64 | seconds since 1970 UTC: hour and weekday | missing: 1970 |",
+        "| `time` | context | Timestamp | int64 | s since 1970 UTC: hour and weekday | missing: 1970 |",
         "| `position` | bias | Categorical | int64 | 10, read in training | not read when serving: always unknown |",
     ],
 )

@@ -6,6 +6,8 @@ import pytest
 import yaml
 from wandb.proto.wandb_internal_pb2 import Record
 
+from tests.conftest import RUN_DATA
+
 LINES = [
     {"step": 0, "epoch": 0, "train/loss": 2.5},
     {"step": 1, "epoch": 0, "train/loss": 2.0},
@@ -15,7 +17,13 @@ LINES = [
 """Of metrics.jsonl."""
 CONFIG = {"seed": 3, "data": {"root": "s3://me:hush@host/shop", "password": "hush"}, "model": {"dim": 16}}
 LINEAGE = {"git": {"commit": "ab" * 20, "dirty": False}, "command": "python train.py data.password=hush seed=3"}
-DATA = {"name": "shop", "store": "0a1b", "inputs": [{"table": "items", "file": "items.parquet", "sha256": "cd" * 32}], "notes": ["long"]}
+DATA = {
+    **RUN_DATA,
+    "store": "0a1b",
+    "inputs": [{"table": "items", "file": "items.parquet", "size": 1234, "sha256": "cd" * 32, "whole": True}],
+    "notes": ["long"],
+    "test": {"user": "user_id", "rows": 10, "items": 8, "sha256": "ef" * 32},
+}
 
 
 def read(path):

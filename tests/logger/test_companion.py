@@ -110,7 +110,7 @@ def test_best_and_last_checkpoint_are_artifacts_with_their_origin(finished, reco
     assert metadata["data"] == {
         "name": "shop",
         "store": "0a1b",
-        "inputs": [{"table": "items", "file": "items.parquet", "sha256": "cd" * 32}],
+        "inputs": [{"table": "items", "file": "items.parquet", "size": 1234, "sha256": "cd" * 32, "whole": True}],
     }
     assert metadata["lineage"]["command"] == "python train.py data.password=<hidden> seed=3"
 

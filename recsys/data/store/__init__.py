@@ -6,6 +6,7 @@ a history is a window, never a copy.
 
 import json
 import logging
+import os
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -80,7 +81,7 @@ class Store:
             IntegrityError: there is no store, or files are missing or not as they were written; see `recsys.disk.sums.check_sums`.
         """
         remedy = remove_remedy(path)
-        if not path.exists():
+        if not os.path.exists(path):  # a name that is too long for a path is none
             raise IntegrityError(Fault("no prepared store here", str(path), PREPARE))
         if (path / SUMS).exists():
             check_sums(path, remedy)

@@ -82,5 +82,9 @@ def test_half_precision_is_refused_with_the_node_named():
 def test_broken_graph_is_refused_with_the_file_named():
     graph = identity_tower()
     graph.graph.node[0].op_type = "NoSuchOperator"
+    with pytest.raises(IntegrityError, match=r"NoSuchOperator(.|\n)*user_tower\.onnx"):
+        check("user_tower.onnx", graph)
+    graph = identity_tower()
+    graph.graph.node[0].input[0] = "nothing"
     with pytest.raises(IntegrityError, match=r"onnx\.checker refuses(.|\n)*user_tower\.onnx"):
         check("user_tower.onnx", graph)

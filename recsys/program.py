@@ -167,7 +167,7 @@ def _train(config: TrainConfig, run: Path, begun: Start) -> None:
     module, evaluation = parts.module, parts.evaluation
 
     trainer.fit(module, datamodule=parts.loader)
-    if trainer.fast_dev_run:  # Lightning neither logs nor saves then
+    if config.trainer.get("fast_dev_run"):  # Lightning neither logs nor saves then
         print(f"trainer.fast_dev_run went through: it leaves no weights and no metrics; train without it for those\nrun: {run}")
         return
     best = load_checkpoint(module.model, run / CHECKPOINTS / "best")

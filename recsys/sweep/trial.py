@@ -86,8 +86,15 @@ def stop(run: Path, how: signal.Signals) -> bool:
 def _exit_code(command: list[str], run: Path, alive: int, commands: Commands) -> int:
     """The command's exit code, or the number of the signal that ended it, below 0."""
     with (run / OUTPUT).open("ab") as output:
-        place = {"cwd": commands.cwd, "env": environment(commands.processes)}
-        process = subprocess.Popen(command, **place, stdin=subprocess.DEVNULL, stdout=output, stderr=output, pass_fds=[alive])
+        process = subprocess.Popen(
+            command,
+            cwd=commands.cwd,
+            env=environment(commands.processes),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=[alive],
+        )
         os.pwrite(alive, str(process.pid).encode(), 0)
         try:
             return process.wait()

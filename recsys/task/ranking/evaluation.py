@@ -81,7 +81,9 @@ class ImpressionEvaluation(Evaluation):
     def validated(self, labels: Sequence[Label]) -> dict[str, Better | None]:
         """{key of a metric of a validation: whether more or less of it is better}, as far as its rows define them."""
         of_binary: dict[str, Better | None] = {metric.name: metric.better for metric in METRICS}
-        of_binary |= {f"{name}@{k}": "more" for name in ("ndcg", "recall") for k in self.ks} | dict.fromkeys(COUNTS)
+        for name in ("ndcg", "recall"):
+            of_binary |= {f"{name}@{k}": "more" for k in self.ks}
+        of_binary |= dict.fromkeys(COUNTS)
         of_number: dict[str, Better | None] = {**{metric.name: metric.better for metric in regression.METRICS}, "rows": None}
         names = {label.column: of_binary if label.kind == "binary" else of_number for label in labels}
         names |= {"_".join(columns): names[column] for column, columns in chains(labels).items()}

@@ -41,6 +41,7 @@ class Logistic(ImpressionBaseline):
         self.note = ""
         if self.constant is None:
             columns = self._columns(table)
+            self.model = LogisticRegression(max_iter=self.max_iterations, warm_start=True) if binary else Ridge()
 
             def quality() -> float:
                 predicted = self.predict(validation.table)
@@ -48,16 +49,17 @@ class Logistic(ImpressionBaseline):
                 return -loss
 
             tried = self.l2 if len(validation.label) else self.l2[:1]
-            chosen = choose(tried, lambda l2: self._solve(columns, label, l2, binary=binary), quality)
+            chosen = choose(tried, lambda l2: self._solve(columns, label, l2), quality)
             self.note = choice_note(l2=(chosen, tried)) + (
                 "" if self.converged else f", not converged after max_iterations={self.max_iterations}"
             )
 
-    def _solve(self, columns: sparse.csr_matrix, label: np.ndarray, l2: float, *, binary: bool) -> None:
+    def _solve(self, columns: sparse.csr_matrix, label: np.ndarray, l2: float) -> None:
+        """Fit with a penalty, from the weights of the one before on."""
+        self.model.set_params(**({"alpha": l2} if isinstance(self.model, Ridge) else {"C": 1 / l2}))
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)
-            model = LogisticRegression(C=1 / l2, max_iter=self.max_iterations) if binary else Ridge(l2)
-            self.model = model.fit(columns, label)
+            self.model.fit(columns, label)
         self.converged = not any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
 
     def predict(self, table: FeatureTable) -> np.ndarray:

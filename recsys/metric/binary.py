@@ -201,6 +201,7 @@ METRICS: tuple[Declaration[OfCounts | None], ...] = (
         "ece_noise",
         "the ece that chance alone gives predictions that are all right; an ece no larger than this shows no fault",
         measure=lambda tally, _: tally.calibration_noise(),
+        heading="noise",
         better=None,
         beside=True,
     ),

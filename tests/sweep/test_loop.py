@@ -26,7 +26,7 @@ def commands(tmp_path, monkeypatch):
 
     def commands(objectives=None, pruner=None, logger=(), folder=tmp_path):
         config = SweepConfig(objectives or {"val/recall@20": "max"}, {"loss": ["bpr"]}, "random", 1, pruner)
-        sweep = Sweep(folder, Plan("mine", ("model.dim=32",), config, {"logger": dict(logger)}, {}), None, cwd="/")
+        sweep = Sweep(folder, Plan("mine", ("model.dim=32",), config, {"logger": dict(logger)}, {}), Ends([]), cwd="/")
         return sweep._commands(ask(sweep.study, config))
 
     return commands
@@ -70,7 +70,7 @@ def test_objective_of_the_bundle_exports_each_trial(commands):
 class Ends:
     """A launcher and its executor: each trial ends at once, with the next exit code and what it printed."""
 
-    n_jobs = 1
+    n_jobs = processes = 1
 
     def __init__(self, ends):
         self.ends = iter(ends)

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
-LIMIT, USED = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-"""Memory that a container may take, and has taken, in bytes (cgroup v2)."""
+MEMORY = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
+"""Files of a control group with the bytes that it may take, and has taken: of cgroup v2, and of v1."""
 CGROUPS, MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 """Where control groups stand, and the names of those that this process belongs to (cgroup v1 and v2)."""
 TOPOLOGY = Path("/sys/devices/system/cpu")
@@ -30,11 +30,12 @@ def free_memory() -> int:
     """Bytes that a process may take without pushing others out, within what its container allows."""
     import psutil  # here: what serves has none
 
-    free = psutil.virtual_memory().available
-    try:
-        return min(free, int(LIMIT.read_text()) - int(USED.read_text()))
-    except (OSError, ValueError):  # no container, or one without a limit
-        return free
+    left = [psutil.virtual_memory().available]
+    for folder in _control_groups("memory"):
+        for limit, used in ((_text(folder / limit), _text(folder / used)) for limit, used in MEMORY):
+            if limit.isdecimal() and used.isdecimal():  # "max" where there is no limit
+                left.append(max(0, int(limit) - int(used)))
+    return min(left)
 
 
 def cores() -> int:
@@ -46,7 +47,7 @@ def cores() -> int:
 
 def cpu_quota() -> float | None:
     """Cores' worth of time that a container or job may use, the least of its control groups; None: no limit."""
-    quotas = [_quota(folder) for folder in _control_groups()]
+    quotas = [_quota(folder) for folder in _control_groups("cpu")]
     return min((quota for quota in quotas if quota is not None), default=None)
 
 
@@ -118,14 +119,14 @@ def is_bf16_fast_on_cpu() -> bool:
     return not FAST_BF16.isdisjoint(f"{facts.get('flags', '')} {facts.get('Features', '')}".split())
 
 
-def _control_groups() -> Iterator[Path]:
-    """Folders of the control groups around this process that may limit its time: its own, and all above."""
+def _control_groups(controller: str) -> Iterator[Path]:
+    """Folders of the control groups around this process that may limit its time ("cpu") or "memory": its own, and all above."""
     for line in _text(MEMBERSHIP).splitlines():
         _, controllers, path = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
+        if controllers and controller not in controllers.split(","):
             continue
         inside = Path(path.lstrip("/"))
-        for mount in (CGROUPS / controllers, CGROUPS / "cpu") if controllers else (CGROUPS, CGROUPS / "unified"):
+        for mount in (CGROUPS / controllers, CGROUPS / controller) if controllers else (CGROUPS, CGROUPS / "unified"):
             yield from (mount / folder for folder in (inside, *inside.parents))
 
 

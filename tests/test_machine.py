@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from recsys import machine
@@ -48,6 +50,31 @@ def visible(monkeypatch, tmp_path):
                 (folder / "thread_siblings_list").write_text(",".join(map(str, pair)) + "\n")
 
     return see
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "left"),
+    [
+        ("0::/\n", {}, 1000),  # no limit: what the machine has
+        ("0::/\n", {"memory_DOT_max": "max\n", "memory_DOT_current": "5\n"}, 1000),
+        ("0::/\n", {"memory_DOT_max": "700\n", "memory_DOT_current": "100\n"}, 600),
+        (
+            "0::/job\n",
+            {"memory_DOT_max": "700\n", "memory_DOT_current": "0\n", "job__memory_DOT_max": "90\n", "job__memory_DOT_current": "50\n"},
+            40,
+        ),
+        ("0::/job\n", {"job__memory_DOT_max": "90\n", "job__memory_DOT_current": "95\n"}, 0),
+        (
+            "4:memory:/job\n3:cpu,cpuacct:/job\n",
+            {"memory__job__memory_DOT_limit_in_bytes": "80\n", "memory__job__memory_DOT_usage_in_bytes": "20\n"},
+            60,
+        ),
+    ],
+)
+def test_memory_is_what_every_control_group_leaves(cgroup, monkeypatch, membership, files, left):
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
+    cgroup(membership, **files)
+    assert machine.free_memory() == left
 
 
 def test_no_quota_where_there_is_no_control_group(cgroup):

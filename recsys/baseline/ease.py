@@ -11,7 +11,7 @@ from recsys.machine import free_memory
 from recsys.ranges import Positive, Positives
 
 BYTES = 17
-"""Memory of a fit for each entry of the item-item matrix: float64, a float32 copy, and a mask's worth of air."""
+"""Memory of a fit for each entry of the item-item matrix: one float64, two float32 and a boolean."""
 
 
 class EASE(Baseline):

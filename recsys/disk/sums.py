@@ -12,6 +12,7 @@ from recsys.disk import file_sha256, write_whole
 from recsys.disk.locks import lock
 from recsys.disk.records import reading
 from recsys.errors import Fault, IntegrityError, ResourceError, name_list
+from recsys.machine import threads
 
 SUMS = "SHA256SUMS"
 """Hash and name of every other file of a folder, as `sha256sum --check SHA256SUMS` reads them."""
@@ -80,5 +81,5 @@ def _stat(path: Path) -> list[int] | None:
 
 def _hashes(folder: Path, names: list[str]) -> dict[str, str]:
     """{name: sha256}; several files at once, as hashing leaves other threads free."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads()) as pool:
         return dict(zip(names, pool.map(lambda name: file_sha256(folder / name), names)))

@@ -14,7 +14,7 @@ DATA_SHAPE: dict[Any, Any] = {
     "notes": [str],
     "test": {"user": (str, type(None)), "rows": int, "items": int, "sha256": str},
 }
-"""Of data.json."""
+"""Shape of data.json: what was prepared, how it was divided, and the test that was asked."""
 COST_SHAPE: dict[Any, Any] = {
     "seconds": {"fit": NUMBER, "total": NUMBER, str: NUMBER},
     "rows": int,
@@ -24,6 +24,6 @@ COST_SHAPE: dict[Any, Any] = {
     "peak_gpu_memory_bytes": (int, None),
     "energy_joules": {str: NUMBER},
 }
-"""Of cost.json."""
+"""Shape of cost.json: seconds, rows, bytes and joules of a run."""
 LOGGED_SHAPE: dict[Any, Any] = {"step": int, str: (NUMBER, None)}
-"""Of a line of metrics.jsonl."""
+"""Shape of one line of metrics.jsonl: its step, and numbers by name; null where a value is not finite."""

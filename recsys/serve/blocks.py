@@ -18,9 +18,9 @@ from recsys.serve.fields import BadRow
 ROW_BYTES = 16 << 20
 """A row's values as Python objects, at most; also those of all rows of one call."""
 VALUE_BYTES = 64
-"""Of a value as a Python object, beside its text."""
+"""Memory of one value as a Python object, without the letters of a text."""
 GROUP_VALUES, GROUP_BYTES = 1 << 27, 1 << 30
-"""Of one column in a row group, at most: values, and bytes before compression."""
+"""Largest number of values of a column in one row group, and of its bytes before compression."""
 
 
 def open_requests(path: Path) -> pq.ParquetFile:

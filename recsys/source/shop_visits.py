@@ -226,5 +226,5 @@ def _sigmoid(logit: np.ndarray) -> np.ndarray:
 
 
 def _click_probability(appeal: np.ndarray) -> np.ndarray:
-    """Of an item that is looked at, over both intents; same shape as `appeal`."""
+    """P(click | looked at), the mean over both intents; same shape as `appeal`."""
     return (_sigmoid(appeal - _CLICK_INTENT) + _sigmoid(appeal + _CLICK_INTENT)) / 2

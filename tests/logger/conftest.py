@@ -14,7 +14,7 @@ LINES = [
     {"step": 1, "epoch": 0, "val/recall@20": 0.1, "val/users": 7.0, "val/auc": None},
     {"step": 2, "epoch": 1, "train/loss": 1e-9},
 ]
-"""Of metrics.jsonl."""
+"""Lines of metrics.jsonl."""
 CONFIG = {"seed": 3, "data": {"root": "s3://me:hush@host/shop", "password": "hush"}, "model": {"dim": 16}}
 LINEAGE = {"git": {"commit": "ab" * 20, "dirty": False}, "command": "python train.py data.password=hush seed=3"}
 DATA = {

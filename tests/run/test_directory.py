@@ -35,7 +35,7 @@ OTHER = {"step": 4, "metrics": {"val/click/auc": 0.6}, "sha256": "1" * 64}
 
 @pytest.fixture
 def folder(tmp_path):
-    """Of a ranking run, without weights."""
+    """A ranking run without weights."""
     save_config(composed("task=ranking", *DATA), tmp_path / "config.yaml")
     SCHEMA.save(tmp_path / "schema.json")
     (tmp_path / "lineage.json").write_text(json.dumps({"store": str(tmp_path / "store")}))

@@ -293,14 +293,14 @@ def test_oracle_ranks_better_than_popularity(week, impressions):
 
 
 @pytest.fixture(scope="module")
-def asked(impressions) -> tuple[pl.DataFrame, dict[str, np.ndarray]]:
+def query(impressions) -> tuple[pl.DataFrame, dict[str, np.ndarray]]:
     """500 impressions of distinct moments, and the arguments that ask about their users and moments."""
     rows = impressions.filter(pl.col("visit_id") % 26 == 1, pl.col("position") == pl.col("visit_id") % 10 + 1)
     return rows, {"user_ids": rows["user_id"].to_numpy(), "moments": rows["timestamp"].dt.epoch("us").to_numpy()}
 
 
-def test_what_is_shown_is_clicked_as_on_the_mean_slot_of_a_page(shop, asked):
-    rows, moment = asked
+def test_what_is_shown_is_clicked_as_on_the_mean_slot_of_a_page(shop, query):
+    rows, moment = query
     assert len(rows) == 500
     items = np.arange(5_001, 5_301)
     true = shop.oracle().if_shown("click", item_ids=items, context={"device": rows["device"]}, **moment)
@@ -310,8 +310,8 @@ def test_what_is_shown_is_clicked_as_on_the_mean_slot_of_a_page(shop, asked):
     np.testing.assert_allclose(true[np.arange(500), rows["item_id"].to_numpy() - 5_001], logged, rtol=1e-4)
 
 
-def test_what_is_clicked_is_bought_as_logged(shop, asked):
-    rows, moment = asked
+def test_what_is_clicked_is_bought_as_logged(shop, query):
+    rows, moment = query
     true = shop.oracle().if_shown("conversion", item_ids=np.arange(5_001, 5_301), context={"device": rows["device"]}, **moment)
     logged = rows["conversion_probability"].to_numpy()
     np.testing.assert_allclose(true[np.arange(500), rows["item_id"].to_numpy() - 5_001], logged, rtol=1e-4)
@@ -321,20 +321,20 @@ def test_an_unknown_device_is_any_of_the_users_own(shop):
     """Visits come by each device as often as the user has it, and clicks as often as it holds attention."""
     oracle, users, moments = shop.oracle(), np.array([100_001, 100_400]), np.full(2, WEEK_START)
     share = shop.oracle().world.users.device[[0, 399]].T  # [devices, 2]
-    asked = {"user_ids": users, "item_ids": np.array([5_001, 5_002]), "moments": moments}
+    query = {"user_ids": users, "item_ids": np.array([5_001, 5_002]), "moments": moments}
     click, conversion = (
-        np.stack([oracle.if_shown(label, **asked, context={"device": pl.Series([name] * 2)}) for name in ("desktop", "mobile", "tablet")])
+        np.stack([oracle.if_shown(label, **query, context={"device": pl.Series([name] * 2)}) for name in ("desktop", "mobile", "tablet")])
         for label in ("click", "conversion")
     )  # [devices, 2, 2] each
     clicked = (share[:, :, None] * click).sum(0)
     bought = (share[:, :, None] * click * conversion).sum(0) / clicked
     for context in ({}, {"device": pl.Series([None, "fridge"])}, {"hour": pl.Series([1, 2])}):
-        np.testing.assert_allclose(oracle.if_shown("click", **asked, context=context), clicked, rtol=1e-5)
-        np.testing.assert_allclose(oracle.if_shown("conversion", **asked, context=context), bought, rtol=1e-5)
+        np.testing.assert_allclose(oracle.if_shown("click", **query, context=context), clicked, rtol=1e-5)
+        np.testing.assert_allclose(oracle.if_shown("conversion", **query, context=context), bought, rtol=1e-5)
 
 
-def test_truth_of_many_users_does_not_depend_on_the_chunk(shop, asked, monkeypatch):
-    rows, moment = asked
+def test_truth_of_many_users_does_not_depend_on_the_chunk(shop, query, monkeypatch):
+    rows, moment = query
     arguments = {**moment, "item_ids": np.array([5_100]), "context": {"device": rows["device"]}}
     whole = shop.oracle().if_shown("click", **arguments)
     monkeypatch.setattr("recsys.source.shop.USERS_PER_CHUNK", 7)

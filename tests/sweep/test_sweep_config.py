@@ -14,14 +14,14 @@ GOOD = {
 ORIGIN = {"": "conf/sweep/mine.yaml, line 1", "space.loss": "conf/sweep/mine.yaml, line 9"}
 
 
-def said(**changes):
+def fault_places(**changes):
     return [(fault.what, fault.where) for fault in sweep_faults({**GOOD, **changes}, ORIGIN)]
 
 
 def test_good_sweep_passes():
-    assert said() == []
-    assert said(sampler="grid", trials=None, space={"loss": ["softmax", "bpr"], "dim": {"low": 8, "high": 16, "step": 4}}) == []
-    assert said(pruner=None, objectives={"val/recall@20": "max", "bundle/p99_ms": "min"}) == []
+    assert fault_places() == []
+    assert fault_places(sampler="grid", trials=None, space={"loss": ["softmax", "bpr"], "dim": {"low": 8, "high": 16, "step": 4}}) == []
+    assert fault_places(pruner=None, objectives={"val/recall@20": "max", "bundle/p99_ms": "min"}) == []
 
 
 @pytest.mark.parametrize(
@@ -57,13 +57,13 @@ def test_good_sweep_passes():
     ],
 )
 def test_what_no_sweep_can_be_is_refused(changes, what):
-    (found,) = said(**changes)
+    (found,) = fault_places(**changes)
     assert what in found[0]
 
 
 def test_fault_names_file_line_and_key():
-    assert said(space={"loss": []}) == [("'loss' has no values", "conf/sweep/mine.yaml, line 9, key 'space.loss'")]
-    ((what, where),) = said(trials=0)
+    assert fault_places(space={"loss": []}) == [("'loss' has no values", "conf/sweep/mine.yaml, line 9, key 'space.loss'")]
+    ((what, where),) = fault_places(trials=0)
     assert "got 0" in what
     assert where == "conf/sweep/mine.yaml, line 1, key 'trials'"
 

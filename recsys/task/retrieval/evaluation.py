@@ -94,6 +94,7 @@ class CatalogueEvaluation(Evaluation):
         """Encodes the catalogue and fits the baselines."""
         data: DataModule = trainer.datamodule
         scorers: dict[str, Scorer] = {}
+        self.notes = []
         if self.baselines:
             judge = ValidationJudge(data, self.ks[-1], self.exclude_known, self.item_chunk)
             rivals = fitted(self.baselines, data, judge)

@@ -34,6 +34,7 @@ class ValidationJudge:
     """NDCG at a cut-off over validation users at equal distances; the same users in every process.
 
     Attributes:
+        data: whose validation users judge.
         k: the cut-off.
         exclude_known: whether what a user had before may not be recommended.
         item_chunk: items ranked at once.
@@ -46,7 +47,7 @@ class ValidationJudge:
 
     @cached_property
     def users(self) -> UserBatch:
-        """Those who judge."""
+        """At most MOST_USERS validation users, with what they had before and what they chose, on the CPU."""
         users = self.data.evaluated(self.data.store, "val")
         return users.batch(spread(len(users), MOST_USERS)).to(torch.device("cpu"))
 

@@ -54,7 +54,7 @@ def test_scores_are_by_entity_index_with_a_padding_column():
 
 
 def test_first_pages_are_asked_about_by_row(store):
-    """Of the tiny shop's users with test rows, ann's first is on the 12th, bob's on the 13th and dora's on the 12th."""
+    """The first test row of ann is on the 12th, of bob on the 13th and of dora on the 12th."""
     oracle = FirstPageOracle(Products(), store, ("click",))
     scores = oracle.scores(torch.tensor([4, 2]), torch.zeros(2, 0, dtype=torch.int64))
     # items a to e are worth 1 to 5 hundredths a day

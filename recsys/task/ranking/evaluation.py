@@ -7,7 +7,8 @@ its probability on all rows, `test/conversion_on_all/mae`.
 
 All of these are measured as served: with bias columns, such as the position in a page, unknown, since a served graph has none. What
 knowing them is worth stands beside, of the model, of baselines and of the truth: `with_bias/test/click/auc`,
-`with_bias/baseline/<name>/test/click/auc`, `with_bias/oracle/test/click/auc`.
+`with_bias/baseline/<name>/test/click/auc`, `with_bias/oracle/test/click/auc`. The model's probabilities there have the calibration of
+what is served: they say what the order of rows gains, and less of how right a probability could be.
 """
 
 import json
